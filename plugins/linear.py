@@ -1,0 +1,38 @@
+"""Small dense network on the bare pixels; with hidden_units = 0 a truly linear classifier.
+
+flatten, dense 128, dense 10: 101,770 parameters with the default size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from zoo import ModelSettings, hookimpl
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Settings(ModelSettings):
+    epochs: int = Field(100, ge=1, le=100_000, description="passes over the training pictures")
+    hidden_units: int = Field(128, ge=0, le=4096, description="units of the hidden layer; 0 leaves it out")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
+    weight_decay: float = Field(0.05, ge=0, le=1, description="decoupled weight decay (adamw only)")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of the hidden units dropped in training")
+
+
+@hookimpl
+def build(settings: Settings) -> keras.Model:
+    from keras import Sequential, layers
+
+    hidden = [layers.Dense(settings.hidden_units, activation="relu"), layers.Dropout(settings.dropout)]
+    return Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.Flatten(),  # (n, 784)
+            *(hidden if settings.hidden_units else ()),
+            layers.Dense(10),
+        ]
+    )

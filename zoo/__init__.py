@@ -1,0 +1,36 @@
+"""A zoo of models that read handwritten digits: plugins in, predictions out.
+
+    from zoo import Zoo
+    Zoo.open().predict("cnn", "seven.png").digit
+
+What a plugin needs is `hookimpl` and `ModelSettings`. Names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.errors import ZooError as ZooError
+    from zoo.hookspecs import hookimpl as hookimpl
+    from zoo.settings import ModelSettings as ModelSettings
+    from zoo.types import Prediction as Prediction
+    from zoo.zoo import Zoo as Zoo
+
+_HOMES = {
+    "ModelSettings": "zoo.settings",
+    "NoInk": "zoo.errors",
+    "Prediction": "zoo.types",
+    "Trace": "zoo.types",
+    "Zoo": "zoo.zoo",
+    "ZooError": "zoo.errors",
+    "hookimpl": "zoo.hookspecs",
+}
+__all__ = ["ModelSettings", "NoInk", "Prediction", "Trace", "Zoo", "ZooError", "hookimpl"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

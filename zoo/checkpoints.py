@@ -1,0 +1,198 @@
+"""The catalogue of checkpoints: `<model>/<version>/` with card, weights, compiled form and history.
+
+A version is a whole number from 1. It is published whole by one rename and never overwritten; only its card may gain
+an evaluation. A folder whose name starts with a dot, or that has no card, is no checkpoint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo import files
+from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint
+
+CARD = "card.json"
+
+
+class FileFact(BaseModel):
+    """A file of a checkpoint, as it was when it was saved."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Mistake(BaseModel):
+    """A test picture that the model gets wrong: its place in the test set, its class, the class predicted."""
+
+    index: int
+    label: int
+    predicted: int
+    confidence: float
+
+
+class Evaluation(BaseModel):
+    """What `zoo evaluate` measured. With the mistakes, all predictions are known: elsewhere they are the labels."""
+
+    data: str
+    pictures: int
+    correct: int
+    accuracy: float
+    interval: tuple[float, float] = Field(description="Wilson 95 % interval of the accuracy")
+    created: datetime
+    mistakes: list[Mistake]
+
+
+class Card(BaseModel):
+    """A checkpoint's facts. Every figure in it is printed again by `zoo train` or `zoo evaluate`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    format: int = 1
+    model: str
+    version: int = Field(ge=1)
+    plugin: str
+    summary: str = ""
+    created: datetime
+    settings: dict[str, Any]
+    overrides: dict[str, Any] = Field({}, description="settings of this run alone; such a version is never latest")
+    data: dict[str, Any]
+    labels: list[str]
+    input_shape: list[int]
+    parameters: int
+    training: dict[str, Any]
+    software: dict[str, str]
+    evaluation: Evaluation | None = None
+    files: dict[str, FileFact]
+
+    @property
+    def ref(self) -> str:
+        return f"{self.model}/{self.version}"
+
+
+class Catalogue:
+    """The checkpoints under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise SettingsError([f"{folder}: it should be the folder of checkpoints, and is a file. Move it away."])
+        self.folder = folder
+
+    def versions(self, model: str) -> list[int]:
+        """The whole versions of a model, oldest first."""
+        folder = self.folder / model
+        if not folder.is_dir():
+            return []
+        names = (path.name for path in folder.iterdir() if (path / CARD).is_file())
+        return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name))
+
+    def models(self) -> list[str]:
+        """Names of the folders that hold a version."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and self.versions(path.name))
+
+    def path(self, model: str, version: int) -> Path:
+        return self.folder / model / str(version)
+
+    def card(self, model: str, version: int) -> Card:
+        """Read a card. Raises UnknownCheckpoint when there is none, ModelUnavailable when it is damaged."""
+        path = self.path(model, version) / CARD
+        try:
+            return Card.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise UnknownCheckpoint(self._none(model, str(version))) from error
+        except OSError as error:
+            raise ModelUnavailable(f"Checkpoint {model}/{version}: its card cannot be read: {error.strerror}.") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise ModelUnavailable(
+                f"Checkpoint {model}/{version}: its {CARD} is damaged ({where}: {first['msg']}). "
+                f"Restore {model}/{version} from a copy, or select another version."
+            ) from error
+
+    def select(self, model: str, wanted: int | str) -> tuple[str, int]:
+        """The (model, version) that a setting such as 3, "latest" or "cnn/3" names.
+
+        `latest` is the newest version trained with the model's own settings. Raises UnknownCheckpoint.
+        """
+        if wanted == "latest":
+            for version in reversed(self.versions(model)):
+                if not self.card(model, version).overrides:
+                    return model, version
+            raise UnknownCheckpoint(self._none(model, "latest"))
+        owner, _, number = str(wanted).rpartition("/")
+        owner = owner or model
+        if not number.isdecimal() or int(number) not in self.versions(owner):
+            raise UnknownCheckpoint(self._none(owner, str(wanted)))
+        return owner, int(number)
+
+    def _none(self, model: str, wanted: str) -> str:
+        versions = self.versions(model)
+        if not versions:
+            return f'Model "{model}" has no checkpoint yet. Train one: zoo train {model}.'
+        have = ", ".join(map(str, versions))
+        if wanted == "latest":
+            return (
+                f'Model "{model}" has no version trained with its own settings, only quick or changed runs ({have}). '
+                f"Name one of them as its checkpoint, or train: zoo train {model}."
+            )
+        return f'Model "{model}" has no checkpoint {wanted}. It has: {have}.'
+
+    def verify(self, card: Card) -> None:
+        """Hash every file of a checkpoint. Raises ModelUnavailable naming each that is missing or changed."""
+        folder = self.path(card.model, card.version)
+        wrong = []
+        for name, fact in card.files.items():
+            path = folder / name
+            try:
+                if path.stat().st_size != fact.bytes:
+                    wrong.append(f"{name} has {path.stat().st_size} bytes, its card says {fact.bytes}")
+                elif files.sha256(path) != fact.sha256:
+                    wrong.append(f"{name} has changed since it was saved (SHA-256 differs from its card)")
+            except OSError as error:
+                wrong.append(f"{name} cannot be read ({error.strerror})")
+        if wrong:
+            raise ModelUnavailable(
+                f"Checkpoint {card.ref} is damaged: {'; '.join(wrong)}. "
+                f"Restore it from a copy, select another version, or train again: zoo train {card.model}."
+            )
+
+    def facts(self, folder: Path) -> dict[str, FileFact]:
+        """Size and hash of every file in a folder that is about to be published."""
+        paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CARD)
+        return {path.name: FileFact(sha256=files.sha256(path), bytes=path.stat().st_size) for path in paths}
+
+    def publish(self, folder: Path, facts: Mapping[str, Any]) -> Card:
+        """Give a folder of finished files its card and the next free version of `facts["model"]`, by one rename."""
+        model = str(facts["model"])
+        while True:
+            taken = [int(path.name) for path in (self.folder / model).glob("[1-9]*") if path.name.isdecimal()]
+            version = max(taken, default=0) + 1
+            card = Card(version=version, files=self.facts(folder), **facts)
+            files.write(folder / CARD, _json(card))
+            try:
+                files.move_folder(folder, self.path(model, version))
+            except FileExistsError:
+                continue
+            except OSError:
+                if self.path(model, version).exists():  # another run took the number between look and rename
+                    continue
+                raise
+            return card
+
+    def write_evaluation(self, card: Card, evaluation: Evaluation) -> Card:
+        """Put an evaluation into a checkpoint's card."""
+        card = card.model_copy(update={"evaluation": evaluation})
+        files.write(self.path(card.model, card.version) / CARD, _json(card))
+        return card
+
+
+def _json(card: Card) -> bytes:
+    return card.model_dump_json(indent=1).encode() + b"\n"

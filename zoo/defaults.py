@@ -1,0 +1,53 @@
+"""The hooks of a model whose plugin says nothing about them: what makes a plugin of one hook enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.hookspecs import hookimpl
+from zoo.runtime import LITERT, WEIGHTS, LiteRT, export
+from zoo.settings import ModelSettings
+from zoo.types import Batch, Data, History, Image, Report, Scores, Trace
+
+if TYPE_CHECKING:
+    import keras
+
+
+@hookimpl(trylast=True)
+def train(model: keras.Model, data: Data, settings: ModelSettings, report: Report) -> History:
+    """Keras layers, cross-entropy, the optimizer and schedule of the settings; see `zoo.fitting`."""
+    from zoo import fitting
+
+    return fitting.fit(model, data, settings, report)
+
+
+@hookimpl(trylast=True)
+def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:
+    """Find the digit and bring it to MNIST's form; or with preprocess = "resize" only squeeze the picture."""
+    from zoo import ink
+
+    return ink.resize(image) if settings.preprocess == "resize" else ink.normalise(image)
+
+
+@hookimpl(trylast=True)
+def predict(model: LiteRT, batch: Batch) -> Scores:
+    """The runtime's probabilities."""
+    return model.predict(batch)
+
+
+@hookimpl(trylast=True)
+def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
+    """Weights without the optimizer, and the LiteRT form, which is seen to agree with them."""
+    from zoo.datasets import training_data
+
+    sample = training_data(settings.dataset, settings.validation).validation_images[:256].astype("float32") / 255
+    model.save_weights(folder / WEIGHTS)
+    export(model, folder / LITERT, sample)
+    return True
+
+
+@hookimpl(trylast=True)
+def load(folder: Path) -> LiteRT:
+    """The LiteRT form, ready to run; TensorFlow is not needed."""
+    return LiteRT(folder / LITERT)

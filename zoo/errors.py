@@ -1,0 +1,75 @@
+"""What can go wrong, said so that the reader can act: what was found, what was expected, where, and what to do.
+
+Each message is one or more plain lines for a person. Nothing here knows HTTP or exit codes; `webui` and `cli` map the types.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class ZooError(Exception):
+    """Base of everything the zoo raises on purpose. `str(error)` is fit for a user's eyes."""
+
+
+class SettingsError(ZooError):
+    """Settings that cannot be used. `problems` has one line per mistake, each with file, key, value and remedy."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class PluginError(ZooError):
+    """A plugin that broke its contract: a hook that is missing, misspelt, raises, or answers the wrong thing."""
+
+
+class DatasetError(ZooError):
+    """Data that is absent, changed, or not what it says it is."""
+
+
+class TrainingError(ZooError):
+    """Training cannot start or go on; what was saved so far is kept."""
+
+
+class UnknownModel(ZooError):
+    """No model of that name is in the zoo."""
+
+
+class UnknownCheckpoint(ZooError):
+    """The model is known, the version asked for is not."""
+
+
+class ModelUnavailable(ZooError):
+    """The model is in the zoo but cannot answer now: quarantined plugin, no checkpoint yet, or a damaged checkpoint."""
+
+
+class PictureError(ZooError):
+    """A picture that cannot be read. The subclasses tell whose limit was met."""
+
+
+class PictureBroken(PictureError):
+    """Empty, truncated, or damaged."""
+
+
+class PictureTooLarge(PictureError):
+    """More bytes or more pixels than the limits allow."""
+
+
+class PictureUnsupported(PictureError):
+    """Not a picture, or a format that the zoo does not read."""
+
+
+class NoInk(ZooError):
+    """Nothing stands out from the ground of a picture. `reason` is `blank` or `no_contrast`."""
+
+    def __init__(self, message: str, reason: str = "blank") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def closest(found: str, allowed: Iterable[str]) -> str:
+    """` Did you mean "x"?` for the nearest of `allowed`, or nothing when none is near."""
+    near = difflib.get_close_matches(found, list(allowed), n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ""

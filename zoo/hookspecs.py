@@ -1,0 +1,63 @@
+"""The contract between the zoo and its plugins: six hooks, of which `build` is enough.
+
+Each model answers each hook exactly once. Other plugins may wrap any of them with `@hookimpl(wrapper=True)`.
+A hook may leave out arguments that it does not need; it must not give them defaults, since those never receive a value.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from zoo.settings import ModelSettings
+from zoo.types import Batch, Data, History, Image, Report, Scores, Trace
+
+if TYPE_CHECKING:
+    import keras
+
+hookspec = pluggy.HookspecMarker("zoo")
+hookimpl = pluggy.HookimplMarker("zoo")
+
+
+@hookspec(firstresult=True)
+def build(settings: ModelSettings) -> keras.Model:  # type: ignore[empty-body]
+    """Return the untrained network. Required.
+
+    It takes float32 (n, 28, 28, 1) in 0-1 and gives logits or probabilities (n, k). Import Keras inside, not at the top.
+    """
+
+
+@hookspec(firstresult=True)
+def train(model: keras.Model, data: Data, settings: ModelSettings, report: Report) -> History:  # type: ignore[empty-body]
+    """Train `model` in place and return one row per epoch. Default: Keras, with schedule, progress and resume."""
+
+
+@hookspec(firstresult=True)
+def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:  # type: ignore[empty-body]
+    """Bring one decoded picture to the model's input, float32 (28, 28, 1) in 0-1, and tell what was done.
+
+    Default: `zoo.ink`. Raises NoInk when there is nothing to read.
+    """
+
+
+@hookspec(firstresult=True)
+def predict(model: Any, batch: Batch, settings: ModelSettings) -> Scores:  # type: ignore[empty-body]
+    """Return probabilities, float32 (n, k), rows summing to 1 within 1e-5. `model` is what `load` gave.
+
+    Default: the runtime. It may be called from several threads at once.
+    """
+
+
+@hookspec(firstresult=True)
+def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:  # type: ignore[empty-body]
+    """Write the trained model's files into `folder` and return True. Default: weights and LiteRT form."""
+
+
+@hookspec(firstresult=True)
+def load(folder: Path, settings: ModelSettings) -> Any:
+    """Read back for prediction what `save` wrote. Default: the LiteRT form, without TensorFlow."""
+
+
+HOOKS = ("build", "train", "preprocess", "predict", "save", "load")

@@ -1,0 +1,269 @@
+"""Find, load and validate plugins, quarantine the bad ones, and give each model its own set of hooks.
+
+A plugin file is loaded by path as `zoo_plugins.<stem>`; an installed package joins through the entry-point group `zoo`.
+A plugin that breaks the contract is set aside with what is wrong and where; the others run.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import inspect
+import logging
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from zoo import hookspecs
+from zoo.errors import PluginError, SettingsError, ZooError, closest
+from zoo.hookspecs import HOOKS
+from zoo.settings import MODEL_NAME, ModelSettings
+
+GROUP = "zoo"
+PACKAGE = "zoo_plugins"
+MARK = "zoo_impl"
+HEAVY = ("tensorflow", "keras", "torch", "jax")
+
+log = logging.getLogger("zoo.plugins")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A plugin that passed: the hooks it implements and the settings it takes.
+
+    `addon` plugins have no `build`: they only wrap the hooks of others. `warnings` are things worth mending.
+    """
+
+    name: str
+    source: str
+    summary: str
+    hooks: Mapping[str, Callable[..., Any]]
+    settings: type[ModelSettings]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def addon(self) -> bool:
+        return "build" not in self.hooks
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A plugin that was set aside: one line on what is wrong, with file and line, and the traceback if it raised."""
+
+    name: str
+    source: str
+    problem: str
+    traceback: str = ""
+
+
+class Plugins:
+    """All plugins of a zoo, by name."""
+
+    def __init__(self) -> None:
+        self.families: dict[str, Family] = {}
+        self.quarantined: dict[str, Quarantined] = {}
+
+    def add(self, name: str, source: str, load: Callable[[], Any]) -> None:
+        """Load one plugin; whatever it does wrong, only itself is set aside."""
+        key = name
+        if name in self.families or name in self.quarantined:
+            taken = (self.families.get(name) or self.quarantined[name]).source
+            key = f"{name} ({source})"
+            self.quarantined[key] = Quarantined(
+                key, source, f'{source}: the name "{name}" is taken by {taken}. Rename one of the two.'
+            )
+            return
+        before = {module for module in HEAVY if module in sys.modules}
+        try:
+            if not MODEL_NAME.fullmatch(name):
+                raise PluginError(f"{source}: {name!r} is not a plugin's name. Use small letters, digits and _.")
+            family = _family(name, source, load())
+        except PluginError as error:
+            self.quarantined[key] = Quarantined(key, source, str(error))
+        except (Exception, SystemExit) as error:
+            self.quarantined[key] = Quarantined(key, source, _raised(source, error), traceback.format_exc())
+        else:
+            heavy = sorted({module for module in HEAVY if module in sys.modules} - before)
+            if heavy:
+                family = _with_warning(family, f"imports {', '.join(heavy)} at its top; import it inside the hooks")
+            self.families[name] = family
+        if key in self.quarantined:
+            log.warning("plugin %s is set aside: %s", key, self.quarantined[key].problem)
+
+
+def find(folder: Path) -> Plugins:
+    """Load every plugin file of `folder`, then every installed package's entry point in group `zoo`."""
+    plugins = Plugins()
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError([f"{folder}: it should be the folder of plugins, and is a file."])
+    package = types.ModuleType(PACKAGE, "Plugin files, loaded by path.")
+    package.__path__ = [str(folder)]
+    sys.modules[PACKAGE] = package
+    for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        if not path.name.startswith(("_", ".")):
+            plugins.add(path.stem, f"{folder.name}/{path.name}", lambda path=path: _module(path))  # type: ignore[misc]
+    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
+        dist = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        plugins.add(point.name, dist, point.load)
+    return plugins
+
+
+def _module(path: Path) -> types.ModuleType:
+    name = f"{PACKAGE}.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # pydantic resolves a class's annotations through it
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _family(name: str, source: str, plugin: Any) -> Family:
+    problems: list[str] = []
+    hooks: dict[str, Callable[..., Any]] = {}
+    wrappers = True
+    for member, function in _functions(plugin):
+        options = getattr(function, MARK, None)
+        if options is None:
+            if member in HOOKS:
+                problems.append(f"{_at(source, function)}: {member} is not marked as a hook. Put @hookimpl above it.")
+            continue
+        hook = options.get("specname") or member
+        if hook not in HOOKS:
+            problems.append(
+                f"{_at(source, function)}: there is no hook {hook!r}.{closest(hook, HOOKS)} "
+                f"The hooks are: {', '.join(HOOKS)}."
+            )
+            continue
+        problems += _signature(source, hook, function)
+        wrappers = wrappers and bool(options.get("wrapper") or options.get("hookwrapper"))
+        hooks[hook] = function
+    if not problems and not hooks:
+        problems.append(f"{source}: no hook in it. A model needs build(settings), marked with @hookimpl.")
+    elif not problems and "build" not in hooks and not wrappers:
+        problems.append(f"{source}: it has {', '.join(hooks)} but no build(settings), which every model needs.")
+    settings = getattr(plugin, "Settings", ModelSettings)
+    if not (isinstance(settings, type) and issubclass(settings, ModelSettings)):
+        problems.append(f"{source}: Settings should be a class that derives from zoo.ModelSettings.")
+    if problems:
+        raise PluginError("\n".join(problems))
+    _register_alone(source, hooks)
+    summary = (inspect.getdoc(plugin) or "").strip().partition("\n")[0].rstrip(".")
+    return Family(name, source, summary, hooks, settings)
+
+
+def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for member in dir(plugin):
+        if not member.startswith("__"):
+            value = getattr(plugin, member, None)
+            if inspect.isroutine(value):
+                yield member, value
+
+
+def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
+    allowed = list(inspect.signature(getattr(hookspecs, hook)).parameters)
+    problems = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        where = f"{_at(source, function)}: {hook} cannot take {str(parameter)!r}"
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or name not in allowed:
+            problems.append(f"{where}.{closest(name, allowed)} It may take: {', '.join(allowed)}.")
+        elif parameter.default is not parameter.empty:
+            problems.append(f"{where}: an argument with a default never receives its value. Remove the default.")
+    return problems
+
+
+def _register_alone(source: str, hooks: Mapping[str, Callable[..., Any]]) -> None:
+    """What pluggy itself has against the plugin, found out where it can do no harm."""
+    manager = pluggy.PluginManager("zoo")
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(Space(hooks))
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"{source}: {error}") from error
+
+
+def _at(source: str, function: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{source}:{code.co_firstlineno}" if code else source
+
+
+def _raised(source: str, error: BaseException) -> str:
+    """`plugins/x.py:3: it raised ModuleNotFoundError: ...`, at the deepest line inside the plugin's own file."""
+    line = ""
+    if isinstance(error, SyntaxError) and error.lineno:
+        line = f":{error.lineno}"
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).name == Path(source).name:
+            line = f":{frame.lineno}"
+    return f"{source}{line}: it raised {type(error).__name__}: {error}"
+
+
+def _with_warning(family: Family, warning: str) -> Family:
+    from dataclasses import replace
+
+    return replace(family, warnings=(*family.warnings, warning))
+
+
+class Space:
+    """The hooks of one model as attributes, equal to nothing but itself (pluggy refuses equals under two names)."""
+
+    def __init__(self, hooks: Mapping[str, Callable[..., Any]]) -> None:
+        vars(self).update(hooks)
+
+
+class Hooks:
+    """The six hooks of one model: its own, the defaults where it has none, and every wrapper.
+
+    Calling one raises PluginError when the plugin raises anything but a ZooError, or answers None.
+    """
+
+    def __init__(self, model: str, manager: pluggy.PluginManager, rivals: Iterable[Any]) -> None:
+        self._model = model
+        rivals = list(rivals)
+        self._callers = {hook: manager.subset_hook_caller(hook, rivals) for hook in HOOKS}
+
+    def call(self, hook: str, **arguments: Any) -> Any:
+        try:
+            answer = self._callers[hook](**arguments)
+        except (ZooError, MemoryError):
+            raise
+        except Exception as error:
+            log.exception('model "%s": hook %s raised', self._model, hook)
+            raise PluginError(
+                f'Model "{self._model}": its {hook} hook raised {type(error).__name__}: {error}'
+            ) from error
+        if answer is None:
+            raise PluginError(
+                f'Model "{self._model}": its {hook} hook answered None. It should return its result; '
+                "a wrapper should return what it was given."
+            )
+        return answer
+
+
+def register(families: Mapping[str, Family], addons: Iterable[Family], defaults: Any) -> dict[str, Hooks]:
+    """Register every model under its own name, with its family's hooks, and return each model's Hooks.
+
+    pluggy refuses one module under two names, so each model gets a Space of its own.
+    """
+    manager = pluggy.PluginManager("zoo")
+    manager.add_hookspecs(hookspecs)
+    manager.register(defaults, "defaults")
+    for addon in addons:
+        manager.register(Space(addon.hooks), f"addon {addon.name}")
+    spaces = {model: Space(family.hooks) for model, family in families.items()}
+    for model, space in spaces.items():
+        manager.register(space, model)
+    return {
+        model: Hooks(model, manager, [space for rival, space in spaces.items() if rival != model]) for model in spaces
+    }

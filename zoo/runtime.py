@@ -1,0 +1,112 @@
+"""Compiled prediction: the LiteRT form of a network, and how it is made.
+
+Reading and running needs `ai-edge-litert` alone; `export` needs Keras.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.errors import ModelUnavailable, TrainingError
+from zoo.types import Batch, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+LITERT = "model.tflite"
+WEIGHTS = "model.weights.h5"
+LARGEST = 256  # pictures in one call of the interpreter; more pictures take more calls
+AGREE = 1e-4  # how far LiteRT's probabilities may be from Keras'
+
+
+class LiteRT:
+    """A network in LiteRT, on one thread: float32 (n, ...) in, probabilities float32 (n, k) out.
+
+    Calls from several threads take turns. One interpreter keeps the shape of a single picture, the other that of the
+    last batch, so that single pictures never wait for a resize.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._content = path.read_bytes()
+            self._single = Interpreter(model_content=self._content, num_threads=1)
+            self._single.allocate_tensors()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelUnavailable(f"{path.parent.name}/{path.name} cannot be loaded by LiteRT: {error}") from error
+        self._many: Interpreter | None = None
+        self._lock = threading.Lock()
+        self._input = self._single.get_input_details()[0]["index"]
+        self._output = self._single.get_output_details()[0]["index"]
+        self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._single.get_input_details()[0]["shape"][1:])
+
+    def predict(self, batch: Batch) -> Scores:
+        """Probabilities, float32 (n, k), for float32 (n, *input_shape)."""
+        if batch.shape[1:] != self.input_shape:
+            raise ValueError(f"it takes pictures of shape {self.input_shape}, and was given {batch.shape[1:]}")
+        batch = np.ascontiguousarray(batch, np.float32)
+        with self._lock:
+            if len(batch) == 1:
+                return self._run(self._single, batch)
+            parts = [self._run(self._sized(part), part) for part in _parts(batch)]
+        return np.concatenate(parts)
+
+    def _sized(self, part: Batch):  # type: ignore[no-untyped-def]
+        if len(part) == 1:
+            return self._single
+        if self._many is None:
+            from ai_edge_litert.interpreter import Interpreter
+
+            self._many = Interpreter(model_content=self._content, num_threads=1)
+        if self._many.get_input_details()[0]["shape"][0] != len(part):
+            self._many.resize_tensor_input(self._input, part.shape)
+            self._many.allocate_tensors()
+        return self._many
+
+    def _run(self, interpreter, part: Batch) -> Scores:  # type: ignore[no-untyped-def]
+        interpreter.set_tensor(self._input, part)
+        interpreter.invoke()
+        scores: Scores = interpreter.get_tensor(self._output)
+        return scores
+
+
+def _parts(batch: Batch) -> list[Batch]:
+    return [batch[start : start + LARGEST] for start in range(0, len(batch), LARGEST)] or [batch]
+
+
+def gives_probabilities(model: keras.Model, sample: Batch) -> bool:
+    """Whether the network ends in probabilities rather than logits, seen on some pictures (n, ...)."""
+    scores = np.asarray(model(sample, training=False))
+    return bool((scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3))
+
+
+def keras_probabilities(model: keras.Model, batch: Batch, probabilities: bool) -> Scores:
+    """The network's own answer in Keras, (n, k), in steps that fit in memory."""
+    import keras
+
+    parts = [np.asarray(model(part, training=False)) for part in _parts(batch)]
+    scores = np.concatenate(parts)
+    return scores if probabilities else np.asarray(keras.ops.softmax(scores))
+
+
+def export(model: keras.Model, path: Path, sample: Batch) -> None:
+    """Write the network's LiteRT form, ending in probabilities, and see that it agrees with Keras on `sample`.
+
+    Raises TrainingError when they differ by more than 1e-4 or the form cannot be made.
+    """
+    import keras
+
+    probabilities = gives_probabilities(model, sample)
+    whole = model
+    if not probabilities:
+        inputs = keras.Input(model.input_shape[1:])
+        whole = keras.Model(inputs, keras.layers.Softmax()(model(inputs)))
+    whole.export(str(path), format="litert", verbose=False)
+    apart = float(np.abs(LiteRT(path).predict(sample) - keras_probabilities(model, sample, probabilities)).max())
+    if not apart <= AGREE:
+        raise TrainingError(f"The LiteRT form differs from the Keras model by {apart:.1e}; at most {AGREE} is allowed.")

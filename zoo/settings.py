@@ -1,0 +1,222 @@
+"""Settings: `settings.toml`, overridden by `ZOO_...` environment variables, then by flags; validated by pydantic.
+
+A mistake anywhere is reported with its source, key, value, what is allowed and the closest match, all mistakes at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from zoo.errors import SettingsError, closest
+
+FILE = "settings.toml"
+PREFIX = "ZOO_"
+MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Table(BaseModel):
+    """A table of settings: unknown keys are errors, values are of the type they say, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+
+class PictureSettings(Table):
+    """Limits on a picture, checked before it is decoded."""
+
+    max_mb: float = Field(16, gt=0, le=1024, description="largest picture file, in MB of 1,000,000 bytes")
+    max_megapixels: float = Field(50, gt=0, le=1000, description="largest picture, width x height / 1,000,000")
+
+
+class ServerSettings(Table):
+    """How `zoo serve` listens."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(5000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    workers: int = Field(2, ge=1, le=64, description="worker processes")
+    max_body_mb: float = Field(20, gt=0, le=1024, description="largest request body, in MB; more is answered with 413")
+    body_seconds: float = Field(30, gt=0, le=3600, description="seconds a client has to send its request body")
+    drain_seconds: float = Field(10, gt=0, le=600, description="seconds that requests in flight get at shutdown")
+
+
+class ModelSettings(Table):
+    """What every model takes; a plugin adds its own in `class Settings(ModelSettings)`.
+
+    `fast` holds the changes that `zoo train --fast` makes.
+    """
+
+    fast: ClassVar[Mapping[str, Any]] = {"epochs": 3, "schedule": "one_cycle"}
+
+    dataset: Literal["mnist"] = Field("mnist", description="what to train on")
+    epochs: int = Field(10, ge=1, le=100_000, description="passes over the training pictures")
+    batch_size: int = Field(128, ge=1, le=55_000, description="pictures per step")
+    validation: int = Field(5_000, ge=1, le=50_000, description="training pictures held out to validate on")
+    seed: int = Field(1, ge=0, lt=2**31, description="seed of weights, order and dropout")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has Nesterov momentum 0.9")
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")
+    schedule: Literal["constant", "cosine", "one_cycle"] = Field(
+        "cosine", description="learning rate over the run: fixed; cosine to 0; or up over a third, then cosine to 0"
+    )
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay (adamw only)")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label spread over all classes")
+    preprocess: Literal["ink", "resize"] = Field(
+        "ink", description="ink finds the digit and brings it to MNIST's form; resize only squeezes the picture"
+    )
+
+    _name: str = PrivateAttr("")
+
+    @property
+    def name(self) -> str:
+        """Name of the model that these settings belong to."""
+        return self._name
+
+    def named(self, name: str) -> ModelSettings:
+        """The same settings, carrying the model's name for hooks that want it."""
+        copy = self.model_copy()
+        copy._name = name
+        return copy
+
+
+class ModelEntry(BaseModel):
+    """A table `[models.NAME]`: which plugin and checkpoint; the other keys are the plugin's (`model_extra`)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    plugin: str | None = Field(None, description="default: the model's own name")
+    checkpoint: int | str = Field("latest", description='a version, "latest", or "MODEL/VERSION" of the same plugin')
+
+
+class Settings(Table):
+    """The whole of `settings.toml`, but for what only plugins can check."""
+
+    default_model: str | None = Field(None, description="what /predict and a bare `zoo predict` use")
+    plugins_folder: str = Field("plugins", min_length=1, description="folder of plugin files")
+    checkpoints_folder: str = Field("checkpoints", min_length=1, description="folder of checkpoints")
+    models: dict[str, ModelEntry] = Field({}, description="the models, one table each")
+    server: ServerSettings = ServerSettings()
+    pictures: PictureSettings = PictureSettings()
+
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class Sources:
+    """Where each value came from, so that a mistake can be pointed at."""
+
+    file: str
+    others: dict[Key, str] = field(default_factory=dict)
+
+    def point(self, key: Key, value: Any) -> str:
+        """`settings.toml: [models.cnn] epoch = 5`, or the variable or flag that said it."""
+        if key in self.others:
+            return f"{self.others[key]} = {_show(value)}"
+        table = ".".join(key[:-1])
+        where = f"{self.file}: " + (f"[{table}] " if table else "")
+        return f"{where}{key[-1]}" + ("" if isinstance(value, dict) else f" = {_show(value)}")
+
+
+def _show(value: Any) -> str:
+    try:
+        return json.dumps(value)
+    except TypeError:
+        return str(value)
+
+
+def read(
+    root: Path, environ: Mapping[str, str] | None = None, flags: Mapping[Key, tuple[str, Any]] | None = None
+) -> tuple[Settings, Sources]:
+    """Read the settings of the zoo in `root`.
+
+    `flags` maps a key such as ("server", "port") to the flag's name and value. Raises SettingsError with every mistake.
+    """
+    path = root / FILE
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{FILE}: not valid TOML: {error}."]) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{FILE}: not UTF-8 text (byte {error.start}). Save it as UTF-8."]) from error
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read: {error.strerror or error}."]) from error
+    sources = Sources(FILE)
+    layers = [(name, variable(text), tuple(name[len(PREFIX) :].lower().split("__"))) for name, text in _ours(environ)]
+    layers += [(flag, value, key) for key, (flag, value) in (flags or {}).items()]
+    for name, value, key in layers:
+        _put(values, key, value, name)
+        sources.others[key] = name
+    settings, problems = validate(Settings, values, sources, ())
+    for model in values.get("models", {}) if isinstance(values.get("models"), dict) else ():
+        if not MODEL_NAME.fullmatch(model):
+            problems.append(
+                f"{sources.point(('models', model), {})}: not a model's name. "
+                "Use small letters, digits and _, with a letter first."
+            )
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return settings, sources
+
+
+def _ours(environ: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
+    return sorted((k, v) for k, v in (environ or {}).items() if k.startswith(PREFIX) and len(k) > len(PREFIX))
+
+
+def variable(text: str) -> Any:
+    """A variable's value is TOML where it can be (5, true, "x", [1, 2]), else the bare text."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if list(parsed) == ["value"] else text
+
+
+def _put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
+    for part in key[:-1]:
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise SettingsError([f"{name}: {part!r} is a value, not a table, so nothing can be set inside it."])
+    values[key[-1]] = value
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def validate(
+    kind: type[T], values: Mapping[str, Any], sources: Sources, table: Key, owner: str = ""
+) -> tuple[T | None, list[str]]:
+    """Validate one table; returns the settings, or None and a line for each mistake. `owner` names a plugin."""
+    try:
+        return kind.model_validate(values), []
+    except ValidationError as error:
+        return None, [_line(kind, dict(mistake), sources, table, owner) for mistake in error.errors()]
+
+
+def _line(kind: type[BaseModel], mistake: dict[str, Any], sources: Sources, table: Key, owner: str) -> str:
+    path = tuple(str(part) for part in mistake["loc"])
+    # A union reports the branch it tried as a last step, which is no key of the file.
+    key = table + (path[:-1] if mistake["type"].endswith("_type") and path and path[-1] in ("int", "str") else path)
+    where = sources.point(key, mistake["input"]) if key else sources.file
+    if mistake["type"] == "extra_forbidden":
+        allowed = list(_kind_at(kind, path[:-1]).model_fields)
+        of = f" of {owner}" if owner else ""
+        return f"{where}: no such setting{of}.{closest(path[-1], allowed)} It takes: {', '.join(allowed)}."
+    text = mistake["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    near = ""
+    if mistake["type"] == "literal_error" and isinstance(mistake["input"], str):
+        near = closest(mistake["input"], re.findall(r"'([^']*)'", mistake["ctx"]["expected"]))
+    return f"{where}: {text}.{near}"
+
+
+def _kind_at(kind: type[BaseModel], path: Key) -> type[BaseModel]:
+    for part in path:
+        inner = kind.model_fields[part].annotation if part in kind.model_fields else None
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            kind = inner
+    return kind

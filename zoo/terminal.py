@@ -1,0 +1,123 @@
+"""How the command line shows things: tables and bars on a terminal, plain lines elsewhere. Progress goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output; on a pipe, the same cells separated by tabs, one line a row, for `cut` and `awk`."""
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            print("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column)
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console().print(drawn)
+
+
+def percent(share: float | None) -> str:
+    """`99.31 %`, or a dash where nothing was measured."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def duration(seconds: float) -> str:
+    """`1:02:03`, or `2:03` below an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Bar:
+    """Training shown as one live line: epoch, loss, accuracy, validation accuracy, time left."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._last: Mapping[str, float] = {}
+        self._epochs = 0
+
+    def begin(self, model: str, epochs: int, done: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._epochs = epochs
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[facts]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=Console(stderr=True),
+            speed_estimate_period=120,
+        )
+        self._task = self._progress.add_task(model, total=float(epochs), completed=float(done), facts="")
+        self._progress.start()
+
+    def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        self._show(epoch - 1 + step / steps, epoch, {**self._last, **metrics})
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        self._last = row
+        self._show(row["epoch"], int(row["epoch"]), row)
+
+    def note(self, text: str) -> None:
+        (self._progress.console.print if self._progress else lambda text: print(text, file=sys.stderr))(text)
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _show(self, done: float, epoch: int, facts: Mapping[str, float]) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, facts=f"epoch {epoch}/{self._epochs}  {_facts(facts)}")
+
+
+class Lines:
+    """Training as quiet lines, one an epoch, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._epochs = 0
+
+    def begin(self, model: str, epochs: int, done: int) -> None:
+        self._epochs = epochs
+        start = f", from epoch {done + 1}" if done else ""
+        print(f"training {model} for {epochs} epochs{start}", file=sys.stderr, flush=True)
+
+    def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        pass
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        left = row.get("seconds", 0.0) * (self._epochs - row["epoch"])
+        print(
+            f"epoch {int(row['epoch'])}/{self._epochs}  {_facts(row)}  {row.get('seconds', 0.0):.1f} s"
+            f"  left {duration(left)}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+def _facts(facts: Mapping[str, float]) -> str:
+    shown = [f"loss {facts['loss']:.4f}"] if "loss" in facts else []
+    shown += [f"accuracy {percent(facts['accuracy'])}"] if "accuracy" in facts else []
+    shown += [f"validation {percent(facts['val_accuracy'])}"] if "val_accuracy" in facts else []
+    return "  ".join(shown)

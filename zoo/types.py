@@ -1,0 +1,110 @@
+"""The values that pass from room to room. NumPy only; nothing here does any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Image = NDArray[np.uint8]
+"""A decoded picture, upright: grey (height, width), RGB (height, width, 3) or RGBA (height, width, 4), 0-255."""
+
+Batch = NDArray[np.float32]
+"""What a model takes, for example (n, 28, 28, 1) in 0-1."""
+
+Scores = NDArray[np.float32]
+"""Probabilities, (n, k), rows summing to 1 within 1e-5; or logits of the same shape."""
+
+Polarity = Literal["light-on-dark", "dark-on-light"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What preprocessing did to one picture.
+
+    `seen` is what the model saw, uint8 (28, 28), ink light. `box` is the ink in the original's pixels as
+    (left, top, right, bottom), `scale` the factor from those to the model's pixels, `shift` the (x, y) move in the
+    model's pixels that brought the centre of mass to the middle. `reason` tells why there is nothing to read, if so.
+    """
+
+    seen: NDArray[np.uint8]
+    polarity: Polarity = "light-on-dark"
+    box: tuple[int, int, int, int] | None = None
+    scale: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One model's answer for one picture.
+
+    `checkpoint` is "model/version". `probabilities` are in class order and sum to 1; `confidence` is the largest of
+    them. `digit` is there when the labels are the digits 0-9. `rejected` says that the picture shows nothing to
+    read, `reason` why; the scores are given all the same.
+    """
+
+    model: str
+    checkpoint: str
+    label: str
+    digit: int | None
+    confidence: float
+    probabilities: tuple[float, ...]
+    labels: tuple[str, ...]
+    rejected: bool = False
+    reason: str | None = None
+    trace: Trace | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: plain types, `digit` only where there is one, the trace left out."""
+        answer: dict[str, Any] = {"model": self.model, "checkpoint": self.checkpoint, "label": self.label}
+        if self.digit is not None:
+            answer["digit"] = self.digit
+        answer |= {
+            "confidence": self.confidence,
+            "probabilities": list(self.probabilities),
+            "rejected": self.rejected,
+            "reason": self.reason,
+        }
+        return answer
+
+
+@dataclass(frozen=True)
+class Data:
+    """Labelled pictures for training: uint8 images (n, height, width, 1) and int64 class indices (n,).
+
+    `validation` pictures are taken from the training set and never trained on. No test pictures are here.
+    """
+
+    images: NDArray[np.uint8]
+    classes: NDArray[np.int64]
+    validation_images: NDArray[np.uint8]
+    validation_classes: NDArray[np.int64]
+    labels: tuple[str, ...]
+
+
+History = Sequence[Mapping[str, float]]
+"""One row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds."""
+
+
+class Report(Protocol):
+    """What a `train` hook tells the zoo as it goes, and where it may keep what it needs to go on after a stop.
+
+    `folder` belongs to this run and lives until the checkpoint is whole. `resume` is true when an earlier, unfinished
+    run of the same settings is to be continued from what that run left in `folder`.
+    """
+
+    folder: Path
+    resume: bool
+
+    def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        """After some steps of an epoch; epochs and steps count from 1."""
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """After each epoch, with its row of the history."""

@@ -1,0 +1,416 @@
+"""Zoo: the one object that the command line, the web and notebooks use."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from zoo import datasets, defaults, images, plugins, training
+from zoo.checkpoints import Card, Catalogue, Evaluation
+from zoo.errors import (
+    ModelUnavailable,
+    NoInk,
+    PictureBroken,
+    PluginError,
+    SettingsError,
+    TrainingError,
+    UnknownCheckpoint,
+    UnknownModel,
+    ZooError,
+    closest,
+)
+from zoo.evaluation import evaluate
+from zoo.plugins import Family, Hooks, Plugins
+from zoo.settings import FILE, Key, ModelEntry, ModelSettings, Settings, Sources, read, validate
+from zoo.types import Image, Prediction, Scores, Trace
+
+log = logging.getLogger("zoo")
+
+Source = bytes | str | os.PathLike[str] | Image
+"""A picture: its bytes, a path, or the decoded array."""
+
+FOUND_A_ZOO = "zoo init my-zoo && cd my-zoo"
+KEPT = 2  # versions of a model asked for by ?version= that stay loaded beside the selected one
+
+
+def starter() -> Path:
+    """The zoo that comes with the package; in an editable install, the root of the repo."""
+    package = Path(__file__).parent
+    carried = package / "starter"
+    return carried if carried.is_dir() else package.parent
+
+
+def locate(folder: Path | None = None) -> Path:
+    """The zoo of a folder (default: the working folder): itself if it has a settings.toml, else the starter."""
+    folder = Path.cwd() if folder is None else folder
+    return folder if (folder / FILE).is_file() else starter()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint ready to predict: its card, the settings of its card, and what the load hook gave."""
+
+    card: Card
+    settings: ModelSettings
+    handle: Any
+
+
+class Model:
+    """An inhabitant of the zoo. `problem` says why it cannot answer, when its plugin is at fault."""
+
+    def __init__(
+        self,
+        name: str,
+        entry: ModelEntry,
+        catalogue: Catalogue,
+        plugin: str,
+        family: Family | None = None,
+        settings: ModelSettings | None = None,
+        problem: str | None = None,
+    ) -> None:
+        self.name = name
+        self.checkpoint = entry.checkpoint
+        self.plugin = plugin
+        self.family = family
+        self.settings = (settings or ModelSettings()).named(name)
+        self.problem = problem
+        self.hooks: Hooks | None = None
+        self._catalogue = catalogue
+        self._served: Loaded | None = None
+        self._others: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def select(self, version: int | None = None) -> tuple[str, int]:
+        """The (model, version) of the checkpoint that answers. Raises UnknownCheckpoint."""
+        return self._catalogue.select(self.name, self.checkpoint if version is None else version)
+
+    def card(self) -> Card | None:
+        """The card of the selected checkpoint, or None when there is none or it cannot be read."""
+        try:
+            return self._catalogue.card(*self.select())
+        except (UnknownCheckpoint, ModelUnavailable):
+            return None
+
+    def trouble(self) -> str | None:
+        """Why the model cannot answer now, or None when it can."""
+        try:
+            self.load()
+        except ZooError as error:
+            return str(error)
+        return None
+
+    def load(self, version: int | None = None) -> Loaded:
+        """The checkpoint, verified and loaded once. Raises ModelUnavailable, or UnknownCheckpoint for a `version`."""
+        if version is None and self._served is not None:
+            return self._served
+        with self._lock:
+            if version is None:
+                if self._served is None:
+                    try:
+                        ref = self.select()
+                    except UnknownCheckpoint as error:
+                        raise ModelUnavailable(self.problem or str(error)) from error
+                    self._served = self._open(*ref)
+                return self._served
+            ref = self.select(version)
+            if ref not in self._others:
+                self._others[ref] = self._open(*ref)
+                if len(self._others) > KEPT:
+                    self._others.popitem(last=False)
+            self._others.move_to_end(ref)
+            return self._others[ref]
+
+    def _open(self, owner: str, version: int) -> Loaded:
+        if self.family is None or self.hooks is None:
+            raise ModelUnavailable(f'Model "{self.name}": {self.problem}')
+        card = self._catalogue.card(owner, version)
+        if card.plugin != self.family.name:
+            raise ModelUnavailable(
+                f'Model "{self.name}" is of plugin "{self.family.name}", but checkpoint {card.ref} is of plugin '
+                f'"{card.plugin}". Select a checkpoint of its own plugin.'
+            )
+        self._catalogue.verify(card)
+        try:
+            settings = self.family.settings.model_validate_json(json.dumps(card.settings)).named(self.name)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ModelUnavailable(
+                f'Checkpoint {card.ref}: plugin "{self.family.name}" no longer takes its card\'s settings '
+                f"({'.'.join(map(str, first['loc']))}: {first['msg']}). Train again: zoo train {self.name}."
+            ) from error
+        handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
+        return Loaded(card, settings, handle)
+
+    def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
+        """The picture as the model takes it. Where there is nothing to read, an empty picture and a trace that says so."""
+        assert self.hooks is not None
+        try:
+            answer = self.hooks.call("preprocess", image=image, settings=loaded.settings)
+        except NoInk as nothing:
+            shape = tuple(loaded.card.input_shape)
+            return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
+        if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
+            raise PluginError(f'Model "{self.name}": its preprocess hook should return (array, Trace).')
+        return answer
+
+    def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
+        """Probabilities (n, k) for (n, ...), seen to be such. Raises PluginError when they are not."""
+        assert self.hooks is not None
+        scores: Scores = np.asarray(
+            self.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings), np.float32
+        )
+        expected = (len(batch), len(loaded.card.labels))
+        if scores.shape != expected:
+            raise PluginError(f'Model "{self.name}": predict gave shape {scores.shape}, expected {expected}.')
+        if not np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 or scores.min(initial=0) < 0:
+            raise PluginError(f'Model "{self.name}": predict should give probabilities whose rows sum to 1.')
+        return scores
+
+
+class Zoo:
+    """A folder of plugins, checkpoints and settings, opened."""
+
+    def __init__(self, root: Path, settings: Settings, found: Plugins, catalogue: Catalogue) -> None:
+        self.root = root
+        self.settings = settings
+        self.plugins = found
+        self.catalogue = catalogue
+        self.models: dict[str, Model] = {}
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        flags: Mapping[Key, tuple[str, Any]] | None = None,
+        environ: Mapping[str, str] | None = None,
+        to_train: bool = False,
+    ) -> Zoo:
+        """Open the zoo of a folder; by default the working folder's, or the starter zoo if that has no settings.toml.
+
+        `flags` are settings said on a command line; `environ` stands for the process' environment. `to_train` lets
+        pass a selected version that does not exist yet. Raises SettingsError with every mistake there is.
+        """
+        root = locate(Path(folder) if folder is not None else None).resolve()
+        settings, sources = read(root, os.environ if environ is None else environ, flags)
+        zoo = cls(
+            root, settings, plugins.find(root / settings.plugins_folder), Catalogue(root / settings.checkpoints_folder)
+        )
+        problems = zoo._settle(sources)
+        if not to_train:
+            problems += zoo._missing_versions(sources)
+        if problems:
+            raise SettingsError(problems)
+        return zoo
+
+    def _settle(self, sources: Sources) -> list[str]:
+        """Give every model its plugin, settings and hooks; returns what is wrong with the settings."""
+        problems: list[str] = []
+        families, quarantined = self.plugins.families, self.plugins.quarantined
+        entries = dict(self.settings.models)
+        named = {entry.plugin or name for name, entry in entries.items()}
+        for name, family in families.items():
+            if not family.addon and name not in named:
+                entries.setdefault(name, ModelEntry())
+        for name in quarantined:
+            if name not in named and name.isidentifier():
+                entries.setdefault(name, ModelEntry())
+        for name, entry in entries.items():
+            plugin, table = entry.plugin or name, ("models", name)
+            if plugin in quarantined:
+                problem = f'plugin "{plugin}" is set aside: {quarantined[plugin].problem}'
+                self.models[name] = Model(name, entry, self.catalogue, plugin, problem=problem)
+            elif plugin not in families or families[plugin].addon:
+                known = [known for known, family in families.items() if not family.addon]
+                where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
+                problems.append(
+                    f'{where}: there is no plugin "{plugin}".{closest(plugin, known)} '
+                    f"The plugins are: {', '.join(known) or 'none'}."
+                )
+            else:
+                family = families[plugin]
+                own, wrong = validate(family.settings, entry.model_extra or {}, sources, table, f'plugin "{plugin}"')
+                problems += wrong
+                self.models[name] = Model(name, entry, self.catalogue, plugin, family, own)
+        default = self.settings.default_model
+        if default is not None and default not in self.models and not problems:
+            problems.append(
+                f"{sources.point(('default_model',), default)}: there is no such model.{closest(default, self.models)} "
+                f"The models are: {', '.join(self.models)}."
+            )
+        ready = {name: model.family for name, model in self.models.items() if model.family is not None}
+        addons = [family for family in families.values() if family.addon]
+        for name, hooks in plugins.register(ready, addons, defaults).items():
+            self.models[name].hooks = hooks
+        return problems
+
+    def _missing_versions(self, sources: Sources) -> list[str]:
+        problems = []
+        for name, model in self.models.items():
+            if model.checkpoint == "latest" or model.family is None:
+                continue
+            try:
+                model.select()
+            except UnknownCheckpoint as error:
+                key = ("models", name, "checkpoint")
+                problems.append(f"{sources.point(key, model.checkpoint)}: {error}")
+        return problems
+
+    @property
+    def default_model(self) -> str:
+        """The model that answers when none is named."""
+        if self.settings.default_model is not None:
+            return self.settings.default_model
+        if not self.models:
+            raise UnknownModel(f"There is no model in {self.root}. Put a plugin into {self.settings.plugins_folder}/.")
+        return next(iter(self.models))
+
+    def model(self, name: str | None = None) -> Model:
+        """The model of that name, or the default one. Raises UnknownModel."""
+        name = self.default_model if name is None else name
+        if name not in self.models:
+            raise UnknownModel(
+                f'There is no model "{name}".{closest(name, self.models)} The models are: {", ".join(self.models)}.'
+            )
+        return self.models[name]
+
+    def warm(self) -> None:
+        """Load every model that can be, so that no first request waits; the others say why in the log."""
+        for name, model in self.models.items():
+            trouble = model.trouble()
+            if trouble is not None:
+                log.warning('model "%s" cannot answer: %s', name, trouble)
+
+    def predict(self, model: str | None, picture: Source, *, version: int | None = None) -> Prediction:
+        """One model's answer for one picture.
+
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, PluginError, or a PictureError.
+        """
+        answer = self.predict_many(model, [picture], version=version)[0]
+        if isinstance(answer, ZooError):
+            raise answer
+        return answer
+
+    def predict_many(
+        self, model: str | None, pictures: Iterable[Source], *, version: int | None = None
+    ) -> list[Prediction | ZooError]:
+        """One model's answers for many pictures, in their order; a picture that cannot be read gives its error.
+
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError.
+        """
+        chosen = self.model(model)
+        loaded = chosen.load(version)
+        answers: list[Prediction | ZooError | None] = []
+        batch: list[NDArray[np.float32]] = []
+        traces: list[Trace] = []
+        for picture in pictures:
+            try:
+                seen, trace = chosen.preprocess(loaded, self._decode(picture))
+            except PluginError:
+                raise
+            except ZooError as error:
+                answers.append(error)
+            else:
+                answers.append(None)
+                batch.append(seen)
+                traces.append(trace)
+        scores = chosen.scores(loaded, np.stack(batch)) if batch else np.empty((0, 0), np.float32)
+        fresh = iter(zip(scores, traces, strict=True))
+        return [_prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
+
+    def _decode(self, picture: Source) -> Image:
+        if isinstance(picture, np.ndarray):
+            if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or not picture.size:
+                raise PictureBroken(
+                    f"An array of {picture.dtype} {picture.shape} is not a picture: give uint8 (height, width), "
+                    "(height, width, 3) or (height, width, 4)."
+                )
+            return picture
+        if not isinstance(picture, bytes):
+            try:
+                picture = Path(picture).read_bytes()
+            except OSError as error:
+                raise PictureBroken(f"{os.fspath(picture)} cannot be read: {error.strerror or error}.") from error
+        return images.decode(picture, self.settings.pictures)
+
+    def train(
+        self,
+        name: str,
+        *,
+        fast: bool = False,
+        overrides: Mapping[str, Any] | None = None,
+        resume: bool = False,
+        progress: training.Progress | None = None,
+    ) -> Card:
+        """Train a model by its settings and publish the next version; returns its card.
+
+        `fast` takes the plugin's quick settings, `overrides` single ones; such a version is never `latest`. Raises
+        SettingsError for a setting that does not exist, TrainingError, PluginError.
+        """
+        model = self.model(name)
+        if model.family is None or model.hooks is None:
+            raise ModelUnavailable(f'Model "{name}": {model.problem}')
+        if self.root == starter() and (Path(__file__).parent / "starter").is_dir():
+            raise TrainingError(f"This is the starter zoo, which stays as it came. Make your own first: {FOUND_A_ZOO}.")
+        changes = {**(model.family.settings.fast if fast else {}), **(overrides or {})}
+        own = model.settings.model_dump()
+        settings, wrong = validate(
+            model.family.settings,
+            {**own, **changes},
+            Sources(FILE, {("models", name, key): f"{key}" for key in changes}),
+            ("models", name),
+            f'plugin "{model.plugin}"',
+        )
+        if settings is None:
+            raise SettingsError(wrong)
+        departing = {key: value for key, value in settings.model_dump(mode="json").items() if value != own.get(key)}
+        run = training.Run(
+            model=name,
+            family=model.family,
+            hooks=model.hooks,
+            settings=settings.named(name),
+            overrides={key: departing[key] for key in changes if key in departing},
+            catalogue=self.catalogue,
+            work=self.root / ".zoo",
+        )
+        return training.train(run, resume, progress or training.Silent())
+
+    def evaluate(self, name: str, *, version: int | None = None) -> tuple[Card, Evaluation]:
+        """Measure a checkpoint on its dataset's test pictures, by the way every picture goes, and store it in its card."""
+        model = self.model(name)
+        loaded = model.load(version)
+        data = datasets.test_data(loaded.settings.dataset)
+        batch = np.stack([model.preprocess(loaded, image)[0] for image in data.images[..., 0]])
+        evaluation = evaluate(data, model.scores(loaded, batch))
+        stored = loaded.card.evaluation
+        if stored is None or stored.model_dump(exclude={"created"}) != evaluation.model_dump(exclude={"created"}):
+            return self.catalogue.write_evaluation(loaded.card, evaluation), evaluation
+        return loaded.card, stored
+
+
+def _prediction(model: str, card: Card, scores: NDArray[np.float32], trace: Trace) -> Prediction:
+    best = int(scores.argmax())
+    labels = tuple(card.labels)
+    return Prediction(
+        model=model,
+        checkpoint=card.ref,
+        label=labels[best],
+        digit=best if labels == datasets.DIGITS else None,
+        confidence=float(scores[best]),
+        probabilities=tuple(scores.tolist()),
+        labels=labels,
+        rejected=trace.reason is not None,
+        reason=trace.reason,
+        trace=trace,
+    )
