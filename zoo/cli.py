@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,241 @@ def open_zoo(ctx: click.Context, **how: Any) -> Any:
     from zoo.zoo import Zoo
 
     return Zoo.open(ctx.obj, **how)
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes any free one.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.")
+@click.pass_context
+def serve(ctx: click.Context, **options: Any) -> None:
+    """Serve the page and the API."""
+    from webui.server import serve_zoo
+
+    flags = {("server", name): (f"--{name}", value) for name, value in options.items() if value is not None}
+    logging.getLogger().setLevel(min(logging.getLogger().level, logging.WARNING))
+    zoo = open_zoo(ctx, flags=flags)
+    serve_zoo(zoo, click.echo)
+
+
+@main.command()
+@as_json
+@click.pass_context
+def models(ctx: click.Context, as_json: bool) -> None:
+    """List the models, with what each one is and how accurate."""
+    zoo = open_zoo(ctx)
+    rows = [_model(zoo, name) for name in zoo.models]
+    if as_json:
+        echo_json(rows)
+        return
+    terminal.table(
+        ("model", "checkpoint", "test accuracy", "epochs", "parameters", "what it is"),
+        [
+            (
+                f"{row['name']} (default)" if row["default"] else row["name"],
+                row["checkpoint"] or "-",
+                terminal.percent(row["accuracy"]),
+                str(row["epochs"] or "-"),
+                f"{row['parameters']:,}" if row["parameters"] else "-",
+                f"cannot answer: {row['problem']}" if row["problem"] else row["summary"],
+            )
+            for row in rows
+        ],
+    )
+
+
+def _model(zoo: Any, name: str) -> dict[str, Any]:
+    model = zoo.models[name]
+    card = model.card()
+    return {
+        "name": name,
+        "plugin": model.plugin,
+        "default": name == zoo.default_model,
+        "summary": model.family.summary if model.family else "",
+        "checkpoint": card.ref if card else None,
+        "accuracy": card.evaluation.accuracy if card and card.evaluation else None,
+        "interval": card.evaluation.interval if card and card.evaluation else None,
+        "epochs": card.training.get("epochs") if card else None,
+        "parameters": card.parameters if card else None,
+        "problem": model.trouble(),
+    }
+
+
+@main.command()
+@as_json
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins; for one that was set aside, what is wrong with it and where."""
+    zoo = open_zoo(ctx, to_train=True)
+    found = zoo.plugins
+    if as_json:
+        good = [
+            {
+                "name": family.name,
+                "source": family.source,
+                "summary": family.summary,
+                "hooks": sorted(family.hooks),
+                "settings": family.settings.model_json_schema(),
+                "models": [name for name, model in zoo.models.items() if model.plugin == family.name],
+                "warnings": list(family.warnings),
+                "problem": None,
+                "traceback": None,
+            }
+            for family in found.families.values()
+        ]
+        bad = [
+            {"name": p.name, "source": p.source, "problem": p.problem, "traceback": p.traceback or None}
+            for p in found.quarantined.values()
+        ]
+        echo_json(good + bad)
+        return
+    rows = []
+    for family in found.families.values():
+        using = ", ".join(name for name, model in zoo.models.items() if model.plugin == family.name)
+        state = "; ".join(family.warnings) or "ok"
+        rows.append((family.name, family.source, ", ".join(family.hooks), using or "-", state))
+    rows += [(p.name, p.source, "-", "-", f"SET ASIDE: {p.problem}") for p in found.quarantined.values()]
+    terminal.table(("plugin", "from", "hooks", "models", "state"), rows)
+    for p in found.quarantined.values():
+        if p.traceback:
+            click.echo(f"\n{p.name}:\n{p.traceback.rstrip()}")
+
+
+@main.command()
+@as_json
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Check settings, plugins, models, and every file of every checkpoint, without serving."""
+    from zoo.checking import check as look
+
+    found = look(open_zoo(ctx))
+    errors = [finding for finding in found if finding.level == "error"]
+    if as_json:
+        echo_json([{"level": f.level, "what": f.what, "text": f.text} for f in found])
+    else:
+        terminal.table(("", "", ""), [(f.level, f.what, f.text) for f in found])
+        click.echo(f"{len(errors)} error{'s' * (len(errors) != 1)} in {len(found)} findings.", err=True)
+    ctx.exit(1 if errors else 0)
+
+
+@main.command()
+@click.argument("name", required=False)
+@as_json
+@click.pass_context
+def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """List the checkpoints, of all models or of model NAME, and which are served."""
+    zoo = open_zoo(ctx, to_train=True)
+    if name is not None and name not in zoo.catalogue.models():
+        zoo.model(name)
+    rows = [row for row in _checkpoints(zoo) if name in (None, row["model"])]
+    if as_json:
+        echo_json(rows)
+        return
+    terminal.table(
+        ("checkpoint", "served by", "epochs", "validation", "test accuracy", "size", "created", "changed for the run"),
+        [
+            (
+                row["checkpoint"],
+                ", ".join(row["served_by"]) or "-",
+                str(row["epochs"] or "-"),
+                terminal.percent(row["validation"]),
+                terminal.percent(row["accuracy"]),
+                f"{row['bytes'] / 1e6:.2f} MB",
+                row["created"][:10],
+                row["problem"] or ", ".join(f"{key} = {value}" for key, value in row["overrides"].items()) or "-",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _checkpoints(zoo: Any) -> list[dict[str, Any]]:
+    served: dict[tuple[str, int], list[str]] = {}
+    for model in zoo.models.values():
+        try:
+            served.setdefault(model.select(), []).append(model.name)
+        except ZooError:
+            continue
+    rows = []
+    for owner in zoo.catalogue.models():
+        for version in zoo.catalogue.versions(owner):
+            row: dict[str, Any] = {"model": owner, "checkpoint": f"{owner}/{version}"}
+            row |= {"served_by": served.get((owner, version), []), "problem": None}
+            try:
+                card = zoo.catalogue.card(owner, version)
+            except ZooError as error:
+                card, row["problem"] = None, str(error)
+            row |= {
+                "epochs": card.training.get("epochs") if card else None,
+                "validation": card.training.get("val_accuracy") if card else None,
+                "accuracy": card.evaluation.accuracy if card and card.evaluation else None,
+                "bytes": sum(fact.bytes for fact in card.files.values()) if card else 0,
+                "created": card.created.isoformat() if card else "-",
+                "overrides": card.overrides if card else {},
+            }
+            rows.append(row)
+    return rows
+
+
+@main.command()
+@click.argument("pictures", nargs=-1, required=True)
+@click.option("--model", "-m", help="Which model reads (default: default_model of the settings).")
+@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@as_json
+@click.pass_context
+def predict(ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool) -> None:
+    """Read PICTURES: files, folders of them, or - for one on standard input."""
+    zoo = open_zoo(ctx)
+    zoo.model(model).load(version)
+    failed = 0
+    rows: list[dict[str, Any]] = []
+    names = list(_pictures(pictures))
+    for start in range(0, len(names), BATCH):
+        part = names[start : start + BATCH]
+        sources = [sys.stdin.buffer.read() if name == "-" else name for name in part]
+        for name, answer in zip(part, zoo.predict_many(model, sources, version=version), strict=True):
+            if isinstance(answer, ZooError):
+                failed += 1
+                rows.append({"file": name, "error": str(answer)})
+            else:
+                rows.append({"file": name, **answer.to_dict()})
+    if as_json:
+        echo_json({"predictions": rows})
+    else:
+        terminal.table(("file", "label", "confidence", ""), [_row(row) for row in rows])
+    ctx.exit(1 if failed else 0)
+
+
+BATCH = 256
+SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def _pictures(names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        folder = Path(name)
+        if name == "-" or not folder.is_dir():
+            yield name
+            continue
+        inside = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        if not inside:
+            raise ZooError(f"{folder} has no picture in it. Read are: {', '.join(sorted(SUFFIXES))}.")
+        yield from map(str, inside)
+
+
+def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    if "error" in row:
+        return row["file"], "-", "-", row["error"]
+    return row["file"], row["label"], terminal.percent(row["confidence"]), row["reason"] or ""
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("."))
+def init(folder: Path) -> None:
+    """Make a zoo of your own in FOLDER (default: this one): the starter's settings, plugins and checkpoints."""
+    from zoo.zoo import init as copy_starter
+
+    root = copy_starter(folder)
+    click.echo(f"a zoo is in {root}: settings.toml, plugins/, checkpoints/\nserve it: cd {folder} && zoo serve")
 
 
 @main.command()

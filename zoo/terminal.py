@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on standard output; on a pipe, the same cells separated by tabs, one line a row, for `cut` and `awk`."""
     if not sys.stdout.isatty():
-        for row in (columns, *rows):
+        for row in (*([columns] if any(columns) else []), *rows):
             print("\t".join(" ".join(cell.split()) for cell in row))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    drawn = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
         drawn.add_column(column)
     for row in rows:

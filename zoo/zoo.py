@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import threading
-from collections import OrderedDict
+import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from zoo import datasets, defaults, images, plugins, training
+from zoo import datasets, defaults, files, images, plugins, training
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
-    NoInk,
     PictureBroken,
     PluginError,
     SettingsError,
@@ -31,9 +26,10 @@ from zoo.errors import (
     closest,
 )
 from zoo.evaluation import evaluate
-from zoo.plugins import Family, Hooks, Plugins
-from zoo.settings import FILE, Key, ModelEntry, ModelSettings, Settings, Sources, read, validate
-from zoo.types import Image, Prediction, Scores, Trace
+from zoo.models import Model, prediction
+from zoo.plugins import Plugins
+from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
+from zoo.types import Image, Prediction, Trace
 
 log = logging.getLogger("zoo")
 
@@ -41,7 +37,6 @@ Source = bytes | str | os.PathLike[str] | Image
 """A picture: its bytes, a path, or the decoded array."""
 
 FOUND_A_ZOO = "zoo init my-zoo && cd my-zoo"
-KEPT = 2  # versions of a model asked for by ?version= that stay loaded beside the selected one
 
 
 def starter() -> Path:
@@ -57,125 +52,24 @@ def locate(folder: Path | None = None) -> Path:
     return folder if (folder / FILE).is_file() else starter()
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A checkpoint ready to predict: its card, the settings of its card, and what the load hook gave."""
+def init(folder: Path) -> Path:
+    """Copy the starter zoo into a folder that has none, settings.toml last, and return the folder.
 
-    card: Card
-    settings: ModelSettings
-    handle: Any
-
-
-class Model:
-    """An inhabitant of the zoo. `problem` says why it cannot answer, when its plugin is at fault."""
-
-    def __init__(
-        self,
-        name: str,
-        entry: ModelEntry,
-        catalogue: Catalogue,
-        plugin: str,
-        family: Family | None = None,
-        settings: ModelSettings | None = None,
-        problem: str | None = None,
-    ) -> None:
-        self.name = name
-        self.checkpoint = entry.checkpoint
-        self.plugin = plugin
-        self.family = family
-        self.settings = (settings or ModelSettings()).named(name)
-        self.problem = problem
-        self.hooks: Hooks | None = None
-        self._catalogue = catalogue
-        self._served: Loaded | None = None
-        self._others: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def select(self, version: int | None = None) -> tuple[str, int]:
-        """The (model, version) of the checkpoint that answers. Raises UnknownCheckpoint."""
-        return self._catalogue.select(self.name, self.checkpoint if version is None else version)
-
-    def card(self) -> Card | None:
-        """The card of the selected checkpoint, or None when there is none or it cannot be read."""
-        try:
-            return self._catalogue.card(*self.select())
-        except (UnknownCheckpoint, ModelUnavailable):
-            return None
-
-    def trouble(self) -> str | None:
-        """Why the model cannot answer now, or None when it can."""
-        try:
-            self.load()
-        except ZooError as error:
-            return str(error)
-        return None
-
-    def load(self, version: int | None = None) -> Loaded:
-        """The checkpoint, verified and loaded once. Raises ModelUnavailable, or UnknownCheckpoint for a `version`."""
-        if version is None and self._served is not None:
-            return self._served
-        with self._lock:
-            if version is None:
-                if self._served is None:
-                    try:
-                        ref = self.select()
-                    except UnknownCheckpoint as error:
-                        raise ModelUnavailable(self.problem or str(error)) from error
-                    self._served = self._open(*ref)
-                return self._served
-            ref = self.select(version)
-            if ref not in self._others:
-                self._others[ref] = self._open(*ref)
-                if len(self._others) > KEPT:
-                    self._others.popitem(last=False)
-            self._others.move_to_end(ref)
-            return self._others[ref]
-
-    def _open(self, owner: str, version: int) -> Loaded:
-        if self.family is None or self.hooks is None:
-            raise ModelUnavailable(f'Model "{self.name}": {self.problem}')
-        card = self._catalogue.card(owner, version)
-        if card.plugin != self.family.name:
-            raise ModelUnavailable(
-                f'Model "{self.name}" is of plugin "{self.family.name}", but checkpoint {card.ref} is of plugin '
-                f'"{card.plugin}". Select a checkpoint of its own plugin.'
-            )
-        self._catalogue.verify(card)
-        try:
-            settings = self.family.settings.model_validate_json(json.dumps(card.settings)).named(self.name)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ModelUnavailable(
-                f'Checkpoint {card.ref}: plugin "{self.family.name}" no longer takes its card\'s settings '
-                f"({'.'.join(map(str, first['loc']))}: {first['msg']}). Train again: zoo train {self.name}."
-            ) from error
-        handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
-        return Loaded(card, settings, handle)
-
-    def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
-        """The picture as the model takes it. Where there is nothing to read, an empty picture and a trace that says so."""
-        assert self.hooks is not None
-        try:
-            answer = self.hooks.call("preprocess", image=image, settings=loaded.settings)
-        except NoInk as nothing:
-            shape = tuple(loaded.card.input_shape)
-            return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
-        if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
-            raise PluginError(f'Model "{self.name}": its preprocess hook should return (array, Trace).')
-        return answer
-
-    def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
-        """Probabilities (n, k) for (n, ...), seen to be such. Raises PluginError when they are not."""
-        assert self.hooks is not None
-        scores: Scores = np.asarray(
-            self.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings), np.float32
-        )
-        expected = (len(batch), len(loaded.card.labels))
-        if scores.shape != expected:
-            raise PluginError(f'Model "{self.name}": predict gave shape {scores.shape}, expected {expected}.')
-        if not np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 or scores.min(initial=0) < 0:
-            raise PluginError(f'Model "{self.name}": predict should give probabilities whose rows sum to 1.')
-        return scores
+    Raises ZooError when something of a zoo is there already; nothing is overwritten.
+    """
+    source = starter()
+    for name in (FILE, "plugins", "checkpoints"):
+        if (folder / name).exists():
+            raise ZooError(f"{folder / name} is there already; nothing was changed. Choose another folder: zoo init DIR.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("plugins", "checkpoints"):
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(source / name, folder / name, ignore=ignored)
+        files.write(folder / FILE, (source / FILE).read_bytes())
+    except OSError as error:
+        raise ZooError(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from error
+    return folder
 
 
 class Zoo:
@@ -327,7 +221,7 @@ class Zoo:
                 traces.append(trace)
         scores = chosen.scores(loaded, np.stack(batch)) if batch else np.empty((0, 0), np.float32)
         fresh = iter(zip(scores, traces, strict=True))
-        return [_prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
+        return [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
 
     def _decode(self, picture: Source) -> Image:
         if isinstance(picture, np.ndarray):
@@ -397,20 +291,3 @@ class Zoo:
         if stored is None or stored.model_dump(exclude={"created"}) != evaluation.model_dump(exclude={"created"}):
             return self.catalogue.write_evaluation(loaded.card, evaluation), evaluation
         return loaded.card, stored
-
-
-def _prediction(model: str, card: Card, scores: NDArray[np.float32], trace: Trace) -> Prediction:
-    best = int(scores.argmax())
-    labels = tuple(card.labels)
-    return Prediction(
-        model=model,
-        checkpoint=card.ref,
-        label=labels[best],
-        digit=best if labels == datasets.DIGITS else None,
-        confidence=float(scores[best]),
-        probabilities=tuple(scores.tolist()),
-        labels=labels,
-        rejected=trace.reason is not None,
-        reason=trace.reason,
-        trace=trace,
-    )

@@ -1,0 +1,48 @@
+# make serve            make .venv, install, serve http://127.0.0.1:5000 (make serve ARGS="--port 8080")
+# make test             the tests, under 4 minutes            make test-all   the long ones too
+# make lint             format, lint, types                   make lock       pin anew what CI runs
+
+SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(SUITS)' 2>/dev/null && echo $$p && break; done)
+PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements.lock
+
+.PHONY: serve test test-all lint lock translations
+.DELETE_ON_ERROR:
+
+serve: .venv/serve.done
+	.venv/bin/zoo serve $(ARGS)
+
+test: .venv/test.done
+	.venv/bin/pytest -m "not long" $(ARGS)
+
+test-all: .venv/test.done
+	.venv/bin/pytest $(ARGS)
+
+lint: .venv/test.done
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "The zoo needs Python 3.11, 3.12 or 3.13: install one, or name it: make serve PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/serve.done: pyproject.toml requirements.lock | .venv/bin/python
+	@echo "installing (once)"
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/test.done: pyproject.toml requirements.lock | .venv/bin/python
+	@echo "installing what the tests need, TensorFlow included (once)"
+	@$(PIP) --editable '.[train,test]'
+	@touch $@ .venv/serve.done
+
+# Needs uv (pip install uv). Universal: the same file for Python 3.11 to 3.13 on every system.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras --upgrade \
+	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+translations: .venv/test.done
+	.venv/bin/pybabel extract --quiet -F webui/babel.cfg -o webui/translations/messages.pot webui
+	.venv/bin/pybabel update --quiet --no-fuzzy-matching -i webui/translations/messages.pot -d webui/translations
+	.venv/bin/pybabel compile --quiet -d webui/translations

@@ -1,0 +1,63 @@
+"""What `zoo check` finds: everything that serving would meet, and more, without serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zoo.errors import ZooError
+from zoo.models import Model
+from zoo.zoo import Zoo
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. An `error` keeps something from answering; a `warning` is worth knowing."""
+
+    level: Literal["ok", "warning", "error"]
+    what: str
+    text: str
+
+
+def check(zoo: Zoo) -> list[Finding]:
+    """Look at every plugin, every model, and every file of every checkpoint. Settings were checked by Zoo.open."""
+    found = []
+    for name, bad in zoo.plugins.quarantined.items():
+        found.append(Finding("error", f"plugin {name}", bad.problem))
+    for name, family in zoo.plugins.families.items():
+        found += [Finding("warning", f"plugin {name}", f"{family.source}: {text}") for text in family.warnings]
+    for model in zoo.models.values():
+        found += _model(model)
+    for owner in zoo.catalogue.models():
+        found += [_checkpoint(zoo, owner, version) for version in zoo.catalogue.versions(owner)]
+    return found
+
+
+def _model(model: Model) -> list[Finding]:
+    what = f"model {model.name}"
+    try:
+        loaded = model.load()
+    except ZooError as error:
+        return [Finding("error", what, str(error))]
+    said, trained = model.settings.model_dump(mode="json"), loaded.card.settings
+    apart = [key for key in said if key in trained and said[key] != trained[key]]
+    found = [
+        Finding(
+            "warning",
+            what,
+            f"settings say {key} = {said[key]}, its checkpoint {loaded.card.ref} was trained with {trained[key]}. "
+            "The checkpoint's own is used until the next training.",
+        )
+        for key in apart
+    ]
+    return [Finding("ok", what, f"answers with {loaded.card.ref}"), *found]
+
+
+def _checkpoint(zoo: Zoo, owner: str, version: int) -> Finding:
+    what = f"checkpoint {owner}/{version}"
+    try:
+        card = zoo.catalogue.card(owner, version)
+        zoo.catalogue.verify(card)
+    except ZooError as error:
+        return Finding("error", what, str(error))
+    return Finding("ok", what, f"{len(card.files)} files, {sum(fact.bytes for fact in card.files.values())} bytes, whole")
