@@ -1,12 +1,13 @@
 # make serve            make .venv, install, serve http://127.0.0.1:5000 (make serve ARGS="--port 8080")
 # make test             the tests, under 4 minutes            make test-all   the long ones too
-# make lint             format, lint, types                   make lock       pin anew what CI runs
+# make lint             format, lint, types                   make docs       the tables of the documents, from the code
+# make translations     collect and compile the strings       make lock       pin anew what CI runs
 
 SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(SUITS)' 2>/dev/null && echo $$p && break; done)
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements.lock
 
-.PHONY: serve test test-all lint lock translations
+.PHONY: serve test test-all lint docs lock translations
 .DELETE_ON_ERROR:
 
 serve: .venv/serve.done
@@ -41,6 +42,9 @@ lint: .venv/test.done
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras --upgrade \
 	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+docs: .venv/test.done
+	.venv/bin/python tests/tables.py
 
 translations: .venv/test.done
 	.venv/bin/pybabel extract --quiet -F webui/babel.cfg -o webui/translations/messages.pot webui

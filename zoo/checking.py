@@ -60,4 +60,6 @@ def _checkpoint(zoo: Zoo, owner: str, version: int) -> Finding:
         zoo.catalogue.verify(card)
     except ZooError as error:
         return Finding("error", what, str(error))
-    return Finding("ok", what, f"{len(card.files)} files, {sum(fact.bytes for fact in card.files.values())} bytes, whole")
+    return Finding(
+        "ok", what, f"{len(card.files)} files, {sum(fact.bytes for fact in card.files.values())} bytes, whole"
+    )

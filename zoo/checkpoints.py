@@ -108,7 +108,9 @@ class Catalogue:
         except FileNotFoundError as error:
             raise UnknownCheckpoint(self._none(model, str(version))) from error
         except OSError as error:
-            raise ModelUnavailable(f"Checkpoint {model}/{version}: its card cannot be read: {error.strerror}.") from error
+            raise ModelUnavailable(
+                f"Checkpoint {model}/{version}: its card cannot be read: {error.strerror}."
+            ) from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"

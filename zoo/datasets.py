@@ -63,7 +63,9 @@ def _idx(name: str, header: int) -> NDArray[np.uint8]:
     try:
         packed = path.read_bytes()
     except OSError as error:
-        raise DatasetError(f"MNIST's file {path} cannot be read: {error.strerror}. Reinstall flask-model-zoo.") from error
+        raise DatasetError(
+            f"MNIST's file {path} cannot be read: {error.strerror}. Reinstall flask-model-zoo."
+        ) from error
     found = hashlib.sha256(packed).hexdigest()
     if found != MNIST_SHA256[name]:
         raise DatasetError(

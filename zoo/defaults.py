@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zoo.hookspecs import hookimpl
 from zoo.runtime import LITERT, WEIGHTS, LiteRT, export
 from zoo.settings import ModelSettings
@@ -41,9 +43,9 @@ def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
     """Weights without the optimizer, and the LiteRT form, which is seen to agree with them."""
     from zoo.datasets import training_data
 
-    sample = training_data(settings.dataset, settings.validation).validation_images[:256].astype("float32") / 255
+    sample = training_data(settings.dataset, settings.validation).validation_images[:256]
     model.save_weights(folder / WEIGHTS)
-    export(model, folder / LITERT, sample)
+    export(model, folder / LITERT, sample.astype(np.float32) / np.float32(255))
     return True
 
 

@@ -1,6 +1,7 @@
 """What can go wrong, said so that the reader can act: what was found, what was expected, where, and what to do.
 
-Each message is one or more plain lines for a person. Nothing here knows HTTP or exit codes; `webui` and `cli` map the types.
+Each message is one or more plain lines for a person. Nothing here knows HTTP or exit codes; `webui` and `cli` map the
+types.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
@@ -39,7 +39,7 @@ def move_folder(folder: Path, target: Path) -> None:
     if target.exists():
         raise FileExistsError(errno.EEXIST, "it is there already", str(target))
     try:
-        os.rename(folder, target)
+        folder.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise

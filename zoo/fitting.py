@@ -55,7 +55,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         return value, tf.reduce_mean(tf.cast(right, tf.float32))
 
     # XLA compiles convolutions for CPUs six times slower than TensorFlow's own kernels.
-    @tf.function(jit_compile=False, reduce_retracing=True)
+    @tf.function(jit_compile=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def take(orders: Any) -> tuple[Any, Any]:
         value, right = 0.0, 0.0
         for i in tf.range(tf.shape(orders)[0]):
@@ -77,7 +77,8 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
             report.step(epoch, done, steps, {"loss": value / done, "accuracy": right / done})
         if not np.isfinite(value):
             raise TrainingError(
-                f"The loss of epoch {epoch} is {value}: training has diverged. Lower learning_rate ({settings.learning_rate})."
+                f"The loss of epoch {epoch} is {value}: training has diverged. "
+                f"Lower learning_rate ({settings.learning_rate})."
             )
         row = {"epoch": epoch, "loss": value / steps, "accuracy": right / steps}
         row |= _validate(model, loss, data)
@@ -89,7 +90,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
 
 
 def _float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return images.astype(np.float32) / 255
+    return images.astype(np.float32) / np.float32(255)
 
 
 def _optimizer(settings: ModelSettings, steps: int) -> tuple[Any, Callable[[int], Any]]:
@@ -123,7 +124,8 @@ def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Callable[[Any
     import keras
 
     if not settings.label_smoothing:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities)
+        plain: Callable[[Any, Any], Any] = keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities)
+        return plain
     smooth = keras.losses.CategoricalCrossentropy(
         from_logits=not probabilities, label_smoothing=settings.label_smoothing
     )

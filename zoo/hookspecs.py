@@ -22,10 +22,10 @@ hookimpl = pluggy.HookimplMarker("zoo")
 
 
 @hookspec(firstresult=True)
-def build(settings: ModelSettings) -> keras.Model:  # type: ignore[empty-body]
+def build(settings: ModelSettings) -> keras.Model:
     """Return the untrained network. Required.
 
-    It takes float32 (n, 28, 28, 1) in 0-1 and gives logits or probabilities (n, k). Import Keras inside, not at the top.
+    It takes float32 (n, 28, 28, 1) in 0-1 and gives logits or probabilities (n, k). Import Keras inside the hook.
     """
 
 

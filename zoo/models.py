@@ -1,4 +1,4 @@
-"""A model of the zoo: its plugin, settings and selected checkpoint, loaded when first needed and never trusted blindly."""
+"""A model of the zoo: its plugin, its settings, and its selected checkpoint, verified and loaded when first needed."""
 
 from __future__ import annotations
 
@@ -68,9 +68,13 @@ class Model:
             return None
 
     def trouble(self) -> str | None:
-        """Why the model cannot answer now, or None when it can."""
+        """Why the model cannot answer now, or None when it can, as far as its files tell without loading it."""
+        if self._served is not None:
+            return None
         try:
-            self.load()
+            self._inspect(*self.select())
+        except UnknownCheckpoint as error:
+            return self.problem or str(error)
         except ZooError as error:
             return str(error)
         return None
@@ -97,6 +101,12 @@ class Model:
             return self._others[ref]
 
     def _open(self, owner: str, version: int) -> Loaded:
+        card, settings = self._inspect(owner, version)
+        assert self.hooks is not None
+        handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
+        return Loaded(card, settings, handle)
+
+    def _inspect(self, owner: str, version: int) -> tuple[Card, ModelSettings]:
         if self.family is None or self.hooks is None:
             raise ModelUnavailable(f'Model "{self.name}": {self.problem}')
         card = self._catalogue.card(owner, version)
@@ -114,11 +124,10 @@ class Model:
                 f'Checkpoint {card.ref}: plugin "{self.family.name}" no longer takes its card\'s settings '
                 f"({'.'.join(map(str, first['loc']))}: {first['msg']}). Train again: zoo train {self.name}."
             ) from error
-        handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
-        return Loaded(card, settings, handle)
+        return card, settings
 
     def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
-        """The picture as the model takes it. Where there is nothing to read, an empty picture and a trace that says so."""
+        """The picture as the model takes it; where there is nothing to read, an empty one and a trace that says so."""
         assert self.hooks is not None
         try:
             answer = self.hooks.call("preprocess", image=image, settings=loaded.settings)

@@ -117,7 +117,8 @@ def find(folder: Path) -> Plugins:
 def _module(path: Path) -> types.ModuleType:
     name = f"{PACKAGE}.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # pydantic resolves a class's annotations through it
     try:
@@ -239,6 +240,8 @@ class Hooks:
         except (ZooError, MemoryError):
             raise
         except Exception as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while a native module was starting
+                raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(
                 f'Model "{self._model}": its {hook} hook raised {type(error).__name__}: {error}'

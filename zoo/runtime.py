@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import ModelUnavailable, TrainingError
+from zoo.quiet import quiet
 from zoo.types import Batch, Scores
 
 if TYPE_CHECKING:
     import keras
+    from ai_edge_litert.interpreter import Interpreter
 
 LITERT = "model.tflite"
 WEIGHTS = "model.weights.h5"
@@ -31,12 +33,9 @@ class LiteRT:
     """
 
     def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         try:
             self._content = path.read_bytes()
-            self._single = Interpreter(model_content=self._content, num_threads=1)
-            self._single.allocate_tensors()
+            self._single = self._interpreter(1)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelUnavailable(f"{path.parent.name}/{path.name} cannot be loaded by LiteRT: {error}") from error
         self._many: Interpreter | None = None
@@ -44,6 +43,17 @@ class LiteRT:
         self._input = self._single.get_input_details()[0]["index"]
         self._output = self._single.get_output_details()[0]["index"]
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._single.get_input_details()[0]["shape"][1:])
+
+    def _interpreter(self, n: int) -> Interpreter:
+        with quiet():
+            from ai_edge_litert.interpreter import Interpreter
+
+            interpreter = Interpreter(model_content=self._content, num_threads=1)
+            shape = interpreter.get_input_details()[0]["shape"]
+            if shape[0] != n:
+                interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], (n, *shape[1:]))
+            interpreter.allocate_tensors()
+        return interpreter
 
     def predict(self, batch: Batch) -> Scores:
         """Probabilities, float32 (n, k), for float32 (n, *input_shape)."""
@@ -56,19 +66,17 @@ class LiteRT:
             parts = [self._run(self._sized(part), part) for part in _parts(batch)]
         return np.concatenate(parts)
 
-    def _sized(self, part: Batch):  # type: ignore[no-untyped-def]
+    def _sized(self, part: Batch) -> Interpreter:
         if len(part) == 1:
             return self._single
         if self._many is None:
-            from ai_edge_litert.interpreter import Interpreter
-
-            self._many = Interpreter(model_content=self._content, num_threads=1)
+            self._many = self._interpreter(len(part))
         if self._many.get_input_details()[0]["shape"][0] != len(part):
             self._many.resize_tensor_input(self._input, part.shape)
             self._many.allocate_tensors()
         return self._many
 
-    def _run(self, interpreter, part: Batch) -> Scores:  # type: ignore[no-untyped-def]
+    def _run(self, interpreter: Interpreter, part: Batch) -> Scores:
         interpreter.set_tensor(self._input, part)
         interpreter.invoke()
         scores: Scores = interpreter.get_tensor(self._output)

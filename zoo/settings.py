@@ -116,8 +116,11 @@ class Sources:
 
     def point(self, key: Key, value: Any) -> str:
         """`settings.toml: [models.cnn] epoch = 5`, or the variable or flag that said it."""
-        if key in self.others:
-            return f"{self.others[key]} = {_show(value)}"
+        for other, name in self.others.items():
+            if other == key:
+                return f"{name} = {_show(value)}"
+            if other[: len(key)] == key and isinstance(value, dict):
+                return name
         table = ".".join(key[:-1])
         where = f"{self.file}: " + (f"[{table}] " if table else "")
         return f"{where}{key[-1]}" + ("" if isinstance(value, dict) else f" = {_show(value)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
+
+
+def track(steps: Sequence[int], what: str) -> Iterable[int]:
+    """The steps as they are, with a progress bar while they are taken when there are several and someone is looking."""
+    if len(steps) < 2 or not sys.stderr.isatty():
+        return steps
+    from rich.console import Console
+    from rich.progress import track as bar
+
+    return bar(steps, what, console=Console(stderr=True), transient=True)
 
 
 def percent(share: float | None) -> str:
@@ -64,7 +74,7 @@ class Bar:
             console=Console(stderr=True),
             speed_estimate_period=120,
         )
-        self._task = self._progress.add_task(model, total=float(epochs), completed=float(done), facts="")
+        self._task = self._progress.add_task(model, total=float(epochs), completed=done, facts="")
         self._progress.start()
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:

@@ -26,6 +26,7 @@ from zoo import datasets, files, fitting
 from zoo.checkpoints import Card, Catalogue
 from zoo.errors import TrainingError
 from zoo.plugins import Family, Hooks
+from zoo.quiet import quiet
 from zoo.settings import ModelSettings
 
 HISTORY = "history.csv"
@@ -95,7 +96,7 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
 
     A stop at any moment, Ctrl-C and SIGKILL included, loses at most the epoch in hand; `resume` goes on after it.
     """
-    _need_tensorflow()
+    start_tensorflow()
     if resume and not run.folder.is_dir():
         raise TrainingError(_nothing_to_resume(run))
     try:
@@ -113,7 +114,9 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 
     done = fitting.epochs_done(run.folder)
     if done and not resume:
-        progress.note(f"An unfinished run stands at epoch {done}; starting over. To go on with it: Ctrl-C, then --resume.")
+        progress.note(
+            f"An unfinished run stands at epoch {done}; starting over. To go on with it: Ctrl-C, then --resume."
+        )
     progress.begin(run.model, run.settings.epochs, done if resume else 0)
     data = datasets.training_data(run.settings.dataset, run.settings.validation)
     keras.utils.set_random_seed(run.settings.seed)
@@ -193,11 +196,14 @@ def _alone(run: Run) -> Iterator[None]:
         raise TrainingError(f'Model "{run.model}" is being trained with these settings by another process.') from error
 
 
-def _need_tensorflow() -> None:
+def start_tensorflow() -> None:
+    """Import Keras on TensorFlow without its greetings. Raises TrainingError when it is not installed."""
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainingError("Training needs TensorFlow: pip install 'flask-model-zoo[train]'.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    with quiet():
+        import keras  # noqa: F401
 
 
 def _nothing_to_resume(run: Run) -> str:

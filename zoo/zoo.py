@@ -60,7 +60,9 @@ def init(folder: Path) -> Path:
     source = starter()
     for name in (FILE, "plugins", "checkpoints"):
         if (folder / name).exists():
-            raise ZooError(f"{folder / name} is there already; nothing was changed. Choose another folder: zoo init DIR.")
+            raise ZooError(
+                f"{folder / name} is there already; nothing was changed. Choose another folder: zoo init DIR."
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("plugins", "checkpoints"):
@@ -180,11 +182,12 @@ class Zoo:
         return self.models[name]
 
     def warm(self) -> None:
-        """Load every model that can be, so that no first request waits; the others say why in the log."""
+        """Load every model that can be, so that no first request waits."""
         for name, model in self.models.items():
-            trouble = model.trouble()
-            if trouble is not None:
-                log.warning('model "%s" cannot answer: %s', name, trouble)
+            try:
+                model.load()
+            except ZooError as error:
+                log.info('model "%s" cannot answer: %s', name, error)
 
     def predict(self, model: str | None, picture: Source, *, version: int | None = None) -> Prediction:
         """One model's answer for one picture.
@@ -232,10 +235,11 @@ class Zoo:
                 )
             return picture
         if not isinstance(picture, bytes):
+            path = Path(picture)
             try:
-                picture = Path(picture).read_bytes()
+                picture = path.read_bytes()
             except OSError as error:
-                raise PictureBroken(f"{os.fspath(picture)} cannot be read: {error.strerror or error}.") from error
+                raise PictureBroken(f"{path} cannot be read: {error.strerror or error}.") from error
         return images.decode(picture, self.settings.pictures)
 
     def train(
@@ -281,7 +285,7 @@ class Zoo:
         return training.train(run, resume, progress or training.Silent())
 
     def evaluate(self, name: str, *, version: int | None = None) -> tuple[Card, Evaluation]:
-        """Measure a checkpoint on its dataset's test pictures, by the way every picture goes, and store it in its card."""
+        """Measure a checkpoint on its dataset's test pictures, by every picture's way, and store it in its card."""
         model = self.model(name)
         loaded = model.load(version)
         data = datasets.test_data(loaded.settings.dataset)

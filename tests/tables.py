@@ -1,0 +1,71 @@
+"""The tables of the documents that are printed from the code. `python tests/tables.py` writes them (make docs)."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+def models(root: Path) -> str:
+    """The models of the repo's own zoo, with their accuracies."""
+    from zoo import Zoo, listings
+
+    rows = ["| model | what it is | epochs | parameters | test accuracy | 95 % interval |", "|---|---|---|---|---|---|"]
+    for row in listings.models(Zoo.open(root, environ={})):
+        low, high = row["interval"]
+        rows.append(
+            f"| `{row['name']}` | {row['summary']} | {row['epochs']} | {row['parameters']:,} "
+            f"| {100 * row['accuracy']:.2f} % | {100 * low:.2f}-{100 * high:.2f} |"
+        )
+    return "\n".join(rows)
+
+
+def settings(root: Path) -> str:
+    """What every model takes in its table of settings.toml."""
+    from zoo.settings import ModelSettings
+
+    rows = ["| setting | default | what it is |", "|---|---|---|"]
+    for name, field in ModelSettings.model_fields.items():
+        rows.append(f"| `{name}` | `{field.default!r}` | {field.description} |".replace("'", '"'))
+    return "\n".join(rows)
+
+
+def hooks(root: Path) -> str:
+    """The hooks with their arguments; what happens without each is told in the document."""
+    from zoo import hookspecs
+
+    text = (root / "docs/plugins.md").read_text()
+    rows = ["| hook | without it |", "|---|---|"]
+    for hook in hookspecs.HOOKS:
+        told = re.search(rf"^\| `{hook}\(.*?\)` \| (.*) \|$", text, re.MULTILINE)
+        arguments = ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters)
+        rows.append(f"| `{hook}({arguments})` | {told.group(1) if told else 'TELL IT'} |")
+    return "\n".join(rows)
+
+
+TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
+    ("README.md", "models"): models,
+    ("docs/plugins.md", "settings"): settings,
+    ("docs/plugins.md", "hooks"): hooks,
+}
+
+
+def replaced(text: str, mark: str, table: str) -> str:
+    """The document with what stands between `<!-- mark -->` and `<!-- /mark -->` made new."""
+    return re.sub(
+        rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", lambda m: m[1] + table + "\n" + m[2], text, flags=re.DOTALL
+    )
+
+
+def main() -> None:
+    root = Path(__file__).resolve().parent.parent
+    for (document, mark), table in TABLES.items():
+        path = root / document
+        path.write_text(replaced(path.read_text(), mark, table(root)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

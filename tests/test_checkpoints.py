@@ -1,0 +1,146 @@
+"""The catalogue: versions are whole or not there, selected by name or number, and hashed before they answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import flip_byte
+
+from zoo import Zoo
+from zoo.checking import check
+from zoo.checkpoints import Card, Catalogue
+from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint
+
+
+def versions(folder: Path, *numbers: int, overridden: tuple[int, ...] = ()) -> Catalogue:
+    """Copies of soft/1 under other numbers, some of them as runs with changed settings."""
+    for number in numbers:
+        copy = shutil.copytree(folder / "checkpoints/soft/1", folder / f"checkpoints/soft/{number}")
+        card = json.loads((copy / "card.json").read_text())
+        card |= {"version": number, "overrides": {"epochs": 1} if number in overridden else {}}
+        (copy / "card.json").write_text(json.dumps(card))
+    return Catalogue(folder / "checkpoints")
+
+
+def test_latest_is_the_newest_number_not_the_last_in_the_alphabet(zoo_folder: Path) -> None:
+    assert versions(zoo_folder, 2, 10).select("soft", "latest") == ("soft", 10)
+
+
+def test_a_run_with_changed_settings_is_never_latest(zoo_folder: Path) -> None:
+    assert versions(zoo_folder, 2, 3, overridden=(3,)).select("soft", "latest") == ("soft", 2)
+
+
+def test_a_number_and_another_models_version_can_be_named(zoo_folder: Path) -> None:
+    catalogue = versions(zoo_folder, 2)
+    assert catalogue.select("soft", 2) == ("soft", 2)
+    assert catalogue.select("twin", "soft/2") == ("soft", 2)
+
+
+def test_only_changed_runs_are_told_apart_from_no_runs(zoo_folder: Path) -> None:
+    catalogue = versions(zoo_folder, 2, overridden=(2,))
+    shutil.rmtree(zoo_folder / "checkpoints/soft/1")
+    with pytest.raises(UnknownCheckpoint, match=r"only quick or changed runs \(2\)"):
+        catalogue.select("soft", "latest")
+    with pytest.raises(UnknownCheckpoint, match=r'Model "other" has no checkpoint yet\. Train one: zoo train other'):
+        catalogue.select("other", "latest")
+
+
+def test_what_is_half_or_hidden_is_no_version(zoo_folder: Path) -> None:
+    folder = zoo_folder / "checkpoints/soft"
+    for name in ("2", ".3.part", "03", "notes"):
+        (folder / name).mkdir()
+    (folder / ".3.part/card.json").write_text("{}")
+    (folder / "03/card.json").write_text("{}")
+    assert Catalogue(zoo_folder / "checkpoints").versions("soft") == [1]
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "model.tflite", "history.csv"])
+def test_a_changed_byte_in_any_file_is_noticed_before_it_answers(zoo_folder: Path, picture, name: str) -> None:
+    flip_byte(zoo_folder / "checkpoints/soft/1" / name, at=40)
+    zoo = Zoo.open(zoo_folder, environ={})
+    with pytest.raises(ModelUnavailable, match=f"Checkpoint soft/1 is damaged: {name} has changed since it was saved"):
+        zoo.predict("soft", picture(0))
+    assert any(name in finding.text and finding.level == "error" for finding in check(zoo))
+
+
+def test_a_missing_file_and_a_cut_file_are_named(zoo_folder: Path) -> None:
+    folder = zoo_folder / "checkpoints/soft/1"
+    (folder / "history.csv").unlink()
+    (folder / "model.tflite").write_bytes((folder / "model.tflite").read_bytes()[:100])
+    with pytest.raises(
+        ModelUnavailable, match=r"history.csv cannot be read .*model.tflite has 100 bytes, its card says"
+    ):
+        Zoo.open(zoo_folder, environ={}).model("soft").load()
+
+
+def test_a_model_answers_again_once_its_checkpoint_is_restored(zoo_folder: Path, picture) -> None:
+    path = zoo_folder / "checkpoints/soft/1/model.tflite"
+    whole = path.read_bytes()
+    flip_byte(path)
+    zoo = Zoo.open(zoo_folder, environ={})
+    with pytest.raises(ModelUnavailable):
+        zoo.predict("soft", picture(0))
+    path.write_bytes(whole)
+    assert zoo.predict("soft", picture(0)).digit == 7
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": 1}', "[]", "\x00"])
+def test_a_damaged_card_makes_its_model_unavailable_not_the_zoo(zoo_folder: Path, text: str) -> None:
+    (zoo_folder / "checkpoints/soft/1/card.json").write_text(text)
+    zoo = Zoo.open(zoo_folder, environ={})
+    with pytest.raises(ModelUnavailable, match=r"Checkpoint soft/1: its card.json is damaged"):
+        zoo.model("soft").load()
+
+
+def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folder: Path) -> None:
+    shutil.rmtree(zoo_folder / "checkpoints")
+    (zoo_folder / "checkpoints").write_text("")
+    with pytest.raises(SettingsError, match="it should be the folder of checkpoints, and is a file"):
+        Zoo.open(zoo_folder, environ={})
+
+
+def test_another_plugins_checkpoint_is_refused(zoo_folder: Path) -> None:
+    shutil.copy(zoo_folder / "plugins/soft.py", zoo_folder / "plugins/other.py")
+    (zoo_folder / "settings.toml").write_text('[models.other]\ncheckpoint = "soft/1"\n')
+    with pytest.raises(
+        ModelUnavailable, match='"other" is of plugin "other", but checkpoint soft/1 is of plugin "soft"'
+    ):
+        Zoo.open(zoo_folder, environ={}).model("other").load()
+
+
+def test_a_served_checkpoint_keeps_its_cards_settings_and_check_reports_the_difference(zoo_folder: Path) -> None:
+    (zoo_folder / "settings.toml").write_text('[models.soft]\nepochs = 9\npreprocess = "resize"\n')
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.model("soft").load().settings.preprocess == "ink"
+    texts = [finding.text for finding in check(zoo) if finding.level == "warning"]
+    assert any(text.startswith("settings say epochs = 9, its checkpoint soft/1 was trained with 1") for text in texts)
+
+
+def test_publishing_never_overwrites_and_takes_the_next_number(zoo_folder: Path, tmp_path: Path) -> None:
+    catalogue = versions(zoo_folder, 4)
+    facts = catalogue.card("soft", 4).model_dump(exclude={"version", "files"})
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/model.tflite").write_bytes(b"x")
+    assert catalogue.publish(tmp_path / "new", facts).version == 5
+    assert not (tmp_path / "new").exists()
+    assert catalogue.card("soft", 5).files["model.tflite"].bytes == 1
+
+
+def test_a_card_keeps_facts_that_a_later_zoo_wrote_into_it(zoo_folder: Path) -> None:
+    catalogue = Catalogue(zoo_folder / "checkpoints")
+    text = (zoo_folder / "checkpoints/soft/1/card.json").read_text()
+    card = Card.model_validate({**json.loads(text), "robustness": {"blur": 0.9}})
+    assert json.loads(card.model_dump_json())["robustness"] == {"blur": 0.9}
+    assert catalogue.card("soft", 1).ref == "soft/1"
+
+
+def test_another_version_can_be_asked_for_beside_the_selected_one(zoo_folder: Path, picture) -> None:
+    versions(zoo_folder, 2)
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.predict("soft", picture(0)).checkpoint == "soft/2"
+    assert zoo.predict("soft", picture(0), version=1).checkpoint == "soft/1"
+    with pytest.raises(UnknownCheckpoint, match=r"has no checkpoint 3\. It has: 1, 2"):
+        zoo.predict("soft", picture(0), version=3)

@@ -1,0 +1,206 @@
+"""The command, as a person and as a program use it: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import SOFTMAX, flip_byte
+
+
+def test_help_names_every_command_and_how_to_begin(run) -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("serve", "models", "plugins", "check", "train", "evaluate", "predict", "checkpoints", "init"):
+        assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE), command
+    assert "zoo predict seven.png" in done.stdout
+
+
+def test_predict_reads_files_folders_and_standard_input(trained: Path, tmp_path: Path, picture, run) -> None:
+    (tmp_path / "a.png").write_bytes(picture(0, side=200, ink_dark=True))
+    (tmp_path / "more/deep").mkdir(parents=True)
+    (tmp_path / "more/b.jpg").write_bytes(picture(1, side=100, format="JPEG"))
+    (tmp_path / "more/deep/c.webp").write_bytes(picture(2, format="WEBP"))
+    (tmp_path / "more/notes.txt").write_text("not a picture")
+    done = run("predict", str(tmp_path / "a.png"), str(tmp_path / "more"), "-", "--json", cwd=trained, stdin=picture(3))
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)["predictions"]
+    assert [Path(answer["file"]).name for answer in answers] == ["a.png", "b.jpg", "c.webp", "-"]
+    assert [answer["digit"] for answer in answers] == [7, 2, 1, 0]
+
+
+def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
+    trained: Path, tmp_path: Path, picture, run
+) -> None:
+    (tmp_path / "good.png").write_bytes(picture(0))
+    (tmp_path / "bad.png").write_text("text")
+    done = run("predict", "good.png", "bad.png", "absent.png", "--zoo-is-elsewhere", cwd=tmp_path)
+    assert done.returncode == 2
+    done = run("--zoo", str(trained), "predict", "good.png", "bad.png", "absent.png", cwd=tmp_path)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("good.png\t7\t")
+    assert "not a picture" in lines[2]
+    assert lines[3].startswith("absent.png\t-\t-\tabsent.png cannot be read: No such file or directory.")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (
+            ["predict", "x.png", "-m", "sofft"],
+            2,
+            'There is no model "sofft". Did you mean "soft"? The models are: soft.',
+        ),
+        (["predict", "x.png", "--version", "9"], 1, 'Model "soft" has no checkpoint 9. It has: 1.'),
+        (["predict"], 2, "Missing argument 'PICTURES...'"),
+        (["train", "sofft"], 2, 'There is no model "sofft"'),
+        (["train", "soft", "--set", "epochs"], 2, "'epochs' should be KEY=VALUE"),
+        (["serve", "--port", "70000"], 2, "70000 is not in the range"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+        (["--zoo", "/nowhere", "models"], 2, "/nowhere has no settings.toml. Make a zoo: zoo init /nowhere"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told_in_lines_with_its_exit_code(trained, run, words, code, message) -> None:
+    done = run(*words, cwd=trained)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_settings_mistake_ends_every_command_with_2(zoo_folder: Path, run) -> None:
+    (zoo_folder / "settings.toml").write_text("[models.soft]\nepoch = 5\n")
+    for command in (["models"], ["check"], ["serve"], ["predict", "x.png"], ["train", "soft"]):
+        done = run(*command, cwd=zoo_folder)
+        assert done.returncode == 2
+        assert 'settings.toml: [models.soft] epoch = 5: no such setting of plugin "soft". Did you mean' in done.stderr
+
+
+def test_check_passes_a_whole_zoo_and_names_a_changed_file(zoo_folder: Path, run) -> None:
+    assert run("check", cwd=zoo_folder).returncode == 0
+    flip_byte(zoo_folder / "checkpoints/soft/1/model.weights.h5")
+    done = run("check", cwd=zoo_folder)
+    assert done.returncode == 1
+    assert "model.weights.h5 has changed since it was saved" in done.stdout
+    levels = {row["level"] for row in json.loads(run("check", "--json", cwd=zoo_folder).stdout)}
+    assert levels == {"error"}
+
+
+def test_plugins_shows_what_is_wrong_and_where(zoo_folder: Path, run) -> None:
+    (zoo_folder / "plugins/bad.py").write_text("x = 1\nimport nowhere_to_be_found\n")
+    done = run("plugins", cwd=zoo_folder)
+    assert done.returncode == 0
+    assert "SET ASIDE: plugins/bad.py:2: it raised ModuleNotFoundError" in done.stdout
+    assert "Traceback (most recent call last)" in done.stdout
+    rows = {row["name"]: row for row in json.loads(run("plugins", "--json", cwd=zoo_folder).stdout)}
+    assert rows["soft"]["problem"] is None
+    assert "epochs" in rows["soft"]["settings"]["properties"]
+    assert rows["bad"]["problem"].startswith("plugins/bad.py:2")
+
+
+def test_models_and_checkpoints_list_what_is_there(zoo_folder: Path, run) -> None:
+    (zoo_folder / "plugins/fresh.py").write_text(SOFTMAX)
+    models = {row["name"]: row for row in json.loads(run("models", "--json", cwd=zoo_folder).stdout)}
+    assert models["soft"]["checkpoint"] == "soft/1"
+    assert models["fresh"]["problem"] == 'Model "fresh" has no checkpoint yet. Train one: zoo train fresh.'
+    (row,) = json.loads(run("checkpoints", "--json", cwd=zoo_folder).stdout)
+    assert (row["checkpoint"], row["served_by"], row["overrides"]) == ("soft/1", ["soft"], {})
+    assert run("checkpoints", "nope", cwd=zoo_folder).returncode == 2
+
+
+def test_a_new_file_in_plugins_is_trained_measured_and_read_with(zoo_folder: Path, picture, run) -> None:
+    (zoo_folder / "plugins/fresh.py").write_text(SOFTMAX)
+    trained = run("train", "fresh", "--epochs", "1", "--set", "validation=50000", cwd=zoo_folder)
+    assert trained.returncode == 0, trained.stderr
+    assert "checkpoint fresh/1: 1 epochs in" in trained.stdout
+    assert re.search(r"^epoch 1/1  loss [\d.]+  accuracy [\d.]+ %  validation [\d.]+ %", trained.stderr, re.MULTILINE)
+    measured = run("evaluate", "fresh", "--version", "1", cwd=zoo_folder)
+    assert re.search(r"^fresh/1 on mnist test: 7\d\.\d\d % \(\d{4} of 10000; 95 % interval", measured.stdout)
+    card = json.loads((zoo_folder / "checkpoints/fresh/1/card.json").read_text())
+    assert card["evaluation"]["pictures"] - card["evaluation"]["correct"] == len(card["evaluation"]["mistakes"])
+    read = run("predict", "-", "-m", "fresh", "--version", "1", "--json", cwd=zoo_folder, stdin=picture(0))
+    assert json.loads(read.stdout)["predictions"][0]["digit"] == 7
+
+
+def test_init_starts_a_zoo_and_never_overwrites_one(tmp_path: Path, root: Path, run) -> None:
+    done = run("init", "mine", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "mine/settings.toml").read_bytes() == (root / "settings.toml").read_bytes()
+    assert run("check", cwd=tmp_path / "mine").returncode == 0
+    again = run("init", "mine", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "mine/settings.toml is there already; nothing was changed" in again.stderr
+
+
+def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path) -> None:
+    hide = (
+        "import importlib.util as u, sys; find = u.find_spec;"
+        "u.find_spec = lambda name, *a: None if name == 'tensorflow' else find(name, *a);"
+        "from zoo.cli import main; main(['train', 'soft'])"
+    )
+    done = subprocess.run([sys.executable, "-c", hide], cwd=empty_zoo, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "zoo: Training needs TensorFlow: pip install 'flask-model-zoo[train]'.\n"
+
+
+def test_a_reader_that_stops_early_is_no_error(trained: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m zoo plugins --json | head -c 1", shell=True, cwd=trained, capture_output=True, timeout=60
+    )
+    assert done.stderr == b""
+
+
+@pytest.mark.long
+def test_on_a_terminal_training_shows_one_live_line_with_time_left(empty_zoo: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(empty_zoo)
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "zoo", "train", "soft", "--epochs", "3"],
+            {**os.environ, "TERM": "xterm", "COLUMNS": "140"},
+        )
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    _, status = os.waitpid(pid, 0)
+    text = shown.decode()
+    assert os.waitstatus_to_exitcode(status) == 0, text
+    assert "epoch 3/3" in text
+    assert "left" in text
+    assert "validation" in text
+    assert "\r" in text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("moment", ["_multiarray_umath", "_imaging", "_pywrap_litert_interpreter_wrapper"])
+def test_ctrl_c_is_clean_while_the_command_starts_and_while_it_reads(trained, tmp_path, picture, moment: str) -> None:
+    """Interrupted as soon as the named library is mapped into the process."""
+    for index in range(40):
+        (tmp_path / f"{index}.png").write_bytes(picture(index, side=600))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zoo", "--zoo", str(trained), "predict", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    until = time.monotonic() + 30
+    while moment not in Path(f"/proc/{process.pid}/maps").read_text():
+        assert time.monotonic() < until
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert stderr == b""
+    assert process.returncode == 130

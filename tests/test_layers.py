@@ -1,0 +1,126 @@
+"""Every import points one way, and TensorFlow stays out of the command's help and of serving."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# From the ground up; a room may import from its own row and from the rows before it.
+LAYERS = [
+    {"errors", "types", "files", "quiet"},
+    {"settings"},
+    {"hookspecs"},
+    {"images", "ink", "datasets", "checkpoints", "runtime"},
+    {"fitting"},
+    {"defaults", "plugins"},
+    {"training", "evaluation", "models"},
+    {"zoo"},
+    {"checking", "listings"},
+    {"webui"},
+    {"terminal", "cli", "__main__"},
+]
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+HEAVY = {"tensorflow", "keras"}
+
+
+def modules(root: Path) -> list[Path]:
+    return sorted([*(root / "zoo").rglob("*.py"), *(root / "webui").rglob("*.py")])
+
+
+def room(root: Path, path: Path) -> str:
+    parts = path.relative_to(root).with_suffix("").parts
+    return "webui" if parts[0] == "webui" else parts[1]
+
+
+def imports(tree: ast.AST, top_only: bool) -> list[str]:
+    """Dotted names that a module imports; with `top_only` those that run when it is imported."""
+    found: list[str] = []
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that a reader sees where a name lives"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            nodes += node.orelse
+        elif not (top_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
+            nodes += list(ast.iter_child_nodes(node))
+    return found
+
+
+def test_every_import_points_down(root: Path) -> None:
+    wrong = []
+    for path in modules(root):
+        here = room(root, path)
+        if here == "__init__":
+            continue
+        for name in imports(ast.parse(path.read_text()), top_only=False):
+            parts = name.split(".")
+            there = "webui" if parts[0] == "webui" else parts[1] if parts[0] == "zoo" and len(parts) > 1 else ""
+            if there in LEVEL and LEVEL[there] > LEVEL[here]:
+                wrong.append(f"{path.relative_to(root)} imports {name}, which stands above it")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_has_its_place(root: Path) -> None:
+    rooms = {room(root, path) for path in modules(root)} - {"__init__"}
+    assert rooms == set(LEVEL), "give a new room its place in LAYERS and in docs/architecture.md"
+
+
+def test_only_webui_knows_flask(root: Path) -> None:
+    flask = {"flask", "werkzeug", "flask_babel", "granian"}
+    wrong = [
+        f"{path.relative_to(root)}: {name}"
+        for path in modules(root)
+        if room(root, path) != "webui"
+        for name in imports(ast.parse(path.read_text()), top_only=False)
+        if name.split(".")[0] in flask
+    ]
+    assert not wrong
+
+
+def test_no_module_imports_tensorflow_at_its_top(root: Path) -> None:
+    files = [*modules(root), *sorted((root / "plugins").glob("*.py"))]
+    wrong = [
+        f"{path.relative_to(root)}: move `{name}` into the function that needs it"
+        for path in files
+        for name in imports(ast.parse(path.read_text()), top_only=True)
+        if name.split(".")[0] in HEAVY
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+WATCH = """
+import sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras"):
+            sys.exit(f"{name} was imported")
+sys.meta_path.insert(0, Watch())
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from zoo.cli import main; main(['--help'], standalone_mode=False)",
+        "from zoo.cli import main; main(['models'], standalone_mode=False)",
+        "import webui; app = webui.create_app(); assert app.test_client().get('/').status_code == 200",
+    ],
+    ids=["help", "models", "page"],
+)
+def test_tensorflow_is_not_imported_by(code: str, root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WATCH + code], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_watch_itself_notices() -> None:
+    done = subprocess.run([sys.executable, "-c", WATCH + "import keras"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "keras was imported" in done.stderr

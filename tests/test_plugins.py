@@ -1,0 +1,232 @@
+"""Plugins: one hook is enough, a bad one is set aside with the reason and its place, and the others run."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import Zoo
+from zoo.errors import ModelUnavailable, PluginError
+
+BAD = {
+    "raises on import": (
+        "import nowhere_to_be_found",
+        "plugins/bad.py:1: it raised ModuleNotFoundError: No module named",
+    ),
+    "does not parse": ("def build(:\n    pass", "plugins/bad.py:1: it raised SyntaxError"),
+    "exits on import": ("import sys\nsys.exit(3)", "plugins/bad.py:2: it raised SystemExit: 3"),
+    "misspells a hook": (
+        "from zoo import hookimpl\n@hookimpl\ndef biuld(settings):\n    return 1",
+        "plugins/bad.py:2: there is no hook 'biuld'. Did you mean \"build\"? The hooks are: build, train,",
+    ),
+    "wrong signature": (
+        "from zoo import hookimpl\n@hookimpl\ndef build(setings):\n    return 1",
+        "plugins/bad.py:2: build cannot take 'setings'. Did you mean \"settings\"? It may take: settings.",
+    ),
+    "argument with a default": (
+        "from zoo import hookimpl\n@hookimpl\ndef build(settings=None):\n    return 1",
+        "plugins/bad.py:2: build cannot take 'settings=None': an argument with a default never receives its value.",
+    ),
+    "forgets the mark": (
+        "def build(settings):\n    return 1",
+        "plugins/bad.py:1: build is not marked as a hook. Put @hook",
+    ),
+    "has no hook": ("x = 1", "plugins/bad.py: no hook in it. A model needs build(settings)"),
+    "has no build": (
+        "from zoo import hookimpl\n@hookimpl\ndef predict(model, batch):\n    return 1",
+        "plugins/bad.py: it has predict but no build(settings), which every model needs.",
+    ),
+    "has settings of its own kind": (
+        "from zoo import hookimpl\nclass Settings: pass\n@hookimpl\ndef build(settings):\n    return 1",
+        "plugins/bad.py: Settings should be a class that derives from zoo.ModelSettings.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD.values(), ids=BAD)
+def test_a_bad_plugin_is_set_aside_and_the_others_run(zoo_folder: Path, picture, text: str, problem: str) -> None:
+    (zoo_folder / "plugins" / "bad.py").write_text(text)
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert problem in zoo.plugins.quarantined["bad"].problem
+    with pytest.raises(ModelUnavailable, match='plugin "bad" is set aside'):
+        zoo.predict("bad", picture(0))
+    assert zoo.predict("soft", picture(0)).digit == 7
+
+
+def test_a_plugin_that_raises_keeps_its_traceback(zoo_folder: Path) -> None:
+    (zoo_folder / "plugins" / "bad.py").write_text("def f():\n    return 1 / 0\nf()")
+    bad = Zoo.open(zoo_folder, environ={}).plugins.quarantined["bad"]
+    assert bad.problem == "plugins/bad.py:2: it raised ZeroDivisionError: division by zero"
+    assert "in f" in bad.traceback
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / "plugins" / f"{name}.py").write_text(textwrap.dedent(text))
+
+
+def test_a_plugin_may_keep_a_format_of_its_own(zoo_folder: Path, picture) -> None:
+    write(
+        zoo_folder,
+        "soft",
+        """
+        import numpy as np
+        from zoo import hookimpl
+
+        @hookimpl
+        def build(settings): ...
+
+        @hookimpl
+        def load(folder, settings):
+            return 3
+
+        @hookimpl
+        def predict(model, batch):
+            return np.eye(10, dtype="float32")[[model] * len(batch)]
+        """,
+    )
+    assert Zoo.open(zoo_folder, environ={}).predict("soft", picture(0)).digit == 3
+
+
+BROKEN_PREDICT = {
+    "raises": ("raise RuntimeError('out of order')", "its predict hook raised RuntimeError: out of order"),
+    "answers None": ("return None", ""),
+    "wrong shape": ("return np.ones((len(batch), 3))", r"predict gave shape \(1, 3\), expected \(1, 10\)"),
+    "not probabilities": ("return np.ones((len(batch), 10))", "rows sum to 1"),
+    "nan": ("return np.full((len(batch), 10), np.nan)", "rows sum to 1"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), BROKEN_PREDICT.values(), ids=BROKEN_PREDICT)
+def test_a_predict_hook_that_breaks_the_contract_is_found_out(
+    zoo_folder: Path, picture, body: str, message: str
+) -> None:
+    write(
+        zoo_folder,
+        "soft",
+        f"""
+        import numpy as np
+        from zoo import hookimpl
+
+        @hookimpl
+        def build(settings): ...
+
+        @hookimpl
+        def predict(model, batch):
+            {body}
+        """,
+    )
+    zoo = Zoo.open(zoo_folder, environ={})
+    if not message:  # None means "not me": the default answers
+        assert zoo.predict("soft", picture(0)).digit == 7
+        return
+    with pytest.raises(PluginError, match=message):
+        zoo.predict("soft", picture(0))
+
+
+def test_an_addon_wraps_the_hooks_of_every_model_and_knows_which(zoo_folder: Path, picture) -> None:
+    (zoo_folder / "settings.toml").write_text('[models.soft]\n[models.twin]\nplugin = "soft"\ncheckpoint = "soft/1"\n')
+    write(
+        zoo_folder,
+        "counting",
+        """
+        from zoo import hookimpl
+        counts = {}
+
+        @hookimpl(wrapper=True)
+        def predict(model, batch, settings):
+            counts[settings.name] = counts.get(settings.name, 0) + len(batch)
+            return (yield)
+        """,
+    )
+    zoo = Zoo.open(zoo_folder, environ={})
+    zoo.predict("soft", picture(0))
+    zoo.predict_many("twin", [picture(0), picture(1)])
+    import zoo_plugins.counting as counting
+
+    assert counting.counts == {"soft": 1, "twin": 2}
+    assert "counting" not in zoo.models
+
+
+def test_a_wrapper_that_forgets_its_answer_is_named(zoo_folder: Path, picture) -> None:
+    write(
+        zoo_folder,
+        "forgetful",
+        """
+        from zoo import hookimpl
+
+        @hookimpl(wrapper=True)
+        def predict(model, batch, settings):
+            yield
+        """,
+    )
+    with pytest.raises(PluginError, match="predict hook answered None"):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+
+
+def test_a_model_never_asks_its_rivals(zoo_folder: Path, picture) -> None:
+    for name in ("aaa", "zzz"):
+        write(
+            zoo_folder,
+            name,
+            """
+            from zoo import hookimpl
+
+            @hookimpl
+            def build(settings): ...
+
+            @hookimpl
+            def predict(model, batch):
+                raise AssertionError("asked for another model")
+            """,
+        )
+    assert Zoo.open(zoo_folder, environ={}).predict("soft", picture(0)).digit == 7
+
+
+def test_a_plugin_that_imports_tensorflow_at_its_top_is_warned(zoo_folder: Path, run) -> None:
+    write(
+        zoo_folder,
+        "heavy",
+        """
+        import keras
+        from zoo import hookimpl
+
+        @hookimpl
+        def build(settings): ...
+        """,
+    )
+    done = run("plugins", cwd=zoo_folder)
+    assert "imports keras, tensorflow at its top; import it inside the hooks" in done.stdout
+
+
+def test_two_plugins_of_one_name_are_told_apart(zoo_folder: Path) -> None:
+    from zoo.plugins import Plugins
+
+    found = Plugins()
+    found.add("soft", "plugins/soft.py", lambda: None)
+    found.add("soft", "other-package 1.0", lambda: None)
+    assert 'the name "soft" is taken by plugins/soft.py' in found.quarantined["soft (other-package 1.0)"].problem
+
+
+def test_preprocess_may_be_the_plugins_own(zoo_folder: Path) -> None:
+    write(
+        zoo_folder,
+        "soft",
+        """
+        import numpy as np
+        from zoo import Trace, hookimpl
+
+        @hookimpl
+        def build(settings): ...
+
+        @hookimpl
+        def preprocess(image):
+            seen = np.zeros((28, 28), np.uint8)
+            return seen[..., None].astype("float32"), Trace(seen)
+        """,
+    )
+    zoo = Zoo.open(zoo_folder, environ={})
+    answers = {zoo.predict("soft", np.full((9, 9), value, np.uint8)).probabilities for value in (0, 99)}
+    assert len(answers) == 1

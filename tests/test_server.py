@@ -1,0 +1,498 @@
+"""The server over real sockets: what clients that dawdle, signals and dying workers do to it, and what apps are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from webui.bridge import Bridge
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="tells workers apart by what fork leaves to them")
+
+PROGRAM = """
+import json, os, socket, sys
+
+from webui.server import serve
+from zoo.errors import ZooError
+from zoo.settings import ServerSettings
+
+
+def app(environ, start_response):
+    path, body = environ["PATH_INFO"], environ["wsgi.input"].read()
+    if path == "/hold":  # until the test says so
+        with socket.create_connection(("127.0.0.1", int(environ["QUERY_STRING"]))) as gate:
+            gate.recv(1)
+    if path == "/broken":
+        raise LookupError("on purpose")
+    if path == "/parts":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return parts(int(environ["QUERY_STRING"]))
+    told = {name: value for name, value in environ.items() if isinstance(value, str)}
+    answer = json.dumps(told | {"body": body.decode(), "pid": os.getpid()}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))]
+    start_response("200 OK", [*headers, ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    return [answer]
+
+
+def parts(port):
+    with socket.create_connection(("127.0.0.1", port)) as gate:
+        try:
+            yield b"first "
+            while gate.recv(1) == b"+":
+                yield b"another "
+        finally:
+            gate.sendall(b"closed")
+
+
+def load():
+    if "--broken" in sys.argv:
+        raise ZooError("settings.toml is nowhere to be found.")
+    return app
+
+
+try:
+    serve(load, ServerSettings(**json.loads(sys.argv[1])), lambda url: print(url, flush=True))
+except ZooError as error:
+    sys.exit(str(error))
+"""
+
+Serve = Callable[..., "Served"]
+
+
+class Served:
+    """A running server. `errors` is what it has written to stderr."""
+
+    def __init__(self, folder: Path, root: Path, *flags: str, **settings: Any) -> None:
+        program, self._stderr = folder / "program.py", folder / "stderr.txt"
+        program.write_text(PROGRAM)
+        with self._stderr.open("w") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, program, json.dumps({"port": 0} | settings), *flags],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=os.environ | {"PYTHONPATH": str(root)},
+                start_new_session=True,
+            )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+        self.port = int(self.url.rpartition(":")[2] or 0)
+
+    @property
+    def errors(self) -> str:
+        return self._stderr.read_text()
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=15)
+
+    def ask(self, path: str, method: str = "GET", **more: Any) -> tuple[HTTPResponse, bytes]:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=15)) as connection:
+            connection.request(method, path, **more)
+            response = connection.getresponse()
+            return response, response.read()
+
+    def told(self, path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any]:
+        """What the app was told about a request."""
+        told: dict[str, Any] = json.loads(self.ask(path, method, **more)[1])
+        return told
+
+    def raw(self, request: bytes) -> bytes:
+        """All that comes back until the server closes the connection."""
+        with self.connect() as client:
+            client.sendall(request)
+            return read(client)
+
+    def ends(self) -> int:
+        return self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def serve_module(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Serve]:
+    with ExitStack() as stack:
+
+        def start(*flags: str, **settings: Any) -> Served:
+            served = Served(tmp_path_factory.mktemp("server"), root, *flags, **settings)
+            stack.callback(end, served)
+            return served
+
+        yield start
+
+
+@pytest.fixture
+def serve(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Serve]:
+    """Starts servers that end with the test."""
+    with ExitStack() as stack:
+
+        def start(*flags: str, **settings: Any) -> Served:
+            served = Served(tmp_path_factory.mktemp("server"), root, *flags, **settings)
+            stack.callback(end, served)
+            return served
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def served(serve_module: Serve) -> Served:
+    """One server for the tests that leave it as it was."""
+    return serve_module(max_body_mb=1.0)
+
+
+def end(served: Served) -> None:
+    if served.process.poll() is None:
+        os.killpg(served.process.pid, signal.SIGKILL)
+        served.process.wait(20)
+    assert served.process.stdout is not None
+    served.process.stdout.close()
+
+
+def read(client: socket.socket) -> bytes:
+    answer = b""
+    while part := client.recv(65536):
+        answer += part
+    return answer
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < deadline, f"not within 15 s: {what}"
+        time.sleep(0.01)
+
+
+class Gate:
+    """Where an app waits in the middle of a request until the test opens it."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(15)
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def reached(self) -> socket.socket:
+        """The app's end, once it is there."""
+        app, _ = self._listener.accept()
+        app.settimeout(15)
+        return app
+
+
+def test_a_hundred_half_sent_bodies_hold_up_nobody(served: Served) -> None:
+    with ExitStack() as stack:
+        for _ in range(100):
+            client = stack.enter_context(served.connect())
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+        for _ in range(20):
+            began = time.monotonic()
+            assert served.told(method="POST", body="quick")["body"] == "quick"
+            assert time.monotonic() - began < 3
+
+
+def test_a_body_that_takes_too_long_is_answered_408(serve: Serve) -> None:
+    served = serve(body_seconds=0.3, workers=1)
+    answer = served.raw(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head
+    error = "4 of 1,000 bytes of the body came in 0.3 s, the limit (server.body_seconds). Send it again, faster."
+    assert json.loads(body) == {"error": error}
+
+
+@pytest.mark.parametrize(
+    ("header", "sent"),
+    [
+        (b"Content-Length: 30000000", b"x" * 100_000),
+        (b"Transfer-Encoding: chunked", b"".join(b"10000\r\n%b\r\n" % (b"x" * 65536) for _ in range(18))),
+    ],
+    ids=["declared", "chunked"],
+)
+def test_a_body_over_the_limit_is_answered_413_before_it_is_whole(served: Served, header: bytes, sent: bytes) -> None:
+    with served.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % header + sent)
+        head, _, body = read(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head
+    assert json.loads(body) == {"error": "The body has more than 1 MB, the limit (server.max_body_mb). Send less."}
+
+
+def test_a_client_that_sends_30_mb_before_it_listens_still_gets_its_413(served: Served) -> None:
+    response, body = served.ask("/", "POST", body=b"x" * 30_000_000)
+    assert (response.status, list(json.loads(body))) == (413, ["error"])
+
+
+def test_a_body_of_just_the_limit_is_taken(served: Served) -> None:
+    assert len(served.told(method="POST", body=b"x" * 1_000_000)["body"]) == 1_000_000
+
+
+def test_a_chunked_body_arrives_whole(served: Served) -> None:
+    told = served.told(method="POST", body=iter([b"one ", b"two ", b"three"]), encode_chunked=True)
+    assert (told["body"], told["CONTENT_LENGTH"]) == ("one two three", "13")
+    assert "HTTP_TRANSFER_ENCODING" not in told
+
+
+def test_head_has_the_headers_of_get_and_no_body(served: Served) -> None:
+    response, body = served.ask("/", "HEAD")
+    assert (response.status, body) == (200, b"")
+    assert int(response.headers["Content-Length"]) > 0
+
+
+def test_a_header_sent_twice_is_joined_and_one_answered_twice_stays_two(served: Served) -> None:
+    answer = served.raw(
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-A: 1\r\nX-A: 2\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    told = json.loads(body)
+    assert (told["HTTP_X_A"], told["HTTP_COOKIE"]) == ("1,2", "a=1; b=2")
+    assert [line for line in head.split(b"\r\n") if line.startswith(b"set-cookie")] == [
+        b"set-cookie: a=1",
+        b"set-cookie: b=2",
+    ]
+
+
+def test_a_header_cannot_pass_for_another_by_an_underscore(served: Served) -> None:
+    assert "HTTP_X_FORWARDED_FOR" not in served.told(headers={"X_Forwarded_For": "10.0.0.1"})
+
+
+def test_the_environ_is_as_pep_3333_wants_it(served: Served) -> None:
+    told = served.told("/a%20b/%C3%A9%2F?q=%20%C3%A9&x", "POST", body=b"?", headers={"Content-Type": "text/x"})
+    assert told["PATH_INFO"].encode("latin-1") == "/a b/é/".encode()
+    assert {name: told[name] for name in ("QUERY_STRING", "SCRIPT_NAME", "REQUEST_METHOD", "SERVER_PROTOCOL")} == {
+        "QUERY_STRING": "q=%20%C3%A9&x",
+        "SCRIPT_NAME": "",
+        "REQUEST_METHOD": "POST",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
+    assert (told["CONTENT_TYPE"], told["CONTENT_LENGTH"]) == ("text/x", "1")
+    assert (told["SERVER_NAME"], told["SERVER_PORT"]) == ("127.0.0.1", str(served.port))
+    assert (told["REMOTE_ADDR"], told["wsgi.url_scheme"]) == ("127.0.0.1", "http")
+    assert "HTTP_CONTENT_TYPE" not in told
+
+
+def test_a_failing_app_costs_one_answer_and_tells_the_log(served: Served) -> None:
+    response, body = served.ask("/broken")
+    assert (response.status, json.loads(body)) == (
+        500,
+        {"error": "The server failed on this request. Its log says why."},
+    )
+    assert "LookupError: on purpose" in served.errors
+    assert served.ask("/")[0].status == 200
+
+
+def test_a_streamed_answer_comes_part_by_part_and_is_closed_when_the_client_leaves(served: Served) -> None:
+    with Gate() as gate, closing(HTTPConnection("127.0.0.1", served.port, timeout=15)) as connection:
+        connection.request("GET", f"/parts?{gate.port}")
+        with gate.reached() as app:
+            response = connection.getresponse()
+            assert response.read(6) == b"first "
+            app.sendall(b"+")
+            assert response.read(8) == b"another "
+            response.close()
+            connection.close()
+            with pytest.raises(BlockingIOError):  # it waits in the app, and cannot know yet
+                app.recv(1, socket.MSG_DONTWAIT)
+            heard = b""
+            while heard != b"closed":
+                app.sendall(b"+")
+                heard += app.recv(6 - len(heard), socket.MSG_DONTWAIT) if readable(app) else b""
+
+
+def readable(connection: socket.socket) -> bool:
+    try:
+        return bool(connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK))
+    except BlockingIOError:
+        return False
+
+
+def test_sigterm_lets_a_request_in_flight_finish_and_then_the_server_ends(serve: Serve) -> None:
+    served = serve()
+    with Gate() as gate, served.connect() as client:
+        client.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with gate.reached():
+            busy = len(served.workers())
+            served.process.send_signal(signal.SIGTERM)
+            until(lambda: len(served.workers()) < busy, "the idle worker ends")
+            assert served.process.poll() is None
+        assert read(client).startswith(b"HTTP/1.1 200 OK")
+    assert served.ends() == 0
+    assert served.errors == ""
+
+
+def test_what_is_not_finished_in_time_is_cut_off(serve: Serve) -> None:
+    served = serve(drain_seconds=0.3, workers=1)
+    with Gate() as gate, served.connect() as client:
+        client.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with gate.reached():
+            (worker,) = served.workers()
+            served.process.send_signal(signal.SIGTERM)
+            assert served.ends() == 0
+    assert served.errors == f"Worker {worker.pid} was still busy after 0.3 s.\n"
+
+
+def test_ctrl_c_ends_it_without_a_word(serve: Serve) -> None:
+    served = serve()
+    served.ask("/")
+    os.killpg(served.process.pid, signal.SIGINT)
+    assert served.ends() == 0
+    assert served.errors == ""
+
+
+@linux
+def test_a_killed_worker_is_replaced_three_times_in_a_row_and_callers_wait_for_the_next(serve: Serve) -> None:
+    served = serve(workers=1)
+    seen = [served.told()["pid"]]
+    for _ in range(3):
+        (worker,) = served.workers()
+        worker.kill()
+        worker.wait(15)
+        seen.append(served.told()["pid"])
+    assert len(set(seen)) == 4
+    assert served.errors.count("was killed by SIGKILL; another takes its place.") == 3
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["held", "held with SO_REUSEPORT"])
+def test_a_port_in_use_is_refused_in_one_line(serve: Serve, shared: bool) -> None:
+    with socket.socket() as other:
+        if shared:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        served = serve(port=port)
+        assert served.ends() == 1
+    advice = f"Stop what uses it, or choose another: zoo serve --port {port + 1}."
+    assert served.errors == f"Port {port} of 127.0.0.1 is in use. {advice}\n"
+
+
+def test_an_address_of_another_machine_is_refused_in_one_line(serve: Serve) -> None:
+    served = serve(host="192.0.2.1")
+    assert served.ends() == 1
+    assert served.errors == "192.0.2.1 is no address of this machine. Try: zoo serve --host 127.0.0.1.\n"
+
+
+def test_an_app_that_cannot_be_loaded_is_told_in_one_line(serve: Serve) -> None:
+    served = serve("--broken")
+    assert served.ends() == 1
+    assert (served.url, served.errors) == ("", "settings.toml is nowhere to be found.\n")
+
+
+@linux
+@pytest.mark.long
+def test_workers_end_when_the_supervisor_is_killed(serve: Serve) -> None:
+    served = serve()
+    workers = served.workers()
+    served.process.kill()
+    assert psutil.wait_procs(workers, timeout=15)[1] == []
+
+
+@pytest.mark.long
+def test_no_request_fails_under_load_while_idle_connections_pile_up(served: Served) -> None:
+    failures: list[object] = []
+
+    def caller() -> None:
+        with closing(HTTPConnection("127.0.0.1", served.port, timeout=15)) as connection:
+            for number in range(200):
+                connection.request("POST", "/", body=str(number))
+                answer = json.loads(connection.getresponse().read())
+                if answer["body"] != str(number):
+                    failures.append(answer)
+
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(served.connect())
+        callers = [threading.Thread(target=caller) for _ in range(8)]
+        for thread in callers:
+            thread.start()
+        for thread in callers:
+            thread.join(30)
+    assert not any(thread.is_alive() for thread in callers)
+    assert not failures
+
+
+def in_bridge(app: Any, body: list[bytes], **more: Any) -> list[dict[str, Any]]:
+    """What the bridge sends when an app is asked without a network."""
+    sent: list[dict[str, Any]] = []
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "raw_path": b"/",
+        "query_string": b"",
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"transfer-encoding", b"chunked")],
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body.pop(0), "more_body": bool(body)}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(Bridge(app, **{"max_body": 10, "body_seconds": 5, "threads": 1} | more)(scope, receive, send))
+    return sent
+
+
+def test_what_an_app_writes_comes_before_what_it_returns() -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])(b"written, ")
+        return [b"returned"]
+
+    assert in_bridge(app, [b""])[1]["body"] == b"written, returned"
+
+
+@pytest.mark.parametrize("error", [StopIteration(), SystemExit(1), KeyboardInterrupt()], ids=repr)
+def test_an_exception_that_would_end_an_event_loop_is_one_answer(error: BaseException) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        raise error
+
+    assert in_bridge(app, [b""])[0]["status"] == 500
+
+
+def test_an_app_is_closed_once_its_answer_is_whole() -> None:
+    class Answer:
+        closed = 0
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"on", b"e"])
+
+        def close(self) -> None:
+            self.closed += 1
+
+    answer = Answer()
+
+    def app(environ: Any, start_response: Any) -> Answer:
+        start_response("200 OK", [("Content-Length", "3")])
+        return answer
+
+    sent = in_bridge(app, [b""])
+    assert b"".join(message.get("body", b"") for message in sent) == b"one"
+    assert answer.closed == 1
+
+
+def test_a_body_in_pieces_that_grows_over_the_limit_never_reaches_the_app() -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        raise AssertionError("it was called")
+
+    assert in_bridge(app, [b"12345", b"67890", b"!"])[0]["status"] == 413

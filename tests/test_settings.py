@@ -1,0 +1,122 @@
+"""settings.toml: what it may say, and how a mistake in it is told."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from zoo import Zoo
+from zoo.errors import SettingsError
+from zoo.settings import Settings, read
+
+MISTAKES = {
+    "unknown plugin setting": (
+        "[models.soft]\nepoch = 5",
+        'settings.toml: [models.soft] epoch = 5: no such setting of plugin "soft". Did you mean "epochs"? It takes: ',
+    ),
+    "out of bounds": (
+        "[models.soft]\nepochs = 0",
+        "settings.toml: [models.soft] epochs = 0: it should be greater than",
+    ),
+    "wrong type": (
+        '[models.soft]\nepochs = "many"',
+        'settings.toml: [models.soft] epochs = "many": it should be a valid',
+    ),
+    "true is no number": ("[models.soft]\nepochs = true", "settings.toml: [models.soft] epochs = true: it should be"),
+    "not a choice": (
+        '[models.soft]\noptimizer = "adm"',
+        "settings.toml: [models.soft] optimizer = \"adm\": it should be 'adam', 'adamw' or 'sgd'. Did you mean \"adam",
+    ),
+    "unknown table": ("[sever]\nport = 1", 'settings.toml: sever: no such setting. Did you mean "server"? It takes: '),
+    "unknown server key": (
+        "[server]\nprot = 1",
+        'settings.toml: [server] prot = 1: no such setting. Did you mean "port"? It takes: host, port,',
+    ),
+    "port out of bounds": ("[server]\nport = 70000", "settings.toml: [server] port = 70000: it should be less than or"),
+    "unknown plugin": (
+        '[models.other]\nplugin = "sofft"',
+        'settings.toml: [models.other] plugin = "sofft": there is no plugin "sofft". Did you mean "soft"? The plugins',
+    ),
+    "model without plugin": (
+        "[models.other]",
+        'settings.toml: [models] other: there is no plugin "other". The plugins',
+    ),
+    "bad model name": ('[models."Soft 2"]\nplugin = "soft"', "settings.toml: [models] Soft 2: not a model's name."),
+    "missing version": (
+        "[models.soft]\ncheckpoint = 7",
+        'settings.toml: [models.soft] checkpoint = 7: Model "soft" has no checkpoint 7. It has: 1.',
+    ),
+    "odd version": (
+        '[models.soft]\ncheckpoint = "newest"',
+        'settings.toml: [models.soft] checkpoint = "newest": Model "soft" has no checkpoint newest. It has: 1.',
+    ),
+    "unknown default": (
+        'default_model = "sotf"',
+        'settings.toml: default_model = "sotf": there is no such model. Did you mean "soft"? The models are: soft.',
+    ),
+    "not TOML": ("[models", "settings.toml: not valid TOML: "),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_with_place_value_and_remedy(zoo_folder: Path, text: str, message: str) -> None:
+    (zoo_folder / "settings.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        Zoo.open(zoo_folder, environ={})
+    assert message in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once(zoo_folder: Path) -> None:
+    (zoo_folder / "settings.toml").write_text("[models.soft]\nepoch = 5\nseeed = 1\nbatch_size = 0")
+    with pytest.raises(SettingsError) as caught:
+        Zoo.open(zoo_folder, environ={})
+    assert len(caught.value.problems) == 3
+
+
+def test_settings_that_are_not_text_are_told(zoo_folder: Path) -> None:
+    (zoo_folder / "settings.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not UTF-8 text"):
+        Zoo.open(zoo_folder, environ={})
+
+
+def test_the_environment_overrides_the_file_and_a_flag_overrides_both(zoo_folder: Path) -> None:
+    environ = {"ZOO_SERVER__PORT": "6000", "ZOO_SERVER__HOST": "0.0.0.0", "ZOO_MODELS__SOFT__EPOCHS": "6"}
+    zoo = Zoo.open(zoo_folder, environ=environ, flags={("server", "port"): ("--port", 7000)})
+    assert (zoo.settings.server.host, zoo.settings.server.port) == ("0.0.0.0", 7000)
+    assert zoo.models["soft"].settings.epochs == 6
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"ZOO_SERVER__PORT": "many"}, 'ZOO_SERVER__PORT = "many": it should be a valid integer'),
+        ({"ZOO_MODELS__SOFT__EPOCH": "6"}, 'ZOO_MODELS__SOFT__EPOCH = 6: no such setting of plugin "soft"'),
+        ({"ZOO_DEFAULT_MODEL__X": "1"}, "ZOO_DEFAULT_MODEL__X"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(zoo_folder: Path, environ: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        Zoo.open(zoo_folder, environ=environ)
+
+
+def test_the_repos_settings_say_every_setting_at_its_default(root: Path) -> None:
+    text = (root / "settings.toml").read_text()
+    said = tomllib.loads(text)
+    settings, _ = read(root, {})
+    for name, field in Settings.model_fields.items():
+        assert name in said, f"settings.toml does not say {name}"
+        if name in ("server", "pictures"):
+            table = getattr(settings, name)
+            assert said[name] == type(table)().model_dump(), f"[{name}] is not at its defaults"
+        elif name not in ("default_model", "models"):
+            assert said[name] == field.default
+
+
+def test_every_setting_has_a_description() -> None:
+    from zoo.settings import ModelSettings, PictureSettings, ServerSettings
+
+    for kind in (ModelSettings, PictureSettings, ServerSettings):
+        assert not [name for name, field in kind.model_fields.items() if not field.description]

@@ -1,0 +1,92 @@
+"""The five models that come with the zoo: their cards are true, and what serves agrees with what was trained."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import Zoo
+from zoo.datasets import Labelled
+
+EPOCHS = {"cnn": 100, "linear": 100, "cnn_5": 5, "cnn_10": 10, "cnn_300": 300}
+PARAMETERS = {"cnn": 121_930, "linear": 101_770, "cnn_5": 121_930, "cnn_10": 121_930, "cnn_300": 121_930}
+# Test accuracies of the models that this zoo replaces.
+TO_BEAT = {"cnn": 0.9920, "linear": 0.9782, "cnn_5": 0.9909, "cnn_10": 0.9894, "cnn_300": 0.9922}
+
+
+@pytest.fixture(scope="module")
+def zoo(root: Path) -> Zoo:
+    return Zoo.open(root, environ={})
+
+
+@pytest.mark.parametrize("name", EPOCHS)
+def test_the_card_says_what_was_asked_of_the_model(zoo: Zoo, name: str) -> None:
+    card = zoo.model(name).card()
+    assert card is not None
+    assert card.training["epochs"] == card.settings["epochs"] == EPOCHS[name]
+    assert card.parameters == PARAMETERS[name]
+    assert card.settings["validation"] == 5000
+    assert card.overrides == {}
+    rows = list(
+        csv.DictReader((zoo.catalogue.path(*zoo.model(name).select()) / "history.csv").read_text().splitlines())
+    )
+    assert len(rows) == EPOCHS[name]
+
+
+@pytest.mark.parametrize("name", EPOCHS)
+def test_the_measured_accuracy_beats_the_model_it_replaces(zoo: Zoo, name: str) -> None:
+    card = zoo.model(name).card()
+    assert card is not None
+    assert card.evaluation is not None
+    assert card.evaluation.accuracy >= TO_BEAT[name]
+
+
+def test_all_checkpoints_together_are_small(root: Path) -> None:
+    assert sum(path.stat().st_size for path in (root / "checkpoints").rglob("*") if path.is_file()) < 8_000_000
+
+
+def test_their_settings_are_those_of_settings_toml(zoo: Zoo) -> None:
+    from zoo.checking import check
+
+    assert not [finding for finding in check(zoo) if finding.level != "ok"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", EPOCHS)
+def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mnist: Labelled, name: str) -> None:
+    from zoo.runtime import WEIGHTS, keras_probabilities
+    from zoo.training import start_tensorflow
+
+    model = zoo.model(name)
+    loaded = model.load()
+    batch = mnist.images.astype(np.float32) / np.float32(255)
+    litert = model.scores(loaded, batch)
+
+    start_tensorflow()
+    assert model.hooks is not None
+    network = model.hooks.call("build", settings=loaded.settings)
+    network.load_weights(zoo.catalogue.path(*model.select()) / WEIGHTS)
+    keras = keras_probabilities(network, batch, probabilities=False)
+    assert np.abs(litert - keras).max() <= 1e-4
+
+    evaluation = loaded.card.evaluation
+    assert evaluation is not None
+    card = mnist.classes.copy()
+    for mistake in evaluation.mistakes:
+        assert card[mistake.index] == mistake.label
+        card[mistake.index] = mistake.predicted
+    two_best = np.sort(litert, axis=1)[:, -2:]
+    clear = two_best[:, 1] - two_best[:, 0] > 1e-4
+    assert (litert.argmax(axis=1) == card)[clear].all()
+    assert (litert.argmax(axis=1) == mnist.classes).mean() == pytest.approx(evaluation.accuracy, abs=0.0002)
+
+
+@pytest.mark.long
+def test_evaluating_again_gives_the_same_figures(zoo: Zoo) -> None:
+    before = zoo.model("linear").card()
+    assert before is not None
+    after, _ = zoo.evaluate("linear")
+    assert after == before

@@ -1,0 +1,269 @@
+"""Training: exact, resumable at any moment, whole or not there. Kill tests run the real command in a real process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zoo import Zoo
+from zoo.errors import PluginError, SettingsError, TrainingError
+from zoo.training import Silent
+
+DROPOUT = '''"""A dense layer behind dropout, whose random state a resumed run has to find again."""
+
+from zoo import hookimpl
+
+
+@hookimpl
+def build(settings):
+    from keras import Sequential, layers
+
+    return Sequential([layers.Input((28, 28, 1)), layers.Flatten(), layers.Dropout(0.3), layers.Dense(10)])
+'''
+
+
+@pytest.fixture
+def dropout_zoo(empty_zoo: Path) -> Path:
+    (empty_zoo / "plugins" / "soft.py").write_text(DROPOUT)
+    return empty_zoo
+
+
+def weights(folder: Path, version: int) -> list[bytes]:
+    """Every array of the weights file, bit for bit; the file itself holds names that Keras counts up in a process."""
+    import h5py
+
+    found: list[bytes] = []
+    with h5py.File(folder / f"checkpoints/soft/{version}/model.weights.h5") as file:
+        file.visititems(lambda _, node: found.append(node[()].tobytes()) if isinstance(node, h5py.Dataset) else None)
+    return found
+
+
+class StopAfter(Silent):
+    """Ctrl-C in the middle of the epoch after the given one."""
+
+    def __init__(self, epoch: int) -> None:
+        self.at = epoch + 1
+
+    def step(self, epoch: int, step: int, steps: int, metrics: object) -> None:
+        if epoch == self.at:
+            raise KeyboardInterrupt
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(dropout_zoo: Path) -> None:
+    zoo = Zoo.open(dropout_zoo, environ={})
+    for seed in (1, 1, 2):
+        zoo.train("soft", overrides={"seed": seed})
+    assert weights(dropout_zoo, 1) == weights(dropout_zoo, 2)
+    assert weights(dropout_zoo, 1) != weights(dropout_zoo, 3)
+
+
+def test_a_run_stopped_in_an_epoch_and_resumed_ends_where_an_unbroken_one_does(dropout_zoo: Path) -> None:
+    zoo = Zoo.open(dropout_zoo, environ={})
+    changes = {"epochs": 3, "schedule": "one_cycle", "optimizer": "adamw", "weight_decay": 0.01}
+    zoo.train("soft", overrides=changes)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train("soft", overrides=changes, progress=StopAfter(2))
+    assert zoo.catalogue.versions("soft") == [1]
+    card = zoo.train("soft", overrides=changes, resume=True)
+    assert card.version == 2
+    assert weights(dropout_zoo, 1) == weights(dropout_zoo, 2)
+    rows = list(csv.DictReader((dropout_zoo / "checkpoints/soft/2/history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+def test_every_optimizer_and_schedule_learns(empty_zoo: Path, optimizer: str, schedule: str) -> None:
+    zoo = Zoo.open(empty_zoo, environ={})
+    card = zoo.train("soft", overrides={"optimizer": optimizer, "schedule": schedule, "learning_rate": 0.03})
+    assert card.training["val_accuracy"] > 0.8
+
+
+def test_smoothed_labels_train_too(empty_zoo: Path) -> None:
+    card = Zoo.open(empty_zoo, environ={}).train("soft", overrides={"label_smoothing": 0.1, "learning_rate": 0.01})
+    assert card.training["val_accuracy"] > 0.8
+
+
+def test_the_card_tells_how_the_checkpoint_was_made(empty_zoo: Path) -> None:
+    zoo = Zoo.open(empty_zoo, environ={})
+    card = zoo.train("soft")
+    assert (card.model, card.version, card.plugin, card.overrides) == ("soft", 1, "soft", {})
+    assert card.settings["batch_size"] == 256
+    assert card.settings["seed"] == 1
+    assert card.parameters == 7850
+    assert card.labels == list("0123456789")
+    assert set(card.files) == {"model.weights.h5", "model.tflite", "history.csv"}
+    assert card.software["tensorflow"].startswith("2.")
+    assert not (empty_zoo / ".zoo/training").is_dir() or not any((empty_zoo / ".zoo/training").glob("*/"))
+
+
+def test_a_quick_run_is_a_version_but_not_latest(empty_zoo: Path) -> None:
+    zoo = Zoo.open(empty_zoo, environ={})
+    zoo.train("soft")
+    card = zoo.train("soft", overrides={"seed": 5})
+    assert (card.version, card.overrides) == (2, {"seed": 5})
+    assert zoo.model("soft").select() == ("soft", 1)
+
+
+def test_a_new_model_of_one_hook_predicts_right_after_training(empty_zoo: Path, picture) -> None:
+    zoo = Zoo.open(empty_zoo, environ={})
+    zoo.train("soft")
+    answer = Zoo.open(empty_zoo, environ={}).predict("soft", picture(0))
+    assert (answer.digit, answer.checkpoint) == (7, "soft/1")
+    assert sum(answer.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_cannot_be_trained_is_told_in_a_line(empty_zoo: Path) -> None:
+    zoo = Zoo.open(empty_zoo, environ={})
+    with pytest.raises(SettingsError, match=r'epoch = 3: no such setting of plugin "soft"\. Did you mean "epochs"'):
+        zoo.train("soft", overrides={"epoch": 3})
+    with pytest.raises(TrainingError, match='Model "soft" has no unfinished run with these settings'):
+        zoo.train("soft", resume=True)
+
+
+def test_a_build_that_raises_or_builds_no_network_is_named(empty_zoo: Path) -> None:
+    plugin = empty_zoo / "plugins/soft.py"
+    plugin.write_text("from zoo import hookimpl\n@hookimpl\ndef build(settings):\n    raise ValueError('no layers')")
+    with pytest.raises(PluginError, match="its build hook raised ValueError: no layers"):
+        Zoo.open(empty_zoo, environ={}).train("soft")
+    plugin.write_text("from zoo import hookimpl\n@hookimpl\ndef build(settings):\n    return 5")
+    with pytest.raises(TrainingError, match=r"build should return a keras.Model, not int"):
+        Zoo.open(empty_zoo, environ={}).train("soft")
+    assert Zoo.open(empty_zoo, environ={}).catalogue.versions("soft") == []
+
+
+def test_a_loss_that_is_no_number_ends_the_run(empty_zoo: Path) -> None:
+    (empty_zoo / "plugins/soft.py").write_text(
+        DROPOUT.replace("layers.Dense(10)", "layers.Rescaling(1e38), layers.Dense(10)")
+    )
+    with pytest.raises(
+        TrainingError, match=r"The loss of epoch 1 is (nan|inf): training has diverged. Lower learning_"
+    ):
+        Zoo.open(empty_zoo, environ={}).train("soft")
+
+
+# The real command, stopped in the ways the world stops it.
+
+
+def start(folder: Path, *words: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", "train", "soft", *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={key: value for key, value in os.environ.items() if not key.startswith("ZOO_")},
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def wait_for(found, process: subprocess.Popen[str], seconds: float = 90) -> None:
+    """Until `found()` is true; fails when the process ends first or time is up."""
+    until = time.monotonic() + seconds
+    while not found():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.01)
+
+
+def states(folder: Path) -> list[Path]:
+    return list((folder / ".zoo/training").glob("*/state.npz"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_killed_at_any_moment_leaves_nothing_half_and_goes_on(dropout_zoo: Path, run, by: signal.Signals) -> None:
+    words = ("--epochs", "40")
+    process = start(dropout_zoo, *words)
+    wait_for(lambda: states(dropout_zoo), process)
+    process.send_signal(by)
+    _, stderr = process.communicate(timeout=60)
+    assert not (dropout_zoo / "checkpoints").exists()
+    if by != signal.SIGKILL:
+        assert process.returncode == 130
+        assert "stopped; every whole epoch is kept. To go on: zoo train soft --epochs 40 --resume" in stderr
+        assert "Traceback" not in stderr
+    resumed = run("train", "soft", *words, "--resume", cwd=dropout_zoo)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "training soft for 40 epochs, from epoch" in resumed.stderr
+    unbroken = run("train", "soft", *words, cwd=dropout_zoo)
+    assert unbroken.returncode == 0, unbroken.stderr
+    assert weights(dropout_zoo, 1) == weights(dropout_zoo, 2)
+
+
+@pytest.mark.long
+def test_ctrl_c_while_tensorflow_starts_is_clean(empty_zoo: Path) -> None:
+    process = start(empty_zoo)
+    wait_for(lambda: (empty_zoo / ".zoo/training").exists() or _maps(process.pid, "tensorflow"), process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+
+
+def _maps(pid: int, name: str) -> bool:
+    try:
+        return name in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.long
+def test_no_room_left_is_told_in_a_line_and_loses_nothing(dropout_zoo: Path, run) -> None:
+    words = ("--epochs", "2")
+    full = start(dropout_zoo, *words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
+    _, stderr = full.communicate(timeout=120)
+    assert full.returncode == 1
+    assert "cannot be written: File too large" in stderr
+    assert "Traceback" not in stderr
+    assert not (dropout_zoo / "checkpoints").exists()
+    assert run("train", "soft", *words, cwd=dropout_zoo).returncode == 0
+
+
+@pytest.mark.long
+def test_no_room_for_the_finished_files_keeps_the_finished_epochs(dropout_zoo: Path, run) -> None:
+    """The state of a run fits, the compiled form of a wider network does not."""
+    (dropout_zoo / "plugins/soft.py").write_text(DROPOUT.replace("layers.Dense(10)", "layers.Dense(10, use_bias=True)"))
+    limit = 64_000  # state.npz holds optimizer slots too, and so is larger than weights: cap what comes after it
+    process = start(dropout_zoo)
+    wait_for(lambda: states(dropout_zoo), process)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit // 4, limit // 4))
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1, stderr
+    assert "Traceback" not in stderr
+    assert not (dropout_zoo / "checkpoints").exists()
+    resumed = run("train", "soft", "--resume", cwd=dropout_zoo)
+    assert resumed.returncode == 0, resumed.stderr
+
+
+@pytest.mark.long
+def test_two_processes_never_train_the_same_settings_at_once(dropout_zoo: Path, run) -> None:
+    process = start(dropout_zoo, "--epochs", "500")
+    try:
+        wait_for(lambda: states(dropout_zoo), process)
+        second = run("train", "soft", "--epochs", "500", cwd=dropout_zoo)
+        assert second.returncode == 1
+        assert 'Model "soft" is being trained with these settings by another process.' in second.stderr
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.long
+def test_fast_training_of_the_cnn_passes_99_percent_on_the_test_set(root: Path, tmp_path: Path, run) -> None:
+    shutil.copytree(root / "plugins", tmp_path / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "settings.toml").write_text("[models.cnn]\n")
+    done = run("train", "cnn", "--fast", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    measured = run("evaluate", "cnn", "--version", "1", "--json", cwd=tmp_path)
+    assert json.loads(measured.stdout)["accuracy"] >= 0.99

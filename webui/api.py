@@ -1,0 +1,125 @@
+"""The routes for programs: a picture in and its digit out, what models there are, and whether the server can answer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flask import Blueprint, request
+
+from webui.errors import HEADERS, BadRequest, NoPicture
+from zoo.errors import UnknownModel
+from zoo.models import Model
+from zoo.zoo import Zoo
+
+Answer = tuple[Any, int, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the list of models says about one. Accuracy and interval are shares in 0-1, None when not measured."""
+
+    name: str
+    plugin: str
+    summary: str
+    checkpoint: str | None
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    parameters: int | None
+    epochs: int | None
+    default: bool
+    available: bool
+    problem: str | None
+
+
+def describe(zoo: Zoo) -> list[Facts]:
+    """Every model of the zoo, in the order of the settings, loaded if it can be."""
+    return [_facts(model, model.name == zoo.default_model) for model in zoo.models.values()]
+
+
+def _facts(model: Model, default: bool) -> Facts:
+    problem = model.trouble()
+    card = model.card() if problem else model.load().card
+    summary = card.summary if card else ""
+    evaluation = card.evaluation if card else None
+    return Facts(
+        name=model.name,
+        plugin=model.plugin,
+        summary=summary or (model.family.summary if model.family else ""),
+        checkpoint=card.ref if card else None,
+        accuracy=evaluation.accuracy if evaluation else None,
+        interval=evaluation.interval if evaluation else None,
+        parameters=card.parameters if card else None,
+        epochs=card.training.get("epochs") if card else None,
+        default=default,
+        available=problem is None,
+        problem=problem,
+    )
+
+
+def upload() -> bytes:
+    """The bytes of the multipart part `file`. Raises NoPicture when there is none."""
+    file = request.files.get("file")
+    if file is None:
+        raise NoPicture(f"{_found()} Send the picture as multipart/form-data in a part named file, {_example()}.")
+    if not file.filename:
+        raise NoPicture(f"The part file has an empty filename: no file was chosen. Choose one, {_example()}.")
+    picture: bytes = file.read()
+    return picture
+
+
+def _found() -> str:
+    kind = request.mimetype or "no content type"
+    if kind != "multipart/form-data":
+        return f"There is no picture: the request has {kind}."
+    if "file" in request.form:
+        return "There is no picture: the part file came as text, without a filename."
+    parts = ", ".join([*request.files, *request.form]) or "none"
+    return f"There is no picture: the form has no part named file (it has: {parts})."
+
+
+def _example() -> str:
+    return f"as in: curl -F file=@digit.png {request.base_url}"
+
+
+def _version() -> int | None:
+    """The checkpoint that `?version=` asks for. Raises BadRequest when it is no whole number."""
+    text = request.args.get("version")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise BadRequest(f"version={text[:40]} is not a version. Give a whole number from 1, as in ?version=1.")
+    return int(text)
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/predict…`, `/api/models`, `/livez` and `/readyz` of a zoo."""
+    api = Blueprint("api", __name__)
+
+    @api.post("/predict")
+    @api.post("/predict_<name>")
+    def predict(name: str | None = None) -> Answer:
+        zoo.model(name)
+        version = _version() if request.query_string else None
+        return zoo.predict(name, upload(), version=version).to_dict(), 200, HEADERS
+
+    @api.get("/api/models")
+    def models() -> Answer:
+        return [asdict(facts) for facts in describe(zoo)], 200, HEADERS
+
+    @api.get("/livez")
+    def livez() -> Answer:
+        return {"live": True}, 200, HEADERS
+
+    @api.get("/readyz")
+    def readyz() -> Answer:
+        try:
+            model = zoo.model()
+        except UnknownModel as error:
+            return {"ready": False, "error": str(error)}, 503, HEADERS
+        problem = model.trouble()
+        if problem is not None:
+            return {"ready": False, "model": model.name, "error": problem}, 503, HEADERS
+        return {"ready": True, "model": model.name}, 200, HEADERS
+
+    return api

@@ -1,0 +1,294 @@
+"""From ASGI to WSGI: every request's body is read whole, in good time and within a limit, before the app is called.
+
+A WSGI app that reads its body from the network holds a thread until the client has sent all of it; a few clients that
+stop half-way hold them all. Here a slow client costs only memory: the event loop reads, threads are for the app alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
+from contextvars import Context, copy_context
+from functools import lru_cache
+from http import HTTPStatus
+from io import BytesIO
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+T = TypeVar("T")
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+THREADS = 4  # per process; more than one, so that a slow answer does not hold up the quick ones
+LINGER = 2.0  # seconds to go on dropping what a refused client still sends: closing at once would cost it the answer
+SMALL = 1_000_000  # bytes; a body of up to this size is read however many are being read
+AT_ONCE = 16  # times the limit of one body that all the larger ones may take together
+
+log = logging.getLogger("zoo.server")
+
+
+class _Refused(Exception):
+    """The request is not passed to the app."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Gone(Exception):
+    """The client left before its body was complete."""
+
+
+class Bridge:
+    """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
+
+    The app is called from `threads` threads. Refusals are JSON, {"error": …}: 413 for a body over the limit, 408 for
+    one that takes too long, 503 when the large bodies of the moment take too much memory.
+    """
+
+    def __init__(self, app: WSGIApplication, *, max_body: int, body_seconds: float, threads: int = THREADS) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._body_seconds = body_seconds
+        self._held = 0  # bytes of the bodies that are being read or answered
+        self._steps: SimpleQueue[tuple[Context, Callable[[], Any], asyncio.Future[Any]]] = SimpleQueue()
+        for _ in range(threads):
+            threading.Thread(target=self._take_steps, name="wsgi", daemon=True).start()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"the bridge speaks http, not {scope['type']}")
+        environ = _environ(scope)
+        body = bytearray()
+        try:
+            await self._read(body, environ, receive)
+            environ["wsgi.input"] = BytesIO(body)
+            await self._answer(_Call(self._app, environ), receive, send)
+        except _Refused as refusal:
+            await self._refuse(refusal, environ, receive, send)
+        except _Gone:
+            pass
+        finally:
+            self._held -= len(body)
+
+    async def _read(self, body: bytearray, environ: WSGIEnvironment, receive: Receive) -> None:
+        """Fill `body` with all that the client sends. Raises _Refused or _Gone."""
+        declared = environ.get("CONTENT_LENGTH")
+        if declared is None and environ.pop("HTTP_TRANSFER_ENCODING", None) is None:
+            return
+        length = int(declared) if declared is not None else None
+        self._admit(length or 0)
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                while len(body) != length:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    chunk = message.get("body", b"")
+                    self._admit(len(body) + len(chunk))
+                    self._held += len(chunk)
+                    body += chunk
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            of = f" of {length:,}" if length is not None else ""
+            raise _Refused(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"{len(body):,}{of} bytes of the body came in {self._body_seconds:g} s, the limit "
+                "(server.body_seconds). Send it again, faster.",
+            ) from None
+        environ["CONTENT_LENGTH"] = str(len(body))
+
+    def _admit(self, size: int) -> None:
+        """Raises _Refused when a body of this many bytes, so far, is too large, or too large just now."""
+        if size > self._max_body:
+            raise _Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"The body has more than {self._max_body / 1e6:g} MB, the limit (server.max_body_mb). Send less.",
+            )
+        if size > SMALL and self._held > AT_ONCE * self._max_body:
+            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are being sent. Try again shortly.")
+
+    async def _refuse(self, refusal: _Refused, environ: WSGIEnvironment, receive: Receive, send: Send) -> None:
+        answer = _json(str(refusal))
+        headers = [*_JSON, (b"content-length", b"%d" % len(answer)), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+        sending = refusal.status != HTTPStatus.REQUEST_TIMEOUT and "HTTP_EXPECT" not in environ
+        if sending:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    while (await receive()).get("more_body"):
+                        pass
+
+    async def _answer(self, call: _Call, receive: Receive, send: Send) -> None:
+        """Run the app and pass on what it gives: at once if it is whole, else part by part."""
+        try:
+            body, whole = await self._step(call, call.begin)
+        except Exception:
+            log.exception("%s %s failed", call.environ["REQUEST_METHOD"], call.environ["PATH_INFO"])
+            body, whole = _json("The server failed on this request. Its log says why."), True
+            call.status, call.headers = 500, list(_JSON)
+        await send({"type": "http.response.start", "status": call.status, "headers": call.headers})
+        if whole:
+            await send({"type": "http.response.body", "body": body})
+            return
+        gone = asyncio.ensure_future(_disconnect(receive))
+        try:
+            while body is not None and not gone.done():
+                if body:
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                body = await self._step(call, call.part)
+        finally:
+            gone.cancel()
+            await self._step(call, call.close)
+        await send({"type": "http.response.body", "body": b""})
+
+    def _step(self, call: _Call, step: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a step of a call in one of the threads. A queue and a future of our own cost less than an executor's."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._steps.put((call.context, step, future))
+        return future
+
+    def _take_steps(self) -> None:
+        while True:
+            context, step, future = self._steps.get()
+            settle: Callable[[Any], None] = future.set_result
+            try:
+                result = context.run(step)
+            except BaseException as error:
+                settle, result = future.set_exception, error
+                if isinstance(error, StopIteration) or not isinstance(error, Exception):  # not for the event loop
+                    result = RuntimeError(f"the app raised {error!r}")
+            with suppress(RuntimeError):  # the loop is closed: the server stopped while the client was gone
+                future.get_loop().call_soon_threadsafe(_unless_done, future, settle, result)
+            del context, step, future, settle, result
+
+
+class _Call:
+    """One request in the app. Its steps may be taken by different threads, one after another in the same context."""
+
+    def __init__(self, app: WSGIApplication, environ: WSGIEnvironment) -> None:
+        self.environ = environ
+        self.context = copy_context()
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._app = app
+        self._written: list[bytes] = []
+        self._sent = False
+        self._close: Callable[[], None] | None = None
+        self._parts: Iterator[bytes] = iter(())
+
+    def begin(self) -> tuple[bytes | None, bool]:
+        """Call the app; what it has to say so far, and whether that is all (then it is closed too)."""
+        result = self._app(self.environ, self._start)
+        self._close = getattr(result, "close", None)
+        try:
+            if isinstance(result, list | tuple):
+                body, whole = b"".join(result), True
+            else:
+                self._parts = iter(result)
+                first = next(self._parts, None)
+                body, whole = first or b"", first is None or self._is_all(first)
+            if not self.status:
+                raise RuntimeError("the app gave an answer without calling start_response")
+            self._sent = True
+        except BaseException:
+            self.close()
+            raise
+        if whole:
+            self.close()
+        return b"".join([*self._written, body]) if self._written else body, whole
+
+    def part(self) -> bytes | None:
+        """The next part of the body, None after the last."""
+        return next(self._parts, None)
+
+    def close(self) -> None:
+        """Tell the app that its answer has been sent, or will not be."""
+        close, self._close = self._close, None
+        if close is not None:
+            close()
+
+    def _is_all(self, body: bytes) -> bool:
+        length = next((value for name, value in self.headers if name == b"content-length"), None)
+        return length is not None and len(body) >= int(length)
+
+    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+        if exc_info is not None and self._sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if exc_info is None and self.status:
+            raise RuntimeError("start_response was called twice")
+        self.status = int(status[:3])
+        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return self._written.append
+
+
+_JSON = [(b"content-type", b"application/json")]
+
+_BASE: WSGIEnvironment = {
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "zoo",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,  # not in PEP 3333; werkzeug then reads the body without counting
+}
+
+
+def _environ(scope: Message) -> WSGIEnvironment:
+    """The request as PEP 3333 wants it, without its body."""
+    host, port = scope["server"]
+    path, version = scope["raw_path"], scope["http_version"]
+    environ = _BASE.copy()
+    environ["wsgi.url_scheme"] = scope["scheme"]
+    environ["REQUEST_METHOD"] = scope["method"]
+    environ["PATH_INFO"] = (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1")
+    environ["QUERY_STRING"] = scope["query_string"].decode("latin-1")
+    environ["SERVER_NAME"] = host
+    environ["SERVER_PORT"] = str(port)
+    environ["SERVER_PROTOCOL"] = f"HTTP/{version}" if "." in version else f"HTTP/{version}.0"
+    environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = scope["client"][0], str(scope["client"][1])
+    for raw, value in scope["headers"]:
+        name = _variable(raw)
+        if name in environ:
+            separator = "; " if name == "HTTP_COOKIE" else ","
+            environ[name] += separator + value.decode("latin-1")
+        elif name is not None:
+            environ[name] = value.decode("latin-1")
+    return environ
+
+
+@lru_cache(maxsize=256)
+def _variable(header: bytes) -> str | None:
+    """The environ's name of a header; None for one with "_", so that `x_real_ip` cannot pass for `x-real-ip`."""
+    if b"_" in header:
+        return None
+    name = header.decode("latin-1").upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+
+
+def _json(message: str) -> bytes:
+    return json.dumps({"error": message}).encode()
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _unless_done(future: asyncio.Future[Any], settle: Callable[[Any], None], result: Any) -> None:
+    if not future.done():
+        settle(result)

@@ -1,0 +1,172 @@
+"""What went wrong, as HTTP says it: the status, JSON for programs, and a page in the reader's language for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask, Response, current_app, jsonify, request
+from flask_babel import format_decimal, gettext
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from zoo.errors import (
+    ModelUnavailable,
+    PictureBroken,
+    PictureTooLarge,
+    PictureUnsupported,
+    PluginError,
+    UnknownCheckpoint,
+    UnknownModel,
+    ZooError,
+    closest,
+)
+from zoo.zoo import Zoo
+
+HEADERS = {"X-Content-Type-Options": "nosniff"}
+"""What every answer to a program carries."""
+
+
+class BadRequest(ZooError):
+    """A request whose parameters make no sense."""
+
+
+class NoPicture(BadRequest):
+    """A request without a picture."""
+
+
+STATUS: dict[type[ZooError], int] = {
+    BadRequest: 400,
+    PictureBroken: 400,
+    UnknownModel: 404,
+    UnknownCheckpoint: 404,
+    PictureTooLarge: 413,
+    PictureUnsupported: 415,
+    ModelUnavailable: 503,
+    PluginError: 503,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A mishap for a page: what happened and what to do, translated; `detail` is the zoo's own text, in English."""
+
+    status: int
+    title: str
+    advice: str
+    detail: str
+
+
+def status_of(error: ZooError | HTTPException) -> int:
+    if isinstance(error, HTTPException):
+        return error.code or 500
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
+def wants_page() -> bool:
+    """Whether the client's Accept names text/html; `*/*` does not."""
+    return any(kind.startswith("text/html") and quality > 0 for kind, quality in request.accept_mimetypes)
+
+
+def message(error: ZooError | HTTPException) -> str:
+    """The English text for programs: what was found, what was expected, what to do."""
+    if isinstance(error, ZooError):
+        return str(error) if status_of(error) != 500 else _FAULT
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    if isinstance(error, RequestEntityTooLarge):
+        length = request.content_length or 0
+        if length > limit:
+            return (
+                f"The request has {length / 1e6:.1f} MB; the limit is {limit / 1e6:g} MB (server.max_body_mb). "
+                "Send a smaller picture."
+            )
+        return "The form is too large or has too many fields. Send one picture, in a part named file."
+    if error.code == 404:
+        routes = sorted({rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint != "static"})
+        near = closest(request.path, routes)
+        return f"There is nothing at {request.path}.{near} The routes are: {', '.join(routes)}."
+    if error.code == 405:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return f"{request.path} does not take {request.method}. It takes: {allowed}."
+    if error.code == 500:
+        return _FAULT
+    return error.description or error.name
+
+
+_FAULT = "Something went wrong in the server. What it was is in the server's log; the request may be tried again."
+
+
+def explain(error: ZooError | HTTPException, zoo: Zoo) -> Notice:
+    """The same mishap for a person."""
+    status = status_of(error)
+    title, advice = _words(error, status, zoo)
+    return Notice(status, title, advice, "" if isinstance(error, NoPicture) else message(error))
+
+
+def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str, str]:
+    if isinstance(error, NoPicture):
+        return gettext("No picture has arrived"), gettext("Choose a picture of one handwritten digit, then predict.")
+    if isinstance(error, PictureBroken):
+        return (
+            gettext("This picture cannot be read"),
+            gettext("It is empty, cut short or damaged. Save it again, or choose another."),
+        )
+    if isinstance(error, UnknownModel):
+        return gettext("There is no such model"), gettext("Choose one of the models in the list.")
+    if isinstance(error, UnknownCheckpoint):
+        return gettext("There is no such checkpoint"), gettext("Leave the version out to get the current one.")
+    if status == 413:
+        pictures, server = zoo.settings.pictures, zoo.settings.server
+        return gettext("This picture is too large"), gettext(
+            "At most %(mb)s MB and %(megapixels)s megapixels are taken. Make it smaller, or cut it down to the digit.",
+            mb=format_decimal(min(pictures.max_mb, server.max_body_mb)),
+            megapixels=format_decimal(pictures.max_megapixels),
+        )
+    if status == 415:
+        return (
+            gettext("This file is not a picture that can be read"),
+            gettext("Choose a PNG, JPEG, GIF, WebP, BMP or TIFF picture."),
+        )
+    if status == 503:
+        return gettext("This model cannot answer now"), gettext("Choose another one: the others go on answering.")
+    if status == 404:
+        return (
+            gettext("Nothing lives at this address"),
+            gettext("It may be misspelt, or have moved. All models are on the front page."),
+        )
+    if status == 405:
+        return gettext("This address is for programs"), gettext("To read a digit by hand, use the front page.")
+    if status == 500:
+        return (
+            gettext("Something went wrong here"),
+            gettext("It is no fault of yours or your picture's, and has been noted in the log. Please try again."),
+        )
+    return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
+
+
+def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> None:
+    """Answer every mishap of an app: JSON, or a page for those whose Accept names text/html."""
+
+    def answer(error: ZooError | HTTPException) -> Response:
+        status = status_of(error)
+        if wants_page():
+            response = page("error.html", status, notice=explain(error, zoo))
+        else:
+            response = jsonify(error=message(error))
+            response.status_code = status
+            response.headers.extend(HEADERS)
+        if isinstance(error, HTTPException):
+            methods = getattr(error, "valid_methods", None)
+            if methods:
+                response.headers["Allow"] = ", ".join(sorted(methods))
+        response.vary.add("Accept")
+        return response
+
+    @app.errorhandler(ZooError)
+    def from_zoo(error: ZooError) -> Response:
+        if status_of(error) == 500:
+            app.logger.exception("%s %s", request.method, request.path)
+        return answer(error)
+
+    @app.errorhandler(HTTPException)
+    def from_http(error: HTTPException) -> Response:
+        return answer(error)

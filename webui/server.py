@@ -1,0 +1,361 @@
+"""The server under `zoo serve`: Granian's HTTP in several worker processes, each with the bridge to the WSGI app.
+
+This process binds the port, so that a taken one is refused and no caller is lost when a worker dies; it starts the
+workers, replaces those that die, and at the end lets them finish. It answers no request itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import importlib
+import logging
+import multiprocessing
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from webui.bridge import Bridge
+from zoo.errors import ZooError
+from zoo.quiet import quiet
+from zoo.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from zoo.zoo import Zoo
+
+BACKLOG = 1024  # connections that wait to be accepted
+CONNECTIONS = 4000  # open connections of a worker, if the system's limit of open files can be raised to that
+STEADY = 1.0  # seconds; a worker that dies sooner has failed to start
+PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)  # seconds before the next start, by the number of failures in a row
+SHARED = ("ai_edge_litert.interpreter", "PIL.Image")  # imported before the fork: faster, and one copy for all workers
+FIRST = "zoo-worker-1"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+log = logging.getLogger("zoo.server")
+
+
+def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
+    """Serve a zoo's page and API as `zoo.settings.server` says, with every model loaded before its first request.
+
+    Forked workers have this very zoo; where they are spawned instead, each opens its folder anew. Otherwise as `serve`.
+    """
+    with quiet():
+        for name in SHARED:
+            importlib.import_module(name)
+    loader = partial(_app, zoo) if _context().get_start_method() == "fork" else partial(_app_of, str(zoo.root))
+    serve(loader, zoo.settings.server, announce)
+
+
+def _app(zoo: Zoo) -> WSGIApplication:
+    from webui import create_app
+
+    if multiprocessing.current_process().name != FIRST:  # the others would warn of the same models once more
+        logging.getLogger("zoo").setLevel(logging.ERROR)
+    zoo.warm()
+    logging.getLogger("zoo").setLevel(logging.NOTSET)
+    return create_app(zoo)
+
+
+def _app_of(folder: str) -> WSGIApplication:
+    from zoo.zoo import Zoo
+
+    return _app(Zoo.open(folder))
+
+
+def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, announce: Callable[[str], None]) -> None:
+    """Serve a WSGI app until SIGINT or SIGTERM, then let requests in flight finish within `settings.drain_seconds`.
+
+    `app_loader` is called in each worker (and must be picklable where workers are spawned: macOS, Windows). `announce`
+    is told the URL once a worker serves there. To be called from the main thread. Raises ZooError when the port cannot
+    be had or the app cannot be loaded.
+    """
+    listener = _listen(settings.host, settings.port)
+    try:
+        gc.collect()
+        gc.freeze()  # the collector leaves alone what the workers inherit, so that it stays shared memory
+        _Supervisor(app_loader, settings, listener).run(announce)
+    finally:
+        gc.unfreeze()
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket that no other server shares: without SO_REUSEPORT. Raises ZooError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise ZooError(f'"{host}" is no address to listen on. Try: zoo serve --host 127.0.0.1.') from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if sys.platform == "win32":  # where SO_REUSEADDR would let a second server in
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:  # connections of an earlier run may still be closing
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # for the connections, which inherit it
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise ZooError(_refusal(error, host, port)) from error
+    return listener
+
+
+def _refusal(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else port - 1
+        return f"Port {port} of {host} is in use. Stop what uses it, or choose another: zoo serve --port {other}."
+    if error.errno == errno.EACCES:
+        return f"Port {port} of {host} is not for this user. Choose one from 1024 up: zoo serve --port 5000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine. Try: zoo serve --host 127.0.0.1."
+    return f"Port {port} of {host} cannot be listened on: {error.strerror}."
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _context() -> Any:
+    return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Keep signals waiting, so that none meets a worker half started."""
+    if sys.platform == "win32":
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: BaseProcess
+    news: Connection  # one message: None when it serves, else why it cannot
+    born: float
+    serves: bool = False
+
+
+class _Supervisor:
+    """Keeps as many workers alive as the settings say, until a signal."""
+
+    def __init__(
+        self, app_loader: Callable[[], WSGIApplication], settings: ServerSettings, listener: socket.socket
+    ) -> None:
+        self._app_loader = app_loader
+        self._settings = settings
+        self._listener = listener
+        # Granian: on Windows only one process can accept from a socket.
+        self._count = 1 if sys.platform == "win32" else settings.workers
+        self._workers: list[_Worker] = []
+        self._started = 0
+        self._stopping = False
+        self._announced = False
+        self._failures = 0  # of starts, in a row
+        self._pause_ends = 0.0
+
+    def run(self, announce: Callable[[str], None]) -> None:
+        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        try:
+            while not self._stopping:
+                self._fill()
+                self._wait(announce)
+        finally:
+            self._stop()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        """Tell the workers, whose ends then wake the loop. A second signal does not wait for what they are doing."""
+        for worker in self._workers:
+            if self._stopping:
+                worker.process.kill()
+            else:
+                worker.process.terminate()
+        self._stopping = True
+
+    def _fill(self) -> None:
+        while len(self._workers) < self._count and time.monotonic() >= self._pause_ends and not self._stopping:
+            with _held():
+                ours, theirs = _context().Pipe(duplex=False)
+                arguments = (self._app_loader, self._settings, self._listener, theirs)
+                self._started += 1
+                process = _context().Process(name=f"zoo-worker-{self._started}", target=_work, args=arguments)
+                process.start()
+                theirs.close()
+                self._workers.append(_Worker(process, ours, time.monotonic()))
+
+    def _wait(self, announce: Callable[[str], None]) -> None:
+        """Wait until a worker has news or dies, or the pause before a start is over."""
+        timeout = None if len(self._workers) == self._count else 0.05
+        if not self._workers:
+            time.sleep(0.05)
+        ends = [worker.process.sentinel for worker in self._workers]
+        happened = wait([*ends, *(worker.news for worker in self._workers if not worker.serves)], timeout)
+        for worker in list(self._workers):
+            if worker.news in happened:
+                self._hear(worker, announce)
+            if worker.process.sentinel in happened and not self._stopping:
+                self._bury(worker)
+
+    def _hear(self, worker: _Worker, announce: Callable[[str], None]) -> None:
+        try:
+            trouble = worker.news.recv()
+        except EOFError:  # it died, and is buried next
+            return
+        if trouble is None:
+            worker.serves = True
+            if not self._announced:
+                self._announced = True
+                announce(_url(self._listener))
+        elif self._announced:
+            log.error("A new worker cannot load the app. %s", trouble)
+        else:
+            raise ZooError(trouble)
+
+    def _bury(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.process.join()
+        worker.news.close()
+        pid, code = worker.process.pid, worker.process.exitcode
+        how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
+        steady = worker.serves and time.monotonic() - worker.born >= STEADY
+        self._failures = 0 if steady else self._failures + 1
+        if not self._announced and self._failures >= len(PAUSES):
+            raise ZooError(f"The server cannot start: every worker dies before it serves. The last one {how}.")
+        self._pause_ends = time.monotonic() + PAUSES[min(self._failures, len(PAUSES) - 1)]
+        log.warning("Worker %d %s; another takes its place.", pid, how)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._listener.close()
+        for worker in self._workers:
+            worker.process.terminate()
+        deadline = time.monotonic() + self._settings.drain_seconds
+        while (busy := [w for w in self._workers if w.process.is_alive()]) and time.monotonic() < deadline:
+            wait([worker.process.sentinel for worker in busy], deadline - time.monotonic())
+        for worker in busy:
+            log.warning("Worker %d was still busy after %g s.", worker.process.pid, self._settings.drain_seconds)
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join()
+
+
+class _Granian(Server):
+    """Granian in this process's event loop, on a socket that is bound already."""
+
+    def __init__(self, app: Bridge, listener: socket.socket, settings: ServerSettings) -> None:
+        super().__init__(
+            app,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=int(settings.body_seconds * 1000)),
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=_connections(),
+            log_level=LogLevels.error,
+            log_dictconfig={"handlers": _TO_STDERR},
+        )
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        descriptor = self._listener.detach()
+        arguments = {"linux": (descriptor, False, BACKLOG), "win32": (descriptor,)}
+        holder: Any = SocketHolder
+        self._ssp, self._shd = None, holder(*arguments.get(sys.platform, (descriptor, False)))
+
+
+_TO_STDERR = {
+    name: {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}
+    for name in ("console", "access")
+}
+
+
+def _connections() -> int:
+    if sys.platform == "win32":
+        return CONNECTIONS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = 100  # files of other kinds
+    if soft != resource.RLIM_INFINITY and soft < CONNECTIONS + spare:
+        soft = CONNECTIONS + spare if hard == resource.RLIM_INFINITY else min(CONNECTIONS + spare, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, soft - spare))
+
+
+def _work(
+    app_loader: Callable[[], WSGIApplication], settings: ServerSettings, listener: socket.socket, news: Connection
+) -> None:
+    """A worker process, from its start to its end."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        max_body = int(settings.max_body_mb * 1_000_000)
+        bridge = Bridge(app_loader(), max_body=max_body, body_seconds=settings.body_seconds)
+        granian = _Granian(bridge, listener, settings)
+    except (Exception, SystemExit) as error:
+        news.send(_reason(error))
+        sys.exit(1)
+    granian.on_startup(partial(news.send, None))
+    asyncio.run(_run(granian))
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ZooError):
+        return str(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"The app cannot be loaded: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})."
+
+
+async def _run(granian: Server) -> None:
+    """Serve until a signal, or until the supervisor is gone."""
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        with suppress(RuntimeError):  # the loop has just ended
+            loop.call_soon_threadsafe(granian.stop)
+
+    def outlive() -> None:
+        supervisor = multiprocessing.parent_process()
+        if supervisor is not None:
+            supervisor.join()
+            stop()
+
+    for number in SIGNALS:
+        signal.signal(number, stop)
+    threading.Thread(target=outlive, name="outlive", daemon=True).start()
+    await granian.serve()
+    unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+    if unfinished:  # of clients who have left; what the app began for them it may end
+        await asyncio.wait(unfinished)

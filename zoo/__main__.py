@@ -1,0 +1,17 @@
+"""The command `zoo`, and `python -m zoo`: quiet when interrupted, even before the first of it is read."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it with 130, as a shell expects."""
+    try:
+        from zoo.cli import main as command
+
+        command(prog_name="zoo")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

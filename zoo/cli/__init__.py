@@ -1,0 +1,50 @@
+"""The command `zoo`. Exit codes: 0 done; 1 could not be done; 2 the command or the settings are wrong; 130 Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from zoo.cli import look, train, use
+from zoo.cli.common import Commands
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--zoo", "folder", type=click.Path(path_type=Path), help="Folder of the zoo (default: this one).")
+@click.option("-v", "--verbose", is_flag=True, help="Show the log.")
+@click.version_option(package_name="flask-model-zoo", prog_name="zoo")
+@click.pass_context
+def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
+    """A zoo of models that read handwritten digits.
+
+    \b
+    Serve the page and the API:      zoo serve
+    Read a picture:                  zoo predict seven.png
+    See what is in the zoo:          zoo models
+    Train a model:                   zoo train cnn
+    Start a zoo of your own:         zoo init my-zoo
+
+    In a folder with a settings.toml that zoo is used, elsewhere the starter zoo that comes with the package.
+    """
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s"
+    )
+    if folder is not None and not (folder / "settings.toml").is_file():
+        raise click.BadParameter(f"{folder} has no settings.toml. Make a zoo: zoo init {folder}", param_hint="--zoo")
+    ctx.obj = folder
+
+
+for command in (
+    use.serve,
+    use.predict,
+    look.models,
+    look.plugins,
+    look.checkpoints,
+    look.check,
+    train.train,
+    train.evaluate,
+    use.init,
+):
+    main.add_command(command)

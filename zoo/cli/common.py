@@ -1,0 +1,50 @@
+"""What the commands share: how the zoo is opened, how errors are shown, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.errors import SettingsError, UnknownModel, ZooError
+
+if TYPE_CHECKING:
+    from zoo.zoo import Zoo
+
+
+INTERRUPTED = 130  # 128 + SIGINT, what a shell expects
+
+
+class Commands(click.Group):
+    """Turns what the zoo raises into one or more lines on stderr and an exit code; no traceback reaches a user."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ZooError as error:
+            click.echo(f"zoo: {error}" if "\n" not in str(error) else f"zoo:\n{error}", err=True)
+            ctx.exit(2 if isinstance(error, (SettingsError, UnknownModel)) else 1)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+
+
+def echo_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def open_zoo(ctx: click.Context, **how: Any) -> Zoo:
+    from zoo.zoo import Zoo
+
+    return Zoo.open(ctx.obj, **how)

@@ -1,0 +1,120 @@
+"""Commands that look: what is in the zoo, and whether it is whole."""
+
+from __future__ import annotations
+
+import click
+
+from zoo import terminal
+from zoo.cli.common import as_json, echo_json, open_zoo
+
+
+@click.command()
+@as_json
+@click.pass_context
+def models(ctx: click.Context, as_json: bool) -> None:
+    """List the models, with what each one is and how accurate."""
+    from zoo import listings
+
+    rows = listings.models(open_zoo(ctx))
+    if as_json:
+        echo_json(rows)
+        return
+    terminal.table(
+        ("model", "checkpoint", "test accuracy", "epochs", "parameters", "what it is"),
+        [
+            (
+                f"{row['name']} (default)" if row["default"] else row["name"],
+                row["checkpoint"] or "-",
+                terminal.percent(row["accuracy"]),
+                str(row["epochs"] or "-"),
+                f"{row['parameters']:,}" if row["parameters"] else "-",
+                f"cannot answer: {row['problem']}" if row["problem"] else row["summary"],
+            )
+            for row in rows
+        ],
+    )
+
+
+@click.command()
+@as_json
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins; for one that was set aside, what is wrong with it and where."""
+    from zoo import listings
+
+    rows = listings.plugins(open_zoo(ctx, to_train=True))
+    if as_json:
+        echo_json(rows)
+        return
+    terminal.table(
+        ("plugin", "from", "hooks", "models", "state"),
+        [
+            (
+                row["name"],
+                row["source"],
+                ", ".join(row["hooks"]) or "-",
+                ", ".join(row["models"]) or "-",
+                f"SET ASIDE: {row['problem']}" if row["problem"] else "; ".join(row["warnings"]) or "ok",
+            )
+            for row in rows
+        ],
+    )
+    for row in rows:
+        if row["traceback"]:
+            click.echo(f"\n{row['name']}:\n{row['traceback'].rstrip()}")
+
+
+@click.command()
+@as_json
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Check settings, plugins, models, and every file of every checkpoint, without serving."""
+    from zoo.checking import check as look
+
+    found = look(open_zoo(ctx))
+    errors = [finding for finding in found if finding.level == "error"]
+    if as_json:
+        echo_json([{"level": f.level, "what": f.what, "text": f.text} for f in found])
+    else:
+        terminal.table(("", "", ""), [(f.level, f.what, f.text) for f in found])
+        click.echo(f"{len(errors)} error{'s' * (len(errors) != 1)} in {len(found)} findings.", err=True)
+    ctx.exit(1 if errors else 0)
+
+
+@click.command()
+@click.argument("name", required=False)
+@as_json
+@click.pass_context
+def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """List the checkpoints, of all models or of model NAME, and which are served."""
+    from zoo import listings
+
+    zoo = open_zoo(ctx, to_train=True)
+    if name is not None and name not in zoo.catalogue.models():
+        zoo.model(name)
+    rows = [row for row in listings.checkpoints(zoo) if name in (None, row["model"])]
+    if as_json:
+        echo_json(rows)
+        return
+    terminal.table(
+        ("checkpoint", "served by", "epochs", "validation", "test accuracy", "size", "created", "changed for the run"),
+        [
+            (
+                row["checkpoint"],
+                ", ".join(row["served_by"]) or "-",
+                *(
+                    ("-", "-", "-", "-", "-", row["problem"])
+                    if row["problem"]
+                    else (
+                        str(row["epochs"] or "-"),
+                        terminal.percent(row["validation"]),
+                        terminal.percent(row["accuracy"]),
+                        f"{row['bytes'] / 1e6:.2f} MB",
+                        row["created"][:10],
+                        ", ".join(f"{key} = {value}" for key, value in row["overrides"].items()) or "-",
+                    )
+                ),
+            )
+            for row in rows
+        ],
+    )

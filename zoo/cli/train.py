@@ -1,0 +1,97 @@
+"""Commands that make checkpoints and measure them."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from zoo import terminal
+from zoo.cli.common import INTERRUPTED, as_json, echo_json, open_zoo
+
+
+@click.command()
+@click.argument("name")
+@click.option("--epochs", type=click.IntRange(1), help="For this run only.")
+@click.option("--seed", type=click.IntRange(0), help="For this run only.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any other setting, for this run only.")
+@click.option("--fast", is_flag=True, help="The plugin's quick settings: a good model in under a minute.")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run of the same settings.")
+@as_json
+@click.pass_context
+def train(
+    ctx: click.Context,
+    name: str,
+    epochs: int | None,
+    seed: int | None,
+    changes: tuple[str, ...],
+    fast: bool,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Train model NAME by its settings; makes the next version of its checkpoint.
+
+    Ctrl-C loses at most the epoch in hand; --resume goes on. A run with --fast, --epochs, --seed or --set makes a
+    version that is not `latest`: name it in settings.toml to serve it.
+    """
+    from zoo.settings import variable
+
+    overrides: dict[str, Any] = {}
+    for change in changes:
+        key, found, text = change.partition("=")
+        if not found:
+            raise click.BadParameter(f"{change!r} should be KEY=VALUE.", param_hint="--set")
+        overrides[key.strip()] = variable(text.strip())
+    overrides |= {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    zoo = open_zoo(ctx, to_train=True)
+    progress = terminal.Bar() if sys.stderr.isatty() else terminal.Lines()
+    with _interruptible(progress.close):
+        card = zoo.train(name, fast=fast, overrides=overrides, resume=resume, progress=progress)
+    if as_json:
+        echo_json(card.model_dump(mode="json"))
+        return
+    facts = card.training
+    click.echo(
+        f"checkpoint {card.ref}: {facts['epochs']} epochs in {terminal.duration(facts['seconds'])}, validation "
+        f"{terminal.percent(facts.get('val_accuracy'))}\n"
+        f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
+    )
+
+
+@contextmanager
+def _interruptible(close: Callable[[], None]) -> Iterator[None]:
+    """Around a training: Ctrl-C and SIGTERM end it with a line that says how to go on."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    except KeyboardInterrupt:
+        close()
+        again = shlex.join(["zoo", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+        click.echo(f"stopped; every whole epoch is kept. To go on: {again}", err=True)
+        sys.exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        close()
+
+
+@click.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@as_json
+@click.pass_context
+def evaluate(ctx: click.Context, name: str, version: int | None, as_json: bool) -> None:
+    """Measure model NAME on its test pictures and store the result in the checkpoint's card."""
+    card, evaluation = open_zoo(ctx).evaluate(name, version=version)
+    if as_json:
+        echo_json({"checkpoint": card.ref, **evaluation.model_dump(mode="json")})
+        return
+    low, high = evaluation.interval
+    click.echo(
+        f"{card.ref} on {evaluation.data}: {terminal.percent(evaluation.accuracy)} "
+        f"({evaluation.correct} of {evaluation.pictures}; 95 % interval {100 * low:.2f}-{100 * high:.2f})"
+    )

@@ -1,0 +1,95 @@
+"""Commands that use the zoo: serve it, read pictures, start one's own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo import terminal
+from zoo.cli.common import as_json, echo_json, open_zoo
+from zoo.errors import ZooError
+
+BATCH = 256
+SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes any free one.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.")
+@click.pass_context
+def serve(ctx: click.Context, /, **options: Any) -> None:
+    """Serve the page and the API."""
+    from webui.server import serve_zoo
+
+    flags = {("server", name): (f"--{name}", value) for name, value in options.items() if value is not None}
+    logging.getLogger().setLevel(min(logging.getLogger().level, logging.WARNING))
+    zoo = open_zoo(ctx, flags=flags)
+    for name, model in zoo.models.items():
+        if trouble := model.trouble():
+            click.echo(f'model "{name}" cannot answer: {trouble}', err=True)
+    serve_zoo(zoo, lambda url: click.echo(f"The zoo is open: {url} (Ctrl-C closes it)"))
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True)
+@click.option("--model", "-m", help="Which model reads (default: default_model of the settings).")
+@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@as_json
+@click.pass_context
+def predict(
+    ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool
+) -> None:
+    """Read PICTURES: files, folders of them, or - for one on standard input."""
+    zoo = open_zoo(ctx)
+    zoo.model(model).load(version)
+    failed = 0
+    rows: list[dict[str, Any]] = []
+    names = list(_pictures(pictures))
+    for start in terminal.track(range(0, len(names), BATCH), "reading"):
+        part = names[start : start + BATCH]
+        sources = [sys.stdin.buffer.read() if name == "-" else name for name in part]
+        for name, answer in zip(part, zoo.predict_many(model, sources, version=version), strict=True):
+            if isinstance(answer, ZooError):
+                failed += 1
+                rows.append({"file": name, "error": str(answer)})
+            else:
+                rows.append({"file": name, **answer.to_dict()})
+    if as_json:
+        echo_json({"predictions": rows})
+    else:
+        terminal.table(("file", "label", "confidence", ""), [_row(row) for row in rows])
+    ctx.exit(1 if failed else 0)
+
+
+def _pictures(names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        folder = Path(name)
+        if name == "-" or not folder.is_dir():
+            yield name
+            continue
+        inside = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        if not inside:
+            raise ZooError(f"{folder} has no picture in it. Read are: {', '.join(sorted(SUFFIXES))}.")
+        yield from map(str, inside)
+
+
+def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    if "error" in row:
+        return row["file"], "-", "-", row["error"]
+    return row["file"], row["label"], terminal.percent(row["confidence"]), row["reason"] or ""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path())
+def init(folder: Path) -> None:
+    """Make a zoo of your own in FOLDER (default: this one): the starter's settings, plugins and checkpoints."""
+    from zoo.zoo import init as copy_starter
+
+    root = copy_starter(folder)
+    click.echo(f"a zoo is in {root}: settings.toml, plugins/, checkpoints/\nserve it: cd {folder} && zoo serve")

@@ -1,0 +1,225 @@
+"""Bytes to a picture, with every limit: bytes, pixels, formats, damage, orientation, depth and transparency.
+
+The six formats' Pillow classes are opened directly, chosen by the file's first bytes. `PIL.Image.open` would do the
+same with `formats=`, but it warns of decompression bombs by a process-wide limit before ours can be looked at, and
+warning filters cannot be changed safely by one thread of several. Opening a class reads the header only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from .errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
+from .types import Image
+
+if TYPE_CHECKING:
+    from .settings import PictureSettings
+
+FORMATS = ("PNG", "JPEG", "GIF", "WebP", "BMP", "TIFF")
+"""What `decode` reads."""
+
+DRAFT_SIDE = 1000
+"""Pixels that the short side of a JPEG keeps, at the least, when libjpeg decodes it at 1/2, 1/4 or 1/8 scale."""
+
+_EXPECTED = "Send a PNG, JPEG, GIF, WebP, BMP or TIFF picture."
+_SMALLER = "Send a smaller one."
+_ORIENTATION = 274  # EXIF 2.32, table 4: tag 0x0112, 1-8
+
+
+class _Jpeg(JpegImageFile):
+    """A JPEG whose EXIF Pillow leaves alone: to find the dpi it would parse all of it, and warn of every oddity."""
+
+    def getexif(self) -> PIL.Image.Exif:
+        """No tags; `_orientation` reads the one that matters from the raw bytes."""
+        return PIL.Image.Exif()
+
+
+_READERS: tuple[tuple[bytes, str, type[ImageFile]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "PNG", PngImageFile),
+    (b"\xff\xd8\xff", "JPEG", _Jpeg),
+    (b"GIF87a", "GIF", GifImageFile),
+    (b"GIF89a", "GIF", GifImageFile),
+    (b"RIFF", "WebP", WebPImageFile),
+    (b"BM", "BMP", BmpImageFile),
+    (b"II*\0", "TIFF", TiffImageFile),
+    (b"MM\0*", "TIFF", TiffImageFile),
+    (b"II+\0", "TIFF", TiffImageFile),
+    (b"MM\0+", "TIFF", TiffImageFile),
+)
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
+_filters = threading.Lock()
+
+
+def decode(data: bytes, limits: PictureSettings) -> Image:
+    """The picture in `data`, upright, as uint8: grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4). It may be read-only.
+
+    PNG, JPEG, GIF (first frame), WebP, BMP and TIFF (first page). EXIF orientation is applied; palettes, CMYK, 1-bit,
+    16-bit and float pictures become 8-bit ones; transparency becomes alpha. A JPEG of twice `DRAFT_SIDE` or more on
+    its short side comes out at 1/2, 1/4 or 1/8 of its size: `decode_reduced` says which.
+
+    Raises `PictureTooLarge` (bytes, or the header's pixels before any of them is decoded), `PictureUnsupported` (not
+    a picture, or of another format) or `PictureBroken` (empty, truncated, damaged).
+    """
+    return decode_reduced(data, limits)[0]
+
+
+def decode_reduced(data: bytes, limits: PictureSettings) -> tuple[Image, int]:
+    """As `decode`, with the factor 1, 2, 4 or 8 that takes its pixel coordinates to those of the file's picture."""
+    if not data:
+        raise PictureBroken("The picture is empty: 0 bytes arrived. Send the file's content.")
+    if len(data) > limits.max_mb * 1e6:
+        raise PictureTooLarge(
+            f"The picture has {len(data) / 1e6:.1f} MB; the limit is {limits.max_mb:g} MB (pictures.max_mb). {_SMALLER}"
+        )
+    name, reader = _recognise(data)
+    try:
+        with _quiet(name, data), reader(io.BytesIO(data)) as picture:
+            _check_pixels(picture.size, limits)
+            width = picture.width
+            turn = 1 if name == "TIFF" else _orientation(picture.info.get("exif"))  # Pillow turns TIFFs itself
+            if name == "JPEG" and min(picture.size) >= 2 * DRAFT_SIDE:
+                picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+            reduction = round(width / picture.width)
+            return _upright(_pixels(picture), turn), reduction
+    except PictureError:
+        raise
+    except PIL.Image.DecompressionBombError as error:
+        raise PictureTooLarge(
+            f"The picture has more pixels than can be read; the limit is {limits.max_megapixels:g} megapixels "
+            f"(pictures.max_megapixels). {_SMALLER}"
+        ) from error
+    # Pillow promises no set of exceptions: damaged files have raised OSError, SyntaxError, ValueError, EOFError,
+    # struct.error, zlib.error, IndexError, SystemError, MemoryError and more.
+    except Exception as error:
+        detail = " ".join(str(error).split())[:120] or type(error).__name__
+        raise PictureBroken(
+            f"The {name} picture of {len(data)} bytes is truncated or damaged ({detail}). Save it anew, or send another."
+        ) from error
+
+
+def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
+    """The format's name and Pillow class by the first bytes; raises `PictureUnsupported` or `PictureBroken`."""
+    for magic, name, reader in _READERS:
+        if data.startswith(magic):
+            if name == "WebP" and data[8:12] != b"WEBP"[: max(0, len(data) - 8)]:
+                break
+            if name == "BMP" and len(data) >= 18 and int.from_bytes(data[14:18], "little") not in _BMP_HEADERS:
+                break
+            return name, reader
+        if magic.startswith(data):
+            raise PictureBroken(f"The picture is truncated: only {len(data)} bytes of a {name} arrived. Send it whole.")
+    if data[4:8] == b"ftyp":
+        found = "a HEIC, AVIF or video file, as phones write it"
+    elif data.startswith(b"%PDF"):
+        found = "a PDF"
+    elif b"<svg" in data[:1000]:
+        found = "an SVG drawing"
+    else:
+        found = f"not a picture that can be read (it begins with {data[:12]!r})"
+    raise PictureUnsupported(f"The file is {found}. {_EXPECTED}")
+
+
+def _check_pixels(size: tuple[int, int], limits: PictureSettings) -> None:
+    width, height = size
+    megapixels = width * height / 1e6
+    if megapixels > limits.max_megapixels:
+        raise PictureTooLarge(
+            f"The picture has {width} x {height} = {megapixels:.4g} megapixels; the limit is "
+            f"{limits.max_megapixels:g} (pictures.max_megapixels). {_SMALLER}"
+        )
+
+
+@contextlib.contextmanager
+def _quiet(name: str, data: bytes) -> Iterator[None]:
+    """Silence where Pillow warns of odd metadata: the tags of TIFF, and animation in PNG.
+
+    Warning filters belong to the process (until Python 3.14), so that these rare files are read one at a time. No
+    other format's class warns, once `_Jpeg` keeps it from the EXIF.
+    """
+    if name == "TIFF" or (name == "PNG" and b"acTL" in data[: data.find(b"IDAT")]):
+        with _filters, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    else:
+        yield
+
+
+def _orientation(exif: object) -> int:
+    """EXIF's orientation, 1-8, from its raw bytes (TIFF 6.0, section 2); 1 if there is none or it makes no sense."""
+    if not isinstance(exif, bytes):
+        return 1
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
+        return 1
+    with contextlib.suppress(struct.error):
+        (start,) = struct.unpack_from(order + "I", exif, 4)
+        (entries,) = struct.unpack_from(order + "H", exif, start)
+        for index in range(entries):
+            tag, _kind, _count, value = struct.unpack_from(order + "HHIH", exif, start + 2 + 12 * index)
+            if tag == _ORIENTATION:
+                return int(value) if 1 <= value <= 8 else 1
+    return 1
+
+
+def _upright(pixels: Image, orientation: int) -> Image:
+    """Undo a camera's rotation and mirroring. (h, w, …) -> (h, w, …), or (w, h, …) for orientations 5-8."""
+    if orientation == 1:
+        return pixels
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _pixels(picture: PIL.Image.Image) -> Image:
+    """Decode to uint8: (h, w), (h, w, 3) or (h, w, 4)."""
+    picture.load()
+    mode = picture.mode
+    if mode.startswith(("I", "F")):
+        return _eight_bits(np.asarray(picture))
+    if "transparency" in picture.info or mode in ("LA", "PA", "La", "RGBa"):
+        picture = picture.convert("RGBA")
+    elif mode == "1":
+        picture = picture.convert("L")
+    elif mode not in ("L", "RGB", "RGBA"):
+        picture = picture.convert("RGB")
+    return np.asarray(picture)
+
+
+def _eight_bits(values: NDArray[np.generic]) -> Image:
+    """Deep grey, integer or float (h, w), to uint8 (h, w).
+
+    The full scale is what the type says for 16-bit pictures; for 32-bit and float ones, which do not say it, the
+    smallest of 1 (floats), 255 and 65535 that holds all values, else their own least to greatest. NaN becomes 0.
+    """
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    least, greatest = float(numbers.min()), float(numbers.max())
+    scales = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
+    if least >= 0 and greatest <= 65535:
+        least, greatest = 0.0, next(scale for scale in scales if greatest <= scale)
+    # Halved first: the span of two float64 extremes need not be a float64.
+    span = (greatest / 2 - least / 2) or 1.0
+    return np.rint((numbers / 2 - least / 2) / span * 255).astype(np.uint8)

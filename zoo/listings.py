@@ -1,0 +1,94 @@
+"""What is in a zoo, as plain rows: the same for the tables of the command line, its JSON, and the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.zoo import Zoo
+
+
+def models(zoo: Zoo) -> list[dict[str, Any]]:
+    """A row a model: what it is, the checkpoint that answers, its accuracy (0-1, 95 % interval), what is wrong."""
+    default = zoo.default_model if zoo.models else None
+    rows = []
+    for name, model in zoo.models.items():
+        card = model.card()
+        measured = card.evaluation if card else None
+        rows.append(
+            {
+                "name": name,
+                "plugin": model.plugin,
+                "default": name == default,
+                "summary": model.family.summary if model.family else "",
+                "checkpoint": card.ref if card else None,
+                "accuracy": measured.accuracy if measured else None,
+                "interval": list(measured.interval) if measured else None,
+                "epochs": card.training.get("epochs") if card else None,
+                "parameters": card.parameters if card else None,
+                "problem": model.trouble(),
+            }
+        )
+    return rows
+
+
+def plugins(zoo: Zoo) -> list[dict[str, Any]]:
+    """A row a plugin, with its settings as JSON schema; for one that was set aside, the problem and the traceback."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": family.name,
+            "source": family.source,
+            "summary": family.summary,
+            "hooks": sorted(family.hooks),
+            "models": [name for name, model in zoo.models.items() if model.plugin == family.name],
+            "settings": family.settings.model_json_schema(),
+            "warnings": list(family.warnings),
+            "problem": None,
+            "traceback": None,
+        }
+        for family in zoo.plugins.families.values()
+    ]
+    return rows + [
+        {
+            "name": bad.name,
+            "source": bad.source,
+            "summary": "",
+            "hooks": [],
+            "models": [name for name, model in zoo.models.items() if model.plugin == bad.name],
+            "settings": None,
+            "warnings": [],
+            "problem": bad.problem,
+            "traceback": bad.traceback or None,
+        }
+        for bad in zoo.plugins.quarantined.values()
+    ]
+
+
+def checkpoints(zoo: Zoo) -> list[dict[str, Any]]:
+    """A row a checkpoint: which models it serves, its accuracies (0-1), its size in bytes, its run's own settings."""
+    served: dict[tuple[str, int], list[str]] = {}
+    for model in zoo.models.values():
+        try:
+            served.setdefault(model.select(), []).append(model.name)
+        except ZooError:
+            continue
+    rows = []
+    for owner in zoo.catalogue.models():
+        for version in zoo.catalogue.versions(owner):
+            row: dict[str, Any] = {"model": owner, "checkpoint": f"{owner}/{version}"}
+            row |= {"served_by": served.get((owner, version), []), "problem": None}
+            try:
+                card = zoo.catalogue.card(owner, version)
+            except ZooError as error:
+                rows.append(row | {"problem": str(error)})
+                continue
+            row |= {
+                "epochs": card.training.get("epochs"),
+                "validation": card.training.get("val_accuracy"),
+                "accuracy": card.evaluation.accuracy if card.evaluation else None,
+                "bytes": sum(fact.bytes for fact in card.files.values()),
+                "created": card.created.isoformat(),
+                "overrides": card.overrides,
+            }
+            rows.append(row)
+    return rows
