@@ -15,10 +15,10 @@ def models(root: Path) -> str:
 
     rows = ["| model | what it is | epochs | parameters | test accuracy | 95 % interval |", "|---|---|---|---|---|---|"]
     for row in listings.models(Zoo.open(root, environ={})):
-        low, high = row["interval"]
+        low, high = row.interval or (0, 0)
         rows.append(
-            f"| `{row['name']}` | {row['summary']} | {row['epochs']} | {row['parameters']:,} "
-            f"| {100 * row['accuracy']:.2f} % | {100 * low:.2f}-{100 * high:.2f} |"
+            f"| `{row.name}` | {row.summary} | {row.epochs} | {row.parameters:,} "
+            f"| {100 * (row.accuracy or 0):.2f} % | {100 * low:.2f}-{100 * high:.2f} |"
         )
     return "\n".join(rows)
 

@@ -2,59 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, request
 
 from webui.errors import HEADERS, BadRequest, NoPicture
+from zoo import listings
 from zoo.errors import UnknownModel
-from zoo.models import Model
 from zoo.zoo import Zoo
 
 Answer = tuple[Any, int, dict[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the list of models says about one. Accuracy and interval are shares in 0-1, None when not measured."""
-
-    name: str
-    plugin: str
-    summary: str
-    checkpoint: str | None
-    accuracy: float | None
-    interval: tuple[float, float] | None
-    parameters: int | None
-    epochs: int | None
-    default: bool
-    available: bool
-    problem: str | None
-
-
-def describe(zoo: Zoo) -> list[Facts]:
-    """Every model of the zoo, in the order of the settings, loaded if it can be."""
-    return [_facts(model, model.name == zoo.default_model) for model in zoo.models.values()]
-
-
-def _facts(model: Model, default: bool) -> Facts:
-    problem = model.trouble()
-    card = model.card() if problem else model.load().card
-    summary = card.summary if card else ""
-    evaluation = card.evaluation if card else None
-    return Facts(
-        name=model.name,
-        plugin=model.plugin,
-        summary=summary or (model.family.summary if model.family else ""),
-        checkpoint=card.ref if card else None,
-        accuracy=evaluation.accuracy if evaluation else None,
-        interval=evaluation.interval if evaluation else None,
-        parameters=card.parameters if card else None,
-        epochs=card.training.get("epochs") if card else None,
-        default=default,
-        available=problem is None,
-        problem=problem,
-    )
 
 
 def upload() -> bytes:
@@ -105,7 +63,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @api.get("/api/models")
     def models() -> Answer:
-        return [asdict(facts) for facts in describe(zoo)], 200, HEADERS
+        return [asdict(facts) for facts in listings.models(zoo)], 200, HEADERS
 
     @api.get("/livez")
     def livez() -> Answer:

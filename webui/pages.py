@@ -11,9 +11,11 @@ from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import format_decimal, format_percent, get_locale, gettext, lazy_gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webui.api import Facts, describe, upload
+from webui.api import upload
 from webui.errors import Notice, explain, wants_page
+from zoo import listings
 from zoo.errors import ZooError
+from zoo.listings import ModelFacts
 from zoo.types import Prediction
 from zoo.zoo import Zoo
 
@@ -114,7 +116,7 @@ def why_rejected(reason: str | None) -> str:
     return str(gettext("The picture shows no digit that can be read (%(reason)s).", reason=reason))
 
 
-def preselected(models: list[Facts], wanted: str | None) -> str | None:
+def preselected(models: list[ModelFacts], wanted: str | None) -> str | None:
     """The model that the form proposes: the wanted one, else the default, else the first that can answer."""
     able = [facts for facts in models if facts.available]
     able.sort(key=lambda facts: (facts.name != wanted, not facts.default))
@@ -126,7 +128,7 @@ def routes(zoo: Zoo) -> Blueprint:
     pages = Blueprint("pages", __name__)
 
     def front(wanted: str | None, prediction: Prediction | None = None, notice: Notice | None = None) -> Response:
-        models = describe(zoo)
+        models = listings.models(zoo)
         return page(
             "index.html",
             notice.status if notice else 200,

@@ -174,6 +174,7 @@ class _Supervisor:
         # Granian: on Windows only one process can accept from a socket.
         self._count = 1 if sys.platform == "win32" else settings.workers
         self._workers: list[_Worker] = []
+        self._woken, self._waker = _context().Pipe(duplex=False)
         self._started = 0
         self._stopping = False
         self._announced = False
@@ -192,7 +193,8 @@ class _Supervisor:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: object) -> None:
-        """Tell the workers, whose ends then wake the loop. A second signal does not wait for what they are doing."""
+        """Tell the workers. A second signal does not wait for what they are doing."""
+        self._waker.send_bytes(b"!")
         for worker in self._workers:
             if self._stopping:
                 worker.process.kill()
@@ -212,12 +214,11 @@ class _Supervisor:
                 self._workers.append(_Worker(process, ours, time.monotonic()))
 
     def _wait(self, announce: Callable[[str], None]) -> None:
-        """Wait until a worker has news or dies, or the pause before a start is over."""
-        timeout = None if len(self._workers) == self._count else 0.05
-        if not self._workers:
-            time.sleep(0.05)
-        ends = [worker.process.sentinel for worker in self._workers]
-        happened = wait([*ends, *(worker.news for worker in self._workers if not worker.serves)], timeout)
+        """Wait until a worker has news or dies, a signal comes, or the pause before a start is over."""
+        full = len(self._workers) == self._count
+        timeout = None if full else max(0.0, self._pause_ends - time.monotonic())
+        news = [worker.news for worker in self._workers if not worker.serves]
+        happened = wait([self._woken, *news, *(worker.process.sentinel for worker in self._workers)], timeout)
         for worker in list(self._workers):
             if worker.news in happened:
                 self._hear(worker, announce)

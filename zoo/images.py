@@ -26,11 +26,11 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from .errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
-from .types import Image
+from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
+from zoo.types import Image
 
 if TYPE_CHECKING:
-    from .settings import PictureSettings
+    from zoo.settings import PictureSettings
 
 FORMATS = ("PNG", "JPEG", "GIF", "WebP", "BMP", "TIFF")
 """What `decode` reads."""

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import ImageFilter
 from pydantic import BaseModel, ConfigDict, Field
 
-from .errors import NoInk
-from .types import Batch, Image, Polarity, Trace
+from zoo.errors import NoInk
+from zoo.types import Batch, Image, Polarity, Trace
 
 SIDE = 28
 """Pixels on each side of MNIST's form."""
@@ -32,14 +32,13 @@ _FIT = 20  # MNIST's box
 _MIDDLE = 14  # MNIST's centre of mass: 13.5 to 14.5 in all 70,000 digits, counting pixels from 0
 _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
-_ENOUGH = 44  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
+_ENOUGH = 36  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
 _COARSE = 24  # pixels on the long side of what an uneven ground is judged by
 _WINDOW = 11  # coarse pixels of the median that is the first guess of the ground: over twice the widest stroke
 _SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
 _EVEN = 3.0  # grey levels by which a drawing's ground may vary and still be of one colour
 _CHROMA = 8.0  # levels between the channels of a picture, above which colour tells something
 _TWO_LEVELS = 0.05  # share of a picture's variance within two levels, under which it has no others
-PREFER = 1.5
 _SEEN = 4.0  # grey levels; below, nothing is there for an eye either
 
 Plane = NDArray[np.float32]
@@ -74,8 +73,8 @@ DEFAULT = InkSettings()
 class _Found:
     """Ink in a view of a picture.
 
-    `level` is float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` the digit's contrast in grey levels;
-    `weight` says how much like one digit it is; `body` is where the heaviest mark is, bool (h, w).
+    `level` is what lies in `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` its contrast in grey
+    levels; `weight` says how much like one digit it is. `sheet`, bool over the view, is there if it is none but paper.
     """
 
     level: Plane
@@ -83,7 +82,7 @@ class _Found:
     polarity: Polarity
     high: float
     weight: float
-    body: Mask
+    sheet: Mask | None
 
 
 def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
@@ -111,8 +110,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
         except NoInk:
             break
         view = nearer
-    left, top, right, bottom = found.box
-    seen, scale, shift = _fit(found.level[top:bottom, left:right], settings)
+    seen, scale, shift = _fit(found.level, settings)
     return _batch(seen), Trace(seen, found.polarity, _outward(found.box, view, step), scale / step, shift)
 
 
@@ -176,10 +174,10 @@ def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
     step = max(1, max(picture.shape[:2]) // _WORK)
     small = _reduce(picture, step)
     found = _search(small, settings)
-    if _is_sheet(found.body):
-        sheet = _hull(found.body)
+    if found.sheet is not None:
+        sheet, paper = _hull(found.sheet), np.median(small[found.sheet], axis=0)
         rim = max(2, round(0.04 * max(sheet.shape)))
-        inner = np.where(_spread(~sheet, rim)[:, :, None], np.median(small[found.body], axis=0), small)
+        inner = np.where(_spread(~sheet, rim)[:, :, None], paper, small)
         try:
             on_sheet = _search(inner.astype(np.float32), settings)
         except NoInk:
@@ -236,12 +234,14 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
                 continue
             low = max(0.3 * high, 2.5 * noise)
             marks = _Marks(_unruled(ink > low), ink, settings.speck)
-            if found is not None and marks.weight <= found.weight * (1.0 if ground.ndim == 3 else PREFER):
+            if found is not None and marks.weight <= found.weight:
                 continue
             digit = marks.digit(0.5 * high)
             # Ink of half the usual strength is a stroke's edge: MNIST's edges are those of sharp strokes, averaged.
-            level = np.clip((ink - 0.8 * low) / (0.8 * (high - low)), 0, 1) * digit
-            found = _Found(level, _box(digit), polarity, high, marks.weight, marks.paint(marks.best))
+            left, top, right, bottom = box = _box(digit)
+            within = np.s_[top:bottom, left:right]
+            level = np.clip((ink[within] - 0.8 * low) / (0.8 * (high - low)), 0, 1) * digit[within]
+            found = _Found(level, box, polarity, high, marks.weight, marks.sheet())
     if strongest < _SEEN:
         raise NoInk("The picture is blank: it is of one colour. Send one in which a digit can be seen.", "blank")
     if found is None:
@@ -341,9 +341,9 @@ def _gauss(size: int) -> Plane:
 
 def _level(ink: Plane) -> float:
     """The usual strength of ink, in grey levels: what is above the midpoint of the means above and below (isodata)."""
-    counts = np.bincount(np.maximum(ink, 0).astype(np.intp).ravel())
-    if len(counts) < 2:
+    if float(ink.max()) < 1:
         return 0.0
+    counts = np.bincount(np.maximum(ink, 0).astype(np.intp).ravel())
     below, sums = np.cumsum(counts), np.cumsum(counts * np.arange(len(counts)))
     cut, high = (len(counts) - 1) // 2, 0.0
     for _ in range(8):
@@ -355,29 +355,25 @@ def _level(ink: Plane) -> float:
     return high + 0.5
 
 
-_FIVE = np.ones(5, np.float32)
-
-
 def _unruled(mask: Mask) -> Mask:
     """Without thin lines from border to border, if what is left stands free of the borders, as a digit on lines does."""
-    cells = mask.astype(np.float32)
-    across, down = _lines(mask, cells @ np.ones(len(cells[0]), np.float32)), _lines(mask.T, np.ones(len(cells), np.float32) @ cells)
-    if across is None and down is None:
+    columns, rows = mask.any(axis=0), mask.any(axis=1)
+    rest = mask
+    if columns.mean() > 0.9:
+        rest = rest & ~_lines(mask)
+    if rows.mean() > 0.9:
+        rest = rest & ~_lines(mask.T).T
+    if rest is mask:
         return mask
-    rest = mask.copy()
-    if across is not None:
-        rest &= ~across
-    if down is not None:
-        rest &= ~down.T
     ring = np.concatenate([rest[0], rest[-1], rest[:, 0], rest[:, -1]])
     return rest if rest.any() and ring.mean() < 0.02 else mask
 
 
-def _lines(mask: Mask, filled: Plane) -> Mask | None:
+def _lines(mask: Mask) -> Mask:
     """The part of a mask that lies on horizontal lines, to 2 pixels of slope, and is no thicker than a line."""
-    if np.convolve(filled, _FIVE).max() < 0.9 * mask.shape[1]:
-        return None
     rows = _spread(mask, 2, across=False).mean(axis=1) > 0.9
+    if not rows.any():
+        return np.zeros_like(mask)
     limit = max(2, round(0.04 * max(mask.shape)))
     thick = mask
     for _ in range(limit):
@@ -408,20 +404,6 @@ def _hull(mask: Mask) -> Mask:
     return np.asarray(rows & columns)
 
 
-def _is_sheet(body: Mask) -> bool:
-    """Whether a mark is large and as good as filled: a sheet of paper, a card or a screen, with the digit on it.
-
-    The bounds lie between a square turned by 15 degrees with a bold digit on it, and the boldest digits, 8 and 1.
-    """
-    area = np.count_nonzero(body)
-    if max(body.shape) < 64 or area < 0.16 * body.size:
-        return False
-    left, top, right, bottom = _box(body)
-    width, height = right - left, bottom - top
-    covered = np.count_nonzero(_hull(body))
-    return area > 0.8 * covered and covered > 0.68 * width * height and max(width, height) < 1.6 * min(width, height)
-
-
 def _box(mask: Mask) -> Box:
     down, across = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
@@ -435,8 +417,8 @@ class _Marks:
     """
 
     def __init__(self, mask: Mask, ink: Plane, speck: float) -> None:
+        self.mask, self.speck = mask, speck
         self.height, self.width = mask.shape
-        self.speck = speck
         self.pitch = self.width + 1  # a column of nothing keeps the runs of two rows apart
         padded = np.zeros((self.height, self.pitch), np.int8)
         padded[:, :-1] = mask
@@ -455,7 +437,7 @@ class _Marks:
         np.maximum.at(self.bottom, self.mark, self.starts // self.pitch + 1)
         np.minimum.at(self.left, self.mark, self.starts % self.pitch)
         np.maximum.at(self.right, self.mark, self.ends % self.pitch)
-        self.ink = ink
+        self.numbers = np.arange(count)
         self.foreign = self._foreign()
         # A foreign mark is the digit only if all the others are dirt beside it.
         weights = np.where(self.foreign, self.mass * speck, self.mass)
@@ -490,25 +472,41 @@ class _Marks:
             foreign |= (self.bottom <= rim) | (self.top >= height - rim)
             foreign |= (self.right <= rim) | (self.left >= width - rim)
         for mark in ((tall > 0.5 * height) & (wide > 0.5 * width) & (area < 0.6 * tall * wide)).nonzero()[0]:
-            body = self.paint(int(mark))[self.top[mark] : self.bottom[mark], self.left[mark] : self.right[mark]]
+            body = self.paint(self.numbers == mark)[
+                self.top[mark] : self.bottom[mark], self.left[mark] : self.right[mark]
+            ]
             down, across = max(1, round(0.06 * tall[mark])), max(1, round(0.06 * wide[mark]))
             edges = (body[:down].any(0), body[-down:].any(0), body[:, :across].any(1), body[:, -across:].any(1))
             foreign[mark] |= sum(float(edge.mean()) > 0.8 for edge in edges) >= 3
         return np.asarray(foreign)
 
-    def paint(self, marks: int | Mask) -> Mask:
-        """One mark, or those of a bool (n,), as bool (h, w)."""
-        kept = self.mark == marks if isinstance(marks, int) else marks[self.mark]
+    def paint(self, marks: Mask) -> Mask:
+        """Some of the marks, bool (n,), as bool (h, w)."""
+        kept = marks[self.mark]
         edges = np.zeros(self.height * self.pitch + 1, np.int8)
         edges[self.starts[kept]] = 1
         edges[self.ends[kept]] = -1
         cells = np.cumsum(edges[:-1], dtype=np.int8).reshape(self.height, self.pitch)
         return cells[:, :-1].astype(bool)
 
+    def sheet(self) -> Mask | None:
+        """The heaviest mark, bool (h, w), if it is large and as good as filled: a sheet of paper, a card or a screen.
+
+        The bounds lie between a square turned by 15 degrees with a bold digit on it, and the boldest digits, 8 and 1.
+        """
+        best, area = self.best, int(self.area[self.best])
+        if max(self.mask.shape) < 64 or area < 0.16 * self.mask.size:
+            return None
+        width, height = int(self.right[best] - self.left[best]), int(self.bottom[best] - self.top[best])
+        body = self.paint(self.numbers == best)
+        covered = np.count_nonzero(_hull(body))
+        filled = area > 0.8 * covered and covered > 0.68 * width * height
+        return body if filled and max(width, height) < 1.6 * min(width, height) else None
+
     def digit(self, strong: float) -> Mask:
         """The marks of the digit, bool (h, w): its body and, near it, what is neither dirt nor fainter than `strong`."""
         if len(self.mass) == 1:
-            return self.paint(0)
+            return self.mask
         best = self.best
         aside = np.maximum(self.left - self.right[best], self.left[best] - self.right)
         apart = np.maximum(self.top - self.bottom[best], self.top[best] - self.bottom)

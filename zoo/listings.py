@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.models import Model
 from zoo.zoo import Zoo
 
 
-def models(zoo: Zoo) -> list[dict[str, Any]]:
-    """A row a model: what it is, the checkpoint that answers, its accuracy (0-1, 95 % interval), what is wrong."""
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is told of a model. Accuracy and its 95 % interval are shares in 0-1, None when not measured."""
+
+    name: str
+    plugin: str
+    summary: str
+    checkpoint: str | None
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    epochs: int | None
+    parameters: int | None
+    default: bool
+    available: bool
+    problem: str | None
+
+
+def models(zoo: Zoo) -> list[ModelFacts]:
+    """Every model, in the order of the settings: what it is, how accurate, and why it cannot answer if so."""
     default = zoo.default_model if zoo.models else None
-    rows = []
-    for name, model in zoo.models.items():
-        card = model.card()
-        measured = card.evaluation if card else None
-        rows.append(
-            {
-                "name": name,
-                "plugin": model.plugin,
-                "default": name == default,
-                "summary": model.family.summary if model.family else "",
-                "checkpoint": card.ref if card else None,
-                "accuracy": measured.accuracy if measured else None,
-                "interval": list(measured.interval) if measured else None,
-                "epochs": card.training.get("epochs") if card else None,
-                "parameters": card.parameters if card else None,
-                "problem": model.trouble(),
-            }
-        )
-    return rows
+    return [_facts(model, model.name == default) for model in zoo.models.values()]
+
+
+def _facts(model: Model, default: bool) -> ModelFacts:
+    card, problem = model.card(), model.trouble()
+    measured = card.evaluation if card else None
+    return ModelFacts(
+        name=model.name,
+        plugin=model.plugin,
+        summary=model.family.summary if model.family else card.summary if card else "",
+        checkpoint=card.ref if card else None,
+        accuracy=measured.accuracy if measured else None,
+        interval=measured.interval if measured else None,
+        epochs=card.training.get("epochs") if card else None,
+        parameters=card.parameters if card else None,
+        default=default,
+        available=problem is None,
+        problem=problem,
+    )
 
 
 def plugins(zoo: Zoo) -> list[dict[str, Any]]:

@@ -62,6 +62,8 @@ class Model:
 
     def card(self) -> Card | None:
         """The card of the selected checkpoint, or None when there is none or it cannot be read."""
+        if self._served is not None:
+            return self._served.card
         try:
             return self._catalogue.card(*self.select())
         except (UnknownCheckpoint, ModelUnavailable):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from zoo import terminal
@@ -17,18 +19,18 @@ def models(ctx: click.Context, as_json: bool) -> None:
 
     rows = listings.models(open_zoo(ctx))
     if as_json:
-        echo_json(rows)
+        echo_json([asdict(row) for row in rows])
         return
     terminal.table(
         ("model", "checkpoint", "test accuracy", "epochs", "parameters", "what it is"),
         [
             (
-                f"{row['name']} (default)" if row["default"] else row["name"],
-                row["checkpoint"] or "-",
-                terminal.percent(row["accuracy"]),
-                str(row["epochs"] or "-"),
-                f"{row['parameters']:,}" if row["parameters"] else "-",
-                f"cannot answer: {row['problem']}" if row["problem"] else row["summary"],
+                f"{row.name} (default)" if row.default else row.name,
+                row.checkpoint or "-",
+                terminal.percent(row.accuracy),
+                str(row.epochs or "-"),
+                f"{row.parameters:,}" if row.parameters else "-",
+                f"cannot answer: {row.problem}" if row.problem else row.summary,
             )
             for row in rows
         ],
