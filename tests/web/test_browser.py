@@ -19,7 +19,7 @@ from zoo import Zoo, datasets
 
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--headless=new",
     "--no-sandbox",

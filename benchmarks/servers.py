@@ -1,0 +1,452 @@
+"""Compare servers around the product's own app: `python benchmarks/servers.py` prints the tables of docs/serving.md.
+
+Every candidate runs the same WSGI app, `webui.create_app()`, in two processes where it can, and gets the same multipart
+upload of a 28x28 PNG. Throughput is measured in rounds, candidate after candidate within each, so that a noisy machine is
+noisy for all; read the ratios. Each behaviour is provoked and watched, not looked up. It needs wrk (Debian: wrk) and the
+`bench` extra; a candidate that is not installed is said and left out. All traffic stays on 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    import asyncio
+    from _typeshed.wsgi import WSGIApplication
+
+ROOT = Path(__file__).resolve().parent.parent
+CONNECTIONS = (1, 8, 32)
+WORKERS = 2
+BOUNDARY = "----zoo"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    label: str
+    needs: str
+    run: Callable[[int, str], None]  # port, which app: "product" or "nothing"; returns when the server ends
+
+
+def product() -> WSGIApplication:
+    from webui import create_app
+    from zoo.zoo import Zoo
+
+    zoo = Zoo.open(ROOT)
+    zoo.warm()
+    return observed(create_app(zoo))
+
+
+def nothing() -> WSGIApplication:
+    """What any Flask app costs that takes an upload: it reads the picture and does nothing with it."""
+    from flask import Flask, jsonify, request
+
+    app = Flask("nothing")
+
+    @app.post("/<path:path>")
+    def read(path: str) -> Any:
+        request.files["file"].read()
+        return jsonify(digit=0)
+
+    return observed(app)
+
+
+def observed(app: WSGIApplication) -> WSGIApplication:
+    """The app, with two paths more to watch the server by."""
+
+    def wrapped(environ: Any, start_response: Any) -> Any:
+        path = environ["PATH_INFO"]
+        if path not in ("/watch/pid", "/watch/slow"):
+            return app(environ, start_response)
+        if path == "/watch/slow":
+            time.sleep(2)
+        answer = str(os.getpid()).encode()
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))])
+        return [answer]
+
+    return wrapped
+
+
+APPS = {"product": product, "nothing": nothing}
+
+
+def zoo_serve(port: int, app: str) -> None:
+    from webui.server import serve
+    from zoo.errors import ZooError
+    from zoo.settings import ServerSettings
+
+    for module in ("numpy", "PIL.Image", "ai_edge_litert.interpreter", "webui"):
+        importlib.import_module(module)
+    try:
+        serve(APPS[app], ServerSettings(port=port, workers=WORKERS), print)
+    except ZooError as error:
+        sys.exit(str(error))
+
+
+def zoo_serve_one_thread(port: int, app: str) -> None:
+    import webui.bridge
+
+    webui.bridge.Bridge.__init__.__kwdefaults__["threads"] = 1
+    zoo_serve(port, app)
+
+
+def zoo_serve_no_thread(port: int, app: str) -> None:
+    """The app is called by the event loop itself."""
+    import asyncio
+
+    import webui.bridge
+
+    def step(self: object, call: Any, step: Callable[[], Any]) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        try:
+            future.set_result(call.context.run(step))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    setattr(webui.bridge.Bridge, "_step", step)  # noqa: B010
+    zoo_serve(port, app)
+
+
+def granian_wsgi(port: int, app: str) -> None:
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    server: Any = Server(
+        "app",
+        port=port,
+        workers=WORKERS,
+        interface=Interfaces.WSGI,
+        blocking_threads=2,
+        respawn_failed_workers=True,
+        log_enabled=False,
+    )
+    server.serve(target_loader=lambda _: APPS[app]())
+
+
+def gunicorn(kind: str, threads: int = 1) -> Callable[[int, str], None]:
+    def run(port: int, app: str) -> None:
+        from gunicorn.app.base import BaseApplication
+
+        class Application(BaseApplication):  # type: ignore[misc, unused-ignore]
+            def load_config(self) -> None:
+                settings = {"bind": f"127.0.0.1:{port}", "workers": WORKERS, "worker_class": kind, "threads": threads}
+                for name, value in {**settings, "loglevel": "error", "control_socket_disable": True}.items():
+                    if name in self.cfg.settings:
+                        self.cfg.set(name, value)
+
+            def load(self) -> WSGIApplication:
+                return APPS[app]()
+
+        Application().run()
+
+    return run
+
+
+def waitress(port: int, app: str) -> None:
+    from waitress import serve
+
+    serve(APPS[app](), host="127.0.0.1", port=port, threads=4)
+
+
+CANDIDATES = {
+    "zoo": Candidate("`zoo serve`: Granian, bridge, 4 threads", "granian", zoo_serve),
+    "zoo-1": Candidate("the same, 1 thread", "granian", zoo_serve_one_thread),
+    "zoo-0": Candidate("the same, in the event loop", "granian", zoo_serve_no_thread),
+    "granian": Candidate("Granian WSGI, 2 threads", "granian", granian_wsgi),
+    "sync": Candidate("Gunicorn sync", "gunicorn", gunicorn("sync")),
+    "gthread": Candidate("Gunicorn gthread, 4 threads", "gunicorn", gunicorn("gthread", 4)),
+    "gevent": Candidate("Gunicorn gevent", "gevent", gunicorn("gevent")),
+    "waitress": Candidate("Waitress, 1 process, 4 threads", "waitress", waitress),
+}
+
+
+class Running:
+    """A candidate in processes of its own."""
+
+    def __init__(self, name: str, app: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.errors = tempfile.TemporaryFile("w+")
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", name, "--app", app, "--port", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=self.errors,
+            start_new_session=True,
+            cwd=ROOT,
+        )
+        self.answers = self.until(lambda: self.ask("/watch/pid") is not None, 20)
+        self.start_seconds = time.monotonic() - began
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.errors.close()
+
+    def until(self, true: Callable[[], bool], seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def ask(self, path: str, body: bytes | None = None, timeout: float = 3) -> bytes | None:
+        """The body of an answer 200, None when there was another or none in time."""
+        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body is not None else {}
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=timeout)) as connection:
+            try:
+                connection.request("GET" if body is None else "POST", path, body, kind)
+                response = connection.getresponse()
+                answer = response.read()
+            except (OSError, HTTPException):
+                return None
+            return answer if response.status == 200 else None
+
+    def tree(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        return sum(sum(process.cpu_times()[:2]) for process in self.tree())
+
+    def pss_mb(self) -> float:
+        return sum(process.memory_full_info().pss for process in self.tree()) / 1e6
+
+    def stderr(self) -> str:
+        self.errors.seek(0)
+        return self.errors.read()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def upload() -> bytes:
+    """A multipart body with a digit of MNIST's test set as PNG, in the part `file`."""
+    from PIL import Image
+
+    from zoo import datasets
+
+    png = io.BytesIO()
+    Image.fromarray(datasets.test_data("mnist").images[0].reshape(28, 28)).save(png, "PNG")
+    head = 'Content-Disposition: form-data; name="file"; filename="digit.png"\r\nContent-Type: image/png'
+    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + png.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def wrk(url: str, connections: int, seconds: int, body: bytes) -> tuple[float, bool]:
+    """Requests/s, and whether every answer was 200."""
+    with tempfile.TemporaryDirectory() as folder:
+        script, content = Path(folder, "upload.lua"), Path(folder, "body")
+        content.write_bytes(body)
+        script.write_text(
+            f'local file = io.open("{content}", "rb")\nwrk.method = "POST"\nwrk.body = file:read("*a")\n'
+            f'wrk.headers["Content-Type"] = "multipart/form-data; boundary={BOUNDARY}"\n'
+        )
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True).stdout
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    return float(found[1]) if found else 0.0, "Non-2xx" not in said and "Socket errors" not in said
+
+
+def measure(names: list[str], options: argparse.Namespace, body: bytes) -> Iterator[str]:
+    """The table of throughput, memory and start."""
+    rates: dict[tuple[str, int], list[float]] = defaultdict(list)
+    spent: dict[str, list[float]] = defaultdict(list)
+    memory: dict[str, list[float]] = defaultdict(list)
+    start: dict[str, list[float]] = defaultdict(list)
+    faults: set[str] = set()
+    runs = [(name, "product") for name in names] + [("zoo", "nothing")] * ("zoo" in names)
+    for _ in range(options.rounds):
+        for name, app in runs:
+            key = name if app == "product" else "nothing"
+            with Running(name, app) as server:
+                if server.ask(options.path, body) is None:
+                    sys.exit(f"{name}: {options.path} does not answer 200. Train its model, or give another --path.")
+                start[key].append(server.start_seconds)
+                url = f"http://127.0.0.1:{server.port}{options.path}"
+                wrk(url, 8, 1, body)
+                for connections in CONNECTIONS:
+                    before = server.cpu_seconds()
+                    rate, whole = wrk(url, connections, options.seconds, body)
+                    rates[key, connections].append(rate)
+                    if connections == CONNECTIONS[-1]:
+                        spent[key].append((server.cpu_seconds() - before) / max(rate * options.seconds, 1) * 1e6)
+                    if not whole:
+                        faults.add(key)
+                memory[key].append(server.pss_mb())
+    most = CONNECTIONS[-1]
+    idle = statistics.median(rates["nothing", most]) if rates["nothing", most] else None
+    yield f"| server | {' | '.join(f'{n} conn.' for n in CONNECTIONS)} | of do-nothing | CPU | PSS | first answer |"
+    yield "|---|" + "---|" * (len(CONNECTIONS) + 4)
+    for key in [*names, *(["nothing"] if idle else [])]:
+        label = CANDIDATES[key].label if key in CANDIDATES else "`zoo serve` around a handler that does nothing"
+        medians = [statistics.median(rates[key, connections]) for connections in CONNECTIONS]
+        cells = [f"{label}{' (with errors)' if key in faults else ''}", *(f"{rate:,.0f}" for rate in medians)]
+        cells.append(f"{medians[-1] / idle:.2f}" if idle else "")
+        cells.append(f"{min(spent[key]):,.0f} µs")
+        cells += [f"{statistics.median(memory[key]):.0f} MB", f"{statistics.median(start[key]):.1f} s"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def answers_while_uploads_hang(name: str, path: str, body: bytes) -> str:
+    with Running(name, "product") as server, contextlib.ExitStack() as stack:
+        for _ in range(100):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2])
+        return yes(all(server.ask(path, body) is not None for _ in range(5)))
+
+
+def drains(name: str, path: str, body: bytes) -> str:
+    with Running(name, "product") as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+            client.sendall(b"GET /watch/slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            time.sleep(0.5)  # it is in the app by now; the app itself takes 2 s
+            server.process.send_signal(signal.SIGTERM)
+            try:
+                answered = b"200 OK" in client.recv(65536)
+            except OSError:
+                answered = False
+        ended = server.until(lambda: server.process.poll() is not None, 10)
+        return yes(answered and ended)
+
+
+def replaces_killed_workers(name: str, path: str, body: bytes) -> str:
+    """Three kills, each as soon as the worker before is replaced."""
+    with Running(name, "product") as server:
+        for _ in range(3):
+            victim = server.ask("/watch/pid")
+            if victim is None:
+                return "no"
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(victim), signal.SIGKILL)
+            if not server.until(lambda: server.process.poll() is not None or whole(server, int(victim)), 8):
+                return "no"
+        return yes(server.ask(path, body) is not None)
+
+
+def whole(server: Running, gone: int) -> bool:
+    """Whether another process than the killed one answers, and there are as many as there were."""
+    alive = [process for process in server.tree()[1:] if process.status() != psutil.STATUS_ZOMBIE]
+    answer = server.ask("/watch/pid")
+    return len(alive) >= WORKERS and answer is not None and int(answer) != gone
+
+
+def refuses_a_taken_port(name: str, path: str, body: bytes) -> str:
+    with Running(name, "product") as first, Running(name, "product", first.port) as second:
+        if not second.until(lambda: second.process.poll() is not None, 10):
+            return "no, it starts"
+        lines = len(second.stderr().strip().splitlines())
+        return "yes" if lines == 1 else f"in {lines} lines"
+
+
+def refuses_30_mb_early(name: str, path: str, body: bytes) -> str:
+    with Running(name, "product") as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=3) as client:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
+            client.sendall(f"{head}Content-Length: 30000000\r\n\r\n".encode() + body[:100])
+            try:
+                return yes(b" 413 " in client.recv(65536))
+            except OSError:
+                return "no"
+
+
+def ends_quietly_on_ctrl_c(name: str, path: str, body: bytes) -> str:
+    with Running(name, "product") as server:
+        os.killpg(server.process.pid, signal.SIGINT)
+        ended = server.until(lambda: server.process.poll() is not None, 5)
+        return yes(ended and "Traceback" not in server.stderr())
+
+
+BEHAVIOURS: dict[str, Callable[[str, str, bytes], str]] = {
+    "answers while 100 uploads hang": answers_while_uploads_hang,
+    "SIGTERM lets a request finish": drains,
+    "killed worker replaced, 3 times": replaces_killed_workers,
+    "taken port refused in one line": refuses_a_taken_port,
+    "413 before 30 MB are sent": refuses_30_mb_early,
+    "Ctrl-C without traceback": ends_quietly_on_ctrl_c,
+}
+
+
+def watch(names: list[str], options: argparse.Namespace, body: bytes) -> Iterator[str]:
+    """The table of behaviours."""
+    yield f"| server | {' | '.join(BEHAVIOURS)} |"
+    yield "|---|" + "---|" * len(BEHAVIOURS)
+    for name in names:
+        seen = [behaviour(name, options.path, body) for behaviour in BEHAVIOURS.values()]
+        yield f"| {CANDIDATES[name].label} | {' | '.join(seen)} |"
+
+
+def yes(true: bool) -> str:
+    return "yes" if true else "no"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--path", default="/predict_cnn", help="endpoint that is asked (default: /predict_cnn)")
+    parser.add_argument("--only", nargs="+", choices=CANDIDATES, help="candidates to run (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the medians are given")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of load at each number of connections")
+    parser.add_argument("--skip", choices=["throughput", "behaviours"], help="leave one of the tables out")
+    for name in ("--serve", "--app", "--port"):
+        parser.add_argument(name, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    sys.path.insert(0, str(ROOT))
+    if options.serve:
+        CANDIDATES[options.serve].run(int(options.port), options.app)
+        return
+    if shutil.which("wrk") is None and options.skip != "throughput":
+        sys.exit("wrk makes the load and is not installed. Install it (Debian: apt-get install wrk).")
+    names = []
+    for name in options.only or CANDIDATES:
+        if importlib.util.find_spec(CANDIDATES[name].needs) is None:
+            print(f"{CANDIDATES[name].label} is left out: {CANDIDATES[name].needs} is not installed.\n")
+        else:
+            names.append(name)
+    body = upload()
+    if options.skip != "throughput":
+        print(
+            f"Requests/s to `{options.path}`, medians of {options.rounds} rounds; CPU and PSS of all its processes.\n"
+        )
+        for line in measure(names, options, body):
+            print(line, flush=True)
+        print()
+    if options.skip != "behaviours":
+        for line in watch(names, options, body):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The routes for programs, asked through HTTP by Flask's client."""
+
+from __future__ import annotations
+
+import numpy as np
+import PIL.Image
+import pytest
+from asking import TWO, drawing, said, saved, send
+from flask.testing import FlaskClient
+
+from zoo import Zoo, datasets
+
+
+def test_a_prediction_is_json_with_an_integer_digit(client: FlaskClient, zoo: Zoo) -> None:
+    answer = send(client, "/predict_cnn", saved(drawing()))
+    assert answer.status_code == 200
+    assert said(answer)["digit"] == 7
+    assert isinstance(said(answer)["digit"], int)
+    assert said(answer)["model"] == "cnn"
+    assert said(answer)["checkpoint"] == zoo.model("cnn").load().card.ref
+    assert said(answer)["confidence"] == max(said(answer)["probabilities"])
+    assert len(said(answer)["probabilities"]) == 10
+    assert sum(said(answer)["probabilities"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_route_gives_what_the_zoo_gives(client: FlaskClient, zoo: Zoo) -> None:
+    picture = saved(drawing(TWO))
+    assert send(client, "/predict_cnn", picture).json == zoo.predict("cnn", picture).to_dict()
+
+
+def test_every_model_has_its_route(client: FlaskClient, zoo: Zoo) -> None:
+    for name in zoo.models:
+        answer = send(client, f"/predict_{name}", saved(drawing()))
+        assert (answer.status_code, said(answer)["model"]) == (200, name)
+
+
+def test_predict_without_a_name_asks_the_default_model(client: FlaskClient, zoo: Zoo) -> None:
+    answer = send(client, "/predict", saved(drawing()))
+    assert said(answer)["model"] == zoo.default_model
+
+
+def test_real_digits_are_read_right_whatever_their_size_and_polarity(client: FlaskClient) -> None:
+    right = 0
+    for index in range(40):
+        picture = drawing(index, 64 + 16 * (index % 20))
+        if index % 2:
+            picture = PIL.Image.fromarray(255 - np.asarray(picture))
+        answer = send(client, "/predict_cnn", saved(picture))
+        right += said(answer)["digit"] == datasets.test_data("mnist").classes[index]
+    assert right >= 39
+
+
+def test_a_version_can_be_asked_for(client: FlaskClient, zoo: Zoo) -> None:
+    version = zoo.catalogue.versions("cnn_5")[0]
+    answer = send(client, f"/predict_cnn_5?version={version}", saved(drawing()))
+    assert said(answer)["checkpoint"] == f"cnn_5/{version}"
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "text"),
+    [("9999", 404, "has no checkpoint 9999"), ("new", 400, "whole number"), ("-1", 400, "whole number")],
+)
+def test_a_version_that_is_not_there(client: FlaskClient, version: str, status: int, text: str) -> None:
+    answer = send(client, f"/predict_cnn_5?version={version}", saved(drawing()))
+    assert answer.status_code == status
+    assert text in said(answer)["error"]
+
+
+def test_an_unknown_model_is_404_with_the_closest_name_and_the_list(client: FlaskClient) -> None:
+    answer = send(client, "/predict_cnnn", saved(drawing()))
+    assert answer.status_code == 404
+    assert 'Did you mean "cnn"?' in said(answer)["error"]
+    assert "linear" in said(answer)["error"]
+
+
+@pytest.mark.parametrize("url", ["/predict", "/predict_cnn", "/predict_nothing"])
+def test_get_where_post_is_meant(client: FlaskClient, url: str) -> None:
+    answer = client.get(url)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "OPTIONS, POST"
+    assert said(answer) == {"error": f"{url} does not take GET. It takes: OPTIONS, POST."}
+    assert client.options(url).status_code == 200
+    assert client.head(url).status_code == 405
+
+
+def test_an_unknown_address_names_the_routes(client: FlaskClient) -> None:
+    answer = client.get("/predict/cnn")
+    assert answer.status_code == 404
+    assert "There is nothing at /predict/cnn." in said(answer)["error"]
+    assert "/predict_<name>" in said(answer)["error"]
+
+
+def test_the_list_of_models(client: FlaskClient, zoo: Zoo) -> None:
+    listed = client.get("/api/models").get_json()
+    assert [model["name"] for model in listed] == list(zoo.models)
+    assert [model["name"] for model in listed if model["default"]] == [zoo.default_model]
+    card = zoo.model("cnn").load().card
+    cnn = next(model for model in listed if model["name"] == "cnn")
+    assert cnn["checkpoint"] == card.ref
+    assert cnn["parameters"] == card.parameters
+    assert cnn["plugin"] == "cnn"
+    assert cnn["accuracy"] == (card.evaluation.accuracy if card.evaluation else None)
+    assert cnn["available"] is True
+    assert cnn["problem"] is None
+
+
+def test_health(client: FlaskClient, zoo: Zoo) -> None:
+    assert client.get("/livez").json == {"live": True}
+    assert client.get("/readyz").json == {"ready": True, "model": zoo.default_model}

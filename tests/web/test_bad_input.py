@@ -1,0 +1,187 @@
+"""Broken, odd and hostile requests: each gets its status and a message, and the server serves on."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from asking import HTML, ONE, ZERO, chosen, drawing, said, saved, send
+from flask.testing import FlaskClient
+
+from webui import create_app
+from zoo import Zoo
+
+
+def test_no_file_says_what_came_instead(client: FlaskClient) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "the request has no content type"),
+        ({"data": b"{}", "content_type": "application/json"}, "the request has application/json"),
+        ({"data": {"image": (io.BytesIO(b"x"), "x.png")}}, "it has: image"),
+        ({"data": {"file": "x"}, "content_type": "multipart/form-data"}, "came as text, without a filename"),
+        (
+            {"data": {"file": (io.BytesIO(b"x"), "")}, "content_type": "multipart/form-data"},
+            "There is no picture|empty",
+        ),
+    ]
+    for request, text in cases:
+        answer = client.post("/predict_cnn", **request)
+        assert answer.status_code == 400
+        assert re.search(text, said(answer)["error"]), said(answer)
+        assert "curl -F file=@digit.png http://localhost/predict_cnn" in said(answer)["error"]
+
+
+def test_a_file_part_with_an_empty_filename_is_400(client: FlaskClient) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--x--\r\n'
+    answer = client.post("/predict_cnn", data=body, content_type="multipart/form-data; boundary=x")
+    assert answer.status_code == 400
+    assert "no file was chosen" in said(answer)["error"]
+
+
+BAD: dict[str, tuple[Callable[[], bytes], int, str]] = {
+    "empty": (lambda: b"", 400, "empty"),
+    "text named .png": (lambda: b"hello, I am text", 415, "not a picture"),
+    "truncated PNG": (lambda: saved(drawing())[:900], 400, "truncated or damaged"),
+    "truncated JPEG": (lambda: saved(drawing(), "JPEG")[:900], 400, "truncated or damaged"),
+    "20000 x 20000 PNG": (lambda: saved(PIL.Image.new("1", (20_000, 20_000))), 413, "400 megapixels"),
+    "17 MB": (lambda: saved(drawing()) + b"\0" * 17_000_000, 413, "16 MB"),
+    "30 MB": (lambda: b"\0" * 30_000_000, 413, "the limit is 20 MB"),
+    "PDF": (lambda: b"%PDF-1.7 and so on", 415, "PDF"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_pictures_get_their_status_as_json(client: FlaskClient, case: str) -> None:
+    make, status, text = BAD[case]
+    answer = send(client, "/predict_cnn", make())
+    assert answer.status_code == status, answer.text
+    assert text in said(answer)["error"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_pictures_keep_the_page_and_the_chosen_model(client: FlaskClient, case: str) -> None:
+    make, status, _ = BAD[case]
+    answer = send(client, "/", make(), model_type="linear", headers=HTML)
+    assert answer.status_code == status
+    assert 'id="notice"' in answer.text
+    assert 'action="/#answer"' in answer.text
+    if case != "30 MB":  # a form that is too large is not read at all
+        assert chosen(answer) == "linear"
+
+
+def _rotated() -> bytes:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    return saved(drawing().transpose(PIL.Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
+
+
+def _transparent() -> bytes:
+    strokes = np.zeros((280, 280, 4), np.uint8)
+    strokes[..., 3] = 255 - np.asarray(drawing())
+    return saved(PIL.Image.fromarray(strokes))
+
+
+def _palette() -> bytes:
+    indices = PIL.Image.frombytes("P", (280, 280), (np.asarray(drawing()) >= 128).astype(np.uint8).tobytes())
+    indices.putpalette([20, 20, 120, 255, 255, 255])
+    return saved(indices, transparency=1)
+
+
+def _animated() -> bytes:
+    return saved(drawing(), "GIF", save_all=True, append_images=[drawing(ZERO), drawing(ONE)], duration=100)
+
+
+def _sixteen_bit() -> bytes:
+    return saved(PIL.Image.fromarray(np.asarray(drawing()).astype(np.uint16) * 257))
+
+
+ODD: dict[str, Callable[[], bytes]] = {
+    "animated GIF, its first frame": _animated,
+    "palette with transparency": _palette,
+    "RGBA on a transparent ground": _transparent,
+    "CMYK JPEG": lambda: saved(drawing().convert("CMYK"), "JPEG", quality=95),
+    "16-bit PNG": _sixteen_bit,
+    "EXIF-rotated JPEG": _rotated,
+    "WebP": lambda: saved(drawing(), "WebP", quality=90),
+    "BMP": lambda: saved(drawing(), "BMP"),
+    "TIFF": lambda: saved(drawing(), "TIFF"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_pictures_are_read_right(client: FlaskClient, case: str) -> None:
+    answer = send(client, "/predict_cnn", ODD[case]())
+    assert answer.status_code == 200, answer.text
+    assert said(answer)["digit"] == 7
+    assert not said(answer)["rejected"]
+
+
+def test_one_pixel_is_answered_as_nothing_to_read(client: FlaskClient) -> None:
+    answer = send(client, "/predict_cnn", saved(PIL.Image.new("L", (1, 1))))
+    assert answer.status_code == 200
+    assert said(answer)["rejected"] is True
+
+
+def test_an_unexpected_fault_is_500_and_only_the_log_tells_it(
+    client: FlaskClient, zoo: Zoo, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(zoo, "predict", fail)
+    with caplog.at_level(logging.ERROR):
+        plain, page = (send(client, "/predict_cnn", b"x"), send(client, "/", b"x", headers=HTML))
+    assert plain.status_code == page.status_code == 500
+    assert "secret" not in plain.text + page.text
+    assert "Traceback" not in plain.text + page.text
+    assert "server's log" in said(plain)["error"]
+    assert "RuntimeError: secret" in caplog.text
+
+
+def test_a_damaged_checkpoint_stops_its_model_only(own_zoo: Path) -> None:
+    zoo = Zoo.open(own_zoo)
+    owner, version = zoo.model("cnn").select()
+    weights = zoo.catalogue.path(owner, version) / "model.tflite"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    client = create_app(zoo).test_client()
+
+    answer = send(client, "/predict_cnn", saved(drawing()))
+    assert answer.status_code == 503
+    assert "model.tflite has changed since it was saved" in said(answer)["error"]
+    assert send(client, "/predict_linear", saved(drawing())).status_code == 200
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == (503 if zoo.default_model == "cnn" else 200)
+    listed = {model["name"]: model for model in client.get("/api/models").get_json()}
+    assert listed["cnn"]["available"] is False
+    assert "damaged" in listed["cnn"]["problem"]
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "model.tflite has changed" in page.text
+    assert re.search(r'value="cnn" [^>]*\sdisabled', page.text)
+    assert chosen(page) not in (None, "cnn")
+    assert send(client, "/", saved(drawing()), model_type="cnn", headers=HTML).status_code == 503
+
+
+def test_a_model_without_a_checkpoint_is_listed_with_the_remedy(own_zoo: Path) -> None:
+    with (own_zoo / "settings.toml").open("a") as settings:
+        settings.write('\n[models.fresh]\nplugin = "cnn"\n')
+    client = create_app(Zoo.open(own_zoo)).test_client()
+    assert "<code>zoo train fresh</code>" in client.get("/").text
+    assert send(client, "/predict_fresh", saved(drawing())).status_code == 503
+
+
+def test_a_zoo_without_models_has_a_page_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("")
+    client = create_app(Zoo.open(tmp_path)).test_client()
+    assert "There is no model in this zoo yet" in client.get("/").text
+    assert client.get("/readyz").status_code == 503
+    assert send(client, "/predict", saved(drawing())).status_code == 404
