@@ -110,7 +110,7 @@ def decode_reduced(data: bytes, limits: PictureSettings) -> tuple[Image, int]:
     except Exception as error:
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise PictureBroken(
-            f"The {name} picture of {len(data)} bytes is truncated or damaged ({detail}). Save it anew, or send another."
+            f"The {name} picture of {len(data)} bytes is truncated or damaged ({detail}). Send it whole."
         ) from error
 
 

@@ -288,13 +288,13 @@ _BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
 
 
 def _grounds(small: Plane) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
-    """What the picture may be without ink, float32 (c,) if of one colour, else (h, w, c); and what to look for on it."""
+    """What a picture may be without ink, float32 (c,) if of one colour, else (h, w, c); and what to look for on it."""
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])  # (n, c)
     around = np.median(ring, axis=0)
-    if (np.abs(ring - around).max(axis=1) <= _EVEN).mean() > 0.6:
-        if (np.abs(small - around).max(axis=2) <= _EVEN).mean() > 0.3:
-            yield around, _BOTH
-            return
+    framed = (np.abs(ring - around).max(axis=1) <= _EVEN).mean() > 0.6
+    if framed and (np.abs(small - around).max(axis=2) <= _EVEN).mean() > 0.3:
+        yield around, _BOTH
+        return
     usual = np.median(small, axis=(0, 1))
     if (np.abs(small - usual).max(axis=2) <= _EVEN).mean() > 0.5:
         yield usual, _BOTH
@@ -319,21 +319,40 @@ def _uneven(small: Plane) -> Plane:
     height, width, channels = small.shape
     scale = _COARSE / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
-    coarse = np.empty((rows, columns, channels), np.float32)
-    for channel in range(channels):
-        coarse[:, :, channel] = _grey(small[:, :, channel]).resize((columns, rows), PIL.Image.Resampling.BOX)
+    coarse = np.stack([_scaled(small[:, :, channel], columns, rows) for channel in range(channels)], axis=2)
     grey = coarse.mean(axis=2)
     guess = np.asarray(_grey(grey).filter(ImageFilter.MedianFilter(_WINDOW)), np.float32)
     # The second guess is the mean of what the first takes for paper (normalised convolution: Knutsson, Westin, 1993).
     away = np.abs(grey - guess)
     paper = (away <= max(_SEEN, 0.3 * float(np.percentile(away, 98)))).astype(np.float32)
     down, across = _gauss(rows), _gauss(columns)
-    weight = down @ paper @ across
+    weight = np.maximum(down @ paper @ across, np.float32(1e-6))
     ground = np.empty_like(small)
     for channel in range(channels):
-        mean = (down @ (paper * coarse[:, :, channel]) @ across) / np.maximum(weight, np.float32(1e-6))
-        ground[:, :, channel] = _grey(mean).resize((width, height), PIL.Image.Resampling.BILINEAR)
+        # A mean is pulled aside at the borders, where paper is on one side only: not so once its slope is taken off.
+        slope = _slope(coarse[:, :, channel], paper)
+        mean = (down @ (paper * (coarse[:, :, channel] - slope)) @ across) / weight + slope
+        ground[:, :, channel] = _scaled(mean, width, height)
     return ground
+
+
+def _slope(values: Plane, weight: Plane) -> Plane:
+    """The plane through 0 that rises as `values` do where `weight` is: all float32 (h, w)."""
+    plane = np.zeros_like(values)
+    for axis in (0, 1):
+        places = np.arange(values.shape[axis], dtype=np.float32) - np.float32((values.shape[axis] - 1) / 2)
+        places = places[:, None] if axis == 0 else places[None, :]
+        spread = float((weight * places**2).sum())
+        plane = plane + places * np.float32(
+            float((weight * places * (values - values.mean())).sum()) / max(spread, 1.0)
+        )
+    return plane
+
+
+def _scaled(values: Plane, columns: int, rows: int) -> Plane:
+    """Levels, float32 (h, w), to (rows, columns): averaged if that is smaller, else between the nearest."""
+    method = PIL.Image.Resampling.BOX if columns * rows < values.size else PIL.Image.Resampling.BILINEAR
+    return np.asarray(PIL.Image.fromarray(values).resize((columns, rows), method), np.float32)
 
 
 def _grey(values: Plane) -> PIL.Image.Image:
@@ -345,10 +364,10 @@ def _gauss(size: int) -> Plane:
     """A blur along one axis as a matrix, float32 (size, size); what it weighs is for the caller to divide by."""
     places = np.arange(size, dtype=np.float32)
     square = (places[:, None] - places) ** 2
+    near, wide = np.float32(-2 * _SIGMA**2), np.float32(-2 * (4 * _SIGMA) ** 2)
     # The wide, low second term reaches paper from inside the widest stroke.
-    return np.exp(square / np.float32(-2 * _SIGMA**2)) + np.float32(0.01) * np.exp(
-        square / np.float32(-2 * (4 * _SIGMA) ** 2)
-    )
+    weights: Plane = np.exp(square / near) + np.float32(0.01) * np.exp(square / wide)
+    return weights
 
 
 def _level(ink: Plane) -> float:
@@ -368,7 +387,7 @@ def _level(ink: Plane) -> float:
 
 
 def _unruled(mask: Mask) -> Mask:
-    """Without thin lines from border to border, if what is left stands free of the borders, as a digit on lines does."""
+    """Without thin lines from border to border, if the rest stands free of the borders, as a digit on lines does."""
     columns, rows = mask.any(axis=0), mask.any(axis=1)
     rest = mask
     if columns.mean() > 0.9:
@@ -413,11 +432,12 @@ def _hull(mask: Mask) -> Mask:
     """A mask with all that lies between its cells both in its row and in its column."""
     rows = np.logical_or.accumulate(mask, 1) & np.logical_or.accumulate(mask[:, ::-1], 1)[:, ::-1]
     columns = np.logical_or.accumulate(mask, 0) & np.logical_or.accumulate(mask[::-1], 0)[::-1]
-    return np.asarray(rows & columns)
+    hull: Mask = rows & columns
+    return hull
 
 
 def _box(mask: Mask) -> Box:
-    down, across = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
 
 
@@ -475,7 +495,7 @@ class _Marks:
                 return np.unique(mark, return_inverse=True)[1]
 
     def _foreign(self) -> Mask:
-        """Which marks look like no part of a digit, bool (n,): edges of the table, shadows, frames, the scanner's rim."""
+        """Which marks look like no part of a digit, bool (n,): the table's edge, shadows, frames, a scanner's rim."""
         height, width, area = self.height, self.width, self.area
         sides = (self.top == 0).astype(int) + (self.left == 0) + (self.bottom == height) + (self.right == width)
         tall, wide = self.bottom - self.top, self.right - self.left
@@ -517,7 +537,7 @@ class _Marks:
         return body if filled and max(width, height) < 1.6 * min(width, height) else None
 
     def digit(self, strong: float) -> Mask:
-        """The marks of the digit, bool (h, w): its body and, near it, what is neither dirt nor fainter than `strong`."""
+        """The marks of the digit, bool (h, w): its body and, near it, what is no dirt and no fainter than `strong`."""
         if len(self.mass) == 1:
             return self.mask
         best = self.best
