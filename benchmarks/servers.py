@@ -1,14 +1,16 @@
 """Compare servers around the product's own app: `python benchmarks/servers.py` prints the tables of docs/serving.md.
 
-Every candidate runs the same WSGI app, `webui.create_app()`, in two processes where it can, and gets the same multipart
-upload of a 28x28 PNG. Throughput is measured in rounds, candidate after candidate within each, so that a noisy machine is
-noisy for all; read the ratios. Each behaviour is provoked and watched, not looked up. It needs wrk (Debian: wrk) and the
-`bench` extra; a candidate that is not installed is said and left out. All traffic stays on 127.0.0.1.
+Every candidate runs the same WSGI app, `webui.create_app()`, in two processes where it can, and gets the same
+multipart upload of a 28x28 PNG. Throughput is measured in rounds, candidate after candidate within each, so that a
+noisy machine is noisy for all; read the ratios. Each behaviour is provoked and watched, not looked up. It needs wrk
+(Debian: wrk) and the `bench` extra; a candidate that is not installed is said and left out. All traffic stays on
+127.0.0.1.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import importlib.util
 import io
@@ -25,14 +27,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import psutil  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
-    import asyncio
     from _typeshed.wsgi import WSGIApplication
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,28 +107,24 @@ def zoo_serve(port: int, app: str) -> None:
 
 
 def zoo_serve_one_thread(port: int, app: str) -> None:
-    import webui.bridge
+    from webui.bridge import Bridge
 
-    webui.bridge.Bridge.__init__.__kwdefaults__["threads"] = 1
-    zoo_serve(port, app)
+    with patch("webui.server.Bridge", partial(Bridge, threads=1)):
+        zoo_serve(port, app)
 
 
 def zoo_serve_no_thread(port: int, app: str) -> None:
     """The app is called by the event loop itself."""
-    import asyncio
+    from webui.bridge import Bridge
 
-    import webui.bridge
-
-    def step(self: object, call: Any, step: Callable[[], Any]) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        try:
+    class Inline(Bridge):
+        def _step(self, call: Any, step: Callable[[], Any]) -> asyncio.Future[Any]:
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             future.set_result(call.context.run(step))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+            return future
 
-    setattr(webui.bridge.Bridge, "_step", step)  # noqa: B010
-    zoo_serve(port, app)
+    with patch("webui.server.Bridge", Inline):
+        zoo_serve(port, app)
 
 
 def granian_wsgi(port: int, app: str) -> None:
@@ -146,9 +145,9 @@ def granian_wsgi(port: int, app: str) -> None:
 
 def gunicorn(kind: str, threads: int = 1) -> Callable[[int, str], None]:
     def run(port: int, app: str) -> None:
-        from gunicorn.app.base import BaseApplication
+        from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-        class Application(BaseApplication):  # type: ignore[misc, unused-ignore]
+        class Application(BaseApplication):  # type: ignore[misc]
             def load_config(self) -> None:
                 settings = {"bind": f"127.0.0.1:{port}", "workers": WORKERS, "worker_class": kind, "threads": threads}
                 for name, value in {**settings, "loglevel": "error", "control_socket_disable": True}.items():
@@ -164,7 +163,7 @@ def gunicorn(kind: str, threads: int = 1) -> Callable[[int, str], None]:
 
 
 def waitress(port: int, app: str) -> None:
-    from waitress import serve
+    from waitress import serve  # type: ignore[import-untyped]
 
     serve(APPS[app](), host="127.0.0.1", port=port, threads=4)
 
@@ -186,7 +185,7 @@ class Running:
 
     def __init__(self, name: str, app: str, port: int | None = None) -> None:
         self.port = port or free_port()
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed by __exit__
         began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--serve", name, "--app", app, "--port", str(self.port)],
@@ -195,8 +194,11 @@ class Running:
             start_new_session=True,
             cwd=ROOT,
         )
-        self.answers = self.until(lambda: self.ask("/watch/pid") is not None, 20)
+        self.until(lambda: self.pid() is not None or self.process.poll() is not None, 20)
         self.start_seconds = time.monotonic() - began
+        self.seen: set[int] = set()
+        if port is None:
+            self.until(self.all_answer, 5)
 
     def __enter__(self) -> Running:
         return self
@@ -227,15 +229,38 @@ class Running:
                 return None
             return answer if response.status == 200 else None
 
+    def pid(self) -> int | None:
+        """The process that answers."""
+        answer = self.ask("/watch/pid")
+        return int(answer) if answer else None
+
+    def answers_as(self, pid: int) -> bool:
+        return self.pid() == pid
+
+    def workers(self) -> set[int]:
+        """Its processes that are alive, itself left out."""
+        return {process.pid for process in self.tree()[1:] if process.status() != psutil.STATUS_ZOMBIE}
+
+    def has_others(self, known: set[int]) -> bool:
+        """Whether it has workers that are not among the known."""
+        return self.process.poll() is None and bool(self.workers() - known)
+
+    def all_answer(self) -> bool:
+        """Whether every worker has answered; a single process is its own worker."""
+        pid = self.pid()
+        if pid is not None:
+            self.seen.add(pid)
+        return len(self.seen) >= (WORKERS if self.workers() else 1)
+
     def tree(self) -> list[psutil.Process]:
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in self.tree())
+        return float(sum(sum(process.cpu_times()[:2]) for process in self.tree()))
 
     def pss_mb(self) -> float:
-        return sum(process.memory_full_info().pss for process in self.tree()) / 1e6
+        return float(sum(process.memory_full_info().pss for process in self.tree())) / 1e6
 
     def stderr(self) -> str:
         self.errors.seek(0)
@@ -340,24 +365,20 @@ def drains(name: str, path: str, body: bytes) -> str:
 
 
 def replaces_killed_workers(name: str, path: str, body: bytes) -> str:
-    """Three kills, each as soon as the worker before is replaced."""
+    """Three kills: of a worker, then twice of the one that took its place."""
     with Running(name, "product") as server:
+        victim, known = server.pid(), server.workers()
         for _ in range(3):
-            victim = server.ask("/watch/pid")
             if victim is None:
                 return "no"
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(victim), signal.SIGKILL)
-            if not server.until(lambda: server.process.poll() is not None or whole(server, int(victim)), 8):
+                os.kill(victim, signal.SIGKILL)
+            if not server.until(partial(server.has_others, known), 8):
                 return "no"
+            (victim, *_) = server.workers() - known
+            known |= {victim}
+            server.until(partial(server.answers_as, victim), 5)
         return yes(server.ask(path, body) is not None)
-
-
-def whole(server: Running, gone: int) -> bool:
-    """Whether another process than the killed one answers, and there are as many as there were."""
-    alive = [process for process in server.tree()[1:] if process.status() != psutil.STATUS_ZOMBIE]
-    answer = server.ask("/watch/pid")
-    return len(alive) >= WORKERS and answer is not None and int(answer) != gone
 
 
 def refuses_a_taken_port(name: str, path: str, body: bytes) -> str:
@@ -369,14 +390,13 @@ def refuses_a_taken_port(name: str, path: str, body: bytes) -> str:
 
 
 def refuses_30_mb_early(name: str, path: str, body: bytes) -> str:
-    with Running(name, "product") as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=3) as client:
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
-            client.sendall(f"{head}Content-Length: 30000000\r\n\r\n".encode() + body[:100])
-            try:
-                return yes(b" 413 " in client.recv(65536))
-            except OSError:
-                return "no"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
+    with Running(name, "product") as server, socket.create_connection(("127.0.0.1", server.port), timeout=3) as client:
+        client.sendall(f"{head}Content-Length: 30000000\r\n\r\n".encode() + body[:100])
+        try:
+            return yes(b" 413 " in client.recv(65536))
+        except OSError:
+            return "no"
 
 
 def ends_quietly_on_ctrl_c(name: str, path: str, body: bytes) -> str:
@@ -392,7 +412,7 @@ BEHAVIOURS: dict[str, Callable[[str, str, bytes], str]] = {
     "killed worker replaced, 3 times": replaces_killed_workers,
     "taken port refused in one line": refuses_a_taken_port,
     "413 before 30 MB are sent": refuses_30_mb_early,
-    "Ctrl-C without traceback": ends_quietly_on_ctrl_c,
+    "Ctrl-C ends it without traceback": ends_quietly_on_ctrl_c,
 }
 
 

@@ -305,12 +305,10 @@ def _connections() -> int:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     spare = 100  # files of other kinds
-    if soft != resource.RLIM_INFINITY and soft < CONNECTIONS + spare:
-        soft = CONNECTIONS + spare if hard == resource.RLIM_INFINITY else min(CONNECTIONS + spare, hard)
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, soft - spare))
+    files = CONNECTIONS + spare if hard == resource.RLIM_INFINITY else min(CONNECTIONS + spare, hard)
+    if resource.RLIM_INFINITY != soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return files - spare
 
 
 def _work(

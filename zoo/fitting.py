@@ -54,14 +54,14 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         right = tf.equal(tf.argmax(scores, axis=1, output_type=tf.int32), truth)
         return value, tf.reduce_mean(tf.cast(right, tf.float32))
 
-    # XLA compiles convolutions for CPUs six times slower than TensorFlow's own kernels.
-    @tf.function(jit_compile=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+    # XLA compiles convolutions for CPUs six times slower than TensorFlow's own kernels; AutoGraph fails on Python 3.13.
+    @tf.function(jit_compile=False, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def take(orders: Any) -> tuple[Any, Any]:
-        value, right = 0.0, 0.0
-        for i in tf.range(tf.shape(orders)[0]):
+        def add(i: Any, value: Any, right: Any) -> tuple[Any, Any, Any]:
             v, r = step(orders[i])
-            value += v
-            right += r
+            return i + 1, value + v, right + r
+
+        _, value, right = tf.while_loop(lambda i, *_: i < tf.shape(orders)[0], add, (0, 0.0, 0.0))
         return value, right
 
     rows = _restore(model, optimizer, report) if report.resume else []
@@ -148,7 +148,9 @@ def _forward(model: keras.Model) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     if not hasattr(model, "_zoo_forward"):
-        model._zoo_forward = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+        model._zoo_forward = tf.function(
+            lambda batch: model(batch, training=False), autograph=False, reduce_retracing=True
+        )
     return model._zoo_forward  # type: ignore[no-any-return]
 
 

@@ -214,12 +214,15 @@ def _eight_bits(values: NDArray[np.generic]) -> Image:
     smallest of 1 (floats), 255 and 65535 that holds all values, else their own least to greatest. NaN becomes 0.
     """
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 / 255 = 257
+    numbers = values.astype(np.float32)
+    numbers[~np.isfinite(numbers)] = 0
     least, greatest = float(numbers.min()), float(numbers.max())
     scales = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
     if least >= 0 and greatest <= 65535:
         least, greatest = 0.0, next(scale for scale in scales if greatest <= scale)
-    # Halved first: the span of two float64 extremes need not be a float64.
-    span = (greatest / 2 - least / 2) or 1.0
-    return np.rint((numbers / 2 - least / 2) / span * 255).astype(np.uint8)
+    # Halved first: the span of two float32 extremes need not be a float32.
+    numbers *= np.float32(0.5)
+    numbers -= np.float32(least / 2)
+    numbers *= np.float32(255 / max(greatest / 2 - least / 2, 1e-30))
+    return np.rint(numbers, out=numbers).astype(np.uint8)

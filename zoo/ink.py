@@ -412,7 +412,8 @@ def _lines(mask: Mask) -> Mask:
     opened = np.zeros_like(mask)
     for start in range(limit + 1):
         opened[start : start + len(thick)] |= thick
-    return mask & ~opened & rows[:, None]
+    on_lines: Mask = mask & ~opened & rows[:, None]
+    return on_lines
 
 
 def _spread(mask: Mask, times: int, across: bool = True) -> Mask:
@@ -471,6 +472,8 @@ class _Marks:
         np.minimum.at(self.left, self.mark, self.starts % self.pitch)
         np.maximum.at(self.right, self.mark, self.ends % self.pitch)
         self.numbers = np.arange(count)
+        self.sides = (self.top == 0).astype(int) + (self.left == 0)
+        self.sides += (self.bottom == self.height).astype(int) + (self.right == self.width)
         self.foreign = self._foreign()
         # A foreign mark is the digit only if all the others are dirt beside it.
         weights = np.where(self.foreign, self.mass * speck, self.mass)
@@ -497,9 +500,8 @@ class _Marks:
     def _foreign(self) -> Mask:
         """Which marks look like no part of a digit, bool (n,): the table's edge, shadows, frames, a scanner's rim."""
         height, width, area = self.height, self.width, self.area
-        sides = (self.top == 0).astype(int) + (self.left == 0) + (self.bottom == height) + (self.right == width)
         tall, wide = self.bottom - self.top, self.right - self.left
-        foreign = (sides >= 2) & (area > 0.45 * tall * wide) & (area > 0.03 * height * width)
+        foreign = (self.sides >= 2) & (area > 0.45 * tall * wide) & (area > 0.03 * height * width)
         rim = round(0.04 * max(height, width))
         if rim > 1:
             foreign |= (self.bottom <= rim) | (self.top >= height - rim)
@@ -544,11 +546,10 @@ class _Marks:
         aside = np.maximum(self.left - self.right[best], self.left[best] - self.right)
         apart = np.maximum(self.top - self.bottom[best], self.top[best] - self.bottom)
         long = max(self.right[best] - self.left[best], self.bottom[best] - self.top[best])
-        near = np.maximum(aside, apart) < 0.35 * long
-        keep = (
-            ~self.foreign & (self.mass >= self.speck * self.mass[best]) & (near | (self.mass > 0.5 * self.mass[best]))
-        )
-        keep &= self.mass > 0.5 * strong * self.area
+        keep = (np.maximum(aside, apart) < 0.35 * long) | (self.mass > 0.5 * self.mass[best])
+        keep &= (self.mass >= self.speck * self.mass[best]) & (self.mass > 0.5 * strong * self.area)
+        if self.sides[best] < 2:  # else the digit fills its picture, and its other parts are at the borders too
+            keep &= ~self.foreign
         keep[best] = True
         return self.paint(keep)
 

@@ -164,6 +164,11 @@ class Zoo:
         return problems
 
     @property
+    def is_starter(self) -> bool:
+        """Whether this is the zoo that an installed package carries, which stays as it came."""
+        return self.root == (Path(__file__).parent / "starter").resolve()
+
+    @property
     def default_model(self) -> str:
         """The model that answers when none is named."""
         if self.settings.default_model is not None:
@@ -259,7 +264,7 @@ class Zoo:
         model = self.model(name)
         if model.family is None or model.hooks is None:
             raise ModelUnavailable(f'Model "{name}": {model.problem}')
-        if self.root == starter() and (Path(__file__).parent / "starter").is_dir():
+        if self.is_starter:
             raise TrainingError(f"This is the starter zoo, which stays as it came. Make your own first: {FOUND_A_ZOO}.")
         changes = {**(model.family.settings.fast if fast else {}), **(overrides or {})}
         own = model.settings.model_dump()

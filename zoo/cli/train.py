@@ -61,6 +61,8 @@ def train(
         f"{terminal.percent(facts.get('val_accuracy'))}\n"
         f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
     )
+    if zoo.model(name).card() != card:
+        click.echo(f"serve it: in settings.toml, [models.{name}] checkpoint = {card.version}")
 
 
 @contextmanager

@@ -33,7 +33,8 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
     for name, model in zoo.models.items():
         if trouble := model.trouble():
             click.echo(f'model "{name}" cannot answer: {trouble}', err=True)
-    serve_zoo(zoo, lambda url: click.echo(f"The zoo is open: {url} (Ctrl-C closes it)"))
+    which = "The starter zoo" if zoo.is_starter else "The zoo"
+    serve_zoo(zoo, lambda url: click.echo(f"{which} is open: {url} (Ctrl-C closes it)"))
 
 
 @click.command()
@@ -75,7 +76,7 @@ def _pictures(names: tuple[str, ...]) -> Iterator[str]:
             continue
         inside = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         if not inside:
-            raise ZooError(f"{folder} has no picture in it. Read are: {', '.join(sorted(SUFFIXES))}.")
+            raise ZooError(f"{folder} has no picture in it. Files that are read: {', '.join(sorted(SUFFIXES))}.")
         yield from map(str, inside)
 
 
@@ -92,4 +93,5 @@ def init(folder: Path) -> None:
     from zoo.zoo import init as copy_starter
 
     root = copy_starter(folder)
-    click.echo(f"a zoo is in {root}: settings.toml, plugins/, checkpoints/\nserve it: cd {folder} && zoo serve")
+    enter = "" if root == Path() else f"cd {root} && "
+    click.echo(f"a zoo is in {root}: settings.toml, plugins/, checkpoints/\nserve it: {enter}zoo serve")

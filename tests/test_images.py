@@ -1,0 +1,294 @@
+"""zoo.images: what becomes of the bytes that people send, whole, odd, damaged and hostile."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import pytest
+from numpy.typing import NDArray
+
+from zoo.datasets import Labelled
+from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
+from zoo.images import decode, decode_reduced
+from zoo.settings import PictureSettings
+
+LIMITS = PictureSettings()
+ALL = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"]
+
+Pixels = NDArray[np.uint8]
+
+
+def saved(pixels: Pixels | PIL.Image.Image, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture = pixels if isinstance(pixels, PIL.Image.Image) else PIL.Image.fromarray(pixels)
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG, with its length and checksum."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def blank_png(width: int, height: int) -> bytes:
+    """A 1-bit PNG whose header promises any size, and whose data is only its first row."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    row = chunk(b"IDAT", zlib.compress(bytes(1 + (width + 7) // 8)))
+    return b"\x89PNG\r\n\x1a\n" + header + row + chunk(b"IEND", b"")
+
+
+def wrong(data: bytes, kind: type[PictureError], limits: PictureSettings = LIMITS) -> str:
+    with pytest.raises(kind) as caught:
+        decode(data, limits)
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def digit(mnist: Labelled) -> Pixels:
+    """MNIST's first test picture, a 7, uint8 (28, 28)."""
+    return mnist.images[0, :, :, 0]
+
+
+@pytest.fixture(scope="module")
+def scene(digit: Pixels) -> Pixels:
+    """The 7 in RGB on coloured paper, taller than wide: uint8 (120, 90, 3)."""
+    ink = np.zeros((120, 90), np.float32)
+    ink[10:94, 3:87] = np.asarray(PIL.Image.fromarray(digit).resize((84, 84)), np.float32) / 255
+    paper, pen = np.array([250, 230, 150]), np.array([30, 40, 160])
+    pixels: Pixels = np.rint(paper + ink[:, :, None] * (pen - paper)).astype(np.uint8)
+    return pixels
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_a_lossless_file_gives_its_pixels_back(form: str, digit: Pixels) -> None:
+    pixels = decode(saved(digit, form, lossless=True), LIMITS)
+    grey = pixels if pixels.ndim == 2 else pixels[:, :, 0]
+    np.testing.assert_array_equal(grey, digit)
+
+
+@pytest.mark.parametrize("form", ALL)
+def test_every_format_gives_uint8_rows_by_columns(form: str, scene: Pixels) -> None:
+    pixels = decode(saved(scene, form), LIMITS)
+    assert (str(pixels.dtype), pixels.shape) == ("uint8", (120, 90, 3))
+
+
+def test_a_grey_jpeg_stays_grey(digit: Pixels) -> None:
+    assert decode(saved(digit, "JPEG"), LIMITS).shape == (28, 28)
+
+
+def test_an_animation_shows_its_first_frame(digit: Pixels) -> None:
+    later = PIL.Image.fromarray(255 - digit)
+    pixels = decode(saved(digit, "GIF", save_all=True, append_images=[later]), LIMITS)
+    np.testing.assert_array_equal(pixels if pixels.ndim == 2 else pixels[:, :, 0], digit)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_photograph_comes_out_upright(form: str, orientation: int, scene: Pixels) -> None:
+    exif = PIL.Image.Exif()
+    exif[274] = orientation
+    data = saved(scene, form, exif=exif)
+    upright = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(decode(data, LIMITS), np.asarray(upright))
+
+
+def test_exif_that_makes_no_sense_leaves_the_picture_as_it_is(scene: Pixels) -> None:
+    damaged = saved(scene, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f" + bytes(20))
+    np.testing.assert_array_equal(decode(damaged, LIMITS), decode(saved(scene, "JPEG"), LIMITS))
+
+
+def test_transparency_becomes_alpha(digit: Pixels) -> None:
+    drawn = np.dstack([np.zeros((28, 28, 3), np.uint8), digit])
+    np.testing.assert_array_equal(decode(saved(drawn, "PNG"), LIMITS), drawn)
+
+
+def test_grey_with_alpha_becomes_rgba(digit: Pixels) -> None:
+    picture = PIL.Image.merge("LA", [PIL.Image.new("L", (28, 28), 9), PIL.Image.fromarray(digit)])
+    pixels = decode(saved(picture, "PNG"), LIMITS)
+    np.testing.assert_array_equal(pixels, np.dstack([np.full((28, 28, 3), 9, np.uint8), digit]))
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF"])
+def test_a_palette_colour_marked_transparent_becomes_alpha(form: str, digit: Pixels) -> None:
+    picture = PIL.Image.fromarray(np.where(digit > 127, 1, 0).astype(np.uint8))
+    picture.putpalette([255, 0, 0, 0, 0, 255])
+    pixels = decode(saved(picture, form, transparency=0), LIMITS)
+    np.testing.assert_array_equal(pixels[:, :, 3], np.where(digit > 127, 255, 0))
+
+
+def test_a_palette_with_degrees_of_transparency_becomes_alpha() -> None:
+    picture = PIL.Image.fromarray(np.array([[0, 1, 2]], np.uint8))
+    picture.putpalette([10, 20, 30] * 3)
+    pixels = decode(saved(picture, "PNG", transparency=bytes([0, 128, 255])), LIMITS)
+    np.testing.assert_array_equal(pixels, [[[10, 20, 30, 0], [10, 20, 30, 128], [10, 20, 30, 255]]])
+
+
+def test_a_grey_level_marked_transparent_becomes_alpha(digit: Pixels) -> None:
+    pixels = decode(saved(digit, "PNG", transparency=0), LIMITS)
+    np.testing.assert_array_equal(pixels[:, :, 3], np.where(digit == 0, 0, 255))
+
+
+def test_a_cmyk_jpeg_as_printers_write_it_is_not_inverted(scene: Pixels) -> None:
+    pixels = decode(saved(PIL.Image.fromarray(scene).convert("CMYK"), "JPEG", quality=95), LIMITS)
+    assert np.abs(pixels.astype(int) - scene).mean() < 4
+
+
+def test_sixteen_bits_are_scaled_to_eight(digit: Pixels) -> None:
+    deep = PIL.Image.fromarray(digit.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(decode(saved(deep, "PNG"), LIMITS), digit)
+
+
+def test_one_bit_becomes_black_and_white(digit: Pixels) -> None:
+    picture = PIL.Image.fromarray(digit > 127)
+    np.testing.assert_array_equal(decode(saved(picture, "PNG"), LIMITS), np.where(digit > 127, 255, 0))
+
+
+@pytest.mark.parametrize("full", [1.0, 255.0, 65535.0])
+def test_float_pictures_are_scaled_by_the_range_they_use(full: float, digit: Pixels) -> None:
+    values = digit.astype(np.float32) / 255
+    np.testing.assert_array_equal(decode(saved(PIL.Image.fromarray(values * full), "TIFF"), LIMITS), digit)
+
+
+def test_floats_that_are_no_numbers_become_black() -> None:
+    values = np.array([[np.nan, np.inf, 1.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(decode(saved(PIL.Image.fromarray(values), "TIFF"), LIMITS), [[0, 0, 255, 0]])
+
+
+def test_a_huge_jpeg_is_reduced_as_it_is_decoded_and_says_by_how_much() -> None:
+    pixels, reduction = decode_reduced(saved(np.full((3000, 4100), 200, np.uint8), "JPEG"), LIMITS)
+    assert (pixels.shape, reduction) == ((1500, 2050), 2)
+
+
+def test_a_jpeg_of_usual_size_is_not_reduced() -> None:
+    pixels, reduction = decode_reduced(saved(np.full((1999, 2500), 200, np.uint8), "JPEG"), LIMITS)
+    assert (pixels.shape, reduction) == ((1999, 2500), 1)
+
+
+def test_no_bytes_are_refused_as_broken() -> None:
+    assert wrong(b"", PictureBroken) == "The picture is empty: 0 bytes arrived. Send the file's content."
+
+
+def test_too_many_bytes_are_refused_with_the_limit() -> None:
+    message = wrong(bytes(2_500_000), PictureTooLarge, PictureSettings(max_mb=2))
+    assert message == "The picture has 2.5 MB; the limit is 2 MB (pictures.max_mb). Send a smaller one."
+
+
+def test_a_decompression_bomb_is_refused_by_its_header() -> None:
+    bomb = blank_png(20_000, 20_000)
+    assert len(bomb) < 4096
+    assert wrong(bomb, PictureTooLarge) == (
+        "The picture has 20000 x 20000 = 400 megapixels; the limit is 50 (pictures.max_megapixels). Send a smaller one."
+    )
+
+
+def test_a_webp_too_large_for_pillow_is_refused_as_too_large() -> None:
+    frame = b"VP8X" + struct.pack("<I", 10) + bytes(4) + (16382).to_bytes(3, "little") * 2
+    assert "the limit is 50" in wrong(b"RIFF" + struct.pack("<I", 4 + len(frame)) + b"WEBP" + frame, PictureTooLarge)
+
+
+def test_a_limit_above_pillows_own_holds() -> None:
+    # 90.25 megapixels: Pillow warns from 89.5 on.
+    picture = PIL.Image.new("1", (9500, 9500))
+    assert decode(saved(picture, "PNG"), PictureSettings(max_megapixels=100)).shape == (9500, 9500)
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"Dear zoo,\nthis is no picture, although it is called seven.png.", "begins with b'Dear zoo,\\nth'"),
+        (b"BMW is a maker of cars, and this is a sentence about it.", "begins with b'BMW is a mak'"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "begins with b'RIFF$\\x00\\x00\\x00WAVE'"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC, AVIF or video file"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_what_it_is(data: bytes, found: str) -> None:
+    message = wrong(data, PictureUnsupported)
+    assert found in message
+    assert message.endswith("Send a PNG, JPEG, GIF, WebP, BMP or TIFF picture.")
+
+
+def test_a_format_that_only_pillow_reads_is_refused(digit: Pixels) -> None:
+    assert "b'P5\\n28 28\\n255" in wrong(saved(digit, "PPM"), PictureUnsupported)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_truncated_file_is_broken_or_whole_but_never_half_a_picture(form: str, scene: Pixels) -> None:
+    data = saved(scene, form)
+    whole = decode(data, LIMITS)
+    broken = 0
+    for length in range(1, len(data)):
+        try:
+            np.testing.assert_array_equal(decode(data[:length], LIMITS), whole)
+        except PictureBroken:
+            broken += 1
+    assert broken > 0.99 * len(data) - 20
+
+
+def test_a_truncated_file_says_what_it_is_and_what_to_do(scene: Pixels) -> None:
+    message = wrong(saved(scene, "PNG")[:400], PictureBroken)
+    assert message.startswith("The PNG picture of 400 bytes is truncated or damaged (")
+    assert message.endswith("). Send it whole.")
+
+
+@pytest.mark.parametrize("form", ALL)
+def test_damage_ends_in_a_picture_or_in_a_picture_error(form: str, digit: Pixels, scene: Pixels) -> None:
+    """Flipped, lost, repeated and overwritten bytes: anything that is not a `PictureError` fails the test by itself."""
+    random = np.random.default_rng(1998)
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    small = PIL.Image.fromarray(scene).resize((30, 40))
+    files = [saved(digit, form), saved(small, form), saved(small.convert("P"), form) if form != "JPEG" else b""]
+    files += [saved(small, form, exif=exif)] if form not in ("GIF", "BMP") else []
+    files += [saved(small, form, compression=name) for name in ("tiff_lzw", "jpeg", "packbits") if form == "TIFF"]
+    refused = 0
+    for file in filter(None, files):
+        for _ in range(100):
+            data = bytearray(file)
+            for _ in range(random.integers(1, 6)):
+                # Half of the damage goes to the header, where formats are made.
+                place = int(random.integers(0, min(len(data), 100) if random.random() < 0.5 else len(data)))
+                match random.integers(0, 4):
+                    case 0:
+                        data[place] ^= 1 << int(random.integers(0, 8))
+                    case 1:
+                        data[place : place + 4] = random.bytes(4)
+                    case 2:
+                        del data[place : place + int(random.integers(1, 9))]
+                    case _:
+                        data[place:place] = data[: int(random.integers(1, 9))]
+            if random.random() < 0.3:
+                del data[int(random.integers(0, len(data))) :]
+            try:
+                pixels = decode(bytes(data), LIMITS)
+            except PictureError:
+                refused += 1
+            else:
+                assert pixels.dtype == np.uint8
+    assert refused > 0
+
+
+def test_an_animation_that_pillow_warns_of_is_decoded_in_silence(digit: Pixels) -> None:
+    data = saved(digit, "PNG")
+    header_end = 8 + 25
+    animated = data[:header_end] + chunk(b"acTL", bytes(8)) + data[header_end:]
+    np.testing.assert_array_equal(decode(animated, LIMITS), digit)
+
+
+def test_threads_that_decode_at_once_leave_the_warning_filters_alone(scene: Pixels) -> None:
+    files = [saved(scene, form) for form in ALL] * 20
+    expected = [decode(data, LIMITS) for data in files]
+    filters = list(warnings.filters)
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda data: decode(data, LIMITS), files))
+    assert warnings.filters == filters
+    for answer, pixels in zip(answers, expected, strict=True):
+        np.testing.assert_array_equal(answer, pixels)

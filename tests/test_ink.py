@@ -1,0 +1,349 @@
+"""zoo.ink: pictures of digits as people take and draw them come out as MNIST's digits look.
+
+Each scene is made of an MNIST digit, so that what the model sees can be held against that digit itself.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from zoo.datasets import Labelled
+from zoo.errors import NoInk
+from zoo.images import decode
+from zoo.ink import InkSettings, normalise, resize
+from zoo.settings import PictureSettings
+from zoo.types import Polarity
+
+Pixels = NDArray[np.uint8]
+Levels = NDArray[np.float64]
+
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+PAPER, PEN = (225, 220, 205), (50, 50, 70)
+ONE_OF_EACH = (3, 5, 1, 18, 4, 8, 11, 0, 61, 7)  # MNIST's first clear test picture of 0, 1, … 9
+
+
+@pytest.fixture(scope="module", params=range(10))
+def digit(request: pytest.FixtureRequest, mnist: Labelled) -> Pixels:
+    """One digit of each class as MNIST has it, uint8 (28, 28)."""
+    picture: Pixels = mnist.images[ONE_OF_EACH[request.param], :, :, 0]
+    return picture
+
+
+@pytest.fixture(scope="module")
+def five(mnist: Labelled) -> Pixels:
+    picture: Pixels = mnist.images[ONE_OF_EACH[5], :, :, 0]
+    return picture
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(28)
+
+
+def cover(digit: Pixels, side: int = 200, width: int = 280, height: int = 280) -> Levels:
+    """How much ink lies where, 0-1: the digit of `side` pixels in the middle of (height, width)."""
+    large = np.asarray(PIL.Image.fromarray(digit).resize((side, side), PIL.Image.Resampling.BICUBIC), np.float64) / 255
+    cells = np.zeros((height, width))
+    top, left = (height - side) // 2, (width - side) // 2
+    cells[top : top + side, left : left + side] = large
+    return cells
+
+
+def write(ink: Levels, ground: tuple[int, ...] | Levels, pen: tuple[int, ...]) -> Levels:
+    """RGB, (h, w, 3), of ink in a colour on a ground."""
+    return np.asarray(np.asarray(ground) * (1 - ink[:, :, None]) + np.asarray(pen) * ink[:, :, None])
+
+
+def pixels(levels: Levels) -> Pixels:
+    return np.asarray(np.rint(np.clip(levels, 0, 255)), np.uint8)
+
+
+def photographed(levels: Levels, quality: int = 75) -> Pixels:
+    """As a JPEG brings it."""
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels(levels)).save(file, "JPEG", quality=quality)
+    return decode(file.getvalue(), PictureSettings())
+
+
+def shade(height: int, width: int, least: float) -> Levels:
+    """Light that falls from 1 to `least` from the upper left to the lower right corner, (h, w, 1)."""
+    down, across = np.linspace(0, 0.5, height)[:, None], np.linspace(0, 0.5, width)[None, :]
+    return np.asarray(1 - (1 - least) * (down + across))[:, :, None]
+
+
+def likeness(picture: Pixels, digit: Pixels) -> float:
+    """Cosine between what the model sees of a picture and MNIST's digit, both softened by a pixel; 1 is the same."""
+    seen = normalise(picture)[1].seen
+    one, other = (np.asarray(PIL.Image.fromarray(p).reduce(2), np.float64).ravel() for p in (seen, digit))
+    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+
+
+LIKE = 0.92
+"""What two pictures of one digit reach; the nearest two of the ten digits here are at 0.62."""
+
+
+def test_mnists_own_test_pictures_pass_unchanged(mnist: Labelled) -> None:
+    expected = mnist.images.astype(np.float32) / np.float32(255)
+    changed = [
+        index for index, picture in enumerate(mnist.images) if (normalise(picture[:, :, 0])[0] != expected[index]).any()
+    ]
+    assert changed == []
+
+
+def test_a_picture_in_mnists_form_is_traced_as_seen(five: Pixels) -> None:
+    trace = normalise(five)[1]
+    np.testing.assert_array_equal(trace.seen, five)
+
+
+def test_a_negative_of_mnists_form_passes_unchanged(digit: Pixels) -> None:
+    np.testing.assert_array_equal(normalise(255 - digit)[1].seen, digit)
+
+
+def test_mnists_form_saved_in_colour_passes_unchanged(digit: Pixels) -> None:
+    opaque = np.dstack([digit, digit, digit, np.full_like(digit, 255)])
+    np.testing.assert_array_equal(normalise(opaque)[1].seen, digit)
+
+
+def test_the_answer_is_what_models_take(five: Pixels) -> None:
+    array, trace = normalise(pixels(write(cover(five), WHITE, BLACK)))
+    np.testing.assert_array_equal(array, trace.seen.astype(np.float32)[:, :, None] / np.float32(255))
+
+
+def test_ink_fits_mnists_box_and_its_centre_of_mass_is_in_the_middle(digit: Pixels) -> None:
+    seen = normalise(pixels(write(cover(digit), WHITE, BLACK)))[1].seen.astype(float)
+    down, across = np.flatnonzero((seen > 64).any(axis=1)), np.flatnonzero((seen > 64).any(axis=0))
+    assert 19 <= max(np.ptp(down), np.ptp(across)) + 1 <= 21
+    assert abs((seen.sum(axis=1) @ np.arange(28)) / seen.sum() - 14) < 0.5
+    assert abs((seen.sum(axis=0) @ np.arange(28)) / seen.sum() - 14) < 0.5
+
+
+def test_dark_ink_on_white_is_read(digit: Pixels) -> None:
+    assert likeness(pixels(write(cover(digit), WHITE, BLACK)), digit) > LIKE
+
+
+def test_light_ink_on_a_blackboard_is_read(digit: Pixels, random: np.random.Generator) -> None:
+    board = write(cover(digit), (45, 70, 55), (215, 220, 215)) * shade(280, 280, 0.7)
+    assert likeness(photographed(board + random.normal(0, 6, (280, 280, 1))), digit) > LIKE
+
+
+@pytest.mark.parametrize("colour", [BLACK, WHITE, (220, 0, 0)], ids=["black", "white", "red"])
+def test_ink_on_transparent_ground_is_read(colour: tuple[int, ...], digit: Pixels) -> None:
+    ink = cover(digit)
+    drawn = np.dstack([(ink > 0)[:, :, None] * np.array(colour), ink * 255])
+    assert likeness(pixels(drawn), digit) > LIKE
+
+
+def test_a_picture_with_transparent_corners_is_read(five: Pixels) -> None:
+    down, across = np.mgrid[-1:1:280j, -1:1:280j]
+    rounded = np.where(down**4 + across**4 < 1, 255.0, 0.0)
+    assert likeness(pixels(np.dstack([write(cover(five, 160), PAPER, PEN), rounded])), five) > LIKE
+
+
+@pytest.mark.parametrize(
+    ("paper", "pen"),
+    [((250, 240, 150), (40, 40, 160)), ((70, 130, 200), (200, 60, 60)), ((120, 150, 110), (205, 110, 120))],
+    ids=["blue on yellow", "red on blue", "red on green as bright"],
+)
+def test_coloured_ink_on_coloured_paper_is_read(paper: tuple[int, ...], pen: tuple[int, ...], digit: Pixels) -> None:
+    assert likeness(photographed(write(cover(digit), paper, pen), 90), digit) > LIKE
+
+
+def test_faint_pencil_in_uneven_light_is_read(digit: Pixels, random: np.random.Generator) -> None:
+    page = write(cover(digit), (225, 220, 215), (185, 182, 180)) * shade(280, 280, 0.7)
+    assert likeness(photographed(page + random.normal(0, 5, (280, 280, 1))), digit) > LIKE
+
+
+def test_a_shadow_across_the_paper_is_not_ink(digit: Pixels, random: np.random.Generator) -> None:
+    edge = 0.6 + 0.4 / (1 + np.exp(-(np.arange(280) - 60) / 4.0))
+    page = write(cover(digit, 180), PAPER, PEN) * edge[None, :, None]
+    assert likeness(photographed(page + random.normal(0, 4, (280, 280, 1))), digit) > LIKE
+
+
+def test_the_grain_of_paper_is_not_ink(digit: Pixels, random: np.random.Generator) -> None:
+    grain = random.normal(0, 20, (280, 280, 1))
+    assert likeness(pixels(write(cover(digit), (200, 195, 180), (80, 80, 80)) + grain), digit) > LIKE
+
+
+def test_the_noise_of_a_poor_jpeg_is_not_ink(digit: Pixels) -> None:
+    assert likeness(photographed(write(cover(digit), (240, 240, 240), (30, 30, 60)), 10), digit) > LIKE
+
+
+@pytest.mark.parametrize("colour", [(150, 180, 225), (90, 90, 90)], ids=["blue", "grey"])
+def test_ruled_lines_are_not_ink(colour: tuple[int, ...], digit: Pixels) -> None:
+    paper = np.full((280, 280, 3), 245.0)
+    for first in range(20, 280, 60):
+        paper[first : first + 2] = colour
+    assert likeness(pixels(write(cover(digit), paper, PEN)), digit) > 0.9
+
+
+def test_squared_paper_is_not_ink(five: Pixels) -> None:
+    paper = np.full((280, 280, 3), 245.0)
+    paper[10::40] = paper[11::40] = paper[:, 10::40] = paper[:, 11::40] = (150, 180, 225)
+    assert likeness(pixels(write(cover(five), paper, PEN)), five) > 0.9
+
+
+def test_a_frame_around_the_digit_is_not_ink(digit: Pixels) -> None:
+    picture = PIL.Image.fromarray(pixels(write(cover(digit, 160), WHITE, BLACK)))
+    PIL.ImageDraw.Draw(picture).rectangle((6, 6, 273, 273), outline=BLACK, width=6)
+    assert likeness(np.asarray(picture), digit) > LIKE
+
+
+def test_specks_are_not_ink(digit: Pixels, random: np.random.Generator) -> None:
+    page = write(cover(digit), WHITE, BLACK)
+    for top, left in random.integers(0, 276, (25, 2)):
+        page[top : top + 3, left : left + 3] = 60
+    assert likeness(pixels(page), digit) > LIKE
+
+
+def test_the_table_beside_the_paper_is_not_ink(digit: Pixels, random: np.random.Generator) -> None:
+    page = write(cover(digit, 160), PAPER, PEN)
+    page[:, :30] = (80, 55, 40)
+    assert likeness(photographed(page + random.normal(0, 4, (280, 280, 1))), digit) > LIKE
+
+
+def test_a_sheet_of_paper_on_a_dark_table_is_looked_into(digit: Pixels, random: np.random.Generator) -> None:
+    scene = np.full((400, 400, 3), (95.0, 70.0, 50.0))
+    scene[60:340, 70:350] = write(cover(digit, 160), PAPER, PEN)
+    assert likeness(photographed(scene + random.normal(0, 4, (400, 400, 1))), digit) > LIKE
+
+
+def test_a_small_digit_in_a_large_photograph_is_found(digit: Pixels, random: np.random.Generator) -> None:
+    page = write(np.roll(cover(digit, 200, 1600, 1200), (150, -400), (0, 1)), PAPER, PEN) * shade(1200, 1600, 0.6)
+    assert likeness(pixels(page + random.normal(0, 5, (1200, 1600, 1))), digit) > LIKE
+
+
+def test_a_digit_that_fills_its_picture_is_read(digit: Pixels) -> None:
+    down, across = np.nonzero(digit > 60)
+    tight = digit[down.min() : down.max() + 1, across.min() : across.max() + 1]
+    large = PIL.Image.fromarray(255 - tight).resize(
+        (8 * tight.shape[1], 8 * tight.shape[0]), PIL.Image.Resampling.BICUBIC
+    )
+    assert likeness(np.asarray(large), digit) > 0.9
+
+
+def stroke(picture: Pixels) -> float:
+    """Mean level of what is seen: it grows with the width of the strokes."""
+    return float(normalise(picture)[1].seen.mean())
+
+
+def test_hair_thin_strokes_are_thickened_to_mnists(mnist: Labelled) -> None:
+    picture = PIL.Image.new("L", (600, 600), 255)
+    PIL.ImageDraw.Draw(picture).arc((150, 100, 450, 500), 0, 360, fill=0, width=4)
+    seen = normalise(np.asarray(picture))[1].seen
+    assert (seen > 200).sum() > 40
+
+
+def test_strokes_that_would_clog_are_thinned() -> None:
+    picture = PIL.Image.new("L", (280, 280), 255)
+    PIL.ImageDraw.Draw(picture).arc((50, 30, 230, 250), 0, 360, fill=0, width=75)
+    as_drawn = normalise(np.asarray(picture), InkSettings(thick=20))[1].seen
+    assert normalise(np.asarray(picture))[1].seen.mean() < 0.85 * as_drawn.mean()
+
+
+@pytest.mark.parametrize(
+    ("ground", "pen", "polarity"), [(WHITE, BLACK, "dark-on-light"), (BLACK, WHITE, "light-on-dark")]
+)
+def test_the_trace_tells_the_polarity(
+    ground: tuple[int, ...], pen: tuple[int, ...], polarity: Polarity, five: Pixels
+) -> None:
+    assert normalise(pixels(write(cover(five), ground, pen)))[1].polarity == polarity
+
+
+def test_the_trace_tells_where_the_ink_is_in_the_picture() -> None:
+    picture = np.full((600, 900), 255, np.uint8)
+    picture[200:320, 500:560] = 0
+    box = normalise(picture)[1].box
+    assert box is not None
+    np.testing.assert_allclose(box, (500, 200, 560, 320), atol=6)
+
+
+def test_the_trace_tells_the_scale() -> None:
+    picture = np.full((600, 900), 255, np.uint8)
+    picture[200:320, 500:560] = 0
+    assert normalise(picture, InkSettings(thick=20))[1].scale == pytest.approx(20 / 120, rel=0.1)
+
+
+BLANK = {
+    "black": np.zeros((28, 28), np.uint8),
+    "white": np.full((280, 280, 4), 255, np.uint8),
+    "transparent": np.zeros((50, 50, 4), np.uint8),
+    "one pixel": np.full((1, 1), 7, np.uint8),
+    "a tint": np.where(np.arange(100) < 50, 200, 202).astype(np.uint8)[None, :].repeat(100, axis=0),
+}
+
+
+@pytest.mark.parametrize("picture", BLANK.values(), ids=BLANK.keys())
+def test_a_blank_picture_has_no_ink(picture: Pixels) -> None:
+    with pytest.raises(
+        NoInk, match="The picture is blank: nothing in it differs from its ground by 4 of 255"
+    ) as caught:
+        normalise(picture)
+    assert caught.value.reason == "blank"
+
+
+def test_noise_has_no_contrast(random: np.random.Generator) -> None:
+    with pytest.raises(
+        NoInk, match=r"no ink that can be told from its ground: .* Send one with more contrast"
+    ) as caught:
+        normalise(random.integers(0, 256, (300, 300, 3), np.uint8))
+    assert caught.value.reason == "no_contrast"
+
+
+def test_an_empty_sheet_in_uneven_light_has_no_ink(random: np.random.Generator) -> None:
+    sheet = np.full((600, 800, 3), 220.0) * shade(600, 800, 0.5) + random.normal(0, 5, (600, 800, 1))
+    with pytest.raises(NoInk):
+        normalise(photographed(sheet))
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 500), (500, 1, 3), (2, 2), (3, 3, 4), (27, 28), (28, 28), (5000, 7), (64, 64, 4)]
+)
+def test_any_picture_gives_28_by_28_or_no_ink(shape: tuple[int, ...], random: np.random.Generator) -> None:
+    for top in (2, 20, 256):
+        try:
+            array, _ = normalise(random.integers(0, top, shape, np.uint8))
+        except NoInk:
+            continue
+        assert array.shape == (28, 28, 1)
+
+
+def test_the_picture_itself_is_left_alone(five: Pixels) -> None:
+    picture = pixels(write(cover(five), WHITE, BLACK))
+    before = picture.copy()
+    normalise(picture)
+    np.testing.assert_array_equal(picture, before)
+
+
+def test_resize_only_squeezes(five: Pixels) -> None:
+    seen = resize(np.dstack([255 - five] * 3))[1].seen
+    np.testing.assert_array_equal(seen, 255 - five)
+
+
+def test_resize_gives_what_models_take() -> None:
+    array, _ = resize(np.full((40, 90, 4), 51, np.uint8))
+    np.testing.assert_array_equal(array, np.full((28, 28, 1), 51 / 255, np.float32))
+
+
+def test_a_misspelt_setting_is_refused() -> None:
+    with pytest.raises(ValidationError, match="min_contrst"):
+        InkSettings.model_validate({"min_contrst": 3})
+
+
+def test_a_higher_contrast_can_be_asked_for(five: Pixels) -> None:
+    pale = pixels(write(cover(five), (200, 200, 200), (170, 170, 170)))
+    with pytest.raises(NoInk, match="40 levels"):
+        normalise(pale, InkSettings(min_contrast=40))
+
+
+def test_importing_the_zoo_does_not_import_pillow() -> None:
+    code = "import sys, zoo; sys.exit('PIL' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
