@@ -1,7 +1,8 @@
 """The server under `zoo serve`: Granian's HTTP in several worker processes, each with the bridge to the WSGI app.
 
 This process binds the port, so that a taken one is refused and no caller is lost when a worker dies; it starts the
-workers, replaces those that die, and at the end lets them finish. It answers no request itself.
+workers, replaces those that die, and at the end lets them finish. It answers no request itself. The room is larger than
+most because the two processes' lives, the supervisor's and the worker's, can only be read side by side.
 """
 
 from __future__ import annotations
@@ -68,10 +69,12 @@ def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
 def _app(zoo: Zoo) -> WSGIApplication:
     from webui import create_app
 
+    logger = logging.getLogger("zoo")
+    level = logger.level
     if multiprocessing.current_process().name != FIRST:  # the others would warn of the same models once more
-        logging.getLogger("zoo").setLevel(logging.ERROR)
+        logger.setLevel(logging.ERROR)
     zoo.warm()
-    logging.getLogger("zoo").setLevel(logging.NOTSET)
+    logger.setLevel(level)
     return create_app(zoo)
 
 
@@ -308,7 +311,7 @@ def _connections() -> int:
     files = CONNECTIONS + spare if hard == resource.RLIM_INFINITY else min(CONNECTIONS + spare, hard)
     if resource.RLIM_INFINITY != soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    return files - spare
+    return max(1, files - spare)
 
 
 def _work(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,7 +189,3 @@ def epochs_done(folder: Any) -> int:
             return len(json.loads(str(state["rows"])))
     except (OSError, ValueError, KeyError):
         return 0
-
-
-def last(rows: list[Mapping[str, float]]) -> dict[str, float]:
-    return dict(rows[-1]) if rows else {}

@@ -495,7 +495,7 @@ class _Marks:
             np.minimum.at(mark, before[lower], least)
             mark = mark[mark]
             if (mark == before).all():
-                return np.unique(mark, return_inverse=True)[1]
+                return (np.cumsum(mark == np.arange(len(mark))) - 1)[mark]
 
     def _foreign(self) -> Mask:
         """Which marks look like no part of a digit, bool (n,): the table's edge, shadows, frames, a scanner's rim."""

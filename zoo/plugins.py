@@ -14,7 +14,7 @@ import sys
 import traceback
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,8 @@ class Plugins:
         else:
             heavy = sorted({module for module in HEAVY if module in sys.modules} - before)
             if heavy:
-                family = _with_warning(family, f"imports {', '.join(heavy)} at its top; import it inside the hooks")
+                warning = f"imports {', '.join(heavy)} at its top; import it inside the hooks"
+                family = replace(family, warnings=(warning,))
             self.families[name] = family
         if key in self.quarantined:
             log.warning("plugin %s is set aside: %s", key, self.quarantined[key].problem)
@@ -208,12 +209,6 @@ def _raised(source: str, error: BaseException) -> str:
         if Path(frame.filename).name == Path(source).name:
             line = f":{frame.lineno}"
     return f"{source}{line}: it raised {type(error).__name__}: {error}"
-
-
-def _with_warning(family: Family, warning: str) -> Family:
-    from dataclasses import replace
-
-    return replace(family, warnings=(*family.warnings, warning))
 
 
 class Space:
