@@ -47,6 +47,7 @@ docs: .venv/test.done
 	.venv/bin/python tests/tables.py
 
 translations: .venv/test.done
-	.venv/bin/pybabel extract --quiet -F webui/babel.cfg -o webui/translations/messages.pot webui
-	.venv/bin/pybabel update --quiet --no-fuzzy-matching -i webui/translations/messages.pot -d webui/translations
-	.venv/bin/pybabel compile --quiet -d webui/translations
+	@mkdir -p .zoo
+	.venv/bin/pybabel --quiet extract -k lazy_gettext -F webui/translations/babel.cfg -o .zoo/messages.pot webui
+	.venv/bin/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete -l pt_BR -i .zoo/messages.pot -d webui/translations
+	.venv/bin/pybabel --quiet compile -d webui/translations

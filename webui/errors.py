@@ -124,7 +124,7 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
     if status == 415:
         return (
             gettext("This file is not a picture that can be read"),
-            gettext("Choose a PNG, JPEG, GIF, WebP, BMP or TIFF picture."),
+            gettext("Choose a PNG, JPEG, GIF, WebP or BMP picture."),
         )
     if status == 503:
         return gettext("This model cannot answer now"), gettext("Choose another one: the others go on answering.")

@@ -23,7 +23,7 @@ LANGUAGES = {"en": "English", "pt-BR": "Português"}
 """The page's languages by their BCP 47 tags, each by its own name."""
 
 REMEMBERED = 365 * 24 * 3600  # seconds that a choice of language lasts
-ACCEPT = "image/png,image/jpeg,image/gif,image/webp,image/bmp,image/tiff"
+ACCEPT = "image/png,image/jpeg,image/gif,image/webp,image/bmp"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",

@@ -13,6 +13,7 @@ import gc
 import importlib
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -331,6 +332,8 @@ def _work(
         sys.exit(1)
     granian.on_startup(partial(news.send, None))
     asyncio.run(_run(granian))
+    sys.stdout.flush()
+    os._exit(0)  # where it was spawned, Python would clean up under Granian's threads, which may abort then
 
 
 def _reason(error: BaseException) -> str:

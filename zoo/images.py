@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL.Image
-from numpy.typing import NDArray
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
@@ -32,13 +30,13 @@ from zoo.types import Image
 if TYPE_CHECKING:
     from zoo.settings import PictureSettings
 
-FORMATS = ("PNG", "JPEG", "GIF", "WebP", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "GIF", "WebP", "BMP")
 """What `decode` reads."""
 
 DRAFT_SIDE = 1000
 """Pixels that the short side of a JPEG keeps, at the least, when libjpeg decodes it at 1/2, 1/4 or 1/8 scale."""
 
-_EXPECTED = "Send a PNG, JPEG, GIF, WebP, BMP or TIFF picture."
+_EXPECTED = "Send a PNG, JPEG, GIF, WebP or BMP picture."
 _SMALLER = "Send a smaller one."
 _ORIENTATION = 274  # EXIF 2.32, table 4: tag 0x0112, 1-8
 
@@ -58,10 +56,6 @@ _READERS: tuple[tuple[bytes, str, type[ImageFile]], ...] = (
     (b"GIF89a", "GIF", GifImageFile),
     (b"RIFF", "WebP", WebPImageFile),
     (b"BM", "BMP", BmpImageFile),
-    (b"II*\0", "TIFF", TiffImageFile),
-    (b"MM\0*", "TIFF", TiffImageFile),
-    (b"II+\0", "TIFF", TiffImageFile),
-    (b"MM\0+", "TIFF", TiffImageFile),
 )
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _filters = threading.Lock()
@@ -70,7 +64,7 @@ _filters = threading.Lock()
 def decode(data: bytes, limits: PictureSettings) -> Image:
     """The picture in `data`, upright, as uint8: grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4). It may be read-only.
 
-    PNG, JPEG, GIF (first frame), WebP, BMP and TIFF (first page). EXIF orientation is applied; palettes, CMYK, 1-bit,
+    PNG, JPEG, GIF (first frame), WebP and BMP. EXIF orientation is applied; palettes, CMYK, 1-bit,
     16-bit and float pictures become 8-bit ones; transparency becomes alpha. A JPEG of twice `DRAFT_SIDE` or more on
     its short side comes out at 1/2, 1/4 or 1/8 of its size: `decode_reduced` says which.
 
@@ -93,7 +87,7 @@ def decode_reduced(data: bytes, limits: PictureSettings) -> tuple[Image, int]:
         with _quiet(name, data), reader(io.BytesIO(data)) as picture:
             _check_pixels(picture.size, limits)
             width = picture.width
-            turn = 1 if name == "TIFF" else _orientation(picture.info.get("exif"))  # Pillow turns TIFFs itself
+            turn = _orientation(picture.info.get("exif"))
             if name == "JPEG" and min(picture.size) >= 2 * DRAFT_SIDE:
                 picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
             reduction = round(width / picture.width)
@@ -127,6 +121,8 @@ def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
             raise PictureBroken(f"The picture is truncated: only {len(data)} bytes of a {name} arrived. Send it whole.")
     if data[4:8] == b"ftyp":
         found = "a HEIC, AVIF or video file, as phones write it"
+    elif data.startswith((b"II*\0", b"MM\0*")):
+        found = "a TIFF"
     elif data.startswith(b"%PDF"):
         found = "a PDF"
     elif b"<svg" in data[:1000]:
@@ -148,12 +144,12 @@ def _check_pixels(size: tuple[int, int], limits: PictureSettings) -> None:
 
 @contextlib.contextmanager
 def _quiet(name: str, data: bytes) -> Iterator[None]:
-    """Silence where Pillow warns of odd metadata: the tags of TIFF, and animation in PNG.
+    """Silence where Pillow warns of odd metadata: animation in PNG.
 
     Warning filters belong to the process (until Python 3.14), so that these rare files are read one at a time. No
     other format's class warns, once `_Jpeg` keeps it from the EXIF.
     """
-    if name == "TIFF" or (name == "PNG" and b"acTL" in data[: data.find(b"IDAT")]):
+    if name == "PNG" and b"acTL" in data[: data.find(b"IDAT")]:
         with _filters, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
@@ -196,8 +192,8 @@ def _pixels(picture: PIL.Image.Image) -> Image:
     """Decode to uint8: (h, w), (h, w, 3) or (h, w, 4)."""
     picture.load()
     mode = picture.mode
-    if mode.startswith(("I", "F")):
-        return _eight_bits(np.asarray(picture))
+    if mode.startswith("I"):  # 16-bit grey, scaled by 65535 / 255 = 257
+        return ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)
     if "transparency" in picture.info or mode in ("LA", "PA", "La", "RGBa"):
         picture = picture.convert("RGBA")
     elif mode == "1":
@@ -205,24 +201,3 @@ def _pixels(picture: PIL.Image.Image) -> Image:
     elif mode not in ("L", "RGB", "RGBA"):
         picture = picture.convert("RGB")
     return np.asarray(picture)
-
-
-def _eight_bits(values: NDArray[np.generic]) -> Image:
-    """Deep grey, integer or float (h, w), to uint8 (h, w).
-
-    The full scale is what the type says for 16-bit pictures; for 32-bit and float ones, which do not say it, the
-    smallest of 1 (floats), 255 and 65535 that holds all values, else their own least to greatest. NaN becomes 0.
-    """
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 / 255 = 257
-    numbers = values.astype(np.float32)
-    numbers[~np.isfinite(numbers)] = 0
-    least, greatest = float(numbers.min()), float(numbers.max())
-    scales = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
-    if least >= 0 and greatest <= 65535:
-        least, greatest = 0.0, next(scale for scale in scales if greatest <= scale)
-    # Halved first: the span of two float32 extremes need not be a float32.
-    numbers *= np.float32(0.5)
-    numbers -= np.float32(least / 2)
-    numbers *= np.float32(255 / max(greatest / 2 - least / 2, 1e-30))
-    return np.rint(numbers, out=numbers).astype(np.uint8)

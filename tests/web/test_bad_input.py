@@ -111,7 +111,6 @@ ODD: dict[str, Callable[[], bytes]] = {
     "EXIF-rotated JPEG": _rotated,
     "WebP": lambda: saved(drawing(), "WebP", quality=90),
     "BMP": lambda: saved(drawing(), "BMP"),
-    "TIFF": lambda: saved(drawing(), "TIFF"),
 }
 
 

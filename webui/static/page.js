@@ -25,7 +25,7 @@ function take(files) {
 const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
 input.addEventListener("change", show);
-// A browser that cannot show the format (TIFF, for one) keeps the file's name, and sends it all the same.
+// A browser that cannot show the format keeps the file's name, and sends it all the same.
 preview.addEventListener("error", () => {
   preview.hidden = true;
   drop.classList.remove("filled");

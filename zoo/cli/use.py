@@ -15,7 +15,7 @@ from zoo.cli.common import as_json, echo_json, open_zoo
 from zoo.errors import ZooError
 
 BATCH = 256
-SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}
 
 
 @click.command()
