@@ -498,3 +498,17 @@ def test_a_body_in_pieces_that_grows_over_the_limit_never_reaches_the_app() -> N
         raise AssertionError("it was called")
 
     assert in_bridge(app, [b"12345", b"67890", b"!"])[0]["status"] == 413
+
+
+def test_large_bodies_are_refused_while_those_held_already_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webui.bridge.SMALL", 3)
+    monkeypatch.setattr("webui.bridge.AT_ONCE", 0)
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return []
+
+    assert in_bridge(app, [b"12", b"3"])[0]["status"] == 200
+    start, answer = in_bridge(app, [b"12", b"34"])
+    assert start["status"] == 503
+    assert json.loads(answer["body"]) == {"error": "Too many large bodies are being sent. Try again shortly."}
