@@ -144,3 +144,19 @@ def test_another_version_can_be_asked_for_beside_the_selected_one(zoo_folder: Pa
     assert zoo.predict("soft", picture(0), version=1).checkpoint == "soft/1"
     with pytest.raises(UnknownCheckpoint, match=r"has no checkpoint 3\. It has: 1, 2"):
         zoo.predict("soft", picture(0), version=3)
+
+
+def test_a_copied_folder_that_keeps_its_old_card_is_refused(zoo_folder: Path) -> None:
+    shutil.copytree(zoo_folder / "checkpoints/soft/1", zoo_folder / "checkpoints/soft/7")
+    zoo = Zoo.open(zoo_folder, environ={})
+    with pytest.raises(ModelUnavailable, match=r"Checkpoint soft/7: its card.json says that it is soft/1"):
+        zoo.model("soft").load(7)
+    assert [finding.what for finding in check(zoo) if finding.level == "error"] == ["model soft", "checkpoint soft/7"]
+
+
+def test_a_misspelt_checkpoint_gets_a_close_match(zoo_folder: Path) -> None:
+    catalogue = Catalogue(zoo_folder / "checkpoints")
+    with pytest.raises(UnknownCheckpoint, match=r'has no checkpoint lastest\. Did you mean "latest"\? It has: 1'):
+        catalogue.select("soft", "lastest")
+    with pytest.raises(UnknownCheckpoint, match=r'There is no checkpoint sofft/1\. Did you mean "soft"\?'):
+        catalogue.select("soft", "sofft/1")

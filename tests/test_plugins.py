@@ -39,6 +39,26 @@ BAD = {
         "from zoo import hookimpl\n@hookimpl\ndef predict(model, batch):\n    return 1",
         "plugins/bad.py: it has predict but no build(settings), which every model needs.",
     ),
+    "takes an argument by keyword only": (
+        "from zoo import hookimpl\n@hookimpl\ndef build(*, settings):\n    return 1",
+        "plugins/bad.py:2: build cannot take 'settings'. ",
+    ),
+    "answers a hook twice": (
+        "from zoo import hookimpl\n@hookimpl\ndef build(settings):\n    return 1\n"
+        "@hookimpl(specname='build')\ndef other(settings):\n    return 1",
+        "build is there twice. Keep one of the two.",
+    ),
+    "has a setting without a default": (
+        "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    units: int\n"
+        "@hookimpl\ndef build(settings):\n    return 1",
+        "Every setting needs a default, of a type that JSON has.",
+    ),
+    "has a setting that JSON cannot tell": (
+        "from collections.abc import Callable\nfrom zoo import ModelSettings, hookimpl\n"
+        "class Settings(ModelSettings):\n    f: Callable[[], int] = int\n"
+        "@hookimpl\ndef build(settings):\n    return 1",
+        "plugins/bad.py: Settings cannot be used: ",
+    ),
     "has settings of its own kind": (
         "from zoo import hookimpl\nclass Settings: pass\n@hookimpl\ndef build(settings):\n    return 1",
         "plugins/bad.py: Settings should be a class that derives from zoo.ModelSettings.",
@@ -230,3 +250,78 @@ def test_preprocess_may_be_the_plugins_own(zoo_folder: Path) -> None:
     zoo = Zoo.open(zoo_folder, environ={})
     answers = {zoo.predict("soft", np.full((9, 9), value, np.uint8)).probabilities for value in (0, 99)}
     assert len(answers) == 1
+
+
+def test_a_plugin_that_wraps_build_alone_is_an_addon_and_no_model(zoo_folder: Path) -> None:
+    write(
+        zoo_folder,
+        "watching",
+        """
+        from zoo import hookimpl
+
+        @hookimpl(wrapper=True)
+        def build(settings):
+            return (yield)
+        """,
+    )
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.plugins.families["watching"].addon
+    assert "watching" not in zoo.models
+
+
+def test_no_plugins_name_is_in_the_way_of_the_zoos_own(zoo_folder: Path, picture) -> None:
+    for name in ("defaults", "json", "zoo", "numpy"):
+        write(zoo_folder, name, (zoo_folder / "plugins/soft.py").read_text())
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert not zoo.plugins.quarantined
+    assert zoo.predict("soft", picture(0)).digit == 7
+
+
+def test_settings_of_a_plugin_may_be_tuples_and_choices(zoo_folder: Path) -> None:
+    settings = """
+        from enum import StrEnum
+        from zoo import ModelSettings
+
+        class Colour(StrEnum):
+            RED = "red"
+
+        class Settings(ModelSettings):
+            sizes: tuple[int, ...] = (1,)
+            colour: Colour = Colour.RED
+    """
+    write(zoo_folder, "many", textwrap.dedent(settings) + (zoo_folder / "plugins/soft.py").read_text().split('"""')[2])
+    (zoo_folder / "settings.toml").write_text('[models.many]\nsizes = [3, 4]\ncolour = "red"\n')
+    assert Zoo.open(zoo_folder, environ={}).models["many"].settings.sizes == (3, 4)  # type: ignore[attr-defined]
+
+
+def test_a_second_zoo_in_one_process_has_its_own_plugins(zoo_folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    second = Path(shutil.copytree(zoo_folder, tmp_path / "second"))
+    for folder, value in ((zoo_folder, 1), (second, 2)):
+        (folder / "plugins/shared.py").write_text(f"from zoo import hookimpl\nVALUE = {value}\n" + SHARED)
+        (folder / "plugins/using.py").write_text("from zoo_plugins.shared import VALUE, build\n")
+        using = Zoo.open(folder, environ={}).plugins.families["using"]
+        assert using.hooks["build"].__globals__["VALUE"] == value
+
+
+SHARED = "@hookimpl\ndef build(settings): ...\n"
+
+
+def test_a_load_hook_that_raises_shows_in_what_the_model_says_of_itself(zoo_folder: Path, picture) -> None:
+    plugin = zoo_folder / "plugins/soft.py"
+    whole = plugin.read_text()
+    plugin.write_text(whole + "\n\n@hookimpl\ndef load(folder):\n    raise OSError('no such device')\n")
+    zoo = Zoo.open(zoo_folder, environ={})
+    zoo.warm()
+    assert "its load hook raised OSError: no such device" in (zoo.models["soft"].trouble() or "")
+
+
+def test_a_preprocess_hook_that_gives_another_shape_is_named(zoo_folder: Path, picture) -> None:
+    plugin = zoo_folder / "plugins/soft.py"
+    hook = "from zoo import Trace\n\n@hookimpl\ndef preprocess(image):\n    return image, Trace(image)\n"
+    plugin.write_text(plugin.read_text() + "\n\n" + hook)
+    with pytest.raises(
+        PluginError, match=r"its preprocess hook gave shape \(28, 28\); the network takes \(28, 28, 1\)"
+    ):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))

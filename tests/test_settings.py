@@ -120,3 +120,18 @@ def test_every_setting_has_a_description() -> None:
 
     for kind in (ModelSettings, PictureSettings, ServerSettings):
         assert not [name for name, field in kind.model_fields.items() if not field.description]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(zoo_folder: Path) -> None:
+    (zoo_folder / "settings.toml").write_bytes(b"\xef\xbb\xbf[models.soft]\r\nepochs = 4\r\n")
+    assert Zoo.open(zoo_folder, environ={}).models["soft"].settings.epochs == 4
+
+
+def test_an_empty_file_is_a_zoo_of_every_plugin_at_its_defaults(zoo_folder: Path) -> None:
+    (zoo_folder / "settings.toml").write_text("")
+    assert list(Zoo.open(zoo_folder, environ={}).models) == ["soft"]
+
+
+def test_a_folder_that_is_named_and_is_no_zoo_is_not_taken_for_the_starter(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"has no settings.toml. Make a zoo there: zoo init"):
+        Zoo.open(tmp_path, environ={})

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,81 @@ def test_a_loss_that_is_no_number_ends_the_run(empty_zoo: Path) -> None:
         Zoo.open(empty_zoo, environ={}).train("soft")
 
 
+class Notes(StopAfter):
+    """Remembers where a run began and what it was told."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(epoch)
+        self.done, self.notes = -1, ""
+
+    def begin(self, model: str, epochs: int, done: int) -> None:
+        self.done = done
+
+    def note(self, text: str) -> None:
+        self.notes += text
+
+
+def test_a_run_begun_anew_loses_nothing_of_the_unfinished_one(dropout_zoo: Path) -> None:
+    zoo = Zoo.open(dropout_zoo, environ={})
+    for stop in (3, 1):
+        with pytest.raises(KeyboardInterrupt):
+            zoo.train("soft", overrides={"epochs": 4}, progress=(seen := Notes(stop)))
+    assert seen.done == 0
+    assert seen.notes == "Starting over. An unfinished run at epoch 3 is kept: --resume goes on with it."
+    zoo.train("soft", overrides={"epochs": 4}, resume=True, progress=(seen := Notes(9)))
+    assert seen.done == 3
+
+
+def own_train(folder: Path, body: str) -> Zoo:
+    hook = f"@hookimpl\ndef train(model, data, settings, report):\n    {body}\n"
+    (folder / "plugins/soft.py").write_text(DROPOUT + "\n\n" + hook)
+    return Zoo.open(folder, environ={})
+
+
+def test_a_train_hook_may_return_what_keras_fit_returns(empty_zoo: Path) -> None:
+    fit = "model.compile('adam', 'sparse_categorical_crossentropy')\n"
+    fit += "    return model.fit(data.images[:256] / 255, data.classes[:256], verbose=0)"
+    card = own_train(empty_zoo, fit).train("soft")
+    assert card.training["epochs"] == 1
+    assert (empty_zoo / "checkpoints/soft/1/history.csv").read_text().startswith("epoch,loss\n1,")
+
+
+@pytest.mark.parametrize("body", ["return []", "return 5", "return [1]"])
+def test_a_train_hook_that_returns_no_rows_is_named(empty_zoo: Path, body: str) -> None:
+    with pytest.raises(PluginError, match="its train hook should return one row per epoch"):
+        own_train(empty_zoo, body).train("soft")
+
+
+def test_a_train_hook_of_its_own_is_told_to_resume_from_its_own_files(empty_zoo: Path) -> None:
+    zoo = own_train(empty_zoo, "(report.folder / 'mine').touch(); raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        zoo.train("soft")
+    zoo = own_train(empty_zoo, "assert report.resume and (report.folder / 'mine').exists(); return [{'epoch': 1}]")
+    assert zoo.train("soft", resume=True).version == 1
+
+
+def test_a_network_without_an_input_layer_trains(empty_zoo: Path) -> None:
+    (empty_zoo / "plugins/soft.py").write_text(DROPOUT.replace("layers.Input((28, 28, 1)), ", ""))
+    assert Zoo.open(empty_zoo, environ={}).train("soft").input_shape == [28, 28, 1]
+
+
+def test_a_save_hook_may_write_folders(empty_zoo: Path) -> None:
+    hook = (
+        "@hookimpl\ndef save(folder):\n    (folder / 'deep').mkdir()\n    (folder / 'deep/a').touch()\n    return True"
+    )
+    (empty_zoo / "plugins/soft.py").write_text(DROPOUT + "\n\n" + hook)
+    assert set(Zoo.open(empty_zoo, environ={}).train("soft").files) == {"deep/a", "history.csv"}
+
+
+@pytest.mark.parametrize("where", ["checkpoints", "checkpoints/soft"])
+def test_a_file_in_the_way_of_the_checkpoint_is_told_before_training(empty_zoo: Path, where: str) -> None:
+    zoo = Zoo.open(empty_zoo, environ={})
+    (empty_zoo / where).parent.mkdir(exist_ok=True)
+    (empty_zoo / where).touch()
+    with pytest.raises(TrainingError, match="no checkpoint can be put there: Not a directory"):
+        zoo.train("soft", progress=StopAfter(0))
+
+
 # The real command, stopped in the ways the world stops it.
 
 
@@ -173,7 +249,8 @@ def wait_for(found, process: subprocess.Popen[str], seconds: float = 90) -> None
     while not found():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until, "it took too long"
-        time.sleep(0.01)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
 
 
 def states(folder: Path) -> list[Path]:
@@ -232,18 +309,17 @@ def test_no_room_left_is_told_in_a_line_and_loses_nothing(dropout_zoo: Path, run
 
 @pytest.mark.long
 def test_no_room_for_the_finished_files_keeps_the_finished_epochs(dropout_zoo: Path, run) -> None:
-    """The state of a run fits, the compiled form of a wider network does not."""
-    (dropout_zoo / "plugins/soft.py").write_text(DROPOUT.replace("layers.Dense(10)", "layers.Dense(10, use_bias=True)"))
-    limit = 64_000  # state.npz holds optimizer slots too, and so is larger than weights: cap what comes after it
-    process = start(dropout_zoo)
+    process = start(dropout_zoo, "--epochs", "5")
     wait_for(lambda: states(dropout_zoo), process)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit // 4, limit // 4))
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (50_000, 50_000))
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1, stderr
+    assert "cannot be written: File too large" in stderr
     assert "Traceback" not in stderr
     assert not (dropout_zoo / "checkpoints").exists()
-    resumed = run("train", "soft", "--resume", cwd=dropout_zoo)
+    resumed = run("train", "soft", "--epochs", "5", "--resume", cwd=dropout_zoo)
     assert resumed.returncode == 0, resumed.stderr
+    assert "from epoch" in resumed.stderr
 
 
 @pytest.mark.long

@@ -49,6 +49,7 @@ CONNECTIONS = 4000  # open connections of a worker, if the system's limit of ope
 STEADY = 1.0  # seconds; a worker that dies sooner has failed to start
 PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)  # seconds before the next start, by the number of failures in a row
 SHARED = ("ai_edge_litert.interpreter", "PIL.Image")  # imported before the fork: faster, and one copy for all workers
+LATEST = 0.5  # seconds until the supervisor takes notice of a signal
 FIRST = "zoo-worker-1"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -219,8 +220,9 @@ class _Supervisor:
 
     def _wait(self, announce: Callable[[str], None]) -> None:
         """Wait until a worker has news or dies, a signal comes, or the pause before a start is over."""
-        full = len(self._workers) == self._count
-        timeout = None if full else max(0.0, self._pause_ends - time.monotonic())
+        timeout = LATEST  # a signal that comes just before `wait` does not end it
+        if len(self._workers) < self._count:
+            timeout = min(timeout, max(0.0, self._pause_ends - time.monotonic()))
         news = [worker.news for worker in self._workers if not worker.serves]
         happened = wait([self._woken, *news, *(worker.process.sentinel for worker in self._workers)], timeout)
         for worker in list(self._workers):
@@ -332,8 +334,6 @@ def _work(
         sys.exit(1)
     granian.on_startup(partial(news.send, None))
     asyncio.run(_run(granian))
-    sys.stdout.flush()
-    os._exit(0)  # where it was spawned, Python would clean up under Granian's threads, which may abort then
 
 
 def _reason(error: BaseException) -> str:
@@ -344,7 +344,11 @@ def _reason(error: BaseException) -> str:
 
 
 async def _run(granian: Server) -> None:
-    """Serve until a signal, or until the supervisor is gone."""
+    """Serve until a signal, or until the supervisor is gone; then end the process.
+
+    It ends here, not by Python's own clean-up: that would run under Granian's threads, which may abort, and take the
+    signals' handlers away while more signals may come.
+    """
     loop = asyncio.get_running_loop()
 
     def stop(*_: object) -> None:
@@ -358,9 +362,14 @@ async def _run(granian: Server) -> None:
             stop()
 
     for number in SIGNALS:
-        signal.signal(number, stop)
+        try:
+            loop.add_signal_handler(number, granian.stop)
+        except NotImplementedError:  # on Windows, where the loop wakes for signals by itself
+            signal.signal(number, stop)
     threading.Thread(target=outlive, name="outlive", daemon=True).start()
     await granian.serve()
     unfinished = asyncio.all_tasks() - {asyncio.current_task()}
     if unfinished:  # of clients who have left; what the app began for them it may end
         await asyncio.wait(unfinished)
+    sys.stdout.flush()
+    os._exit(0)

@@ -6,6 +6,8 @@ an evaluation. A folder whose name starts with a dot, or that has no card, is no
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +17,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo import files
-from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint
+from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint, closest
+from zoo.settings import MODEL_NAME
 
 CARD = "card.json"
 
@@ -88,14 +91,17 @@ class Catalogue:
         folder = self.folder / model
         if not folder.is_dir():
             return []
-        names = (path.name for path in folder.iterdir() if (path / CARD).is_file())
+        try:
+            names = [path.name for path in folder.iterdir() if (path / CARD).is_file()]
+        except OSError as error:
+            raise ModelUnavailable(f"{folder} cannot be read: {error.strerror}.") from error
         return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name))
 
     def models(self) -> list[str]:
         """Names of the folders that hold a version."""
         if not self.folder.is_dir():
             return []
-        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and self.versions(path.name))
+        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and MODEL_NAME.fullmatch(path.name))
 
     def path(self, model: str, version: int) -> Path:
         return self.folder / model / str(version)
@@ -104,7 +110,7 @@ class Catalogue:
         """Read a card. Raises UnknownCheckpoint when there is none, ModelUnavailable when it is damaged."""
         path = self.path(model, version) / CARD
         try:
-            return Card.model_validate_json(path.read_bytes())
+            card = Card.model_validate_json(path.read_bytes())
         except FileNotFoundError as error:
             raise UnknownCheckpoint(self._none(model, str(version))) from error
         except OSError as error:
@@ -118,6 +124,12 @@ class Catalogue:
                 f"Checkpoint {model}/{version}: its {CARD} is damaged ({where}: {first['msg']}). "
                 f"Restore {model}/{version} from a copy, or select another version."
             ) from error
+        if (card.model, card.version) != (model, version):
+            raise ModelUnavailable(
+                f"Checkpoint {model}/{version}: its {CARD} says that it is {card.ref}. "
+                "A copied checkpoint needs its own model and version in its card."
+            )
+        return card
 
     def select(self, model: str, wanted: int | str) -> tuple[str, int]:
         """The (model, version) that a setting such as 3, "latest" or "cnn/3" names.
@@ -137,6 +149,11 @@ class Catalogue:
 
     def _none(self, model: str, wanted: str) -> str:
         versions = self.versions(model)
+        if not versions and "/" in wanted:
+            owners = [owner for owner in self.models() if self.versions(owner)]
+            return (
+                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with one: {', '.join(owners) or '-'}."
+            )
         if not versions:
             return f'Model "{model}" has no checkpoint yet. Train one: zoo train {model}.'
         have = ", ".join(map(str, versions))
@@ -145,7 +162,8 @@ class Catalogue:
                 f'Model "{model}" has no version trained with its own settings, only quick or changed runs ({have}). '
                 f"Name one of them as its checkpoint, or train: zoo train {model}."
             )
-        return f'Model "{model}" has no checkpoint {wanted}. It has: {have}.'
+        near = "" if wanted.rpartition("/")[2].isdecimal() else closest(wanted, ["latest"])
+        return f'Model "{model}" has no checkpoint {wanted}.{near} It has: {have}.'
 
     def verify(self, card: Card) -> None:
         """Hash every file of a checkpoint. Raises ModelUnavailable naming each that is missing or changed."""
@@ -167,9 +185,22 @@ class Catalogue:
             )
 
     def facts(self, folder: Path) -> dict[str, FileFact]:
-        """Size and hash of every file in a folder that is about to be published."""
-        paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CARD)
-        return {path.name: FileFact(sha256=files.sha256(path), bytes=path.stat().st_size) for path in paths}
+        """Size and hash of every file in a folder that is about to be published, by its path in the folder."""
+        paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CARD)
+        return {
+            path.relative_to(folder).as_posix(): FileFact(sha256=files.sha256(path), bytes=path.stat().st_size)
+            for path in paths
+        }
+
+    def make_ready(self, model: str) -> None:
+        """See that a version of the model can be published later. Raises OSError; creates nothing."""
+        folder = self.folder / model
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
     def publish(self, folder: Path, facts: Mapping[str, Any]) -> Card:
         """Give a folder of finished files its card and the next free version of `facts["model"]`, by one rename."""
@@ -181,8 +212,6 @@ class Catalogue:
             files.write(folder / CARD, _json(card))
             try:
                 files.move_folder(folder, self.path(model, version))
-            except FileExistsError:
-                continue
             except OSError:
                 if self.path(model, version).exists():  # another run took the number between look and rename
                     continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.hookspecs import hookimpl
-from zoo.runtime import LITERT, WEIGHTS, LiteRT, export
+from zoo.runtime import LITERT, WEIGHTS, LiteRT, export, save_weights
 from zoo.settings import ModelSettings
 from zoo.types import Batch, Data, History, Image, Report, Scores, Trace
 
@@ -29,7 +29,7 @@ def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:
     """Find the digit and bring it to MNIST's form; or with preprocess = "resize" only squeeze the picture."""
     from zoo import ink
 
-    return ink.resize(image) if settings.preprocess == "resize" else ink.normalise(image)
+    return ink.resize(image) if settings.preprocess == "resize" else ink.normalise(image, settings.ink)
 
 
 @hookimpl(trylast=True)
@@ -44,7 +44,7 @@ def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
     from zoo.datasets import training_data
 
     sample = training_data(settings.dataset, settings.validation).validation_images[:256]
-    model.save_weights(folder / WEIGHTS)
+    save_weights(model, folder / WEIGHTS)
     export(model, folder / LITERT, sample.astype(np.float32) / np.float32(255))
     return True
 

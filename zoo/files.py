@@ -31,9 +31,12 @@ def move_folder(folder: Path, target: Path) -> None:
 
     Raises FileExistsError when `target` is there already, and OSError otherwise; then nothing is at `target`.
     """
-    for file in folder.iterdir():
-        with file.open("rb+") as opened:
-            os.fsync(opened.fileno())
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb+") as opened:
+                os.fsync(opened.fileno())
     sync_folder(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():

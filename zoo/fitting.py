@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,10 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     steps = len(data.images) // batch  # the last, incomplete batch of an epoch is left to another order
     images = tf.constant(data.images)
     classes = tf.constant(data.classes.astype(np.int32))
+    probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
+    loss = _loss(settings, probabilities, len(data.labels))
     optimizer, rate = _optimizer(settings, steps)
     optimizer.build(model.trainable_variables)
-    loss = _loss(settings, gives_probabilities(model, _float(data.images[:64])), len(data.labels))
 
     def step(places: Any) -> tuple[Any, Any]:
         pictures = tf.cast(tf.gather(images, places), tf.float32) / 255
@@ -64,7 +66,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         _, value, right = tf.while_loop(lambda i, *_: i < tf.shape(orders)[0], add, (0, 0.0, 0.0))
         return value, right
 
-    rows = _restore(model, optimizer, report) if report.resume else []
+    rows = _restore(model, optimizer, report) if report.resume and (report.folder / STATE).exists() else []
     for epoch in range(len(rows) + 1, settings.epochs + 1):
         start = time.perf_counter()
         order = np.random.default_rng([settings.seed, epoch]).permutation(len(data.images))
@@ -168,6 +170,8 @@ def _save(model: keras.Model, optimizer: Any, rows: list[dict[str, float]], repo
 
 def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[str, float]]:
     path = report.folder / STATE
+    if not epochs_done(report.folder):
+        raise TrainingError(f"{path} is damaged, and the run cannot go on from it. Start over without --resume.")
     with np.load(path, allow_pickle=False) as state:
         variables = _variables(model, optimizer)
         saved = [state[f"v{i}"] for i in range(len(state.files) - 1)]
@@ -187,5 +191,5 @@ def epochs_done(folder: Any) -> int:
     try:
         with np.load(folder / STATE, allow_pickle=False) as state:
             return len(json.loads(str(state["rows"])))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return 0

@@ -36,6 +36,12 @@ FORMATS = ("PNG", "JPEG", "GIF", "WebP", "BMP")
 DRAFT_SIDE = 1000
 """Pixels that the short side of a JPEG keeps, at the least, when libjpeg decodes it at 1/2, 1/4 or 1/8 scale."""
 
+LARGE = 4_000_000
+"""Pixels beyond which pictures are decoded one at a time."""
+
+SCANS = 100
+"""Passes of a progressive JPEG that are decoded; usual are 10. Each costs time but hardly any bytes."""
+
 _EXPECTED = "Send a PNG, JPEG, GIF, WebP or BMP picture."
 _SMALLER = "Send a smaller one."
 _ORIENTATION = 274  # EXIF 2.32, table 4: tag 0x0112, 1-8
@@ -59,14 +65,15 @@ _READERS: tuple[tuple[bytes, str, type[ImageFile]], ...] = (
 )
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _filters = threading.Lock()
+_large = threading.Lock()  # one at a time: a picture of 50 megapixels takes up to 400 MB while it is decoded
 
 
 def decode(data: bytes, limits: PictureSettings) -> Image:
     """The picture in `data`, upright, as uint8: grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4). It may be read-only.
 
-    PNG, JPEG, GIF (first frame), WebP and BMP. EXIF orientation is applied; palettes, CMYK, 1-bit,
-    16-bit and float pictures become 8-bit ones; transparency becomes alpha. A JPEG of twice `DRAFT_SIDE` or more on
-    its short side comes out at 1/2, 1/4 or 1/8 of its size: `decode_reduced` says which.
+    PNG, JPEG, GIF (first frame), WebP and BMP. EXIF orientation is applied; palettes, CMYK, 1-bit and 16-bit pictures
+    become 8-bit ones; transparency becomes alpha. A picture of twice `DRAFT_SIDE` or more on its short side comes out
+    at 1/2, 1/4 or 1/8 of its size: `decode_reduced` says which.
 
     Raises `PictureTooLarge` (bytes, or the header's pixels before any of them is decoded), `PictureUnsupported` (not
     a picture, or of another format) or `PictureBroken` (empty, truncated, damaged).
@@ -83,6 +90,10 @@ def decode_reduced(data: bytes, limits: PictureSettings) -> tuple[Image, int]:
             f"The picture has {len(data) / 1e6:.1f} MB; the limit is {limits.max_mb:g} MB (pictures.max_mb). {_SMALLER}"
         )
     name, reader = _recognise(data)
+    if name == "JPEG" and data.count(b"\xff\xda") > SCANS:
+        raise PictureBroken(f"The JPEG is decoded in more than {SCANS} passes, which no camera writes. Save it anew.")
+    if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
+        raise PictureUnsupported(f"The file is a run-length encoded BMP. {_EXPECTED}")
     try:
         with _quiet(name, data), reader(io.BytesIO(data)) as picture:
             _check_pixels(picture.size, limits)
@@ -91,7 +102,9 @@ def decode_reduced(data: bytes, limits: PictureSettings) -> tuple[Image, int]:
             if name == "JPEG" and min(picture.size) >= 2 * DRAFT_SIDE:
                 picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
             reduction = round(width / picture.width)
-            return _upright(_pixels(picture), turn), reduction
+            with _large if picture.width * picture.height > LARGE else contextlib.nullcontext():
+                pixels, further = _pixels(picture)
+            return _upright(pixels, turn), reduction * further
     except PictureError:
         raise
     except PIL.Image.DecompressionBombError as error:
@@ -188,16 +201,17 @@ def _upright(pixels: Image, orientation: int) -> Image:
     return np.ascontiguousarray(pixels)
 
 
-def _pixels(picture: PIL.Image.Image) -> Image:
-    """Decode to uint8: (h, w), (h, w, 3) or (h, w, 4)."""
+def _pixels(picture: PIL.Image.Image) -> tuple[Image, int]:
+    """Decode to uint8 (h, w), (h, w, 3) or (h, w, 4); a large one at 1/2, 1/4 or 1/8 of its size, which is told too."""
     picture.load()
-    mode = picture.mode
+    mode, side = picture.mode, min(picture.size)
+    by = max(by for by in (1, 2, 4, 8) if by == 1 or side >= by * DRAFT_SIDE)
     if mode.startswith("I"):  # 16-bit grey, scaled by 65535 / 255 = 257
-        return ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return ((np.asarray(picture)[::by, ::by].astype(np.uint32) + 128) // 257).astype(np.uint8), by
     if "transparency" in picture.info or mode in ("LA", "PA", "La", "RGBa"):
         picture = picture.convert("RGBA")
     elif mode == "1":
         picture = picture.convert("L")
     elif mode not in ("L", "RGB", "RGBA"):
         picture = picture.convert("RGB")
-    return np.asarray(picture)
+    return np.asarray(picture.reduce(by) if by > 1 else picture), by

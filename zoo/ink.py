@@ -21,9 +21,9 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 from PIL import ImageFilter
-from pydantic import BaseModel, ConfigDict, Field
 
 from zoo.errors import NoInk
+from zoo.settings import InkSettings
 from zoo.types import Batch, Image, Polarity, Trace
 
 SIDE = 28
@@ -47,26 +47,6 @@ _SEEN = 4.0  # grey levels; below, nothing is there for an eye either
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
-
-
-class InkSettings(BaseModel):
-    """What counts as ink. The defaults were tuned on 470 photographed, scanned and drawn digits of about 50 people."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_contrast: float = Field(
-        10, ge=1, le=255, description="grey levels (0-255) by which ink stands out from its ground, at the least"
-    )
-    min_signal: float = Field(
-        4, ge=1, le=100, description="how many times the ground's noise ink stands out, at the least"
-    )
-    speck: float = Field(0.02, ge=0, le=0.5, description="a mark with less than this share of the digit's ink is dirt")
-    thin: float = Field(
-        2.2, ge=0, le=4, description="strokes thinner than this, in the model's pixels, are thickened to it; 0 never"
-    )
-    thick: float = Field(
-        3.8, ge=1, le=20, description="strokes thicker than this, in the model's pixels, are thinned to it; 20 never"
-    )
 
 
 DEFAULT = InkSettings()

@@ -53,6 +53,7 @@ class Model:
         self.hooks: Hooks | None = None
         self._catalogue = catalogue
         self._served: Loaded | None = None
+        self._failed = False
         self._others: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -74,7 +75,10 @@ class Model:
         if self._served is not None:
             return None
         try:
-            self._inspect(*self.select())
+            if self._failed:
+                self.load()
+            else:
+                self._inspect(*self.select())
         except UnknownCheckpoint as error:
             return self.problem or str(error)
         except ZooError as error:
@@ -105,7 +109,9 @@ class Model:
     def _open(self, owner: str, version: int) -> Loaded:
         card, settings = self._inspect(owner, version)
         assert self.hooks is not None
+        self._failed = True
         handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
+        self._failed = False
         return Loaded(card, settings, handle)
 
     def _inspect(self, owner: str, version: int) -> tuple[Card, ModelSettings]:
@@ -138,6 +144,11 @@ class Model:
             return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
         if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
             raise PluginError(f'Model "{self.name}": its preprocess hook should return (array, Trace).')
+        if np.shape(answer[0]) != tuple(loaded.card.input_shape):
+            raise PluginError(
+                f'Model "{self.name}": its preprocess hook gave shape {np.shape(answer[0])}; '
+                f"the network takes {tuple(loaded.card.input_shape)}."
+            )
         return answer
 
     def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:

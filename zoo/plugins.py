@@ -37,7 +37,7 @@ log = logging.getLogger("zoo.plugins")
 class Family:
     """A plugin that passed: the hooks it implements and the settings it takes.
 
-    `addon` plugins have no `build`: they only wrap the hooks of others. `warnings` are things worth mending.
+    An `addon` is no family of models: it only wraps the hooks of others. `warnings` are things worth mending.
     """
 
     name: str
@@ -45,11 +45,8 @@ class Family:
     summary: str
     hooks: Mapping[str, Callable[..., Any]]
     settings: type[ModelSettings]
+    addon: bool = False
     warnings: tuple[str, ...] = ()
-
-    @property
-    def addon(self) -> bool:
-        return "build" not in self.hooks
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,8 @@ def find(folder: Path) -> Plugins:
     plugins = Plugins()
     if folder.exists() and not folder.is_dir():
         raise SettingsError([f"{folder}: it should be the folder of plugins, and is a file."])
+    for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:  # of a zoo opened before
+        del sys.modules[name]
     package = types.ModuleType(PACKAGE, "Plugin files, loaded by path.")
     package.__path__ = [str(folder)]
     sys.modules[PACKAGE] = package
@@ -147,21 +146,36 @@ def _family(name: str, source: str, plugin: Any) -> Family:
                 f"The hooks are: {', '.join(HOOKS)}."
             )
             continue
+        if hook in hooks:
+            problems.append(f"{_at(source, function)}: {hook} is there twice. Keep one of the two.")
         problems += _signature(source, hook, function)
         wrappers = wrappers and bool(options.get("wrapper") or options.get("hookwrapper"))
         hooks[hook] = function
     if not problems and not hooks:
         problems.append(f"{source}: no hook in it. A model needs build(settings), marked with @hookimpl.")
-    elif not problems and "build" not in hooks and not wrappers:
+    elif not problems and not wrappers and "build" not in hooks:
         problems.append(f"{source}: it has {', '.join(hooks)} but no build(settings), which every model needs.")
     settings = getattr(plugin, "Settings", ModelSettings)
     if not (isinstance(settings, type) and issubclass(settings, ModelSettings)):
         problems.append(f"{source}: Settings should be a class that derives from zoo.ModelSettings.")
+    elif not problems:
+        problems += _settings(source, settings)
     if problems:
         raise PluginError("\n".join(problems))
     _register_alone(source, hooks)
     summary = (inspect.getdoc(plugin) or "").strip().partition("\n")[0].rstrip(".")
-    return Family(name, source, summary, hooks, settings)
+    return Family(name, source, summary, hooks, settings, addon=wrappers)
+
+
+def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
+    """What is wrong with a settings class: it has to stand on its defaults, and to be told of in JSON."""
+    try:
+        settings().model_dump_json()
+        settings.model_json_schema()
+    except Exception as error:
+        told = str(error).replace("\n", " ")
+        return [f"{source}: Settings cannot be used: {told}. Every setting needs a default, of a type that JSON has."]
+    return []
 
 
 def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -177,7 +191,8 @@ def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str
     problems = []
     for name, parameter in inspect.signature(function).parameters.items():
         where = f"{_at(source, function)}: {hook} cannot take {str(parameter)!r}"
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or name not in allowed:
+        plain = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if name not in allowed or not plain:
             problems.append(f"{where}.{closest(name, allowed)} It may take: {', '.join(allowed)}.")
         elif parameter.default is not parameter.empty:
             problems.append(f"{where}: an argument with a default never receives its value. Remove the default.")
@@ -197,7 +212,10 @@ def _register_alone(source: str, hooks: Mapping[str, Callable[..., Any]]) -> Non
 
 def _at(source: str, function: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(function), "__code__", None)
-    return f"{source}:{code.co_firstlineno}" if code else source
+    if code is None:
+        return source
+    file = Path(code.co_filename)
+    return f"{source}:{code.co_firstlineno}" if file.name in source else f"{source} ({file.name}:{code.co_firstlineno})"
 
 
 def _raised(source: str, error: BaseException) -> str:
@@ -256,7 +274,7 @@ def register(families: Mapping[str, Family], addons: Iterable[Family], defaults:
     """
     manager = pluggy.PluginManager("zoo")
     manager.add_hookspecs(hookspecs)
-    manager.register(defaults, "defaults")
+    manager.register(defaults, " defaults")  # no model has such a name
     for addon in addons:
         manager.register(Space(addon.hooks), f"addon {addon.name}")
     spaces = {model: Space(family.hooks) for model, family in families.items()}

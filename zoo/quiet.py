@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_turn = threading.RLock()
 
 
 @contextmanager
@@ -12,17 +15,19 @@ def quiet() -> Iterator[None]:
     """Drop what native code writes to file descriptor 2; TensorFlow and LiteRT greet there, and have no switch for it.
 
     Python's exceptions are not affected. Other threads' native messages of that moment are lost too, so keep it short.
+    Threads take turns.
     """
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without stderr
-        yield
-        return
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+    with _turn:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a process without stderr
+            yield
+            return
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(null)

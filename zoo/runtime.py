@@ -5,6 +5,8 @@ Reading and running needs `ai-edge-litert` alone; `export` needs Keras.
 
 from __future__ import annotations
 
+import math
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +102,17 @@ def keras_probabilities(model: keras.Model, batch: Batch, probabilities: bool) -
     parts = [np.asarray(model(part, training=False)) for part in _parts(batch)]
     scores = np.concatenate(parts)
     return scores if probabilities else np.asarray(keras.ops.softmax(scores))
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights as Keras' `.weights.h5`, without the optimizer. Raises OSError when there is no room."""
+    size = sum(4 * math.prod(variable.shape) for variable in model.variables)
+    with path.open("wb") as file:  # HDF5 brings the process down on a full disk, so the room is tried first
+        file.write(bytes(size + size // 20 + 100_000))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    model.save_weights(path)
 
 
 def export(model: keras.Model, path: Path, sample: Batch) -> None:

@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from zoo import datasets, files, fitting
 from zoo.checkpoints import Card, Catalogue
-from zoo.errors import TrainingError
+from zoo.errors import PluginError, TrainingError
 from zoo.plugins import Family, Hooks
 from zoo.quiet import quiet
 from zoo.settings import ModelSettings
@@ -90,6 +90,11 @@ class Run:
         mark = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
         return self.work / "training" / f"{self.model}-{mark}"
 
+    @property
+    def earlier(self) -> Path:
+        """Where an unfinished run of the same settings is kept when another one is begun."""
+        return self.folder.with_suffix(".earlier")
+
 
 def train(run: Run, resume: bool, progress: Progress) -> Card:
     """Train and publish the next version. Raises TrainingError, and OSError's message as one when the disk is full.
@@ -97,34 +102,42 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
     A stop at any moment, Ctrl-C and SIGKILL included, loses at most the epoch in hand; `resume` goes on after it.
     """
     start_tensorflow()
-    if resume and not run.folder.is_dir():
+    if resume and not (run.folder.is_dir() or run.earlier.is_dir()):
         raise TrainingError(_nothing_to_resume(run))
+    try:
+        run.catalogue.make_ready(run.model)
+    except OSError as error:
+        raise TrainingError(f"{error.filename}: no checkpoint can be put there: {error.strerror}.") from error
     try:
         with _alone(run):
             return _train(run, resume, progress)
     except OSError as error:
-        raise TrainingError(
-            f"{error.filename or run.folder}: cannot be written: {error.strerror or error}. "
-            f"What was saved before is whole; make room, then: zoo train {run.model} --resume."
-        ) from error
+        raise _unwritable(run, error) from error
+    except PluginError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _unwritable(run, error.__cause__) from error
+        raise
+
+
+def _unwritable(run: Run, error: OSError) -> TrainingError:
+    return TrainingError(
+        f"{error.filename or run.folder}: cannot be written: {error.strerror or error}. "
+        f"What was saved before is whole; make room, then: zoo train {run.model} --resume."
+    )
 
 
 def _train(run: Run, resume: bool, progress: Progress) -> Card:
     import keras
 
-    done = fitting.epochs_done(run.folder)
-    if done and not resume:
-        progress.note(
-            f"An unfinished run stands at epoch {done}; starting over. To go on with it: Ctrl-C, then --resume."
-        )
-    progress.begin(run.model, run.settings.epochs, done if resume else 0)
+    done = _settle_unfinished(run, resume, progress)
+    progress.begin(run.model, run.settings.epochs, done)
     data = datasets.training_data(run.settings.dataset, run.settings.validation)
     keras.utils.set_random_seed(run.settings.seed)
     model = run.hooks.call("build", settings=run.settings)
     if not isinstance(model, keras.Model):
         raise TrainingError(f'Model "{run.model}": build should return a keras.Model, not {type(model).__name__}.')
-    report = RunReport(run.folder, resume and done > 0, progress)
-    rows = run.hooks.call("train", model=model, data=data, settings=run.settings, report=report)
+    report = RunReport(run.folder, resume, progress)
+    rows = _rows(run, run.hooks.call("train", model=model, data=data, settings=run.settings, report=report))
     folder = run.folder / "whole"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -132,7 +145,44 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     files.write(folder / HISTORY, _csv(rows))
     card = run.catalogue.publish(folder, _facts(run, model, rows, data.labels))
     shutil.rmtree(run.folder, ignore_errors=True)
+    shutil.rmtree(run.earlier, ignore_errors=True)
     return card
+
+
+def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
+    """Take up the unfinished run that went furthest, or put it aside; returns the epochs that are behind it."""
+    done, earlier = fitting.epochs_done(run.folder), fitting.epochs_done(run.earlier)
+    if resume:
+        if earlier > done:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            run.earlier.rename(run.folder)
+        return max(done, earlier)
+    if done > earlier:
+        shutil.rmtree(run.earlier, ignore_errors=True)
+        run.folder.rename(run.earlier)
+        run.folder.mkdir()
+    if done or earlier:
+        progress.note(
+            f"Starting over. An unfinished run at epoch {max(done, earlier)} is kept: --resume goes on with it."
+        )
+    return 0
+
+
+def _rows(run: Run, history: Any) -> list[Mapping[str, float]]:
+    """A train hook's answer as rows; what Keras' `fit` returns will do too. Raises PluginError when it is neither."""
+    if isinstance(getattr(history, "history", None), dict):
+        columns = history.history
+        history = [
+            {"epoch": epoch, **dict(zip(columns, values, strict=True))}
+            for epoch, values in enumerate(zip(*columns.values(), strict=True), 1)
+        ]
+    rows = list(history) if isinstance(history, Sequence) else []
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise PluginError(
+            f'Model "{run.model}": its train hook should return one row per epoch, such as '
+            f"[{{'epoch': 1, 'loss': 0.1}}], or what Keras' fit returns, not {type(history).__name__}."
+        )
+    return rows
 
 
 def _facts(run: Run, model: Any, rows: list[Mapping[str, float]], labels: tuple[str, ...]) -> dict[str, Any]:
@@ -175,7 +225,8 @@ def _version(package: str) -> str:
 
 def _csv(rows: list[Mapping[str, float]]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: v if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()} for row in rows)
     return text.getvalue().encode()
@@ -188,9 +239,9 @@ def _alone(run: Run) -> Iterator[None]:
 
     lock = run.folder.parent / f"{run.folder.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    run.folder.mkdir(exist_ok=True)
     try:
         with FileLock(lock, timeout=0):
+            run.folder.mkdir(exist_ok=True)
             yield
     except Timeout as error:
         raise TrainingError(f'Model "{run.model}" is being trained with these settings by another process.') from error
@@ -198,7 +249,7 @@ def _alone(run: Run) -> Iterator[None]:
 
 def start_tensorflow() -> None:
     """Import Keras on TensorFlow without its greetings. Raises TrainingError when it is not installed."""
-    if importlib.util.find_spec("tensorflow") is None:
+    if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras", "filelock")):
         raise TrainingError("Training needs TensorFlow: pip install 'flask-model-zoo[train]'.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -207,7 +258,7 @@ def start_tensorflow() -> None:
 
 
 def _nothing_to_resume(run: Run) -> str:
-    others = [path for path in run.folder.parent.glob(f"{run.model}-*") if path.is_dir()]
+    others = [path for path in run.folder.parent.glob(f"{run.model}-*") if fitting.epochs_done(path)]
     stand = ", ".join(f"one at epoch {fitting.epochs_done(path)}" for path in others)
     rest = f" There is {stand} with other settings; give the same options as then." if others else ""
     return f'Model "{run.model}" has no unfinished run with these settings.{rest}'

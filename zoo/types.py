@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -39,6 +39,13 @@ class Trace:
     scale: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
     reason: str | None = None
+
+    def enlarged(self, by: int) -> Trace:
+        """The same trace for a picture `by` times as large."""
+        if self.box is None:
+            return self
+        left, top, right, bottom = (by * edge for edge in self.box)
+        return replace(self, box=(left, top, right, bottom), scale=self.scale / by)
 
 
 @dataclass(frozen=True, slots=True)

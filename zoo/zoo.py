@@ -33,7 +33,7 @@ from zoo.types import Image, Prediction, Trace
 
 log = logging.getLogger("zoo")
 
-Source = bytes | str | os.PathLike[str] | Image
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image
 """A picture: its bytes, a path, or the decoded array."""
 
 FOUND_A_ZOO = "zoo init my-zoo && cd my-zoo"
@@ -47,9 +47,15 @@ def starter() -> Path:
 
 
 def locate(folder: Path | None = None) -> Path:
-    """The zoo of a folder (default: the working folder): itself if it has a settings.toml, else the starter."""
-    folder = Path.cwd() if folder is None else folder
-    return folder if (folder / FILE).is_file() else starter()
+    """The folder that was named, or the working folder if it has a settings.toml, or else the starter.
+
+    Raises SettingsError when the folder that was named has no settings.toml.
+    """
+    if folder is None:
+        return Path.cwd() if (Path.cwd() / FILE).is_file() else starter()
+    if not (folder / FILE).is_file():
+        raise SettingsError([f"{folder} has no {FILE}. Make a zoo there: zoo init {folder}."])
+    return folder
 
 
 def init(folder: Path) -> Path:
@@ -66,11 +72,16 @@ def init(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("plugins", "checkpoints"):
-            ignored = shutil.ignore_patterns("__pycache__", ".*")
-            shutil.copytree(source / name, folder / name, ignore=ignored)
+            shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         files.write(folder / FILE, (source / FILE).read_bytes())
-    except OSError as error:
-        raise ZooError(f"{error.filename or folder} cannot be written: {error.strerror or error}.") from error
+    except BaseException as error:
+        for name in ("plugins", "checkpoints"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        if isinstance(error, OSError):  # copytree's own Error holds a list of all that failed
+            raise ZooError(
+                f"{folder} cannot be written: {error.strerror or 'not all files could be copied'}."
+            ) from error
+        raise
     return folder
 
 
@@ -218,7 +229,8 @@ class Zoo:
         traces: list[Trace] = []
         for picture in pictures:
             try:
-                seen, trace = chosen.preprocess(loaded, self._decode(picture))
+                image, reduction = self._decode(picture)
+                seen, trace = chosen.preprocess(loaded, image)
             except PluginError:
                 raise
             except ZooError as error:
@@ -226,26 +238,34 @@ class Zoo:
             else:
                 answers.append(None)
                 batch.append(seen)
-                traces.append(trace)
+                traces.append(trace if reduction == 1 else trace.enlarged(reduction))
         scores = chosen.scores(loaded, np.stack(batch)) if batch else np.empty((0, 0), np.float32)
         fresh = iter(zip(scores, traces, strict=True))
         return [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
 
-    def _decode(self, picture: Source) -> Image:
+    def _decode(self, picture: Source) -> tuple[Image, int]:
+        """The decoded picture, and by how much it is smaller than the file says."""
         if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or not picture.size:
+            if picture.ndim == 3 and picture.shape[2] == 1:
+                picture = picture[..., 0]
+            kinds = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (3, 4))
+            if picture.dtype != np.uint8 or not kinds or not picture.size:
                 raise PictureBroken(
                     f"An array of {picture.dtype} {picture.shape} is not a picture: give uint8 (height, width), "
                     "(height, width, 3) or (height, width, 4)."
                 )
-            return picture
+            return picture, 1
+        if isinstance(picture, bytearray | memoryview):
+            picture = bytes(picture)
         if not isinstance(picture, bytes):
             path = Path(picture)
             try:
-                picture = path.read_bytes()
-            except OSError as error:
-                raise PictureBroken(f"{path} cannot be read: {error.strerror or error}.") from error
-        return images.decode(picture, self.settings.pictures)
+                with path.open("rb") as file:
+                    # One byte more than the limit shows that there are more; the rest need not be read.
+                    picture = file.read(int(self.settings.pictures.max_mb * 1e6) + 1)
+            except (OSError, ValueError) as error:
+                raise PictureBroken(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        return images.decode_reduced(picture, self.settings.pictures)
 
     def train(
         self,
@@ -267,7 +287,7 @@ class Zoo:
         if self.is_starter:
             raise TrainingError(f"This is the starter zoo, which stays as it came. Make your own first: {FOUND_A_ZOO}.")
         changes = {**(model.family.settings.fast if fast else {}), **(overrides or {})}
-        own = model.settings.model_dump()
+        own = model.settings.model_dump(mode="json")
         settings, wrong = validate(
             model.family.settings,
             {**own, **changes},
@@ -297,6 +317,8 @@ class Zoo:
         batch = np.stack([model.preprocess(loaded, image)[0] for image in data.images[..., 0]])
         evaluation = evaluate(data, model.scores(loaded, batch))
         stored = loaded.card.evaluation
+        if self.is_starter:
+            return loaded.card, evaluation
         if stored is None or stored.model_dump(exclude={"created"}) != evaluation.model_dump(exclude={"created"}):
             return self.catalogue.write_evaluation(loaded.card, evaluation), evaluation
         return loaded.card, stored

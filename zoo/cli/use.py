@@ -54,7 +54,8 @@ def predict(
     names = list(_pictures(pictures))
     for start in terminal.track(range(0, len(names), BATCH), "reading"):
         part = names[start : start + BATCH]
-        sources = [sys.stdin.buffer.read() if name == "-" else name for name in part]
+        most = int(zoo.settings.pictures.max_mb * 1e6) + 1  # a byte more tells that there are more
+        sources = [sys.stdin.buffer.read(most) if name == "-" else name for name in part]
         for name, answer in zip(part, zoo.predict_many(model, sources, version=version), strict=True):
             if isinstance(answer, ZooError):
                 failed += 1

@@ -1,0 +1,131 @@
+"""`Zoo` from Python: what it takes, what it answers, and that threads do not meet in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import Prediction, Zoo
+from zoo.datasets import Labelled
+from zoo.errors import PictureBroken, PictureTooLarge, PictureUnsupported, UnknownModel, ZooError
+
+
+@pytest.fixture(scope="module")
+def zoo(trained: Path) -> Zoo:
+    return Zoo.open(trained, environ={})
+
+
+def test_a_path_bytes_and_an_array_get_the_same_answer(zoo: Zoo, picture, mnist: Labelled, tmp_path: Path) -> None:
+    (tmp_path / "seven.png").write_bytes(picture(0))
+    sources = [
+        tmp_path / "seven.png",
+        str(tmp_path / "seven.png"),
+        picture(0),
+        bytearray(picture(0)),
+        memoryview(picture(0)),
+        mnist.images[0],
+        mnist.images[0, ..., 0],
+    ]
+    answers = [zoo.predict("soft", source) for source in sources]
+    assert all(answer == answers[0] for answer in answers)
+    assert isinstance(answers[0], Prediction)
+    assert (answers[0].digit, answers[0].label, answers[0].checkpoint) == (7, "7", "soft/1")
+
+
+def test_no_name_asks_the_default_model(zoo: Zoo, picture) -> None:
+    assert zoo.predict(None, picture(0)).model == "soft"
+
+
+def test_one_bad_picture_fails_in_its_place(zoo: Zoo, picture) -> None:
+    answers = zoo.predict_many("soft", [picture(0), b"", picture(1)])
+    assert [isinstance(answer, ZooError) for answer in answers] == [False, True, False]
+    assert isinstance(answers[2], Prediction)
+    assert answers[2].digit == 2
+
+
+def test_many_pictures_get_what_each_gets_alone(zoo: Zoo, mnist: Labelled) -> None:
+    pictures = list(mnist.images[:300])
+    for alone, together in zip(
+        [zoo.predict("soft", p) for p in pictures], zoo.predict_many("soft", pictures), strict=True
+    ):
+        assert isinstance(together, Prediction)
+        np.testing.assert_allclose(alone.probabilities, together.probabilities, atol=1e-6)
+
+
+def test_a_blank_picture_is_answered_and_said_to_be_blank(zoo: Zoo) -> None:
+    answer = zoo.predict("soft", np.full((50, 50), 255, np.uint8))
+    assert (answer.rejected, answer.reason) == (True, "blank")
+    assert sum(answer.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (np.zeros((3, 3), np.float32), PictureBroken),
+        (np.zeros((3, 3, 2), np.uint8), PictureBroken),
+        (np.zeros((0, 3), np.uint8), PictureBroken),
+        ("a\0b", PictureBroken),
+        ("x" * 5000, PictureBroken),
+        (b"plain text", PictureUnsupported),
+    ],
+)
+def test_what_is_no_picture_is_refused(zoo: Zoo, source: object, error: type[ZooError]) -> None:
+    with pytest.raises(error):
+        zoo.predict("soft", source)  # type: ignore[arg-type]
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_read_whole(zoo: Zoo, tmp_path: Path) -> None:
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(10_000_000_000)  # a hole: it takes no room
+    with pytest.raises(PictureTooLarge, match=r"the limit is 16 MB"):
+        zoo.predict("soft", tmp_path / "large.png")
+
+
+def test_the_box_of_a_large_picture_is_in_its_own_pixels(zoo: Zoo) -> None:
+    large = np.full((2400, 2400), 255, np.uint8)
+    large[400:2000, 1100:1300] = 0
+    import io
+
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(large).save(content, "PNG")
+    trace = zoo.predict("soft", content.getvalue()).trace
+    assert trace is not None
+    assert trace.box is not None
+    np.testing.assert_allclose(trace.box, (1100, 400, 1300, 2000), atol=40)
+
+
+def test_an_unknown_model_gets_a_close_match(zoo: Zoo) -> None:
+    with pytest.raises(UnknownModel, match=r'There is no model "sotf"\. Did you mean "soft"'):
+        zoo.predict("sotf", b"")
+
+
+def test_threads_get_their_own_answers(zoo: Zoo, mnist: Labelled) -> None:
+    def ask(index: int) -> bool:
+        size = 1 + index % 3
+        alone = zoo.predict("soft", mnist.images[index]).probabilities
+        many = zoo.predict_many("soft", list(mnist.images[index : index + size]))[0]
+        return isinstance(many, Prediction) and np.allclose(alone, many.probabilities, atol=1e-6)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(200)))
+
+
+def test_models_loaded_by_many_threads_leave_stderr_as_it_was(trained: Path) -> None:
+    code = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from zoo import Zoo
+zoos = [Zoo.open(sys.argv[1], environ={}) for _ in range(8)]
+with ThreadPoolExecutor(8) as threads:
+    list(threads.map(lambda zoo: zoo.model("soft").load(), zoos))
+print("still here", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(trained)], capture_output=True, text=True, timeout=60)
+    assert done.stderr == "still here\n"
