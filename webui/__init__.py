@@ -9,23 +9,43 @@ decodes, normalises or scores. It imports `zoo`, never the other way round.
 
 from __future__ import annotations
 
-from flask import Flask
+from io import BytesIO
+from typing import IO, TYPE_CHECKING
+
+from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
 from webui import api, errors, pages
 from zoo.zoo import Zoo
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 __all__ = ["create_app"]
 
 
-def create_app(zoo: Zoo | None = None) -> Flask:
+class InMemory(Request):
+    """A request whose uploads stay in memory, where the server holds the body already; no temporary file is written."""
+
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        return BytesIO()
+
+
+class Front(Flask):
+    """The app, and beside it what answers for requests that the server refuses; see `webui.bridge`."""
+
+    request_class = InMemory
+    refusals: WSGIApplication
+
+
+def create_app(zoo: Zoo | None = None) -> Front:
     """The app that serves a zoo; None opens the working folder's. Raises SettingsError when its settings are wrong.
 
     Models are loaded when they are first asked; `zoo.warm()` beforehand loads them all.
     """
     zoo = Zoo.open() if zoo is None else zoo
-    app = Flask(__name__)
+    app = Front(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(zoo.settings.server.max_body_mb * 1_000_000)
     assert isinstance(app.json, DefaultJSONProvider)
     app.json.sort_keys = False
@@ -33,5 +53,5 @@ def create_app(zoo: Zoo | None = None) -> Flask:
     Babel(app, locale_selector=pages.locale)
     app.register_blueprint(api.routes(zoo))
     app.register_blueprint(pages.routes(zoo))
-    errors.handle(app, zoo, pages.page)
+    app.refusals = errors.handle(app, zoo, pages.page)
     return app

@@ -52,12 +52,22 @@ class _Gone(Exception):
 class Bridge:
     """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
 
-    The app is called from `threads` threads. Refusals are JSON, {"error": …}: 413 for a body over the limit, 408 for
-    one that takes too long, 503 when the large bodies of the moment take too much memory.
+    The app is called from `threads` threads. It is not asked what is refused: 413 for a body over the limit, 408 for
+    one that takes too long, 503 when the large bodies of the moment take too much memory. The answer then is what
+    `refusals` says, a WSGI app that finds the status and the message in `environ["zoo.refusal"]`, or else JSON.
     """
 
-    def __init__(self, app: WSGIApplication, *, max_body: int, body_seconds: float, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        max_body: int,
+        body_seconds: float,
+        threads: int = THREADS,
+        refusals: WSGIApplication | None = None,
+    ) -> None:
         self._app = app
+        self._refusals = refusals
         self._max_body = max_body
         self._body_seconds = body_seconds
         self._held = 0  # bytes of the bodies that are being read or answered
@@ -120,8 +130,13 @@ class Bridge:
             raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are being sent. Try again shortly.")
 
     async def _refuse(self, refusal: _Refused, environ: WSGIEnvironment, receive: Receive, send: Send) -> None:
-        answer = _json(str(refusal))
-        headers = [*_JSON, (b"content-length", b"%d" % len(answer)), (b"connection", b"close")]
+        answer, headers = _json(str(refusal)), list(_JSON)
+        if self._refusals is not None:
+            told = environ | {"zoo.refusal": (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
+            call = _Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""})
+            answer, headers = (await self._step(call, call.begin))[0] or b"", call.headers
+        headers = [header for header in headers if header[0].lower() != b"content-length"]
+        headers += [(b"content-length", b"%d" % len(answer)), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
         await send({"type": "http.response.body", "body": answer})
         sending = refusal.status != HTTPStatus.REQUEST_TIMEOUT and "HTTP_EXPECT" not in environ

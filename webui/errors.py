@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, jsonify, request
 from flask_babel import format_decimal, gettext
@@ -22,6 +23,9 @@ from zoo.errors import (
 )
 from zoo.zoo import Zoo
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 """What every answer to a program carries."""
 
@@ -32,6 +36,14 @@ class BadRequest(ZooError):
 
 class NoPicture(BadRequest):
     """A request without a picture."""
+
+
+class Refused(ZooError):
+    """A request that the server did not pass on, with the HTTP status that it gave as the reason."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 STATUS: dict[type[ZooError], int] = {
@@ -59,6 +71,8 @@ class Notice:
 def status_of(error: ZooError | HTTPException) -> int:
     if isinstance(error, HTTPException):
         return error.code or 500
+    if isinstance(error, Refused):
+        return error.status
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
 
 
@@ -126,6 +140,10 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
             gettext("This file is not a picture that can be read"),
             gettext("Choose a PNG, JPEG, GIF, WebP or BMP picture."),
         )
+    if status == 408:
+        return gettext("This upload took too long"), gettext("Choose a smaller picture, or try again on a faster line.")
+    if isinstance(error, Refused) and status == 503:
+        return gettext("Too much is being sent just now"), gettext("Please try again in a moment.")
     if status == 503:
         return gettext("This model cannot answer now"), gettext("Choose another one: the others go on answering.")
     if status == 404:
@@ -143,8 +161,11 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
     return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
 
 
-def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> None:
-    """Answer every mishap of an app: JSON, or a page for those whose Accept names text/html."""
+def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplication:
+    """Answer every mishap of an app: JSON, or a page for those whose Accept names text/html.
+
+    Returns a WSGI app that answers in the same way what the server refuses; see `webui.bridge`.
+    """
 
     def answer(error: ZooError | HTTPException) -> Response:
         status = status_of(error)
@@ -170,3 +191,9 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> None:
     @app.errorhandler(HTTPException)
     def from_http(error: HTTPException) -> Response:
         return answer(error)
+
+    def refusals(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with app.request_context(environ):
+            return answer(Refused(*environ["zoo.refusal"]))(environ, start_response)
+
+    return refusals

@@ -327,7 +327,9 @@ def _work(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
         max_body = int(settings.max_body_mb * 1_000_000)
-        bridge = Bridge(app_loader(), max_body=max_body, body_seconds=settings.body_seconds)
+        app = app_loader()
+        refusals = getattr(app, "refusals", None)
+        bridge = Bridge(app, max_body=max_body, body_seconds=settings.body_seconds, refusals=refusals)
         granian = _Granian(bridge, listener, settings)
     except (Exception, SystemExit) as error:
         news.send(_reason(error))

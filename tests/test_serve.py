@@ -1,0 +1,111 @@
+"""`zoo serve` as a process of its own, answering real HTTP, whatever is sent to it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from conftest import flip_byte
+from serving import Served, serving
+
+SERVE = [sys.executable, "-m", "zoo", "serve", "--port", "0"]
+PAGE = {"Accept": "text/html", "Accept-Language": "pt-BR"}
+
+
+@pytest.fixture(scope="module")
+def served(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A zoo of `soft` and of `hurt`, whose weights have changed by a byte."""
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("served") / "zoo"))
+    shutil.copytree(folder / "checkpoints/soft/1", folder / "checkpoints/hurt/1")
+    shutil.copy(folder / "plugins/soft.py", folder / "plugins/hurt.py")
+    card = folder / "checkpoints/hurt/1/card.json"
+    card.write_text(card.read_text().replace('"soft"', '"hurt"'))
+    flip_byte(folder / "checkpoints/hurt/1/model.weights.h5")
+    (folder / "plugins/bad.py").write_text("import nowhere_to_be_found\n")
+    with serving(SERVE, folder) as running:
+        yield running
+
+
+def predict(served: Served, name: str, content: bytes, **more: object) -> requests.Response:
+    url = f"{served.url}/predict_{name}"
+    return requests.post(url, files={"file": ("digit.png", content)}, timeout=30, **more)  # type: ignore[arg-type]
+
+
+def test_it_reads_a_digit(served: Served, picture) -> None:
+    answer = predict(served, "soft", picture(0)).json()
+    assert (answer["digit"], answer["model"], answer["checkpoint"]) == (7, "soft", "soft/1")
+    assert len(answer["probabilities"]) == 10
+
+
+def test_the_page_reads_a_digit(served: Served, picture) -> None:
+    form = {"model_type": "soft"}
+    page = requests.post(served.url, data=form, files={"file": ("digit.png", picture(0))}, headers=PAGE, timeout=30)
+    assert page.status_code == 200
+    assert 'lang="pt-BR"' in page.text
+    assert "soft" in page.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "said"),
+    [
+        ("soft", b"", 400, "The picture is empty"),
+        ("soft", b"no picture", 415, "not a picture"),
+        ("soft", b"\x89PNG\r\n\x1a\n", 400, "truncated"),
+        ("soft", bytes(30_000_000), 413, "more than 20 MB, the limit (server.max_body_mb)"),
+        ("sofft", b"", 404, 'Did you mean "soft"?'),
+        ("hurt", b"", 503, "model.weights.h5 has changed since it was saved"),
+        ("bad", b"", 503, "plugins/bad.py:1: it raised ModuleNotFoundError"),
+    ],
+)
+def test_what_is_wrong_gets_its_status_and_the_others_are_served_on(
+    served: Served, picture, name: str, content: bytes, status: int, said: str
+) -> None:
+    answer = predict(served, name, content)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    assert said in answer.json()["error"]
+    assert predict(served, "soft", picture(0)).json()["digit"] == 7
+
+
+def test_readers_of_html_get_a_page_in_their_language_even_for_what_the_server_refuses(served: Served) -> None:
+    answer = predict(served, "soft", bytes(30_000_000), headers=PAGE)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (413, "text/html; charset=utf-8")
+    assert "Esta imagem é grande demais" in answer.text
+
+
+def test_a_hundred_uploads_that_stop_half_way_hold_up_nobody(served: Served, picture) -> None:
+    address = (urlsplit(served.url).hostname or "", urlsplit(served.url).port or 0)
+    stalled = [socket.create_connection(address) for _ in range(100)]
+    try:
+        for connection in stalled:
+            connection.sendall(b"POST /predict_soft HTTP/1.1\r\nHost: zoo\r\nContent-Length: 1000\r\n\r\nhalf")
+        for _ in range(20):
+            assert predict(served, "soft", picture(0)).json()["digit"] == 7
+    finally:
+        for connection in stalled:
+            connection.close()
+
+
+def test_a_taken_port_is_refused_in_one_line(served: Served, trained: Path, run) -> None:
+    port = str(urlsplit(served.url).port)
+    done = run("serve", "--port", port, cwd=trained)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"zoo: Port {port} of 127.0.0.1 is in use. Stop what uses it, or choose another: zoo serve --port "
+        f"{int(port) + 1 if int(port) < 65535 else int(port) - 1}.\n"
+    )
+
+
+def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folder: Path, run) -> None:
+    shutil.rmtree(zoo_folder / "checkpoints")
+    (zoo_folder / "checkpoints").touch()
+    done = run("serve", "--port", "0", cwd=zoo_folder)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "it should be the folder of checkpoints, and is a file" in done.stderr
