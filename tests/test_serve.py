@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-
 from conftest import flip_byte
 from serving import Served, serving
 
