@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -423,6 +424,24 @@ def test_no_request_fails_under_load_while_idle_connections_pile_up(served: Serv
             thread.join(30)
     assert not any(thread.is_alive() for thread in callers)
     assert not failures
+
+
+@pytest.mark.long
+def test_the_zoo_is_served_until_sigterm(root: Path) -> None:
+    """As users start it: the command prints where it listens, and serves the folder's zoo."""
+    command = [sys.executable, "-m", "zoo", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127.0.0.1:(\d+)", process.stdout.readline())
+            assert found
+            with closing(HTTPConnection("127.0.0.1", int(found[1]), timeout=15)) as connection:
+                connection.request("GET", "/livez")
+                assert connection.getresponse().status == 200
+            process.terminate()
+            assert process.wait(15) == 0
+        finally:
+            process.kill()
 
 
 def in_bridge(app: Any, body: list[bytes], **more: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,137 @@
+"""One worker process of the server: Granian's HTTP in an event loop, and through the bridge the WSGI app."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from webui.bridge import Bridge
+from zoo.errors import ZooError
+from zoo.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+BACKLOG = 1024  # connections that wait to be accepted
+CONNECTIONS = 4000  # open connections of a worker, if the system's limit of open files can be raised to that
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Granian(Server):
+    """Granian in this process's event loop, on a socket that is bound already."""
+
+    def __init__(self, app: Bridge, listener: socket.socket, settings: ServerSettings) -> None:
+        super().__init__(
+            app,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=int(settings.body_seconds * 1000)),
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=_connections(),
+            log_level=LogLevels.error,
+            log_dictconfig={"handlers": _TO_STDERR},
+        )
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        descriptor = self._listener.detach()
+        arguments = {"linux": (descriptor, False, BACKLOG), "win32": (descriptor,)}
+        holder: Any = SocketHolder
+        self._ssp, self._shd = None, holder(*arguments.get(sys.platform, (descriptor, False)))
+
+
+_TO_STDERR = {
+    name: {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}
+    for name in ("console", "access")
+}
+
+
+def _connections() -> int:
+    if sys.platform == "win32":
+        return CONNECTIONS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = 100  # files of other kinds
+    files = CONNECTIONS + spare if hard == resource.RLIM_INFINITY else min(CONNECTIONS + spare, hard)
+    if resource.RLIM_INFINITY != soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(1, files - spare)
+
+
+def work(
+    app_loader: Callable[[], WSGIApplication], settings: ServerSettings, listener: socket.socket, news: Connection
+) -> None:
+    """A worker process, from its start to its end."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        max_body = int(settings.max_body_mb * 1_000_000)
+        app = app_loader()
+        refusals = getattr(app, "refusals", None)
+        bridge = Bridge(app, max_body=max_body, body_seconds=settings.body_seconds, refusals=refusals)
+        granian = _Granian(bridge, listener, settings)
+    except (Exception, SystemExit) as error:
+        news.send(_reason(error))
+        sys.exit(1)
+    granian.on_startup(partial(news.send, None))
+    asyncio.run(_run(granian))
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ZooError):
+        return str(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"The app cannot be loaded: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})."
+
+
+async def _run(granian: Server) -> None:
+    """Serve until a signal, or until the supervisor is gone; then end the process.
+
+    It ends here, not by Python's own clean-up: that would run under Granian's threads, which may abort, and take the
+    signals' handlers away while more signals may come.
+    """
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        with suppress(RuntimeError):  # the loop has just ended
+            loop.call_soon_threadsafe(granian.stop)
+
+    def outlive() -> None:
+        supervisor = multiprocessing.parent_process()
+        if supervisor is not None:
+            supervisor.join()
+            stop()
+
+    for number in SIGNALS:
+        try:
+            loop.add_signal_handler(number, granian.stop)
+        except NotImplementedError:  # on Windows, where the loop wakes for signals by itself
+            signal.signal(number, stop)
+    threading.Thread(target=outlive, name="outlive", daemon=True).start()
+    await granian.serve()
+    unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+    if unfinished:  # of clients who have left; what the app began for them it may end
+        await asyncio.wait(unfinished)
+    sys.stdout.flush()
+    os._exit(0)
