@@ -134,7 +134,10 @@ class Bridge:
         if self._refusals is not None:
             told = environ | {"zoo.refusal": (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
             call = _Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""})
-            answer, headers = (await self._step(call, call.begin))[0] or b"", call.headers
+            try:
+                answer, headers = (await self._step(call, call.begin))[0] or b"", call.headers
+            except Exception:
+                log.exception("the answer to a refused request failed")
         headers = [header for header in headers if header[0].lower() != b"content-length"]
         headers += [(b"content-length", b"%d" % len(answer)), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
