@@ -57,7 +57,7 @@ def serving(command: Sequence[str | Path], cwd: Path, patience: float = 60) -> I
             url = found.group() if found else ""
         yield Served(url, process, time.monotonic() - start)
         assert process.poll() is None, "the server ended by itself"
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches all of its processes
         rest, _ = process.communicate(timeout=20)
         assert "Traceback" not in rest
     finally:
