@@ -21,6 +21,15 @@ Batch = NDArray[np.float32]
 Scores = NDArray[np.float32]
 """Probabilities, (n, k), rows summing to 1 within 1e-5; or logits of the same shape."""
 
+Plane = NDArray[np.float32]
+"""Levels of a picture, (height, width), or with its channels (height, width, c)."""
+
+Mask = NDArray[np.bool_]
+"""A part of a picture, (height, width)."""
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels, the last two outside."""
+
 Polarity = Literal["light-on-dark", "dark-on-light"]
 
 
