@@ -18,7 +18,7 @@ LAYERS = [
     {"ink"},
     {"fitting"},
     {"defaults", "plugins"},
-    {"training", "evaluation", "models"},
+    {"training", "evaluation", "models", "starter"},
     {"zoo"},
     {"checking", "listings"},
     {"webui"},

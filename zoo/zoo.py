@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import datasets, defaults, files, images, plugins, training
+from zoo import datasets, defaults, images, plugins, training
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
@@ -29,60 +28,13 @@ from zoo.evaluation import evaluate
 from zoo.models import Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
+from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Trace
 
 log = logging.getLogger("zoo")
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image
 """A picture: its bytes, a path, or the decoded array."""
-
-FOUND_A_ZOO = "zoo init my-zoo && cd my-zoo"
-
-
-def starter() -> Path:
-    """The zoo that comes with the package; in an editable install, the root of the repo."""
-    package = Path(__file__).parent
-    carried = package / "starter"
-    return carried if carried.is_dir() else package.parent
-
-
-def locate(folder: Path | None = None) -> Path:
-    """The folder that was named, or the working folder if it has a settings.toml, or else the starter.
-
-    Raises SettingsError when the folder that was named has no settings.toml.
-    """
-    if folder is None:
-        return Path.cwd() if (Path.cwd() / FILE).is_file() else starter()
-    if not (folder / FILE).is_file():
-        raise SettingsError([f"{folder} has no {FILE}. Make a zoo there: zoo init {folder}."])
-    return folder
-
-
-def init(folder: Path) -> Path:
-    """Copy the starter zoo into a folder that has none, settings.toml last, and return the folder.
-
-    Raises ZooError when something of a zoo is there already; nothing is overwritten.
-    """
-    source = starter()
-    for name in (FILE, "plugins", "checkpoints"):
-        if (folder / name).exists():
-            raise ZooError(
-                f"{folder / name} is there already; nothing was changed. Choose another folder: zoo init DIR."
-            )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("plugins", "checkpoints"):
-            shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-        files.write(folder / FILE, (source / FILE).read_bytes())
-    except BaseException as error:
-        for name in ("plugins", "checkpoints"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        if isinstance(error, OSError):  # copytree's own Error holds a list of all that failed
-            raise ZooError(
-                f"{folder} cannot be written: {error.strerror or 'not all files could be copied'}."
-            ) from error
-        raise
-    return folder
 
 
 class Zoo:
@@ -177,7 +129,7 @@ class Zoo:
     @property
     def is_starter(self) -> bool:
         """Whether this is the zoo that an installed package carries, which stays as it came."""
-        return self.root == (Path(__file__).parent / "starter").resolve()
+        return self.root == CARRIED.resolve()
 
     @property
     def default_model(self) -> str:
@@ -285,7 +237,9 @@ class Zoo:
         if model.family is None or model.hooks is None:
             raise ModelUnavailable(f'Model "{name}": {model.problem}')
         if self.is_starter:
-            raise TrainingError(f"This is the starter zoo, which stays as it came. Make your own first: {FOUND_A_ZOO}.")
+            raise TrainingError(
+                "This is the starter zoo, which stays as it came. Make your own first: zoo init my-zoo && cd my-zoo."
+            )
         changes = {**(model.family.settings.fast if fast else {}), **(overrides or {})}
         own = model.settings.model_dump(mode="json")
         settings, wrong = validate(

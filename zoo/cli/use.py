@@ -91,7 +91,7 @@ def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 def init(folder: Path) -> None:
     """Make a zoo of your own in FOLDER (default: this one): the starter's settings, plugins and checkpoints."""
-    from zoo.zoo import init as copy_starter
+    from zoo.starter import init as copy_starter
 
     root = copy_starter(folder)
     enter = "" if root == Path() else f"cd {root} && "

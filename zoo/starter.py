@@ -1,0 +1,57 @@
+"""Which folder is the zoo, and the starter zoo that comes with the package."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from zoo import files
+from zoo.errors import SettingsError, ZooError
+from zoo.settings import FILE
+
+CARRIED = Path(__file__).parent / "starter"
+"""Where an installed package carries the starter; an editable install has no such folder."""
+
+
+def starter() -> Path:
+    """The zoo that comes with the package; in an editable install, the root of the repo."""
+    return CARRIED if CARRIED.is_dir() else CARRIED.parent.parent
+
+
+def locate(folder: Path | None = None) -> Path:
+    """The folder that was named, or the working folder if it has a settings.toml, or else the starter.
+
+    Raises SettingsError when the folder that was named has no settings.toml.
+    """
+    if folder is None:
+        return Path.cwd() if (Path.cwd() / FILE).is_file() else starter()
+    if not (folder / FILE).is_file():
+        raise SettingsError([f"{folder} has no {FILE}. Make a zoo there: zoo init {folder}."])
+    return folder
+
+
+def init(folder: Path) -> Path:
+    """Copy the starter zoo into a folder that has none, settings.toml last, and return the folder.
+
+    Raises ZooError when something of a zoo is there already; nothing is overwritten.
+    """
+    source = starter()
+    for name in (FILE, "plugins", "checkpoints"):
+        if (folder / name).exists():
+            raise ZooError(
+                f"{folder / name} is there already; nothing was changed. Choose another folder: zoo init DIR."
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("plugins", "checkpoints"):
+            shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        files.write(folder / FILE, (source / FILE).read_bytes())
+    except BaseException as error:
+        for name in ("plugins", "checkpoints"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        if isinstance(error, OSError):  # copytree's own Error holds a list of all that failed
+            raise ZooError(
+                f"{folder} cannot be written: {error.strerror or 'not all files could be copied'}."
+            ) from error
+        raise
+    return folder
