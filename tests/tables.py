@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -25,11 +26,14 @@ def models(root: Path) -> str:
 
 def settings(root: Path) -> str:
     """What every model takes in its table of settings.toml."""
+    from pydantic import BaseModel
+
     from zoo.settings import ModelSettings
 
     rows = ["| setting | default | what it is |", "|---|---|---|"]
     for name, field in ModelSettings.model_fields.items():
-        rows.append(f"| `{name}` | `{field.default!r}` | {field.description} |".replace("'", '"'))
+        default = "a table" if isinstance(field.default, BaseModel) else f"`{json.dumps(field.default)}`"
+        rows.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(rows)
 
 

@@ -71,7 +71,7 @@ def test_a_bad_plugin_is_set_aside_and_the_others_run(zoo_folder: Path, picture,
     (zoo_folder / "plugins" / "bad.py").write_text(text)
     zoo = Zoo.open(zoo_folder, environ={})
     assert problem in zoo.plugins.quarantined["bad"].problem
-    with pytest.raises(ModelUnavailable, match='plugin "bad" is set aside'):
+    with pytest.raises(ModelUnavailable, match='Plugin "bad" is set aside'):
         zoo.predict("bad", picture(0))
     assert zoo.predict("soft", picture(0)).digit == 7
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import sys
@@ -25,7 +26,9 @@ def served(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     shutil.copytree(folder / "checkpoints/soft/1", folder / "checkpoints/hurt/1")
     shutil.copy(folder / "plugins/soft.py", folder / "plugins/hurt.py")
     card = folder / "checkpoints/hurt/1/card.json"
-    card.write_text(card.read_text().replace('"soft"', '"hurt"'))
+    facts = json.loads(card.read_text().replace('"soft"', '"hurt"'))
+    del facts["seal"]
+    card.write_text(json.dumps(facts))
     flip_byte(folder / "checkpoints/hurt/1/model.weights.h5")
     (folder / "plugins/bad.py").write_text("import nowhere_to_be_found\n")
     with serving(SERVE, folder) as running:

@@ -35,7 +35,7 @@ HEADERS = {
 }
 BUILT_IN = (
     lazy_gettext("Convolutional network: two convolutions with max-pooling, then a dense layer"),
-    lazy_gettext("Small dense network on the bare pixels; with hidden_units = 0 a truly linear classifier"),
+    lazy_gettext("Small dense network on the bare pixels"),
 )
 """What the zoo's own plugins say of themselves, for the translators; the page translates a summary that it knows."""
 

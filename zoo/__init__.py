@@ -30,6 +30,10 @@ _HOMES = {
 __all__ = ["ModelSettings", "NoInk", "Prediction", "Trace", "Zoo", "ZooError", "hookimpl"]
 
 
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")

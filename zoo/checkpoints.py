@@ -7,6 +7,8 @@ an evaluation. A folder whose name starts with a dot, or that has no card, is no
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -72,6 +74,7 @@ class Card(BaseModel):
     software: dict[str, str]
     evaluation: Evaluation | None = None
     files: dict[str, FileFact]
+    seal: str | None = Field(None, description="SHA-256 of all the rest, as sorted JSON; see `Catalogue.card`")
 
     @property
     def ref(self) -> str:
@@ -110,7 +113,8 @@ class Catalogue:
         """Read a card. Raises UnknownCheckpoint when there is none, ModelUnavailable when it is damaged."""
         path = self.path(model, version) / CARD
         try:
-            card = Card.model_validate_json(path.read_bytes())
+            content = path.read_bytes()
+            card = Card.model_validate_json(content)
         except FileNotFoundError as error:
             raise UnknownCheckpoint(self._none(model, str(version))) from error
         except OSError as error:
@@ -124,6 +128,10 @@ class Catalogue:
                 f"Checkpoint {model}/{version}: its {CARD} is damaged ({where}: {first['msg']}). "
                 f"Restore {model}/{version} from a copy, or select another version."
             ) from error
+        if card.seal is not None and card.seal != _seal(json.loads(content)):
+            raise ModelUnavailable(
+                f"Checkpoint {model}/{version}: its {CARD} has changed since it was written. Restore it from a copy."
+            )
         if (card.model, card.version) != (model, version):
             raise ModelUnavailable(
                 f"Checkpoint {model}/{version}: its {CARD} says that it is {card.ref}. "
@@ -226,4 +234,11 @@ class Catalogue:
 
 
 def _json(card: Card) -> bytes:
-    return card.model_dump_json(indent=1).encode() + b"\n"
+    facts = card.model_dump(mode="json")
+    return json.dumps(facts | {"seal": _seal(facts)}, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _seal(facts: Mapping[str, Any]) -> str:
+    """What tells a damaged card from a whole one; it is no signature."""
+    rest = {name: fact for name, fact in facts.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

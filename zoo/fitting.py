@@ -40,6 +40,11 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     images = tf.constant(data.images)
     classes = tf.constant(data.classes.astype(np.int32))
     probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
+    if model.output_shape[-1] != len(data.labels):
+        raise TrainingError(
+            f"The network has {model.output_shape[-1]} outputs; the data has {len(data.labels)} classes. "
+            f"Let build end in a layer of {len(data.labels)} units."
+        )
     loss = _loss(settings, probabilities, len(data.labels))
     optimizer, rate = _optimizer(settings, steps)
     optimizer.build(model.trainable_variables)

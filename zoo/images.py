@@ -87,7 +87,7 @@ def decode_reduced(data: bytes, limits: PictureSettings) -> tuple[Image, int]:
         raise PictureBroken("The picture is empty: 0 bytes arrived. Send the file's content.")
     if len(data) > limits.max_mb * 1e6:
         raise PictureTooLarge(
-            f"The picture has {len(data) / 1e6:.1f} MB; the limit is {limits.max_mb:g} MB (pictures.max_mb). {_SMALLER}"
+            f"The picture has more than {limits.max_mb:g} MB, the limit (pictures.max_mb). {_SMALLER}"
         )
     name, reader = _recognise(data)
     if name == "JPEG" and data.count(b"\xff\xda") > SCANS:

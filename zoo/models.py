@@ -116,7 +116,7 @@ class Model:
 
     def _inspect(self, owner: str, version: int) -> tuple[Card, ModelSettings]:
         if self.family is None or self.hooks is None:
-            raise ModelUnavailable(f'Model "{self.name}": {self.problem}')
+            raise ModelUnavailable(self.problem or f'Model "{self.name}" has no plugin.')
         card = self._catalogue.card(owner, version)
         if card.plugin != self.family.name:
             raise ModelUnavailable(

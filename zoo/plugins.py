@@ -92,7 +92,7 @@ class Plugins:
                 family = replace(family, warnings=(warning,))
             self.families[name] = family
         if key in self.quarantined:
-            log.warning("plugin %s is set aside: %s", key, self.quarantined[key].problem)
+            log.info("plugin %s is set aside: %s", key, self.quarantined[key].problem)
 
 
 def find(folder: Path) -> Plugins:

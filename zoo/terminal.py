@@ -43,6 +43,11 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
+def count(n: int, what: str) -> str:
+    """`1 epoch`, `3 epochs`."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 def duration(seconds: float) -> str:
     """`1:02:03`, or `2:03` below an hour."""
     minutes, rest = divmod(round(seconds), 60)
@@ -61,16 +66,15 @@ class Bar:
 
     def begin(self, model: str, epochs: int, done: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._epochs = epochs
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=8),
             TextColumn("{task.fields[facts]}"),
-            TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
+            TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
             speed_estimate_period=120,
         )
@@ -93,7 +97,7 @@ class Bar:
 
     def _show(self, done: float, epoch: int, facts: Mapping[str, float]) -> None:
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, facts=f"epoch {epoch}/{self._epochs}  {_facts(facts)}")
+            self._progress.update(self._task, completed=done, facts=f"epoch {epoch}/{self._epochs} {_short(facts)}")
 
 
 class Lines:
@@ -105,7 +109,7 @@ class Lines:
     def begin(self, model: str, epochs: int, done: int) -> None:
         self._epochs = epochs
         start = f", from epoch {done + 1}" if done else ""
-        print(f"training {model} for {epochs} epochs{start}", file=sys.stderr, flush=True)
+        print(f"training {model} for {count(epochs, 'epoch')}{start}", file=sys.stderr, flush=True)
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         pass
@@ -124,6 +128,14 @@ class Lines:
 
     def close(self) -> None:
         pass
+
+
+def _short(facts: Mapping[str, float]) -> str:
+    """The same for a live line, which has to fit into 80 columns."""
+    shown = [f"loss {facts['loss']:.3f}"] if "loss" in facts else []
+    shown += [f"acc {percent(facts['accuracy'])}"] if "accuracy" in facts else []
+    shown += [f"val {percent(facts['val_accuracy'])}"] if "val_accuracy" in facts else []
+    return " ".join(shown)
 
 
 def _facts(facts: Mapping[str, float]) -> str:

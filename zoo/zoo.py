@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,13 @@ from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validat
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Trace
 
+if TYPE_CHECKING:
+    import PIL.Image
+
 log = logging.getLogger("zoo")
 
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | Image
-"""A picture: its bytes, a path, or the decoded array."""
+Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Image | PIL.Image.Image"
+"""A picture: its bytes, a path, an open file, a decoded array (or Pillow's picture)."""
 
 
 class Zoo:
@@ -88,7 +91,7 @@ class Zoo:
         for name, entry in entries.items():
             plugin, table = entry.plugin or name, ("models", name)
             if plugin in quarantined:
-                problem = f'plugin "{plugin}" is set aside: {quarantined[plugin].problem}'
+                problem = f'Plugin "{plugin}" is set aside: {quarantined[plugin].problem}'
                 self.models[name] = Model(name, entry, self.catalogue, plugin, problem=problem)
             elif plugin not in families or families[plugin].addon:
                 known = [known for known, family in families.items() if not family.addon]
@@ -102,6 +105,10 @@ class Zoo:
                 own, wrong = validate(family.settings, entry.model_extra or {}, sources, table, f'plugin "{plugin}"')
                 problems += wrong
                 self.models[name] = Model(name, entry, self.catalogue, plugin, family, own)
+        folder = self.root / self.settings.plugins_folder
+        if problems and not families and not folder.exists():
+            name = self.settings.plugins_folder
+            problems.insert(0, f"{sources.point(('plugins_folder',), name)}: there is no folder {folder}.")
         default = self.settings.default_model
         if default is not None and default not in self.models and not problems:
             problems.append(
@@ -119,11 +126,19 @@ class Zoo:
         for name, model in self.models.items():
             if model.checkpoint == "latest" or model.family is None:
                 continue
+            where = sources.point(("models", name, "checkpoint"), model.checkpoint)
             try:
-                model.select()
+                card = self.catalogue.card(*model.select())
             except UnknownCheckpoint as error:
-                key = ("models", name, "checkpoint")
-                problems.append(f"{sources.point(key, model.checkpoint)}: {error}")
+                problems.append(f"{where}: {error}")
+            except ModelUnavailable:  # damaged: listed, and answered with 503
+                continue
+            else:
+                if card.plugin != model.plugin:
+                    problems.append(
+                        f'{where}: it is a checkpoint of plugin "{card.plugin}", and the model is of plugin '
+                        f'"{model.plugin}". Name one of its own plugin.'
+                    )
         return problems
 
     @property
@@ -197,7 +212,8 @@ class Zoo:
 
     def _decode(self, picture: Source) -> tuple[Image, int]:
         """The decoded picture, and by how much it is smaller than the file says."""
-        if isinstance(picture, np.ndarray):
+        if hasattr(picture, "__array_interface__"):  # NumPy's own, and Pillow's pictures
+            picture = np.asarray(picture)
             if picture.ndim == 3 and picture.shape[2] == 1:
                 picture = picture[..., 0]
             kinds = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (3, 4))
@@ -209,6 +225,8 @@ class Zoo:
             return picture, 1
         if isinstance(picture, bytearray | memoryview):
             picture = bytes(picture)
+        elif hasattr(picture, "read"):
+            picture = picture.read()
         if not isinstance(picture, bytes):
             path = Path(picture)
             try:
@@ -235,7 +253,7 @@ class Zoo:
         """
         model = self.model(name)
         if model.family is None or model.hooks is None:
-            raise ModelUnavailable(f'Model "{name}": {model.problem}')
+            raise ModelUnavailable(model.problem or f'Model "{name}" has no plugin.')
         if self.is_starter:
             raise TrainingError(
                 "This is the starter zoo, which stays as it came. Make your own first: zoo init my-zoo && cd my-zoo."

@@ -74,12 +74,13 @@ def check(ctx: click.Context, as_json: bool) -> None:
     from zoo.checking import check as look
 
     found = look(open_zoo(ctx))
-    errors = [finding for finding in found if finding.level == "error"]
+    errors = sum(finding.level == "error" for finding in found)
+    warnings = sum(finding.level == "warning" for finding in found)
     if as_json:
         echo_json([{"level": f.level, "what": f.what, "text": f.text} for f in found])
     else:
         terminal.table(("", "", ""), [(f.level, f.what, f.text) for f in found])
-        click.echo(f"{len(errors)} error{'s' * (len(errors) != 1)} in {len(found)} findings.", err=True)
+        click.echo(f"{terminal.count(errors, 'error')}, {terminal.count(warnings, 'warning')}.", err=True)
     ctx.exit(1 if errors else 0)
 
 

@@ -57,8 +57,8 @@ def train(
         return
     facts = card.training
     click.echo(
-        f"checkpoint {card.ref}: {facts['epochs']} epochs in {terminal.duration(facts['seconds'])}, validation "
-        f"{terminal.percent(facts.get('val_accuracy'))}\n"
+        f"checkpoint {card.ref}: {terminal.count(facts['epochs'], 'epoch')} in {terminal.duration(facts['seconds'])}, "
+        f"validation {terminal.percent(facts.get('val_accuracy'))}\n"
         f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
     )
     if zoo.model(name).card() != card:

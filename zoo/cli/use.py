@@ -32,7 +32,7 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
     zoo = open_zoo(ctx, flags=flags)
     for name, model in zoo.models.items():
         if trouble := model.trouble():
-            click.echo(f'model "{name}" cannot answer: {trouble}', err=True)
+            click.echo(f"{name} cannot answer: {trouble}", err=True)
     which = "The starter zoo" if zoo.is_starter else "The zoo"
     serve_zoo(zoo, lambda url: click.echo(f"{which} is open: {url} (Ctrl-C closes it)"))
 
@@ -84,7 +84,9 @@ def _pictures(names: tuple[str, ...]) -> Iterator[str]:
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
     if "error" in row:
         return row["file"], "-", "-", row["error"]
-    return row["file"], row["label"], terminal.percent(row["confidence"]), row["reason"] or ""
+    if row["rejected"]:
+        return row["file"], "-", "-", f"nothing to read: {row['reason']}"
+    return row["file"], row["label"], terminal.percent(row["confidence"]), ""
 
 
 @click.command()
