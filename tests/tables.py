@@ -16,6 +16,8 @@ def models(root: Path) -> str:
 
     rows = ["| model | what it is | epochs | parameters | test accuracy | 95 % interval |", "|---|---|---|---|---|---|"]
     for row in listings.models(Zoo.open(root, environ={})):
+        if row.checkpoint is None:
+            continue
         low, high = row.interval or (0, 0)
         rows.append(
             f"| `{row.name}` | {row.summary} | {row.epochs} | {row.parameters:,} "

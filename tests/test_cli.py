@@ -37,6 +37,13 @@ def test_predict_reads_files_folders_and_standard_input(trained: Path, tmp_path:
     assert [answer["digit"] for answer in answers] == [7, 2, 1, 0]
 
 
+def test_the_trace_comes_when_asked_for(trained: Path, picture, run) -> None:
+    done = run("predict", "-", "--json", "--trace", cwd=trained, stdin=picture(0, side=140, ink_dark=True))
+    (answer,) = json.loads(done.stdout)["predictions"]
+    assert (answer["trace"]["polarity"], answer["trace"]["reason"]) == ("dark-on-light", None)
+    assert run("predict", "-", "--trace", cwd=trained, stdin=picture(0)).returncode == 2
+
+
 def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
     trained: Path, tmp_path: Path, picture, run
 ) -> None:

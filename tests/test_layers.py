@@ -16,6 +16,7 @@ LAYERS = [
     {"hookspecs"},
     {"images", "ground", "marks", "datasets", "checkpoints", "runtime"},
     {"ink"},
+    {"augment"},
     {"fitting"},
     {"defaults", "plugins"},
     {"training", "evaluation", "models", "starter"},

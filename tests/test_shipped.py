@@ -55,7 +55,7 @@ def test_their_settings_are_those_of_settings_toml(zoo: Zoo) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", EPOCHS)
+@pytest.mark.parametrize("name", [*EPOCHS, "deep"])
 def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mnist: Labelled, name: str) -> None:
     from zoo.runtime import WEIGHTS, keras_probabilities
     from zoo.training import start_tensorflow

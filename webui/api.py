@@ -50,6 +50,16 @@ def _version() -> int | None:
     return int(text)
 
 
+def _trace() -> bool:
+    """Whether `?trace=1` asks for what preprocessing did. Raises BadRequest when it says neither 1 nor 0."""
+    text = request.args.get("trace", "0")
+    if text not in ("0", "1"):
+        raise BadRequest(
+            f"trace={text[:40]} is neither 1 nor 0. Give ?trace=1 for what preprocessing did to the picture."
+        )
+    return text == "1"
+
+
 def routes(zoo: Zoo) -> Blueprint:
     """`/predict…`, `/api/models`, `/livez` and `/readyz` of a zoo."""
     api = Blueprint("api", __name__)
@@ -58,8 +68,9 @@ def routes(zoo: Zoo) -> Blueprint:
     @api.post("/predict_<name>")
     def predict(name: str | None = None) -> Answer:
         zoo.model(name)
-        version = _version() if request.query_string else None
-        return zoo.predict(name, upload(), version=version).to_dict(), 200, HEADERS
+        if not request.query_string:
+            return zoo.predict(name, upload()).to_dict(), 200, HEADERS
+        return zoo.predict(name, upload(), version=_version()).to_dict(trace=_trace()), 200, HEADERS
 
     @api.get("/api/models")
     def models() -> Answer:

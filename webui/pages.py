@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
-import PIL.Image
 from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import format_decimal, format_percent, get_locale, gettext, lazy_gettext
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -35,6 +32,7 @@ HEADERS = {
 }
 BUILT_IN = (
     lazy_gettext("Convolutional network: two convolutions with max-pooling, then a dense layer"),
+    lazy_gettext("Deep convolutional network: seven convolutions with batch normalisation, trained on varied pictures"),
     lazy_gettext("Small dense network on the bare pixels"),
 )
 """What the zoo's own plugins say of themselves, for the translators; the page translates a summary that it knows."""
@@ -102,9 +100,7 @@ def seen(prediction: Prediction) -> str | None:
     """The picture that the model saw, as a data: URL of a PNG; None when there was nothing to see."""
     if prediction.trace is None or prediction.rejected:
         return None
-    png = io.BytesIO()
-    PIL.Image.fromarray(prediction.trace.seen).save(png, "PNG")
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+    return f"data:image/png;base64,{prediction.trace.to_dict()['seen']}"
 
 
 def why_rejected(reason: str | None) -> str:

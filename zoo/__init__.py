@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.errors import ZooError as ZooError
     from zoo.hookspecs import hookimpl as hookimpl
+    from zoo.settings import Augmentation as Augmentation
     from zoo.settings import ModelSettings as ModelSettings
     from zoo.types import Prediction as Prediction
     from zoo.zoo import Zoo as Zoo
 
 _HOMES = {
+    "Augmentation": "zoo.settings",
     "ModelSettings": "zoo.settings",
     "NoInk": "zoo.errors",
     "Prediction": "zoo.types",
@@ -27,7 +29,7 @@ _HOMES = {
     "ZooError": "zoo.errors",
     "hookimpl": "zoo.hookspecs",
 }
-__all__ = ["ModelSettings", "NoInk", "Prediction", "Trace", "Zoo", "ZooError", "hookimpl"]
+__all__ = ["Augmentation", "ModelSettings", "NoInk", "Prediction", "Trace", "Zoo", "ZooError", "hookimpl"]
 
 
 def __dir__() -> list[str]:

@@ -12,13 +12,15 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo import files
+from zoo.augment import augment
 from zoo.errors import TrainingError
 from zoo.runtime import gives_probabilities
 from zoo.settings import ModelSettings
@@ -49,8 +51,10 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     optimizer, rate = _optimizer(settings, steps)
     optimizer.build(model.trainable_variables)
 
-    def step(places: Any) -> tuple[Any, Any]:
+    def step(places: Any, number: Any) -> tuple[Any, Any]:
         pictures = tf.cast(tf.gather(images, places), tf.float32) / 255
+        if settings.augment.any:
+            pictures = augment(pictures, settings.augment, tf.stack([settings.seed, number]))
         truth = tf.gather(classes, places)
         with tf.GradientTape() as tape:
             scores = model(pictures, training=True)
@@ -63,9 +67,9 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
 
     # XLA compiles convolutions for CPUs six times slower than TensorFlow's own kernels; AutoGraph fails on Python 3.13.
     @tf.function(jit_compile=False, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def take(orders: Any) -> tuple[Any, Any]:
+    def take(orders: Any, first: Any) -> tuple[Any, Any]:
         def add(i: Any, value: Any, right: Any) -> tuple[Any, Any, Any]:
-            v, r = step(orders[i])
+            v, r = step(orders[i], first + i)
             return i + 1, value + v, right + r
 
         _, value, right = tf.while_loop(lambda i, *_: i < tf.shape(orders)[0], add, (0, 0.0, 0.0))
@@ -78,7 +82,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         orders = order[: steps * batch].reshape(steps, batch).astype(np.int32)
         value = right = 0.0
         for at in range(0, steps, STEPS_PER_CALL):
-            v, r = take(tf.constant(orders[at : at + STEPS_PER_CALL]))
+            v, r = take(tf.constant(orders[at : at + STEPS_PER_CALL]), tf.constant(epoch * steps + at))
             value, right = value + float(v), right + float(r)
             done = min(at + STEPS_PER_CALL, steps)
             report.step(epoch, done, steps, {"loss": value / done, "accuracy": right / done})
@@ -88,11 +92,14 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
                 f"Lower learning_rate ({settings.learning_rate})."
             )
         row = {"epoch": epoch, "loss": value / steps, "accuracy": right / steps}
-        row |= _validate(model, loss, data)
+        with _averaged(model, optimizer):
+            row |= _validate(model, loss, data)
         row |= {"learning_rate": float(rate(epoch * steps)), "seconds": time.perf_counter() - start}
         rows.append(row)
         _save(model, optimizer, rows, report)
         report.epoch(row)
+    if settings.ema:
+        optimizer.finalize_variable_values(model.trainable_variables)
     return rows
 
 
@@ -116,13 +123,14 @@ def _optimizer(settings: ModelSettings, steps: int) -> tuple[Any, Callable[[int]
     else:
         schedule = schedules.PiecewiseConstantDecay([total], [peak, peak])
     optimizer: Any
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
     if settings.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, **average)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     elif settings.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(schedule)
+        optimizer = keras.optimizers.Adam(schedule, **average)
     else:
-        optimizer = keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True)
+        optimizer = keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True, **average)
     return optimizer, schedule
 
 
@@ -137,6 +145,21 @@ def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Callable[[Any
         from_logits=not probabilities, label_smoothing=settings.label_smoothing
     )
     return lambda truth, scores: smooth(keras.ops.one_hot(truth, k), scores)
+
+
+@contextmanager
+def _averaged(model: keras.Model, optimizer: Any) -> Iterator[None]:
+    """The model with the moving average of its weights, where one is kept, for the time of a measurement."""
+    if not optimizer.use_ema:
+        yield
+        return
+    kept = [variable.numpy() for variable in model.trainable_variables]
+    optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, kept, strict=True):
+            variable.assign(value)
 
 
 def _validate(model: keras.Model, loss: Callable[[Any, Any], Any], data: Data) -> dict[str, float]:

@@ -64,6 +64,30 @@ class ServerSettings(Table):
     drain_seconds: float = Field(10, gt=0, le=600, description="seconds that requests in flight get at shutdown")
 
 
+class Augmentation(Table):
+    """How training pictures are varied, each by chance up to the strength given; 0 leaves it out."""
+
+    rotate: float = Field(0.0, ge=0, le=90, description="degrees to either side")
+    shear: float = Field(0.0, ge=0, le=60, description="degrees to either side")
+    scale: float = Field(0.0, ge=0, le=1, description="share by which width and height, each by itself, change")
+    shift: float = Field(0.0, ge=0, le=10, description="pixels in every direction")
+    elastic: float = Field(0.0, ge=0, le=5, description="pixels of elastic bending (standard deviation)")
+    thickness: float = Field(0.0, ge=0, le=1, description="share of a pixel that strokes grow or shrink on each side")
+    blur: float = Field(0.0, ge=0, le=1, description="share of a 3x3 blur")
+    contrast: float = Field(0.0, ge=0, lt=1, description="share of the contrast that is lost")
+    noise: float = Field(0.0, ge=0, le=1, description="standard deviation of noise, 1 being black to white")
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is varied."""
+        return any(self.model_dump().values())
+
+    @property
+    def bends(self) -> bool:
+        """Whether pixels change their places."""
+        return any((self.rotate, self.shear, self.scale, self.shift, self.elastic))
+
+
 class ModelSettings(Table):
     """What every model takes; a plugin adds its own in `class Settings(ModelSettings)`.
 
@@ -84,6 +108,10 @@ class ModelSettings(Table):
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay (adamw only)")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label spread over all classes")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept; 0: none"
+    )
+    augment: Augmentation = Field(Augmentation(), description="how training pictures are varied, a table of its own")
     preprocess: Literal["ink", "resize"] = Field(
         "ink", description="ink finds the digit and brings it to MNIST's form; resize only squeezes the picture"
     )

@@ -1,7 +1,9 @@
-"""The values that pass from room to room. NumPy only; nothing here does any work."""
+"""The values that pass from room to room, and how they are written as JSON."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -49,6 +51,21 @@ class Trace:
     shift: tuple[float, float] = (0.0, 0.0)
     reason: str | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; `seen` is a PNG in base64."""
+        import PIL.Image
+
+        png = io.BytesIO()
+        PIL.Image.fromarray(self.seen).save(png, "PNG")
+        return {
+            "seen": base64.b64encode(png.getvalue()).decode(),
+            "polarity": self.polarity,
+            "box": list(self.box) if self.box else None,
+            "scale": self.scale,
+            "shift": list(self.shift),
+            "reason": self.reason,
+        }
+
     def enlarged(self, by: int) -> Trace:
         """The same trace for a picture `by` times as large."""
         if self.box is None:
@@ -77,8 +94,8 @@ class Prediction:
     reason: str | None = None
     trace: Trace | None = field(default=None, repr=False, compare=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form: plain types, `digit` only where there is one, the trace left out."""
+    def to_dict(self, trace: bool = False) -> dict[str, Any]:
+        """The JSON form: plain types, `digit` only where there is one, the trace if asked for and there is one."""
         answer: dict[str, Any] = {"model": self.model, "checkpoint": self.checkpoint, "label": self.label}
         if self.digit is not None:
             answer["digit"] = self.digit
@@ -88,6 +105,8 @@ class Prediction:
             "rejected": self.rejected,
             "reason": self.reason,
         }
+        if trace and self.trace is not None:
+            answer["trace"] = self.trace.to_dict()
         return answer
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -107,3 +110,17 @@ def test_the_list_of_models(client: FlaskClient, zoo: Zoo) -> None:
 def test_health(client: FlaskClient, zoo: Zoo) -> None:
     assert client.get("/livez").json == {"live": True}
     assert client.get("/readyz").json == {"ready": True, "model": zoo.default_model}
+
+
+def test_the_trace_comes_when_asked_for(client: FlaskClient) -> None:
+    asked = said(send(client, "/predict_cnn?trace=1", saved(drawing())))
+    seen = PIL.Image.open(io.BytesIO(base64.b64decode(asked["trace"]["seen"])))
+    assert (seen.size, seen.mode) == ((28, 28), "L")
+    assert asked["trace"]["polarity"] == "dark-on-light"
+    left, top, right, bottom = asked["trace"]["box"]
+    assert 0 <= left < right <= 280
+    assert 0 <= top < bottom <= 280
+    assert "trace" not in said(send(client, "/predict_cnn", saved(drawing())))
+    refused = send(client, "/predict_cnn?trace=yes", saved(drawing()))
+    assert refused.status_code == 400
+    assert said(refused)["error"].startswith("trace=yes is neither 1 nor 0.")

@@ -41,12 +41,15 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
 @click.argument("pictures", nargs=-1, required=True)
 @click.option("--model", "-m", help="Which model reads (default: default_model of the settings).")
 @click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@click.option("--trace", is_flag=True, help="With --json: what preprocessing did, with the picture that the model saw.")
 @as_json
 @click.pass_context
 def predict(
-    ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool
+    ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, trace: bool, as_json: bool
 ) -> None:
     """Read PICTURES: files, folders of them, or - for one on standard input."""
+    if trace and not as_json:
+        raise click.UsageError("--trace goes with --json.")
     zoo = open_zoo(ctx)
     zoo.model(model).load(version)
     failed = 0
@@ -61,7 +64,7 @@ def predict(
                 failed += 1
                 rows.append({"file": name, "error": str(answer)})
             else:
-                rows.append({"file": name, **answer.to_dict()})
+                rows.append({"file": name, **answer.to_dict(trace=trace)})
     if as_json:
         echo_json({"predictions": rows})
     else:

@@ -1,0 +1,60 @@
+"""Deep convolutional network: seven convolutions with batch normalisation, trained on varied pictures.
+
+Two blocks of 3x3, 3x3 and a 5x5 of stride 2, then one 4x4 over what is left: 327,000 parameters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from zoo import Augmentation, ModelSettings, hookimpl
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Settings(ModelSettings):
+    epochs: int = Field(16, ge=1, le=100_000, description="passes over the training pictures")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
+    learning_rate: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
+    schedule: Literal["constant", "cosine", "one_cycle"] = Field("one_cycle", description="learning rate over the run")
+    weight_decay: float = Field(0.02, ge=0, le=1, description="decoupled weight decay (adamw only)")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of the features dropped after each block")
+    width: int = Field(32, ge=4, le=256, description="channels of the first block; the second has twice as many")
+    augment: Augmentation = Augmentation(
+        rotate=12, shear=12, scale=0.12, shift=1.5, elastic=0.6, thickness=0.4, blur=0.3, contrast=0.2
+    )
+
+
+@hookimpl
+def build(settings: Settings) -> keras.Model:
+    from keras import Sequential, layers
+
+    def block(channels: int, size: int, stride: int = 1, padding: str = "same") -> list[keras.Layer]:
+        return [
+            layers.Conv2D(channels, size, strides=stride, padding=padding, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+        ]
+
+    w = settings.width
+    return Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            *block(w, 3, padding="valid"),  # (n, 26, 26, w)
+            *block(w, 3, padding="valid"),  # (n, 24, 24, w)
+            *block(w, 5, stride=2),  # (n, 12, 12, w)
+            layers.Dropout(settings.dropout),
+            *block(2 * w, 3, padding="valid"),  # (n, 10, 10, 2w)
+            *block(2 * w, 3, padding="valid"),  # (n, 8, 8, 2w)
+            *block(2 * w, 5, stride=2),  # (n, 4, 4, 2w)
+            layers.Dropout(settings.dropout),
+            *block(4 * w, 4, padding="valid"),  # (n, 1, 1, 4w)
+            layers.Flatten(),
+            layers.Dropout(settings.dropout),
+            layers.Dense(10),
+        ]
+    )
