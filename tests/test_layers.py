@@ -16,7 +16,7 @@ LAYERS = [
     {"hookspecs"},
     {"images", "ground", "marks", "datasets", "checkpoints", "runtime"},
     {"ink"},
-    {"augment"},
+    {"augment", "strokes"},
     {"fitting"},
     {"defaults", "plugins"},
     {"training", "evaluation", "models", "starter"},

@@ -100,6 +100,12 @@ class ModelSettings(Table):
     epochs: int = Field(10, ge=1, le=100_000, description="passes over the training pictures")
     batch_size: int = Field(128, ge=1, le=55_000, description="pictures per step")
     validation: int = Field(5_000, ge=1, le=50_000, description="training pictures held out to validate on")
+    drawn: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="pictures drawn by rule to train on besides, in ways of writing that MNIST lacks",
+    )
     seed: int = Field(1, ge=0, lt=2**31, description="seed of weights, order and dropout")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoo import datasets, files, fitting
+from zoo import datasets, files, fitting, strokes
 from zoo.checkpoints import Card, Catalogue
 from zoo.errors import PluginError, TrainingError
 from zoo.plugins import Family, Hooks
@@ -131,7 +131,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 
     done = _settle_unfinished(run, resume, progress)
     progress.begin(run.model, run.settings.epochs, done)
-    data = datasets.training_data(run.settings.dataset, run.settings.validation)
+    data = strokes.added(datasets.training_data(run.settings.dataset, run.settings.validation), run.settings)
     keras.utils.set_random_seed(run.settings.seed)
     model = run.hooks.call("build", settings=run.settings)
     if not isinstance(model, keras.Model):
@@ -198,6 +198,7 @@ def _facts(run: Run, model: Any, rows: list[Mapping[str, float]], labels: tuple[
         "data": {
             "name": run.settings.dataset,
             "validation": f"the last {run.settings.validation} training pictures",
+            **({"drawn": f"{run.settings.drawn} pictures of zoo.strokes besides"} if run.settings.drawn else {}),
             "sha256": datasets.fingerprint(run.settings.dataset),
         },
         "labels": list(labels),

@@ -1,0 +1,42 @@
+"""Digits drawn by rule: in MNIST's form, of every class, the same for the same seed, and a help to training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zoo import ModelSettings, Zoo, datasets, strokes
+
+
+def test_drawn_digits_have_mnists_form() -> None:
+    images, classes = strokes.draw(200, seed=3)
+    assert images.shape == (200, 28, 28, 1)
+    assert images.dtype == np.uint8
+    assert (np.bincount(classes) == 20).all()
+    assert (images.max(axis=(1, 2, 3)) > 200).all(), "full ink"
+    ink = images[..., 0].astype(float)
+    middle = (ink.sum(axis=1) @ np.arange(28)) / ink.sum(axis=(1, 2))
+    assert np.abs(middle - 14).max() < 0.6, "centred by mass"
+
+
+def test_the_same_seed_draws_the_same_and_another_others() -> None:
+    np.testing.assert_array_equal(strokes.draw(20, 1)[0], strokes.draw(20, 1)[0])
+    assert (strokes.draw(20, 1)[0] != strokes.draw(20, 2)[0]).any()
+
+
+def test_they_are_trained_on_and_never_validated_on() -> None:
+    plain = datasets.training_data("mnist", 5000)
+    assert strokes.added(plain, ModelSettings()) is plain
+    more = strokes.added(plain, ModelSettings(drawn=30))
+    assert len(more.images) == len(more.classes) == len(plain.images) + 30
+    np.testing.assert_array_equal(more.validation_images, plain.validation_images)
+
+
+@pytest.mark.parametrize("digit", strokes.FORMS)
+def test_every_form_can_be_read(root: object, digit: int) -> None:
+    """What a model never trained on them reads of the ordinary ones shows that they are the digit they are called."""
+    zoo = Zoo.open(root, environ={})  # type: ignore[arg-type]
+    images, classes = strokes.draw(300, seed=11)
+    mine = images[classes == digit]
+    read = [answer.label for answer in zoo.predict_many("cnn", list(mine[..., 0]))]  # type: ignore[union-attr]
+    assert np.mean([label == str(digit) for label in read]) > 0.6
