@@ -11,14 +11,15 @@ import pytest
 
 # From the ground up; a room may import from its own row and from the rows before it.
 LAYERS = [
-    {"errors", "types", "files", "quiet"},
+    {"errors", "types", "files", "quiet", "glyphs", "scenes"},
     {"settings"},
     {"hookspecs"},
     {"images", "ground", "marks", "datasets", "checkpoints", "runtime"},
-    {"ink"},
-    {"augment", "strokes"},
+    {"ink", "pieces"},
+    {"augment", "strokes", "reading"},
     {"fitting"},
     {"defaults", "plugins"},
+    {"calibration"},
     {"training", "evaluation", "models", "starter"},
     {"zoo"},
     {"checking", "listings"},

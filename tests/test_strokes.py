@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo import ModelSettings, Zoo, datasets, strokes
+from zoo import ModelSettings, Zoo, datasets, glyphs, strokes
 
 
 def test_drawn_digits_have_mnists_form() -> None:
@@ -32,7 +32,7 @@ def test_they_are_trained_on_and_never_validated_on() -> None:
     np.testing.assert_array_equal(more.validation_images, plain.validation_images)
 
 
-@pytest.mark.parametrize("digit", strokes.FORMS)
+@pytest.mark.parametrize("digit", glyphs.DIGITS)
 def test_every_form_can_be_read(root: object, digit: int) -> None:
     """What a model never trained on them reads of the ordinary ones shows that they are the digit they are called."""
     zoo = Zoo.open(root, environ={})  # type: ignore[arg-type]

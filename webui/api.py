@@ -61,7 +61,7 @@ def _trace() -> bool:
 
 
 def routes(zoo: Zoo) -> Blueprint:
-    """`/predict…`, `/api/models`, `/livez` and `/readyz` of a zoo."""
+    """`/predict…`, `/read`, `/api/models`, `/livez` and `/readyz` of a zoo."""
     api = Blueprint("api", __name__)
 
     @api.post("/predict")
@@ -71,6 +71,13 @@ def routes(zoo: Zoo) -> Blueprint:
         if not request.query_string:
             return zoo.predict(name, upload()).to_dict(), 200, HEADERS
         return zoo.predict(name, upload(), version=_version()).to_dict(trace=_trace()), 200, HEADERS
+
+    @api.post("/read")
+    def read() -> Answer:
+        """All the digits in a picture; `?model=` names a model other than the default one."""
+        name = request.args.get("model")
+        zoo.model(name)
+        return zoo.read(name, upload(), version=_version()).to_dict(), 200, HEADERS
 
     @api.get("/api/models")
     def models() -> Answer:

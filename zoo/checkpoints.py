@@ -1,7 +1,7 @@
 """The catalogue of checkpoints: `<model>/<version>/` with card, weights, compiled form and history.
 
 A version is a whole number from 1. It is published whole by one rename and never overwritten; only its card may gain
-an evaluation. A folder whose name starts with a dot, or that has no card, is no checkpoint.
+an evaluation or a calibration. A folder whose name starts with a dot, or that has no card, is no checkpoint.
 """
 
 from __future__ import annotations
@@ -53,6 +53,14 @@ class Evaluation(BaseModel):
     mistakes: list[Mistake]
 
 
+class Calibration(BaseModel):
+    """What `zoo train` found on validation pictures, plain and photographed, and on pictures of no digit."""
+
+    temperature: float = Field(gt=0, description="by which the logarithms of the probabilities are divided")
+    threshold: float = Field(ge=0, le=1, description="confidence below which a picture is told to be no digit")
+    rejected: dict[str, float] = Field({}, description="share that the threshold rejects of each kind of pictures")
+
+
 class Card(BaseModel):
     """A checkpoint's facts. Every figure in it is printed again by `zoo train` or `zoo evaluate`."""
 
@@ -72,6 +80,7 @@ class Card(BaseModel):
     parameters: int
     training: dict[str, Any]
     software: dict[str, str]
+    calibration: Calibration | None = None
     evaluation: Evaluation | None = None
     files: dict[str, FileFact]
     seal: str | None = Field(None, description="SHA-256 of all the rest, as sorted JSON; see `Catalogue.card`")
@@ -226,9 +235,9 @@ class Catalogue:
                 raise
             return card
 
-    def write_evaluation(self, card: Card, evaluation: Evaluation) -> Card:
-        """Put an evaluation into a checkpoint's card."""
-        card = card.model_copy(update={"evaluation": evaluation})
+    def amend(self, card: Card, **facts: Any) -> Card:
+        """Put an `evaluation` or a `calibration` into a checkpoint's card."""
+        card = card.model_copy(update=facts)
         files.write(self.path(card.model, card.version) / CARD, _json(card))
         return card
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import keras
 
 STATE = "state.npz"
+NO_CLASS = -1
 STEPS_PER_CALL = 20  # enough to hide the cost of a call, few enough for a lively progress bar and a quick Ctrl-C
 
 
@@ -37,10 +38,11 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     """Train `model` in place for `settings.epochs` and return one row per epoch."""
     import tensorflow as tf
 
-    batch = min(settings.batch_size, len(data.images))
-    steps = len(data.images) // batch  # the last, incomplete batch of an epoch is left to another order
-    images = tf.constant(data.images)
-    classes = tf.constant(data.classes.astype(np.int32))
+    count = len(data.images) + len(data.others)
+    batch = min(settings.batch_size, count)
+    steps = count // batch  # the last, incomplete batch of an epoch is left to another order
+    images = tf.constant(np.concatenate([data.images, data.others]))
+    classes = tf.constant(np.append(data.classes, np.full(len(data.others), NO_CLASS)).astype(np.int32))
     probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
     if model.output_shape[-1] != len(data.labels):
         raise TrainingError(
@@ -63,7 +65,8 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
             zip(tape.gradient(value, model.trainable_variables), model.trainable_variables, strict=True)
         )
         right = tf.equal(tf.argmax(scores, axis=1, output_type=tf.int32), truth)
-        return value, tf.reduce_mean(tf.cast(right, tf.float32))
+        share = tf.math.count_nonzero(right) / tf.maximum(tf.math.count_nonzero(truth != NO_CLASS), 1)
+        return value, tf.cast(share, tf.float32)
 
     # XLA compiles convolutions for CPUs six times slower than TensorFlow's own kernels; AutoGraph fails on Python 3.13.
     @tf.function(jit_compile=False, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -78,7 +81,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     rows = _restore(model, optimizer, report) if report.resume and (report.folder / STATE).exists() else []
     for epoch in range(len(rows) + 1, settings.epochs + 1):
         start = time.perf_counter()
-        order = np.random.default_rng([settings.seed, epoch]).permutation(len(data.images))
+        order = np.random.default_rng([settings.seed, epoch]).permutation(count)
         orders = order[: steps * batch].reshape(steps, batch).astype(np.int32)
         value = right = 0.0
         for at in range(0, steps, STEPS_PER_CALL):
@@ -135,16 +138,19 @@ def _optimizer(settings: ModelSettings, steps: int) -> tuple[Any, Callable[[int]
 
 
 def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Callable[[Any, Any], Any]:
-    """Mean cross-entropy, with smoothed labels where asked (Szegedy et al. 2016, arXiv:1512.00567)."""
+    """Mean cross-entropy, with smoothed labels where asked (Szegedy et al. 2016, arXiv:1512.00567).
+
+    What has no class is to be given all classes alike.
+    """
     import keras
 
-    if not settings.label_smoothing:
-        plain: Callable[[Any, Any], Any] = keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities)
-        return plain
-    smooth = keras.losses.CategoricalCrossentropy(
-        from_logits=not probabilities, label_smoothing=settings.label_smoothing
-    )
-    return lambda truth, scores: smooth(keras.ops.one_hot(truth, k), scores)
+    entropy = keras.losses.CategoricalCrossentropy(from_logits=not probabilities)
+
+    def loss(truth: Any, scores: Any) -> Any:
+        known = keras.ops.one_hot(truth, k) * (1 - settings.label_smoothing) + settings.label_smoothing / k
+        return entropy(keras.ops.where(truth[:, None] == NO_CLASS, 1 / k, known), scores)
+
+    return loss
 
 
 @contextmanager

@@ -44,7 +44,8 @@ class _Found:
     """Ink in a view of a picture.
 
     `level` is what lies in `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` its contrast in grey
-    levels; `weight` says how much like one digit it is. `sheet`, bool over the view, is there if it is none but paper.
+    levels; `weight` says how much like one digit it is. `sheet`, bool over the view, is there if it is none but paper;
+    `several` says that there is another mark as much like a digit.
     """
 
     level: Plane
@@ -53,6 +54,7 @@ class _Found:
     high: float
     weight: float
     sheet: Mask | None
+    several: bool
 
 
 def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
@@ -67,6 +69,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     height, width = picture.shape[:2]
     view: Box = (0, 0, width, height)
     found, step = _find(picture, settings)
+    reason = "several_objects" if found.several else None
     # A second look finds a digit of at least a third of its view; a third one settles what the first saw as a few dots.
     for _ in range(2):
         left, top, right, bottom = _outward(found.box, view, step)
@@ -81,7 +84,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
             break
         view = nearer
     seen, scale, shift = _fit(found.level, settings)
-    return _batch(seen), Trace(seen, found.polarity, _outward(found.box, view, step), scale / step, shift)
+    return _batch(seen), Trace(seen, found.polarity, _outward(found.box, view, step), scale / step, shift, reason)
 
 
 def resize(picture: Image) -> tuple[Batch, Trace]:
@@ -178,7 +181,7 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
             within = np.s_[top:bottom, left:right]
             # Full from about the usual strength on, so that uneven ink and soft focus give strokes as even as MNIST's.
             level = np.clip((ink[within] - 0.8 * low) / (0.8 * (high - low)), 0, 1) * digit[within]
-            found = _Found(level, box, polarity, high, marks.weight, marks.sheet())
+            found = _Found(level, box, polarity, high, marks.weight, marks.sheet(), marks.several())
     if strongest < SEEN:
         raise NoInk(
             f"The picture is blank: nothing in it differs from its ground by {SEEN:g} of 255 grey levels. Send one in "

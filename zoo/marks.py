@@ -146,6 +146,14 @@ class Marks:
         cells = np.cumsum(edges[:-1], dtype=np.int8).reshape(self.height, self.pitch)
         return cells[:, :-1].astype(bool)
 
+    def labels(self) -> NDArray[np.intp]:
+        """The mark of each cell, int (h, w); -1 where there is none."""
+        plane = np.full(self.height * self.pitch, -1)
+        lengths = self.ends - self.starts
+        cells = np.arange(lengths.sum()) + np.repeat(self.starts - np.cumsum(lengths) + lengths, lengths)
+        plane[cells] = np.repeat(self.mark, lengths)
+        return plane.reshape(self.height, self.pitch)[:, :-1]
+
     def sheet(self) -> Mask | None:
         """The heaviest mark, bool (h, w), if it is large and as good as filled: a sheet of paper, a card or a screen.
 
@@ -159,6 +167,18 @@ class Marks:
         covered = np.count_nonzero(hull_of(body))
         filled = area > 0.8 * covered and covered > 0.68 * width * height
         return body if filled and max(width, height) < 1.6 * min(width, height) else None
+
+    def several(self) -> bool:
+        """Whether there is another mark that is as much like a digit as the best: beside it, or above or below it."""
+        best, tall = self.best, self.bottom - self.top
+        long = max(self.right[best] - self.left[best], tall[best])
+        rival = ~self.foreign & (self.mass > 0.25 * self.mass[best]) & (tall > 0.5 * tall[best])
+        rival &= np.maximum(tall, self.right - self.left) > 0.5 * long
+        rival[best] = False
+        width = np.minimum(self.right - self.left, self.right[best] - self.left[best])
+        beside = np.minimum(self.right, self.right[best]) - np.maximum(self.left, self.left[best]) < 0.2 * width
+        apart = np.maximum(self.top - self.bottom[best], self.top[best] - self.bottom) > 0
+        return bool((rival & (beside | apart)).any())
 
     def digit(self, strong: float) -> Mask:
         """The marks of the digit, bool (h, w): its body and, near it, what is no dirt and no fainter than `strong`."""

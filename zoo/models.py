@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from zoo.calibration import rescaled
 from zoo.checkpoints import Card, Catalogue
 from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, NoInk, PluginError, UnknownCheckpoint, ZooError
 from zoo.plugins import Family, Hooks
+from zoo.runtime import WEIGHTS
 from zoo.settings import ModelEntry, ModelSettings
 from zoo.types import Image, Prediction, Scores, Trace
 
@@ -48,7 +51,8 @@ class Model:
         self.checkpoint = entry.checkpoint
         self.plugin = plugin
         self.family = family
-        self.settings = (settings or ModelSettings()).named(name)
+        self.settings = settings or ModelSettings()
+        self.networks: Callable[[str], Any] | None = None
         self.problem = problem
         self.hooks: Hooks | None = None
         self._catalogue = catalogue
@@ -125,14 +129,23 @@ class Model:
             )
         self._catalogue.verify(card)
         try:
-            settings = self.family.settings.model_validate_json(json.dumps(card.settings)).named(self.name)
+            settings = self.family.settings.model_validate_json(json.dumps(card.settings))
         except ValidationError as error:
             first = error.errors()[0]
             raise ModelUnavailable(
                 f'Checkpoint {card.ref}: plugin "{self.family.name}" no longer takes its card\'s settings '
                 f"({'.'.join(map(str, first['loc']))}: {first['msg']}). Train again: zoo train {self.name}."
             ) from error
-        return card, settings
+        return card, settings.named(self.name, self.networks)
+
+    def network(self, version: int | None = None) -> Any:
+        """The trained keras.Model of a checkpoint: what `build` makes, with the weights of its file."""
+        ref = self.select(version)
+        settings = self._inspect(*ref)[1]
+        assert self.hooks is not None
+        network = self.hooks.call("build", settings=settings)
+        network.load_weights(self._catalogue.path(*ref) / WEIGHTS)
+        return network
 
     def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
         """The picture as the model takes it; where there is nothing to read, an empty one and a trace that says so."""
@@ -152,7 +165,7 @@ class Model:
         return answer
 
     def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
-        """Probabilities (n, k) for (n, ...), seen to be such. Raises PluginError when they are not."""
+        """Probabilities (n, k) for (n, ...), at the card's temperature. Raises PluginError when they are not such."""
         assert self.hooks is not None
         scores: Scores = np.asarray(
             self.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings), np.float32
@@ -162,13 +175,17 @@ class Model:
             raise PluginError(f'Model "{self.name}": predict gave shape {scores.shape}, expected {expected}.')
         if not np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 or scores.min(initial=0) < 0:
             raise PluginError(f'Model "{self.name}": predict should give probabilities whose rows sum to 1.')
-        return scores
+        calibration = loaded.card.calibration
+        return rescaled(scores, calibration.temperature) if calibration else scores
 
 
 def prediction(model: str, card: Card, scores: NDArray[np.float32], trace: Trace) -> Prediction:
     """The answer that a row of probabilities (k,) gives."""
     best = int(scores.argmax())
     labels = tuple(card.labels)
+    reason = trace.reason
+    if reason is None and card.calibration is not None and scores[best] < card.calibration.threshold:
+        reason = "not_a_digit"
     return Prediction(
         model=model,
         checkpoint=card.ref,
@@ -177,7 +194,7 @@ def prediction(model: str, card: Card, scores: NDArray[np.float32], trace: Trace
         confidence=float(scores[best]),
         probabilities=tuple(scores.tolist()),
         labels=labels,
-        rejected=trace.reason is not None,
-        reason=trace.reason,
+        rejected=reason is not None,
+        reason=reason,
         trace=trace,
     )

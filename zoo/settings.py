@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from zoo.errors import SettingsError, closest
+from zoo.errors import ModelUnavailable, SettingsError, closest
 
 FILE = "settings.toml"
 PREFIX = "ZOO_"
@@ -106,6 +106,9 @@ class ModelSettings(Table):
         le=100_000,
         description="pictures drawn by rule to train on besides, in ways of writing that MNIST lacks",
     )
+    others: int = Field(
+        0, ge=0, le=100_000, description="pictures of no digit, drawn by rule, on which the model learns to be unsure"
+    )
     seed: int = Field(1, ge=0, lt=2**31, description="seed of weights, order and dropout")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")
@@ -125,17 +128,28 @@ class ModelSettings(Table):
     ink: InkSettings = Field(InkSettings(), description="what counts as ink, a table of its own: [models.NAME.ink]")
 
     _name: str = PrivateAttr("")
+    _networks: Callable[[str], Any] | None = PrivateAttr(None)
 
     @property
     def name(self) -> str:
         """Name of the model that these settings belong to."""
         return self._name
 
-    def named(self, name: str) -> ModelSettings:
-        """The same settings, carrying the model's name for hooks that want it."""
+    def named(self, name: str, networks: Callable[[str], Any] | None = None) -> ModelSettings:
+        """The same settings, carrying the model's name, and the way to other models, for hooks that want them."""
         copy = self.model_copy()
         copy._name = name
+        copy._networks = networks
         return copy
+
+    def member(self, name: str) -> Any:
+        """The trained network, a keras.Model, of another model of the zoo: "cnn", or "cnn/2" for one of its versions.
+
+        For `build` of a model that is made of others. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable.
+        """
+        if self._networks is None:
+            raise ModelUnavailable("These settings belong to no zoo, so there are no other models.")
+        return self._networks(name)
 
 
 class ModelEntry(BaseModel):

@@ -1,8 +1,11 @@
-"""Digits drawn by rule, in the ways of writing that MNIST's writers hardly used: extra training pictures.
+"""Pictures drawn by rule to train on: digits in ways of writing that MNIST lacks, and what is no digit.
 
 MNIST was written in the United States. Elsewhere a 1 has a long flag and sometimes a foot, a 7 is crossed, a 0 slashed,
-a 9 curls, a 4 stands open. Each form here is a few strokes through points that are then moved, slanted and stretched by
-chance. Nobody's handwriting is in them.
+a 9 curls, a 4 stands open. Each form is a few strokes through points that are then moved, slanted and stretched by
+chance.
+
+What is no digit is taught with all classes alike ("outlier exposure": Hendrycks, Mazeika, Dietterich 2019,
+arXiv:1812.04606), so that a network is unsure of it and the answer can say so.
 """
 
 from __future__ import annotations
@@ -16,86 +19,13 @@ from numpy.typing import NDArray
 from PIL import ImageDraw
 
 from zoo import ink
+from zoo.glyphs import DIGITS, SIGNS, Stroke
 from zoo.settings import ModelSettings
 from zoo.types import Data, Image
-
-Stroke = Sequence[tuple[float, float]]
-"""Points (x, y) that a smooth line passes, in a box of 1 x 1 with y down. A point said twice makes a corner."""
 
 _SIDE = 112  # pixels of the sheet: four times MNIST's
 _BODY = 72  # pixels of the digit's height on it
 _STEPS = 8  # straight pieces between two points
-
-FORMS: dict[int, list[list[Stroke]]] = {
-    0: [
-        [[(0.5, 0), (0.1, 0.3), (0.15, 0.8), (0.5, 1), (0.85, 0.75), (0.9, 0.3), (0.5, 0)]],
-        [[(0.5, 0), (0.1, 0.3), (0.15, 0.8), (0.5, 1), (0.85, 0.75), (0.9, 0.3), (0.5, 0)], [(0.9, 0.05), (0.1, 0.95)]],
-        [[(0.5, 0), (0.1, 0.3), (0.15, 0.8), (0.5, 1), (0.85, 0.75), (0.9, 0.3), (0.5, 0)], [(0.7, 0.25), (0.3, 0.75)]],
-        [[(0.6, 0.05), (0.15, 0.25), (0.1, 0.75), (0.5, 1), (0.9, 0.7), (0.8, 0.2), (0.4, 0.05), (0.3, 0.15)]],
-    ],
-    1: [
-        [[(0.15, 0.45), (0.6, 0), (0.6, 0), (0.6, 1)]],
-        [[(0.0, 0.65), (0.6, 0), (0.6, 0), (0.55, 1)]],
-        [[(0.25, 0.25), (0.55, 0), (0.55, 0), (0.5, 1)], [(0.15, 1), (0.9, 1)]],
-        [[(0.1, 0.5), (0.55, 0), (0.55, 0), (0.5, 1)], [(0.1, 1), (0.95, 0.97)]],
-        [[(0.05, 0.6), (0.55, 0), (0.55, 0), (0.45, 0.85), (0.6, 1), (0.95, 0.85)]],
-        [[(0.05, 0.7), (0.35, 0.45), (0.65, 0.02), (0.65, 0.02), (0.5, 0.5), (0.35, 0.98)]],
-        [[(0.5, 0), (0.5, 1)], [(0.2, 1), (0.8, 1)]],
-        [[(0.55, 0), (0.5, 1)]],
-    ],
-    2: [
-        [[(0.1, 0.25), (0.45, 0), (0.85, 0.25), (0.5, 0.65), (0.1, 1), (0.1, 1), (0.9, 0.97)]],
-        [[(0.1, 0.25), (0.5, 0), (0.85, 0.3), (0.45, 0.75), (0.15, 0.95), (0.2, 0.75), (0.5, 0.85), (0.95, 0.95)]],
-        [[(0.1, 0.1), (0.5, 0), (0.85, 0.1), (0.6, 0.5), (0.1, 0.95), (0.1, 0.95), (0.5, 0.9), (0.95, 1)]],
-    ],
-    3: [
-        [[(0.1, 0.15), (0.5, 0), (0.85, 0.2), (0.4, 0.47), (0.4, 0.47), (0.9, 0.7), (0.55, 1), (0.1, 0.85)]],
-        [[(0.1, 0.02), (0.85, 0.0), (0.85, 0.0), (0.4, 0.42), (0.4, 0.42), (0.9, 0.65), (0.65, 0.98), (0.1, 0.9)]],
-        [[(0.15, 0.1), (0.6, 0), (0.75, 0.2), (0.35, 0.4), (0.5, 0.45), (0.9, 0.7), (0.5, 1), (0.1, 0.95)]],
-    ],
-    4: [
-        [[(0.3, 0), (0.05, 0.6), (0.05, 0.6), (0.95, 0.6)], [(0.7, 0.25), (0.65, 1)]],
-        [[(0.15, 0.05), (0.1, 0.5), (0.1, 0.5), (0.85, 0.5)], [(0.8, 0.0), (0.8, 1)]],
-        [[(0.65, 1), (0.65, 0), (0.65, 0), (0.05, 0.65), (0.05, 0.65), (0.95, 0.65)]],
-        [[(0.65, 0), (0.05, 0.7), (0.05, 0.7), (0.95, 0.65)], [(0.65, 0.4), (0.6, 1)]],
-        [[(0.3, 0), (0.05, 0.4), (0.3, 0.6), (0.85, 0.45)], [(0.9, 0.25), (0.8, 0.75), (0.5, 1)]],
-        [[(0.1, 0.05), (0.15, 0.5), (0.5, 0.55), (0.85, 0.4)], [(0.9, 0.0), (0.85, 0.5), (0.75, 1)]],
-    ],
-    5: [
-        [[(0.9, 0), (0.25, 0.02), (0.25, 0.02), (0.2, 0.4), (0.2, 0.4), (0.85, 0.55), (0.6, 1), (0.1, 0.9)]],
-        [[(0.25, 0.05), (0.2, 0.42), (0.2, 0.42), (0.85, 0.55), (0.6, 0.98), (0.1, 0.9)], [(0.25, 0.05), (0.95, 0)]],
-        [[(0.25, 0.1), (0.15, 0.45), (0.6, 0.4), (0.85, 0.7), (0.5, 1), (0.1, 0.85)], [(0.35, 0.03), (0.95, 0.0)]],
-    ],
-    6: [
-        [[(0.75, 0), (0.25, 0.4), (0.15, 0.8), (0.5, 1), (0.85, 0.75), (0.5, 0.55), (0.2, 0.75)]],
-        [[(0.5, 0), (0.15, 0.5), (0.2, 0.9), (0.55, 1), (0.85, 0.8), (0.65, 0.55), (0.2, 0.7)]],
-        [[(0.85, 0.1), (0.6, 0), (0.2, 0.35), (0.15, 0.8), (0.5, 1), (0.85, 0.75), (0.55, 0.5), (0.15, 0.7)]],
-    ],
-    7: [
-        [[(0.05, 0.03), (0.9, 0.02), (0.9, 0.02), (0.35, 1)], [(0.2, 0.5), (0.85, 0.48)]],
-        [[(0.05, 0.2), (0.1, 0.03), (0.1, 0.03), (0.9, 0.02), (0.9, 0.02), (0.4, 1)], [(0.25, 0.52), (0.8, 0.45)]],
-        [[(0.05, 0.15), (0.3, 0.0), (0.6, 0.08), (0.9, 0.02), (0.9, 0.02), (0.5, 0.5), (0.4, 1)],
-         [(0.15, 0.5), (0.8, 0.5)]],
-        [[(0.05, 0.03), (0.9, 0.02), (0.9, 0.02), (0.55, 0.5), (0.45, 1)]],
-        [[(0.05, 0.2), (0.1, 0.03), (0.1, 0.03), (0.9, 0.02), (0.9, 0.02), (0.35, 1)]],
-    ],
-    8: [
-        [[(0.7, 0.1), (0.4, 0), (0.2, 0.2), (0.5, 0.48), (0.85, 0.75),
-          (0.5, 1), (0.15, 0.8), (0.45, 0.5), (0.8, 0.2), (0.6, 0.02)]],
-        [[(0.5, 0.45), (0.2, 0.25), (0.5, 0), (0.8, 0.25),
-          (0.5, 0.45), (0.15, 0.75), (0.5, 1), (0.85, 0.75), (0.5, 0.45)]],
-        [[(0.85, 0.05), (0.4, 0.02), (0.25, 0.2), (0.8, 0.7), (0.5, 1), (0.2, 0.75), (0.85, 0.05)]],
-    ],
-    9: [
-        [[(0.85, 0.15), (0.45, 0), (0.15, 0.28), (0.45, 0.52), (0.85, 0.2), (0.85, 0.2), (0.75, 1)]],
-        [[(0.85, 0.2), (0.45, 0), (0.15, 0.28), (0.45, 0.52), (0.85, 0.25), (0.9, 0.6), (0.6, 1), (0.15, 0.9)]],
-        [[(0.8, 0.1), (0.4, 0.02), (0.2, 0.25), (0.5, 0.42),
-          (0.8, 0.2), (0.85, 0.7), (0.5, 1), (0.1, 0.85), (0.25, 0.7)]],
-        [[(0.8, 0.15), (0.45, 0), (0.2, 0.3), (0.5, 0.45), (0.8, 0.15), (0.75, 0.6), (0.4, 0.98), (0.1, 0.9)]],
-        [[(0.5, 0.45), (0.15, 0.25), (0.5, 0), (0.85, 0.25), (0.5, 0.45)], [(0.85, 0.25), (0.6, 1)]],
-    ],
-}  # fmt: skip
-"""The ways of writing each digit. Ordinary ones are among them, so that no trait of drawing tells the class."""
 
 
 def added(data: Data, settings: ModelSettings) -> Data:
@@ -112,9 +42,48 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     images = np.empty((count, ink.SIDE, ink.SIDE, 1), np.uint8)
     for i, digit in enumerate(classes):
         rng = np.random.default_rng([seed, i])
-        forms = FORMS[int(digit)]
+        forms = DIGITS[int(digit)]
         images[i] = ink.normalise(sheet(forms[int(rng.integers(len(forms)))], rng))[1].seen[:, :, None]
     return images, classes
+
+
+def no_digits(digits: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.uint8]:
+    """Draw `count` pictures of no digit in MNIST's form, uint8 (n, 28, 28, 1).
+
+    Three of five are signs, one is a scribble, one several of `digits`, uint8 (m, 28, 28, 1), squeezed into one.
+    """
+    images = np.empty((count, ink.SIDE, ink.SIDE, 1), np.uint8)
+    signs = list(SIGNS.values())
+    for i in range(count):
+        rng = np.random.default_rng([seed, i, 1])
+        if i % 5 < 3:
+            drawn = sheet(signs[int(rng.integers(len(signs)))], rng)
+        elif i % 5 == 3:
+            drawn = sheet([_scribble(rng) for _ in range(rng.integers(1, 3))], rng)
+        else:
+            drawn = _several(digits, rng)
+        images[i] = ink.normalise(drawn)[1].seen[:, :, None]
+    return images
+
+
+def _scribble(rng: np.random.Generator) -> Stroke:
+    points: list[tuple[float, float]] = rng.uniform((-0.3, 0), (1.3, 1), (int(rng.integers(5, 9)), 2)).tolist()
+    return points
+
+
+def _several(digits: NDArray[np.uint8], rng: np.random.Generator) -> Image:
+    """Two to four digits in a row that touch, so that they are one mark: uint8 (h, w)."""
+    row = [digits[int(i), 4:24, :, 0] for i in rng.integers(len(digits), size=rng.integers(2, 5))]
+    trimmed = [part[:, part.any(axis=0)] for part in row]
+    overlap = int(rng.integers(0, 3))
+    width = sum(part.shape[1] - overlap for part in trimmed) + overlap
+    line = np.zeros((20, width), np.uint8)
+    at = 0
+    for part in trimmed:
+        np.maximum(line[:, at : at + part.shape[1]], part, out=line[:, at : at + part.shape[1]])
+        at += part.shape[1] - overlap
+    big = PIL.Image.fromarray(line).resize((4 * width, 80), PIL.Image.Resampling.BILINEAR)
+    return np.pad(np.asarray(big), 20)
 
 
 def sheet(form: Sequence[Stroke], rng: np.random.Generator) -> Image:

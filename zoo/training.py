@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zoo import datasets, files, fitting, strokes
-from zoo.checkpoints import Card, Catalogue
-from zoo.errors import PluginError, TrainingError
+from zoo.calibration import calibrate
+from zoo.checkpoints import Calibration, Card, Catalogue
+from zoo.errors import PluginError, TrainingError, ZooError
 from zoo.plugins import Family, Hooks
 from zoo.quiet import quiet
 from zoo.settings import ModelSettings
+from zoo.types import Data
 
 HISTORY = "history.csv"
 
@@ -143,10 +145,20 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     folder.mkdir()
     run.hooks.call("save", model=model, folder=folder, settings=run.settings)
     files.write(folder / HISTORY, _csv(rows))
-    card = run.catalogue.publish(folder, _facts(run, model, rows, data.labels))
+    facts = _facts(run, model, rows, data.labels) | {"calibration": _calibration(run, folder, data, progress)}
+    card = run.catalogue.publish(folder, facts)
     shutil.rmtree(run.folder, ignore_errors=True)
     shutil.rmtree(run.earlier, ignore_errors=True)
     return card
+
+
+def _calibration(run: Run, folder: Path, data: Data, progress: Progress) -> Calibration | None:
+    """The calibration of what was saved, or None when a hook will not have it: no trained model is lost for that."""
+    try:
+        return calibrate(run.hooks, run.settings, run.hooks.call("load", folder=folder, settings=run.settings), data)
+    except (ZooError, ValueError, TypeError, IndexError) as error:
+        progress.note(f"not calibrated: {error}")
+        return None
 
 
 def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
@@ -198,7 +210,6 @@ def _facts(run: Run, model: Any, rows: list[Mapping[str, float]], labels: tuple[
         "data": {
             "name": run.settings.dataset,
             "validation": f"the last {run.settings.validation} training pictures",
-            **({"drawn": f"{run.settings.drawn} pictures of zoo.strokes besides"} if run.settings.drawn else {}),
             "sha256": datasets.fingerprint(run.settings.dataset),
         },
         "labels": list(labels),

@@ -110,11 +110,70 @@ class Prediction:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One digit of several in a picture, or whatever the labels name.
+
+    `box` is in the picture's pixels, `line` counts from 0. `touching` says that it hung together with a neighbour and
+    was divided from it, `rejected` that it is not told with the confidence that the model's card asks for.
+    """
+
+    label: str
+    confidence: float
+    box: Box
+    line: int
+    rejected: bool
+    touching: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "label": self.label,
+            "confidence": self.confidence,
+            "box": list(self.box),
+            "line": self.line,
+            "rejected": self.rejected,
+            "touching": self.touching,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one model reads in a picture of many digits, in reading order.
+
+    `reason` tells why there is nothing to read, if so.
+    """
+
+    model: str
+    checkpoint: str
+    signs: tuple[Sign, ...]
+    reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The labels, a line of the picture a line; "?" for what is rejected."""
+        lines: dict[int, str] = {}
+        for sign in self.signs:
+            lines[sign.line] = lines.get(sign.line, "") + ("?" if sign.rejected else sign.label)
+        return "\n".join(lines.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "model": self.model,
+            "checkpoint": self.checkpoint,
+            "text": self.text,
+            "digits": [sign.to_dict() for sign in self.signs],
+            "reason": self.reason,
+        }
+
+
 @dataclass(frozen=True)
 class Data:
     """Labelled pictures for training: uint8 images (n, height, width, 1) and int64 class indices (n,).
 
-    `validation` pictures are taken from the training set and never trained on. No test pictures are here.
+    `validation` pictures are taken from the training set and never trained on. No test pictures are here. `others`,
+    uint8 (m, height, width, 1), show none of the classes, and are to be taught as such; mostly there are none.
     """
 
     images: NDArray[np.uint8]
@@ -122,6 +181,7 @@ class Data:
     validation_images: NDArray[np.uint8]
     validation_classes: NDArray[np.int64]
     labels: tuple[str, ...]
+    others: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 28, 28, 1), np.uint8))
 
 
 History = Sequence[Mapping[str, float]]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import datasets, defaults, images, plugins, training
+from zoo import datasets, defaults, images, pieces, plugins, reading, training
+from zoo.calibration import calibrate
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
+    NoInk,
     PictureBroken,
     PluginError,
     SettingsError,
@@ -29,9 +31,10 @@ from zoo.models import Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Trace
+from zoo.types import Image, Prediction, Reading, Scores, Sign, Trace
 
 if TYPE_CHECKING:
+    import keras
     import PIL.Image
 
 log = logging.getLogger("zoo")
@@ -119,6 +122,9 @@ class Zoo:
         addons = [family for family in families.values() if family.addon]
         for name, hooks in plugins.register(ready, addons, defaults).items():
             self.models[name].hooks = hooks
+        for name, model in self.models.items():
+            model.settings = model.settings.named(name, self.network)
+            model.networks = self.network
         return problems
 
     def _missing_versions(self, sources: Sources) -> list[str]:
@@ -210,6 +216,40 @@ class Zoo:
         fresh = iter(zip(scores, traces, strict=True))
         return [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
 
+    def read(self, model: str | None, picture: Source, *, version: int | None = None) -> Reading:
+        """All the digits that a picture shows, in reading order: a number on paper, drawn digits, lines of them.
+
+        Raises what `predict` does. A picture with nothing to read gives a reading of nothing, with the reason.
+        """
+        chosen = self.model(model)
+        loaded = chosen.load(version)
+        image, reduction = self._decode(picture)
+        card = loaded.card
+        try:
+            found = pieces.find(image, loaded.settings.ink)
+        except NoInk as nothing:
+            return Reading(chosen.name, card.ref, (), nothing.reason)
+        threshold = card.calibration.threshold if card.calibration else 0.0
+
+        def recognise(levels: Sequence[Image]) -> Scores:
+            return chosen.scores(loaded, np.stack([chosen.preprocess(loaded, level)[0] for level in levels]))
+
+        signs = []
+        for one in reading.read(found, recognise, threshold):
+            best = int(one.scores.argmax())
+            left, top, right, bottom = (edge * reduction for edge in one.box)
+            signs.append(
+                Sign(
+                    label=card.labels[best],
+                    confidence=float(one.scores[best]),
+                    box=(left, top, right, bottom),
+                    line=one.line,
+                    rejected=bool(one.scores[best] < threshold),
+                    touching=one.touching,
+                )
+            )
+        return Reading(chosen.name, card.ref, tuple(signs), None if signs else "blank")
+
     def _decode(self, picture: Source) -> tuple[Image, int]:
         """The decoded picture, and by how much it is smaller than the file says."""
         if hasattr(picture, "__array_interface__"):  # NumPy's own, and Pillow's pictures
@@ -274,12 +314,38 @@ class Zoo:
             model=name,
             family=model.family,
             hooks=model.hooks,
-            settings=settings.named(name),
+            settings=settings.named(name, self.network),
             overrides={key: departing[key] for key in changes if key in departing},
             catalogue=self.catalogue,
             work=self.root / ".zoo",
         )
         return training.train(run, resume, progress or training.Silent())
+
+    def calibrate(self, name: str, *, version: int | None = None) -> Card:
+        """Find a checkpoint's temperature and threshold anew, as training does, and put them into its card.
+
+        An evaluation that the card holds goes, since what it measured is not the same any more.
+        """
+        model = self.model(name)
+        loaded = model.load(version)
+        assert model.hooks is not None
+        data = datasets.training_data(loaded.settings.dataset, loaded.settings.validation)
+        found = calibrate(model.hooks, loaded.settings, loaded.handle, data)
+        if found == loaded.card.calibration:
+            return loaded.card
+        return self.catalogue.amend(loaded.card, calibration=found, evaluation=None)
+
+    def network(self, name: str) -> keras.Model:
+        """The trained network of a model, "cnn", or of one of its versions, "cnn/2", with the weights of its file.
+
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, TrainingError without TensorFlow.
+        """
+        name, _, version = name.partition("/")
+        if version and not version.isdecimal():
+            raise UnknownCheckpoint(f'"{name}/{version}" names no version: give a whole number, as in {name}/1.')
+        training.start_tensorflow()
+        network: keras.Model = self.model(name).network(int(version) if version else None)
+        return network
 
     def evaluate(self, name: str, *, version: int | None = None) -> tuple[Card, Evaluation]:
         """Measure a checkpoint on its dataset's test pictures, by every picture's way, and store it in its card."""
@@ -292,5 +358,5 @@ class Zoo:
         if self.is_starter:
             return loaded.card, evaluation
         if stored is None or stored.model_dump(exclude={"created"}) != evaluation.model_dump(exclude={"created"}):
-            return self.catalogue.write_evaluation(loaded.card, evaluation), evaluation
+            return self.catalogue.amend(loaded.card, evaluation=evaluation), evaluation
         return loaded.card, stored

@@ -22,6 +22,7 @@ def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
     \b
     Serve the page and the API:      zoo serve
     Read a picture:                  zoo predict seven.png
+    Read a number:                   zoo read photo.jpg
     See what is in the zoo:          zoo models
     Train a model:                   zoo train cnn
     Start a zoo of your own:         zoo init my-zoo
@@ -39,11 +40,13 @@ def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
 for command in (
     use.serve,
     use.predict,
+    use.read,
     look.models,
     look.plugins,
     look.checkpoints,
     look.check,
     train.train,
+    train.calibrate,
     train.evaluate,
     use.init,
 ):

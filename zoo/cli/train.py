@@ -65,10 +65,14 @@ def train(
         click.echo(f"serve it: in settings.toml, [models.{name}] checkpoint = {card.version}")
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt  # not by SIGINT, which a shell's background jobs ignore
+
+
 @contextmanager
 def _interruptible(close: Callable[[], None]) -> Iterator[None]:
     """Around a training: Ctrl-C and SIGTERM end it with a line that says how to go on."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     except KeyboardInterrupt:
@@ -79,6 +83,28 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         close()
+
+
+@click.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@as_json
+@click.pass_context
+def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool) -> None:
+    """Find anew how sure model NAME may say it is, and what it rejects; training does so by itself.
+
+    For checkpoints made by an earlier zoo. The card's evaluation goes: measure again with zoo evaluate.
+    """
+    card = open_zoo(ctx).calibrate(name, version=version)
+    assert card.calibration is not None
+    if as_json:
+        echo_json({"checkpoint": card.ref, **card.calibration.model_dump(mode="json")})
+        return
+    shares = ", ".join(f"{terminal.percent(share)} of {kind}" for kind, share in card.calibration.rejected.items())
+    click.echo(
+        f"{card.ref}: temperature {card.calibration.temperature:.2f}; "
+        f"below {terminal.percent(card.calibration.threshold)} confidence it is no digit. Rejected: {shares}."
+    )
 
 
 @click.command()

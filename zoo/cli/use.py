@@ -6,13 +6,16 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo import terminal
 from zoo.cli.common import as_json, echo_json, open_zoo
-from zoo.errors import ZooError
+from zoo.errors import PictureError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.zoo import Zoo
 
 BATCH = 256
 SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}
@@ -57,8 +60,7 @@ def predict(
     names = list(_pictures(pictures))
     for start in terminal.track(range(0, len(names), BATCH), "reading"):
         part = names[start : start + BATCH]
-        most = int(zoo.settings.pictures.max_mb * 1e6) + 1  # a byte more tells that there are more
-        sources = [sys.stdin.buffer.read(most) if name == "-" else name for name in part]
+        sources = [sys.stdin.buffer.read(_most(zoo)) if name == "-" else name for name in part]
         for name, answer in zip(part, zoo.predict_many(model, sources, version=version), strict=True):
             if isinstance(answer, ZooError):
                 failed += 1
@@ -70,6 +72,46 @@ def predict(
     else:
         terminal.table(("file", "label", "confidence", ""), [_row(row) for row in rows])
     ctx.exit(1 if failed else 0)
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True)
+@click.option("--model", "-m", help="Which model reads (default: default_model of the settings).")
+@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@as_json
+@click.pass_context
+def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool) -> None:
+    """Read all the digits in each of PICTURES: files, folders of them, or - for one on standard input.
+
+    One line of text for each line of digits, "?" for what is told to be none. --json gives boxes and confidences.
+    """
+    zoo = open_zoo(ctx)
+    zoo.model(model).load(version)
+    rows: list[dict[str, Any]] = []
+    for name in _pictures(pictures):
+        try:
+            source = sys.stdin.buffer.read(_most(zoo)) if name == "-" else name
+            rows.append({"file": name, **zoo.read(model, source, version=version).to_dict()})
+        except PictureError as error:
+            rows.append({"file": name, "error": str(error)})
+    failed = sum("error" in row for row in rows)
+    if as_json:
+        echo_json({"readings": rows})
+    elif len(rows) == 1 and not failed:
+        click.echo(rows[0]["text"] or f"nothing to read: {rows[0]['reason']}", err=not rows[0]["text"])
+    else:
+        terminal.table(("file", "digits", ""), [_told(row) for row in rows])
+    ctx.exit(1 if failed else 0)
+
+
+def _told(row: dict[str, Any]) -> tuple[str, str, str]:
+    if "error" in row:
+        return row["file"], "-", row["error"]
+    return row["file"], row["text"].replace("\n", " / ") or "-", row["reason"] or ""
+
+
+def _most(zoo: Zoo) -> int:
+    return int(zoo.settings.pictures.max_mb * 1e6) + 1  # a byte more than the limit tells that there are more
 
 
 def _pictures(names: tuple[str, ...]) -> Iterator[str]:

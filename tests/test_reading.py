@@ -1,0 +1,138 @@
+"""Many digits in one picture: found, in reading order, divided where they touch, told or flagged."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from zoo import Zoo, scenes
+from zoo.datasets import Labelled
+
+
+@pytest.fixture(scope="module")
+def zoo(root: Path) -> Zoo:
+    return Zoo.open(root, environ={})
+
+
+def scene(mnist: Labelled, rng: np.random.Generator, lines: int = 1, digits: int = 10, **how: object) -> scenes.Scene:
+    rows = [rng.integers(0, len(mnist.images), digits) for _ in range(lines)]
+    return scenes.lines(
+        [mnist.images[row, :, :, 0] for row in rows],
+        ["".join(str(mnist.classes[i]) for i in row) for row in rows],
+        rng,
+        **how,  # type: ignore[arg-type]
+    )
+
+
+def png(picture: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    PIL.Image.fromarray(picture).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_rows_on_composed_paper_are_read(zoo: Zoo, mnist: Labelled) -> None:
+    rng = np.random.default_rng(21)
+    right = wrong_count = 0
+    for _ in range(12):
+        one = scene(mnist, rng)
+        reading = zoo.read(None, one.picture)
+        right += reading.text == one.text
+        wrong_count += len(reading.signs) != len(one.text)
+    assert right >= 8
+    assert wrong_count <= 2
+
+
+def test_boxes_are_where_the_digits_are_in_reading_order(zoo: Zoo, mnist: Labelled) -> None:
+    one = scene(mnist, np.random.default_rng(3), lines=2, digits=5, gap=(0.4, 0.6), slant=1.0)
+    reading = zoo.read(None, one.picture)
+    assert len(reading.signs) == 10
+    assert [sign.line for sign in reading.signs] == [0] * 5 + [1] * 5
+    for sign, (left, top, right, bottom) in zip(reading.signs, one.boxes, strict=True):
+        assert abs(sign.box[0] - left) <= 8
+        assert abs(sign.box[1] - top) <= 8
+        assert abs(sign.box[2] - right) <= 8
+        assert abs(sign.box[3] - bottom) <= 8
+
+
+def test_boxes_of_a_large_picture_are_in_its_own_pixels(zoo: Zoo, mnist: Labelled) -> None:
+    one = scene(mnist, np.random.default_rng(3), digits=4, gap=(0.4, 0.6), slant=1.0)
+    large = PIL.Image.fromarray(one.picture)
+    large = large.resize((large.width * 8, large.height * 8), PIL.Image.Resampling.BICUBIC)
+    reading = zoo.read(None, png(np.asarray(large)))
+    assert reading.text == zoo.read(None, one.picture).text
+    for sign, box in zip(reading.signs, one.boxes, strict=True):
+        assert np.abs(np.array(sign.box) - 8 * np.array(box)).max() <= 80
+
+
+def test_touching_digits_are_divided_and_flagged(zoo: Zoo, mnist: Labelled) -> None:
+    rng = np.random.default_rng(5)
+    silent = several = 0
+    for _ in range(20):
+        one = scene(mnist, rng, digits=4, gap=(-0.12, 0.0), slant=1.0)
+        reading = zoo.read(None, one.picture)
+        several += any(sign.touching for sign in reading.signs)
+        flagged = any(sign.touching or sign.rejected for sign in reading.signs)
+        silent += reading.text != one.text and len(reading.text) != len(one.text) and not flagged
+    assert several >= 12
+    assert silent <= 1
+
+
+def test_a_drawing_of_a_row_light_on_dark(zoo: Zoo, mnist: Labelled) -> None:
+    canvas = np.zeros((80, 400), np.uint8)
+    for place, index in enumerate((0, 1, 2, 3, 4)):
+        digit = PIL.Image.fromarray(mnist.images[index, :, :, 0]).resize((56, 56))
+        canvas[12:68, 20 + 76 * place : 76 + 76 * place] = np.asarray(digit)
+    reading = zoo.read(None, canvas)
+    assert reading.text == "72104"
+    assert zoo.read(None, 255 - canvas).text == "72104"
+
+
+def test_nothing_to_read_says_why(zoo: Zoo) -> None:
+    empty = zoo.read(None, np.full((100, 300, 3), 240, np.uint8))
+    assert (empty.text, empty.signs, empty.reason) == ("", (), "blank")
+    noise = np.random.default_rng(1).integers(0, 256, (100, 300), np.uint8).astype(np.uint8)
+    assert zoo.read(None, noise).reason == "no_contrast"
+
+
+def test_every_model_reads(zoo: Zoo, mnist: Labelled) -> None:
+    one = scene(mnist, np.random.default_rng(3), digits=4, gap=(0.4, 0.6), slant=1.0)
+    for name in zoo.models:
+        reading = zoo.read(name, one.picture)
+        assert reading.model == name
+        assert len(reading.signs) == 4
+
+
+def test_the_command_and_the_api_read_alike(
+    zoo: Zoo, mnist: Labelled, root: Path, tmp_path: Path, run: Callable[..., object]
+) -> None:
+    from webui import create_app
+
+    one = scene(mnist, np.random.default_rng(3), lines=2, digits=4, gap=(0.4, 0.6), slant=1.0)
+    file = tmp_path / "number.png"
+    file.write_bytes(png(one.picture))
+    mine = zoo.read(None, file)
+    asked = create_app(zoo).test_client().post("/read", data={"file": (io.BytesIO(file.read_bytes()), "number.png")})
+    assert asked.status_code == 200
+    assert asked.json == json.loads(json.dumps(mine.to_dict()))
+    told = run("read", str(file), "--json", cwd=root)
+    assert told.returncode == 0  # type: ignore[attr-defined]
+    row = json.loads(told.stdout)["readings"][0]  # type: ignore[attr-defined]
+    assert row.pop("file") == str(file)
+    assert row == asked.json
+    plain = run("read", str(file), cwd=root)
+    assert plain.stdout == mine.text + "\n"  # type: ignore[attr-defined]
+
+
+def test_bad_requests_are_told(zoo: Zoo) -> None:
+    from webui import create_app
+
+    client = create_app(zoo).test_client()
+    assert client.post("/read").status_code == 400
+    assert client.post("/read", data={"file": (io.BytesIO(b"no picture"), "x.png")}).status_code == 415
+    assert client.post("/read?model=nobody", data={"file": (io.BytesIO(b""), "x.png")}).status_code == 404

@@ -1,0 +1,90 @@
+"""How sure a checkpoint may say it is, and below which confidence it says "that is not a digit".
+
+Both are found when a model is trained, from what is at hand everywhere: the validation pictures, the same as
+photographed by rule (`zoo.scenes`), and pictures of no digit drawn by rule (`zoo.strokes`). They stand in the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo import scenes, strokes
+from zoo.checkpoints import Calibration
+from zoo.errors import NoInk
+from zoo.plugins import Hooks
+from zoo.settings import ModelSettings
+from zoo.types import Data, Image, Scores
+
+DIGITS = 10_000  # validation digits, at the most
+PHOTOS = 800  # validation digits that are photographed by rule
+OTHERS = 500  # pictures of no digit
+REJECTED = 0.005  # share of digits, photographed ones counting half, that may be rejected
+SEED = 2026
+_TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
+
+
+def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> Calibration:
+    """Find the temperature and the threshold of a trained model, `model` being what its `load` hook gave.
+
+    The temperature divides the logarithms of the probabilities and makes the likelihood of the validation digits, plain
+    and photographed, greatest (Guo et al. 2017, arXiv:1706.04599). The threshold is the confidence, after that, that
+    all but a share `REJECTED` of those digits reach (Hendrycks, Gimpel 2017, arXiv:1610.02136).
+    """
+    rng = np.random.default_rng(SEED)
+    digits, known = list(data.validation_images[:DIGITS, ..., 0]), data.validation_classes[:DIGITS]
+    taken = rng.permutation(len(digits))[:PHOTOS]
+    photos = [scenes.photo(digits[i], rng) for i in taken]
+    others = list(strokes.no_digits(data.validation_images, OTHERS, SEED)[..., 0])
+    plain, photographed, strange = (_scores(hooks, settings, model, part) for part in (digits, photos, others))
+    classes = np.concatenate([known, known[taken]])
+    both = np.concatenate([plain, photographed])
+    weights = np.repeat([1 / len(plain), 1 / max(1, len(photographed))], [len(plain), len(photographed)])
+    temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, weights)))
+    confidence = rescaled(both, temperature).max(axis=1)
+    order = np.argsort(confidence)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    threshold = float(confidence[order][np.searchsorted(reached, REJECTED)])
+    unsure = rescaled(strange, temperature).max(axis=1) < threshold
+    return Calibration(
+        temperature=round(temperature, 4),
+        threshold=round(threshold, 4),
+        rejected={
+            "validation": round(float((confidence[: len(plain)] < threshold).mean()), 4),
+            "photographed": round(float((confidence[len(plain) :] < threshold).mean()), 4),
+            "no digits": round(float(unsure.mean()), 4),
+        },
+    )
+
+
+def rescaled(scores: Scores, temperature: float) -> Scores:
+    """Probabilities, float32 (n, k), at another temperature: above 1 less sure, below 1 surer, in the same order."""
+    if temperature == 1:
+        return scores
+    powers: Scores = np.power(scores, np.float32(1 / temperature))
+    rows: Scores = powers / powers.sum(axis=1, keepdims=True)
+    return rows
+
+
+def _loss(scores: Scores, classes: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+    told = scores[np.arange(len(scores)), classes].astype(np.float64)
+    return float(-(weights * np.log(np.maximum(told, 1e-12))).sum())
+
+
+def _scores(hooks: Hooks, settings: ModelSettings, model: Any, pictures: Sequence[Image]) -> Scores:
+    """Probabilities by the way that every picture takes; where nothing is found, all alike."""
+    batch, found = [], []
+    for picture in pictures:
+        try:
+            batch.append(hooks.call("preprocess", image=picture, settings=settings)[0])
+        except NoInk:
+            found.append(False)
+        else:
+            found.append(True)
+    told: Scores = np.asarray(hooks.call("predict", model=model, batch=np.stack(batch), settings=settings), np.float32)
+    scores = np.full((len(pictures), told.shape[1]), 1 / told.shape[1], np.float32)
+    scores[np.array(found)] = told
+    return scores

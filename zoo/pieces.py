@@ -1,0 +1,222 @@
+"""A picture of many digits to pieces, one a digit, in reading order: what stands out from the ground, line by line.
+
+    reduce -> ground -> contrast -> marks -> those of a digit's size -> what belongs together -> lines -> pieces
+
+What each piece says is for a model to tell; where a piece is as wide as several digits, `cuts` says where it may be
+divided, and the model's answers choose (see `zoo.reading`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import NoInk
+from zoo.ground import SEEN, contrast_to, grounds_of, reduce
+from zoo.marks import Marks, spread_out, without_lines
+from zoo.settings import InkSettings
+from zoo.types import Box, Image, Plane, Polarity
+
+# Chosen on composed scenes of MNIST's training digits (`zoo.scenes`) and on photographs of rows of digits.
+WORK = 1400  # pixels on the long side at which ink is searched for, at the most
+_SMALL = 0.45  # of the usual height of a mark; what is lower is a part of a digit, or dirt
+_DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
+_NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
+_LARGE = 3.5  # of the usual height; what is larger is no digit
+_SAME_LINE = 0.35  # share of the smaller height by which two marks of a line overlap, at the least
+_ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
+PAD = 4  # black pixels around a piece
+_RIM = 2  # pixels of soft edge around a mark's cells
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What may be one digit, or several that touch.
+
+    `level` is its ink, uint8 (h, w), light on black, all else in its box taken away; `box` is in the picture's pixels,
+    `scale` how many of them make one of `level`'s; `line` counts from 0. `edge`: it reaches the picture's edge.
+    """
+
+    level: Image
+    box: Box
+    scale: int
+    line: int
+    polarity: Polarity
+    edge: bool
+
+
+@dataclass
+class _Body:
+    """Marks taken together: their numbers and box, in the pixels of the search."""
+
+    marks: list[int]
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    def join(self, other: _Body) -> None:
+        self.marks += other.marks
+        self.left, self.top = min(self.left, other.left), min(self.top, other.top)
+        self.right, self.bottom = max(self.right, other.right), max(self.bottom, other.bottom)
+
+
+def find(picture: Image, settings: InkSettings) -> list[Piece]:
+    """The pieces of `picture`, uint8 (h, w), (h, w, 3) or (h, w, 4): lines from the top, each from the left.
+
+    Raises NoInk as `zoo.ink.normalise` does.
+    """
+    step = max(1, -(-max(picture.shape[:2]) // WORK))
+    small = reduce(picture, step)
+    ink, low, high, polarity = _ink(small, settings)
+    marks = Marks(without_lines(ink > low), ink, settings.speck)
+    labels = marks.labels()
+    level = np.clip((ink - 0.6 * low) / (0.9 * (high - 0.6 * low)), 0, 1)
+    pieces = []
+    for number, line in enumerate(_lines(_bodies(marks, high))):
+        for body in line:
+            pieces.append(_piece(body, labels, level, step, number, polarity, picture.shape[:2]))
+    return pieces
+
+
+def _ink(small: Plane, settings: InkSettings) -> tuple[Plane, float, float, Polarity]:
+    """Contrast of the ink, float32 (h, w), the least and the usual level of ink, and its polarity."""
+    best: tuple[float, Plane, float, float, Polarity] | None = None
+    strongest = 0.0
+    for ground, polarities in grounds_of(small):
+        contrast, noise = contrast_to(small, ground)
+        for polarity in polarities:
+            ink = contrast if polarity == "light-on-dark" else -contrast
+            # Ink covers little of a picture of many digits: what the strongest hundredth reaches is its level.
+            high = float(np.percentile(ink, 99))
+            strong = ink[ink > 0.5 * high]
+            high = float(np.median(strong)) if strong.size else high
+            strongest = max(strongest, high)
+            if high < max(settings.min_contrast, settings.min_signal * noise):
+                continue
+            low = min(max(0.35 * high, 2.5 * noise), 0.6 * high)
+            # Strokes are thin: ink that is thick, as a table beside the paper, counts for less.
+            mask = ink > low
+            core = mask.copy()
+            for _ in range(max(2, round(0.012 * max(mask.shape)))):
+                core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
+            weight = float(ink[mask].sum()) * (1 - min(1.0, 4 * core.sum() / max(1, mask.sum())))
+            if best is None or weight > best[0]:
+                best = weight, ink, low, high, polarity
+    if best is None:
+        blank = strongest < SEEN
+        raise NoInk(
+            "There is nothing to read: no ink stands out from the picture's ground. Send one with more contrast.",
+            "blank" if blank else "no_contrast",
+        )
+    return best[1:]
+
+
+def _bodies(marks: Marks, high: float) -> list[_Body]:
+    """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
+    heights, widths = marks.bottom - marks.top, marks.right - marks.left
+    good = ~marks.foreign & (marks.mass > 0.35 * high * marks.area) & (marks.area > 6)
+    if not good.any():
+        return []
+    sizes = np.maximum(heights, widths)
+    # The usual height: the median, each mark counting as its ink does, so that dirt does not vote.
+    usual = _weighted_median(sizes[good].astype(np.float64), marks.mass[good].astype(np.float64))
+    good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
+    bodies: list[_Body] = []
+    parts: list[_Body] = []
+    for number in np.flatnonzero(good):
+        body = _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
+        (bodies if heights[number] > _SMALL * usual else parts).append(body)
+    bodies = _joined(bodies)
+    for part in parts:
+        near = min(bodies, key=lambda body: _distance(body, part), default=None)
+        if near is not None and _distance(near, part) < _NEAR * usual:
+            near.join(part)
+    return _joined(bodies)
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    running = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(running, running[-1] / 2)])
+
+
+def _distance(one: _Body, other: _Body) -> float:
+    aside = max(one.left - other.right, other.left - one.right, 0)
+    apart = max(one.top - other.bottom, other.top - one.bottom, 0)
+    return float(np.hypot(aside, apart))
+
+
+def _joined(bodies: list[_Body]) -> list[_Body]:
+    """Bodies that lie one above the other, within a digit's height, made one: a 5 and its bar, broken strokes."""
+    bodies = sorted(bodies, key=lambda body: -body.height)
+    done: list[_Body] = []
+    for body in bodies:
+        for other in done:
+            over = min(body.right, other.right) - max(body.left, other.left)
+            within = max(body.bottom, other.bottom) - min(body.top, other.top)
+            if over > _ONE_DIGIT * min(body.width, other.width) and within < 1.35 * other.height:
+                other.join(body)
+                break
+        else:
+            done.append(body)
+    return done
+
+
+def _lines(bodies: list[_Body]) -> list[list[_Body]]:
+    """Bodies in lines, from the top, each from the left. A line goes on with what overlaps its last digit in height."""
+    lines: list[list[_Body]] = []
+    for body in sorted(bodies, key=lambda body: body.left):
+        best, share = None, _SAME_LINE
+        for line in lines:
+            last = line[-1]
+            common = min(body.bottom, last.bottom) - max(body.top, last.top)
+            overlap = common / min(body.height, last.height)
+            if overlap > share:
+                best, share = line, overlap
+        if best is None:
+            lines.append([body])
+        else:
+            best.append(body)
+    return sorted(lines, key=lambda line: float(np.mean([body.top + body.bottom for body in line])))
+
+
+def _piece(
+    body: _Body, labels: NDArray[np.intp], level: Plane, step: int, line: int, polarity: Polarity, size: tuple[int, ...]
+) -> Piece:
+    top, left = max(0, body.top - _RIM), max(0, body.left - _RIM)
+    bottom, right = min(labels.shape[0], body.bottom + _RIM), min(labels.shape[1], body.right + _RIM)
+    own = spread_out(np.isin(labels[top:bottom, left:right], body.marks), _RIM)
+    ink = (level[top:bottom, left:right] * own * 255).astype(np.uint8)
+    box = (left * step, top * step, min(size[1], right * step), min(size[0], bottom * step))
+    edge = body.left == 0 or body.top == 0 or body.bottom == labels.shape[0] or body.right == labels.shape[1]
+    return Piece(np.pad(ink, PAD), box, step, line, polarity, edge)
+
+
+def cuts(level: Image) -> list[int]:
+    """Columns at which a piece, uint8 (h, w), may be divided: where least ink stands, the best first."""
+    ink = level.astype(np.float32) / 255
+    amount = ink.sum(axis=0)
+    columns = np.flatnonzero(amount > 0.3)
+    if len(columns) < 8:
+        return []
+    first, last = int(columns[0]), int(columns[-1])
+    height = np.count_nonzero(ink.sum(axis=1) > 0.3)
+    soft = np.convolve(np.pad(amount, 2, mode="edge"), np.ones(5) / 5, "valid")
+    near = max(3, round(0.12 * height))
+    found: list[int] = []
+    for column in range(first + near, last - near):
+        window = soft[column - near : column + near + 1]
+        if soft[column] == window.min() and (not found or column - found[-1] > near // 2):
+            found.append(column)
+    return sorted(found, key=lambda column: float(soft[column]))[:8]

@@ -1,0 +1,113 @@
+"""Many digits read from one picture: the pieces of `zoo.pieces`, told by a model, and divided where digits touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.pieces import PAD, Piece, cuts
+from zoo.types import Box, Image
+
+# Chosen on composed scenes of MNIST's training digits, touching ones among them.
+_WIDE = 1.25  # widths to heights that one digit may have
+_SURE = 0.85  # confidence at which a piece that is not wide is taken for one digit
+_NARROW = 0.15  # widths to heights of the narrowest part of a piece that is divided
+_MISFIT = 2.0  # what each height of width beyond that costs, in logarithms of confidence
+_SLIVER = 0.3  # widths to heights, below which a part costs what a cut stroke does
+_CUT = 0.3  # what each stroke that is cut through costs
+_MOST = 6  # digits in one piece
+
+
+@dataclass(frozen=True)
+class Found:
+    """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
+
+    `touching` says that it was divided from another one.
+    """
+
+    scores: NDArray[np.float32]
+    box: Box
+    line: int
+    touching: bool
+
+
+Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
+"""Pictures, uint8 (h, w), of one digit each to probabilities (n, k); all alike where there is nothing to read."""
+
+
+def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Found]:
+    """The digits of the pieces in reading order. A piece told with less confidence than `least` may be several."""
+    if not pieces:
+        return []
+    whole = recognise([piece.level for piece in pieces])
+    tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
+    digits: list[Found] = []
+    for piece, scores in zip(pieces, whole, strict=True):
+        width, height = _extent(piece.level)
+        if piece.edge and scores.max() < _SURE:  # a shadow, the table, what the picture cuts off
+            continue
+        if width > _WIDE * min(height, 1.3 * tall) or (scores.max() < max(least, _SURE) and width > 0.4 * height):
+            digits += _divided(piece, scores, recognise, min(height, 1.3 * tall))
+        else:
+            digits.append(Found(scores, piece.box, piece.line, False))
+    return digits
+
+
+def _extent(level: Image) -> tuple[int, int]:
+    """Width and height of the ink in uint8 (h, w)."""
+    return int(np.count_nonzero((level > 60).any(axis=0))), int(np.count_nonzero((level > 60).any(axis=1)))
+
+
+def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tall: float) -> list[Found]:
+    """A piece as the likeliest row of digits, one at the least: the best path from its left edge to its right."""
+    columns = np.flatnonzero((piece.level > 60).any(axis=0))
+    edges = [int(columns[0]), *sorted(cuts(piece.level)), int(columns[-1]) + 1]
+    spans = [
+        (i, j)
+        for i in range(len(edges))
+        for j in range(i + 1, len(edges))
+        if (i, j) != (0, len(edges) - 1) and _NARROW * tall <= edges[j] - edges[i] <= 1.5 * _WIDE * tall
+    ]
+    told = recognise([_cut(piece.level, edges[i], edges[j]) for i, j in spans]) if spans else np.empty((0, len(whole)))
+    scores = dict(zip(spans, told, strict=True)) | {(0, len(edges) - 1): whole}
+    # best[n][i]: the greatest sum of logarithms of n digits that end at edge i, and the edges they go through.
+    last = len(edges) - 1
+    best: list[dict[int, tuple[float, tuple[int, ...]]]] = [{0: (0.0, (0,))}]
+    for _ in range(_MOST):
+        step: dict[int, tuple[float, tuple[int, ...]]] = {}
+        for (i, j), row in scores.items():
+            if i in best[-1]:
+                shape = (edges[j] - edges[i]) / tall
+                cost = _MISFIT * max(0.0, shape - _WIDE) + _CUT * (shape < _SLIVER)
+                cost += _CUT * _strokes(piece.level[:, edges[j]]) if j != last else 0
+                total = best[-1][i][0] + float(np.log(max(float(row.max()), 1e-6))) - cost
+                if j not in step or total > step[j][0]:
+                    step[j] = total, (*best[-1][i][1], j)
+        best.append(step)
+    paths = [step[last] for step in best[1:] if last in step]
+    path = max(paths)[1]
+    left, top, _, bottom = piece.box
+    return [
+        Found(
+            scores[i, j],
+            (left + max(0, edges[i] - PAD) * piece.scale, top, left + max(1, edges[j] - PAD) * piece.scale, bottom),
+            piece.line,
+            len(path) > 2,
+        )
+        for i, j in pairwise(path)
+    ]
+
+
+def _strokes(column: NDArray[np.uint8]) -> int:
+    """How many strokes cross a column, uint8 (h,)."""
+    ink = column > 100
+    return int(np.count_nonzero(ink[1:] & ~ink[:-1]))
+
+
+def _cut(level: Image, first: int, end: int) -> Image:
+    """The columns from `first` to before `end`."""
+    return np.pad(level[:, first:end], ((0, 0), (PAD, PAD)))
