@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import datasets, defaults, images, plugins, training
+from zoo import defaults, evaluation, images, plugins, training
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
@@ -24,7 +24,6 @@ from zoo.errors import (
     ZooError,
     closest,
 )
-from zoo.evaluation import evaluate
 from zoo.models import Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
@@ -281,16 +280,20 @@ class Zoo:
         )
         return training.train(run, resume, progress or training.Silent())
 
-    def evaluate(self, name: str, *, version: int | None = None) -> tuple[Card, Evaluation]:
-        """Measure a checkpoint on its dataset's test pictures, by every picture's way, and store it in its card."""
+    def evaluate(
+        self, name: str, *, version: int | None = None, quick: bool = False, track: evaluation.Track = iter
+    ) -> tuple[Card, Evaluation]:
+        """Measure a checkpoint on its dataset's test pictures, by every picture's way, and store it in its card.
+
+        `quick` keeps what the card says of robustness. A card that says the same already is not written again, nor is
+        one of the starter zoo. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError.
+        """
         model = self.model(name)
         loaded = model.load(version)
-        data = datasets.test_data(loaded.settings.dataset)
-        batch = np.stack([model.preprocess(loaded, image)[0] for image in data.images[..., 0]])
-        evaluation = evaluate(data, model.scores(loaded, batch))
+        measured = evaluation.on_test_pictures(model, loaded, robust=not quick, track=track)
         stored = loaded.card.evaluation
         if self.is_starter:
-            return loaded.card, evaluation
-        if stored is None or stored.model_dump(exclude={"created"}) != evaluation.model_dump(exclude={"created"}):
-            return self.catalogue.write_evaluation(loaded.card, evaluation), evaluation
+            return loaded.card, measured
+        if stored is None or stored.model_dump(exclude={"created"}) != measured.model_dump(exclude={"created"}):
+            return self.catalogue.write_evaluation(loaded.card, measured), measured
         return loaded.card, stored
