@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli import look, train, use
+from zoo.cli import evaluate, look, train, use
 from zoo.cli.common import Commands
 
 
@@ -44,7 +44,7 @@ for command in (
     look.checkpoints,
     look.check,
     train.train,
-    train.evaluate,
+    evaluate.evaluate,
     use.init,
 ):
     main.add_command(command)
