@@ -88,7 +88,12 @@ def test_rejected_pictures_are_counted_by_reason_and_left_out_of_the_accepted() 
     found = figures("four", np.array([0, 0, 1, 1]), scores, ("no", "yes"), [None, "blank", None, "blank"])
     assert (found.correct, found.accuracy, found.accepted_accuracy) == (2, 0.5, 0.5)
     assert found.rejected == {"blank": 2}
-    assert [(m.index, m.label, m.predicted, m.confidence) for m in worst(found, 1)] == [(1, 0, 1, 0.8)]
+    wrong = worst(found, 9)
+    assert [(m.index, m.label, m.predicted, m.confidence, m.reason) for m in wrong] == [
+        (2, 1, 0, 0.6, None),
+        (1, 0, 1, 0.8, "blank"),
+    ]
+    assert "reason" not in wrong[0].model_dump(), "a card tells it of rejected pictures alone"
     none = figures("none", np.array([0]), scores[:1], ("no", "yes"), ["blank"])
     assert none.accepted_accuracy is None
 
@@ -188,6 +193,19 @@ def test_bad_rows_are_counted_named_and_left_out(trained: Path, listed: Path, ru
     assert 'pictures/00.png: its label "seven" is none of 0, 1' in done.stdout
     assert "absent.png cannot be read: No such file or directory" in done.stdout
     assert "labels.csv: " in done.stdout
+
+
+def test_a_rejected_picture_is_told_as_such(zoo_folder: Path, tmp_path: Path, run) -> None:
+    for label in ("3", "4"):  # at least one of them is not what an empty picture is answered with
+        (tmp_path / "blank" / label).mkdir(parents=True)
+        PIL.Image.new("L", (60, 60), 255).save(tmp_path / "blank" / label / "paper.png")
+    done = run(
+        "evaluate", "soft", "--data", str(tmp_path / "blank"), "--mistakes", "settings.toml/m.png", cwd=zoo_folder
+    )
+    assert "rejected: 2 (100.00 %: 2 blank); accuracy over those accepted -" in done.stdout
+    assert "rejected (blank): paper.png" in done.stdout
+    assert done.returncode == 1
+    assert "settings.toml/m.png cannot be written: " in done.stderr
 
 
 def test_when_nothing_can_be_used_it_says_what_was_expected(trained: Path, listed: Path) -> None:

@@ -33,12 +33,13 @@ class FileFact(BaseModel):
 
 
 class Mistake(BaseModel):
-    """A test picture that the model gets wrong: its place in the test set, its class, the class predicted."""
+    """A picture that the model gets wrong: its place in the data, its class, and the class predicted."""
 
     index: int
     label: int
     predicted: int
     confidence: float
+    reason: str | None = Field(None, exclude_if=lambda reason: reason is None, description="there if it was rejected")
 
 
 class ClassFigures(BaseModel):

@@ -108,6 +108,7 @@ def figures(
                 label=int(classes[i]),
                 predicted=int(predicted[i]),
                 confidence=round(float(scores[i, predicted[i]]), 6),
+                reason=reasons[int(i)],
             )
             for i in np.flatnonzero(~right)
         ],
@@ -115,8 +116,8 @@ def figures(
 
 
 def worst(evaluation: Evaluation, most: int) -> list[Mistake]:
-    """The mistakes, the most confident first, up to `most`."""
-    return sorted(evaluation.mistakes, key=lambda mistake: (-mistake.confidence, mistake.index))[:most]
+    """The mistakes, the most confident first and rejected pictures last, up to `most`."""
+    return sorted(evaluation.mistakes, key=lambda m: (m.reason is not None, -m.confidence, m.index))[:most]
 
 
 def confusion(classes: NDArray[np.int64], predicted: NDArray[np.int64], k: int) -> NDArray[np.int64]:

@@ -42,8 +42,9 @@ class Measured:
     left_out: LeftOut = field(default_factory=lambda: LeftOut({}, ()))
 
     def title(self, mistake: Mistake) -> str:
-        """What to call the picture of a mistake: its file, or its place among the test pictures."""
-        return self.paths[mistake.index].name if self.paths else f"#{mistake.index}"
+        """What to call a mistake's picture: its file, or its place among the test pictures; if rejected, also why."""
+        picture = self.paths[mistake.index].name if self.paths else f"#{mistake.index}"
+        return picture if mistake.reason is None else f"rejected ({mistake.reason}): {picture}"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; on files, each mistake with its path."""

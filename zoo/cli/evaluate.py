@@ -11,6 +11,7 @@ import click
 from zoo import terminal
 from zoo.cli import report
 from zoo.cli.common import as_json, echo_json, open_zoo
+from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from zoo.evaluation import Track
@@ -133,5 +134,8 @@ def _draw(zoo: Zoo, name: str, version: int | None, measured: Measured, path: Pa
     ]
     if mistakes:
         pictures = seen(zoo, name, measured, mistakes, version=version)
-        files.write(path, gallery.draw(list(zip(pictures, captions, strict=True))))
+        try:
+            files.write(path, gallery.draw(list(zip(pictures, captions, strict=True))))
+        except OSError as error:
+            raise ZooError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
     return len(mistakes)
