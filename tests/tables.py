@@ -52,10 +52,22 @@ def hooks(root: Path) -> str:
     return "\n".join(rows)
 
 
+def robustness(root: Path) -> str:
+    """How test pictures are made harder."""
+    from zoo.robustness import KINDS, STRENGTHS
+
+    rows = [f"| kind | what it does | {' | '.join(STRENGTHS)} | counted in |", "|---|---|---|---|---|---|"]
+    for kind in KINDS:
+        strengths = " | ".join(f"{strength:g}" for strength in kind.strengths)
+        rows.append(f"| {kind.name} | {kind.what} | {strengths} | {kind.unit} |")
+    return "\n".join(rows)
+
+
 TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("README.md", "models"): models,
     ("docs/plugins.md", "settings"): settings,
     ("docs/plugins.md", "hooks"): hooks,
+    ("docs/evaluating.md", "robustness"): robustness,
 }
 
 

@@ -129,7 +129,7 @@ def test_a_new_file_in_plugins_is_trained_measured_and_read_with(zoo_folder: Pat
     assert trained.returncode == 0, trained.stderr
     assert "checkpoint fresh/1: 1 epoch in" in trained.stdout
     assert re.search(r"^epoch 1/1  loss [\d.]+  accuracy [\d.]+ %  validation [\d.]+ %", trained.stderr, re.MULTILINE)
-    measured = run("evaluate", "fresh", "--version", "1", cwd=zoo_folder)
+    measured = run("evaluate", "fresh", "--version", "1", "--quick", cwd=zoo_folder)
     assert re.search(r"^fresh/1 on mnist test: 7\d\.\d\d % \(\d{4} of 10000; 95 % interval", measured.stdout)
     card = json.loads((zoo_folder / "checkpoints/fresh/1/card.json").read_text())
     assert card["evaluation"]["pictures"] - card["evaluation"]["correct"] == len(card["evaluation"]["mistakes"])

@@ -16,7 +16,7 @@ DOCS = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("plugins", "training", "serving")),
+    *(f"docs/{name}.md" for name in ("plugins", "training", "evaluating", "serving")),
 ]
 DOCS += ["docs/architecture.md"]
 
@@ -39,7 +39,7 @@ def test_every_link_leads_to_a_file(root: Path, document: str) -> None:
             assert (path.parent / target).exists(), f"{document} links to {target}"
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/training.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/training.md", "docs/evaluating.md"])
 def test_every_zoo_command_has_its_words(root: Path, document: str, run) -> None:
     commands = {
         (line.split()[1], *re.findall(r" (--[a-z]+)", line.split("#")[0]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,29 @@ def test_they_are_trained_on_and_never_validated_on() -> None:
     more = strokes.added(plain, ModelSettings(drawn=30))
     assert len(more.images) == len(more.classes) == len(plain.images) + 30
     np.testing.assert_array_equal(more.validation_images, plain.validation_images)
+
+
+def test_pictures_of_no_digit_have_no_class_and_follow_the_seed() -> None:
+    plain = datasets.training_data("mnist", 5000)
+    one, again, other = (strokes.added(plain, ModelSettings(others=40, seed=seed)).others for seed in (1, 1, 2))
+    assert one.shape == (40, 28, 28, 1)
+    assert (one.max(axis=(1, 2, 3)) > 200).all()
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+    assert len(strokes.added(plain, ModelSettings(others=40)).images) == len(plain.images)
+
+
+@pytest.mark.long
+def test_training_learns_to_be_unsure_of_what_is_no_digit(zoo_folder: Path) -> None:
+    zoo = Zoo.open(zoo_folder, environ={})
+    plain = zoo.train("soft", overrides={"epochs": 2})
+    taught = zoo.train("soft", overrides={"epochs": 2, "others": 4000})
+    pictures = list(strokes.no_digits(datasets.training_data("mnist", 5000).validation_images, 100, seed=99)[..., 0])
+    sure, unsure = (
+        np.mean([answer.confidence for answer in zoo.predict_many("soft", pictures, version=card.version)])  # type: ignore[union-attr]
+        for card in (plain, taught)
+    )
+    assert unsure < sure - 0.1
 
 
 @pytest.mark.parametrize("digit", glyphs.DIGITS)

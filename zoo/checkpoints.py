@@ -33,16 +33,66 @@ class FileFact(BaseModel):
 
 
 class Mistake(BaseModel):
-    """A test picture that the model gets wrong: its place in the test set, its class, the class predicted."""
+    """A picture that the model gets wrong: its place in the data, its class, and the class predicted."""
 
     index: int
     label: int
     predicted: int
     confidence: float
+    reason: str | None = Field(None, exclude_if=lambda reason: reason is None, description="there if it was rejected")
+
+
+class ClassFigures(BaseModel):
+    """How one class fares, shares in 0-1; None where there is nothing to divide by."""
+
+    label: str
+    pictures: int
+    recall: float | None = Field(description="share of the class's pictures that are read as it")
+    precision: float | None = Field(description="share of what is read as the class that is it")
+    f1: float | None = Field(description="harmonic mean of the two")
+
+
+class Bin(BaseModel):
+    """The answers whose confidence lies in one of equal parts of 0-1, from low to high; the means None without any."""
+
+    count: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class Reliability(BaseModel):
+    """How far confidence can be trusted; the formulas are at `zoo.evaluation.calibration`."""
+
+    ece: float = Field(description="expected calibration error, 0-1")
+    nll: float = Field(description="negative log-likelihood a picture, in nats")
+    brier: float = Field(description="Brier score, summed over the classes, 0-2")
+    bins: list[Bin]
+
+
+class Hardship(BaseModel):
+    """One way of making the pictures harder: three strengths from weak to strong, and what each leaves of accuracy."""
+
+    kind: str
+    unit: str
+    strengths: list[float]
+    accuracy: list[float]
+    rejected: list[int] = Field(description="how many pictures showed nothing to read")
+
+
+class Robustness(BaseModel):
+    """Accuracy (0-1) on the first test pictures, as they are and made harder; see `zoo.robustness`."""
+
+    pictures: int
+    seed: int
+    plain: float = Field(description="accuracy on the same pictures as they are")
+    kinds: list[Hardship]
 
 
 class Evaluation(BaseModel):
-    """What `zoo evaluate` measured. With the mistakes, all predictions are known: elsewhere they are the labels."""
+    """What `zoo evaluate` measured. With the mistakes, all predictions are known: elsewhere they are the labels.
+
+    Fields with a default were not measured by the first zoos, whose cards still load.
+    """
 
     data: str
     pictures: int
@@ -50,6 +100,12 @@ class Evaluation(BaseModel):
     accuracy: float
     interval: tuple[float, float] = Field(description="Wilson 95 % interval of the accuracy")
     created: datetime
+    rejected: dict[str, int] = Field({}, description="pictures that showed nothing to read, by reason")
+    accepted_accuracy: float | None = Field(None, description="accuracy over the pictures that were not rejected")
+    classes: list[ClassFigures] = []
+    confusion: list[list[int]] = Field([], description="(k, k) counts: a row is the label, a column what was read")
+    calibration: Reliability | None = None
+    robustness: Robustness | None = None
     mistakes: list[Mistake]
 
 

@@ -3,38 +3,198 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.checkpoints import Evaluation, Mistake
-from zoo.datasets import Labelled
-from zoo.types import Scores
+from zoo import datasets, robustness
+from zoo.checkpoints import Bin, ClassFigures, Evaluation, Hardship, Mistake, Reliability, Robustness
+from zoo.models import Loaded, Model, rejection
+from zoo.types import Image, Scores
+
+BINS = 15  # as in Guo et al. 2017
+
+Track: TypeAlias = Callable[[Sequence[int]], Iterable[int]]
+"""Gives the steps of a long measurement as they are, and may show how far it is."""
 
 
-def evaluate(data: Labelled, scores: Scores) -> Evaluation:
-    """The accuracy of probabilities (n, k) on n labelled pictures, with every mistake."""
+def on_test_pictures(model: Model, loaded: Loaded, *, robust: bool = True, track: Track = iter) -> Evaluation:
+    """Measure a checkpoint on its dataset's test pictures, by every picture's way from the decoded picture on.
+
+    `robust` measures the first of them made harder too, which takes a minute; without, what the card says of
+    robustness is kept. Raises PluginError, DatasetError.
+    """
+    data = datasets.test_data(loaded.settings.dataset)
+    scores, reasons = _answers(model, loaded, data.images[..., 0])
+    measured = figures(data.name, data.classes, scores, data.labels, reasons)
+    if robust:
+        images, classes = data.images[: robustness.PICTURES, ..., 0], data.classes[: robustness.PICTURES]
+        hard: Robustness | None = _robustness(model, loaded, images, classes, track)
+    else:
+        hard = stored.robustness if (stored := loaded.card.evaluation) else None
+    return measured.model_copy(update={"robustness": hard})
+
+
+def _answers(model: Model, loaded: Loaded, images: Image) -> tuple[Scores, list[str | None]]:
+    """Probabilities (n, k), and for each picture why it is rejected, if so."""
+    seen = [model.preprocess(loaded, image) for image in images]
+    scores = model.scores(loaded, np.stack([array for array, _ in seen]))
+    return scores, [rejection(loaded.card, row, trace) for row, (_, trace) in zip(scores, seen, strict=True)]
+
+
+def _robustness(model: Model, loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:
+    """Accuracy on pictures uint8 (n, 28, 28) of classes (n,), as they are and in every kind and strength."""
+    plain, _ = _answers(model, loaded, images)
+    variants = [(kind, strength) for kind in robustness.KINDS for strength in kind.strengths]
+    accuracy: dict[str, list[float]] = {}
+    rejected: dict[str, list[int]] = {}
+    for at in track(range(len(variants))):
+        kind, strength = variants[at]
+        scores, reasons = _answers(model, loaded, robustness.vary(images, kind, strength))
+        accuracy.setdefault(kind.name, []).append(_share(scores.argmax(axis=1) == classes))
+        rejected.setdefault(kind.name, []).append(sum(reason is not None for reason in reasons))
+    return Robustness(
+        pictures=len(images),
+        seed=robustness.SEED,
+        plain=_share(plain.argmax(axis=1) == classes),
+        kinds=[
+            Hardship(
+                kind=kind.name,
+                unit=kind.unit,
+                strengths=list(kind.strengths),
+                accuracy=accuracy[kind.name],
+                rejected=rejected[kind.name],
+            )
+            for kind in robustness.KINDS
+        ],
+    )
+
+
+def figures(
+    data: str,
+    classes: NDArray[np.int64],
+    scores: Scores,
+    labels: Sequence[str],
+    reasons: Sequence[str | None],
+) -> Evaluation:
+    """What probabilities (n, k) of n > 0 pictures of `classes` (n,) come to, with every mistake.
+
+    `reasons` has for each picture why it was rejected, or None. The answer for a rejected picture counts like any
+    other; `accepted_accuracy` leaves it out.
+    """
     predicted: NDArray[np.int64] = scores.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != data.classes)
-    n, correct = len(predicted), len(predicted) - len(wrong)
+    right = predicted == classes
+    accepted = np.array([reason is None for reason in reasons])
+    n, correct = len(right), int(right.sum())
+    counts = confusion(classes, predicted, len(labels))
     return Evaluation(
-        data=data.name,
+        data=data,
         pictures=n,
         correct=correct,
-        accuracy=correct / n,
+        accuracy=round(correct / n, 6),
         interval=wilson(correct, n),
         created=datetime.now(UTC).replace(microsecond=0),
+        rejected=dict(sorted(Counter(reason for reason in reasons if reason is not None).items())),
+        accepted_accuracy=_share(right[accepted]) if accepted.any() else None,
+        classes=class_figures(counts, labels),
+        confusion=counts.tolist(),
+        calibration=calibration(scores, classes),
         mistakes=[
             Mistake(
                 index=int(i),
-                label=int(data.classes[i]),
+                label=int(classes[i]),
                 predicted=int(predicted[i]),
                 confidence=round(float(scores[i, predicted[i]]), 6),
+                reason=reasons[int(i)],
             )
-            for i in wrong
+            for i in np.flatnonzero(~right)
         ],
     )
+
+
+def worst(evaluation: Evaluation, most: int) -> list[Mistake]:
+    """The mistakes, the most confident first and rejected pictures last, up to `most`."""
+    return sorted(evaluation.mistakes, key=lambda m: (m.reason is not None, -m.confidence, m.index))[:most]
+
+
+def confusion(classes: NDArray[np.int64], predicted: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Counts (k, k) of pictures of each class (row) that were read as each class (column)."""
+    return np.bincount(classes * k + predicted, minlength=k * k).reshape(k, k)
+
+
+def class_figures(counts: NDArray[np.int64], labels: Sequence[str]) -> list[ClassFigures]:
+    """Recall, precision and F1 (van Rijsbergen 1979, chapter 7) of each class, from its row and column of counts."""
+    there, read, both = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
+    return [
+        ClassFigures(
+            label=label,
+            pictures=int(there[i]),
+            recall=_ratio(both[i], there[i]),
+            precision=_ratio(both[i], read[i]),
+            f1=_ratio(2 * both[i], there[i] + read[i]),
+        )
+        for i, label in enumerate(labels)
+    ]
+
+
+def calibration(scores: Scores, classes: NDArray[np.int64], bins: int = BINS) -> Reliability:
+    """How far probabilities (n, k) of pictures of `classes` (n,) can be trusted.
+
+    The calibration error is that of `calibration_error`. The negative log-likelihood is the mean of -ln of the true
+    class's probability, which is taken as 1e-12 at least. The Brier score (Brier 1950, Monthly Weather Review 78:1-3)
+    is the mean of the squared distance between the probabilities and certainty of the true class.
+    """
+    exact = scores.astype(np.float64)
+    every = np.arange(len(classes))
+    confidence, right = exact.max(axis=1), exact.argmax(axis=1) == classes
+    away = exact.copy()
+    away[every, classes] -= 1
+    return Reliability(
+        ece=round(calibration_error(confidence, right, bins), 6),
+        nll=round(float(-np.log(np.maximum(exact[every, classes], 1e-12)).mean()), 6),
+        brier=round(float((away**2).sum(axis=1).mean()), 6),
+        bins=reliability(confidence, right, bins),
+    )
+
+
+def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = BINS) -> float:
+    """Expected calibration error, 0-1, of n > 0 answers: confidence (n,) in 0-1, and whether each is right (n,).
+
+    The mean distance between accuracy and mean confidence in `bins` parts of equal width, each part weighted by its
+    answers (Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, arXiv:1706.04599, eq. 3).
+    """
+    part = _parts(confidence, bins)
+    gaps = np.bincount(part, weights=np.asarray(right, np.float64) - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = BINS) -> list[Bin]:
+    """The reliability diagram of Guo et al. 2017: count, mean confidence and accuracy of each part of equal width."""
+    part = _parts(confidence, bins)
+    count = np.bincount(part, minlength=bins)
+    sure = np.bincount(part, weights=confidence, minlength=bins)
+    hit = np.bincount(part, weights=right, minlength=bins)
+    return [
+        Bin(count=int(n), confidence=_ratio(s, n), accuracy=_ratio(h, n))
+        for n, s, h in zip(count, sure, hit, strict=True)
+    ]
+
+
+def _parts(confidence: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
+    """Which part each confidence lies in; the parts are open below and closed above, as in Guo et al. 2017."""
+    return np.clip(np.ceil(np.asarray(confidence, np.float64) * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return round(float(part) / float(whole), 6) if whole else None
+
+
+def _share(right: NDArray[np.bool_]) -> float:
+    return round(float(right.mean()), 6)
 
 
 def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:

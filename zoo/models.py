@@ -179,13 +179,18 @@ class Model:
         return rescaled(scores, calibration.temperature) if calibration else scores
 
 
+def rejection(card: Card, scores: NDArray[np.float32], trace: Trace) -> str | None:
+    """Why a row of probabilities (k,) is no answer: what preprocessing found, or less confidence than the card asks."""
+    if trace.reason is None and card.calibration is not None and scores.max() < card.calibration.threshold:
+        return "not_a_digit"
+    return trace.reason
+
+
 def prediction(model: str, card: Card, scores: NDArray[np.float32], trace: Trace) -> Prediction:
     """The answer that a row of probabilities (k,) gives."""
     best = int(scores.argmax())
     labels = tuple(card.labels)
-    reason = trace.reason
-    if reason is None and card.calibration is not None and scores[best] < card.calibration.threshold:
-        reason = "not_a_digit"
+    reason = rejection(card, scores, trace)
     return Prediction(
         model=model,
         checkpoint=card.ref,

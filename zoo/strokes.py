@@ -29,11 +29,15 @@ _STEPS = 8  # straight pieces between two points
 
 
 def added(data: Data, settings: ModelSettings) -> Data:
-    """The data with the pictures that `settings.drawn` asks for among those to train on."""
-    if not settings.drawn:
-        return data
-    images, classes = draw(settings.drawn, settings.seed)
-    return replace(data, images=np.concatenate([data.images, images]), classes=np.concatenate([data.classes, classes]))
+    """The data with what the settings ask for: `drawn` digits among those to train on, and `others`, no digits."""
+    if settings.others:
+        data = replace(data, others=no_digits(data.images, settings.others, settings.seed))
+    if settings.drawn:
+        images, classes = draw(settings.drawn, settings.seed)
+        data = replace(
+            data, images=np.concatenate([data.images, images]), classes=np.concatenate([data.classes, classes])
+        )
+    return data
 
 
 def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import datasets, defaults, images, pieces, plugins, reading, training
+from zoo import datasets, defaults, evaluation, images, pieces, plugins, reading, training
 from zoo.calibration import calibrate
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
@@ -26,7 +26,6 @@ from zoo.errors import (
     ZooError,
     closest,
 )
-from zoo.evaluation import evaluate
 from zoo.models import Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
@@ -347,16 +346,20 @@ class Zoo:
         network: keras.Model = self.model(name).network(int(version) if version else None)
         return network
 
-    def evaluate(self, name: str, *, version: int | None = None) -> tuple[Card, Evaluation]:
-        """Measure a checkpoint on its dataset's test pictures, by every picture's way, and store it in its card."""
+    def evaluate(
+        self, name: str, *, version: int | None = None, quick: bool = False, track: evaluation.Track = iter
+    ) -> tuple[Card, Evaluation]:
+        """Measure a checkpoint on its dataset's test pictures, by every picture's way, and store it in its card.
+
+        `quick` keeps what the card says of robustness. A card that says the same already is not written again, nor is
+        one of the starter zoo. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError.
+        """
         model = self.model(name)
         loaded = model.load(version)
-        data = datasets.test_data(loaded.settings.dataset)
-        batch = np.stack([model.preprocess(loaded, image)[0] for image in data.images[..., 0]])
-        evaluation = evaluate(data, model.scores(loaded, batch))
+        measured = evaluation.on_test_pictures(model, loaded, robust=not quick, track=track)
         stored = loaded.card.evaluation
         if self.is_starter:
-            return loaded.card, evaluation
-        if stored is None or stored.model_dump(exclude={"created"}) != evaluation.model_dump(exclude={"created"}):
-            return self.catalogue.amend(loaded.card, evaluation=evaluation), evaluation
+            return loaded.card, measured
+        if stored is None or stored.model_dump(exclude={"created"}) != measured.model_dump(exclude={"created"}):
+            return self.catalogue.amend(loaded.card, evaluation=measured), measured
         return loaded.card, stored

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli import look, train, use
+from zoo.cli import evaluate, look, train, use
 from zoo.cli.common import Commands
 
 
@@ -47,7 +47,7 @@ for command in (
     look.check,
     train.train,
     train.calibrate,
-    train.evaluate,
+    evaluate.evaluate,
     use.init,
 ):
     main.add_command(command)

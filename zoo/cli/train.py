@@ -1,4 +1,4 @@
-"""Commands that make checkpoints and measure them."""
+"""The command that makes checkpoints."""
 
 from __future__ import annotations
 
@@ -104,22 +104,4 @@ def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool)
     click.echo(
         f"{card.ref}: temperature {card.calibration.temperature:.2f}; "
         f"below {terminal.percent(card.calibration.threshold)} confidence it is no digit. Rejected: {shares}."
-    )
-
-
-@click.command()
-@click.argument("name")
-@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
-@as_json
-@click.pass_context
-def evaluate(ctx: click.Context, name: str, version: int | None, as_json: bool) -> None:
-    """Measure model NAME on its test pictures and store the result in the checkpoint's card."""
-    card, evaluation = open_zoo(ctx).evaluate(name, version=version)
-    if as_json:
-        echo_json({"checkpoint": card.ref, **evaluation.model_dump(mode="json")})
-        return
-    low, high = evaluation.interval
-    click.echo(
-        f"{card.ref} on {evaluation.data}: {terminal.percent(evaluation.accuracy)} "
-        f"({evaluation.correct} of {evaluation.pictures}; 95 % interval {100 * low:.2f}-{100 * high:.2f})"
     )

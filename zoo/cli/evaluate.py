@@ -1,0 +1,141 @@
+"""The command that measures checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo import terminal
+from zoo.cli import report
+from zoo.cli.common import as_json, echo_json, open_zoo
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.evaluation import Track
+    from zoo.labelled import Condition
+    from zoo.measuring import Measured
+    from zoo.zoo import Zoo
+
+DRAWN = 60
+
+
+@click.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@click.option("--quick", is_flag=True, help="Leave out robustness; what the card says of it is kept.")
+@click.option("--mistakes", type=click.Path(path_type=Path), help="Draw the worst mistakes, up to 60, as a PNG.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Measure on these pictures: a folder with a sub-folder for each label, or a CSV file with path and label.",
+)
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Only such rows of the CSV file; also COLUMN!=VALUE. Said twice, both must hold.",
+)
+@click.option("--seeds", is_flag=True, help="All versions that differ by their seed alone, with mean and deviation.")
+@as_json
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    name: str,
+    version: int | None,
+    quick: bool,
+    mistakes: Path | None,
+    data: Path | None,
+    where: tuple[str, ...],
+    seeds: bool,
+    as_json: bool,
+) -> None:
+    """Measure model NAME on its test pictures and store the result in the checkpoint's card.
+
+    With --data it is measured on pictures of your own, and nothing is stored.
+    """
+    from zoo.labelled import Condition
+    from zoo.measuring import over_seeds
+
+    try:
+        conditions = [Condition.parse(text) for text in where]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--where") from error
+    if where and data is None:
+        raise click.UsageError("--where goes with --data.")
+    if seeds and mistakes is not None:
+        raise click.UsageError("--mistakes draws those of one version, and --seeds measures many: leave one out.")
+    if mistakes is not None and mistakes.suffix.lower() != ".png":
+        raise click.BadParameter(f"{mistakes} should end in .png.", param_hint="--mistakes")
+    zoo = open_zoo(ctx)
+    if seeds:
+        runs = over_seeds(
+            zoo, name, lambda number: _measure(zoo, name, number, quick, data, conditions, stored=True), version=version
+        )
+        if as_json:
+            echo_json(runs.to_dict())
+        else:
+            click.echo(report.seeds(name, runs))
+        return
+    measured = _measure(zoo, name, version, quick, data, conditions)
+    if as_json:
+        echo_json(measured.to_dict())
+    else:
+        click.echo(report.evaluation(measured))
+    if mistakes is not None:
+        drawn = _draw(zoo, name, version, measured, mistakes)
+        told = f"drawn in {mistakes}: {terminal.count(drawn, 'mistake')}" if drawn else "there is no mistake to draw"
+        click.echo(told, err=as_json)
+
+
+def _measure(
+    zoo: Zoo,
+    name: str,
+    version: int | None,
+    quick: bool,
+    data: Path | None,
+    conditions: Sequence[Condition],
+    stored: bool = False,
+) -> Measured:
+    """On the files of `data` if there are any, else on the test pictures; with `stored` a card's evaluation will do."""
+    from zoo import labelled
+    from zoo.measuring import Measured, on_files
+
+    if data is None:
+        card = zoo.model(name).load(version).card
+        if stored and card.evaluation is not None:
+            return Measured(card, card.evaluation)
+        return Measured(*zoo.evaluate(name, version=version, quick=quick, track=_track("making it harder")))
+    files = labelled.read(data, zoo.model(name).load(version).card.labels, conditions)
+    title = " ".join([str(data), *(str(condition) for condition in conditions)])
+    return on_files(zoo, name, title, files, version=version, track=_track("reading"))
+
+
+def _track(what: str) -> Track:
+    def steps(these: Sequence[int]) -> Iterable[int]:
+        return terminal.track(these, what)
+
+    return steps
+
+
+def _draw(zoo: Zoo, name: str, version: int | None, measured: Measured, path: Path) -> int:
+    """Draw the worst mistakes into a file, if there are any; returns how many."""
+    from zoo import files, gallery
+    from zoo.evaluation import worst
+    from zoo.measuring import seen
+
+    labels = measured.card.labels
+    mistakes = worst(measured.evaluation, DRAWN)
+    captions = [
+        (f"{labels[m.label]} read as {labels[m.predicted]}", terminal.percent(m.confidence), measured.title(m))
+        for m in mistakes
+    ]
+    if mistakes:
+        pictures = seen(zoo, name, measured, mistakes, version=version)
+        try:
+            files.write(path, gallery.draw(list(zip(pictures, captions, strict=True))))
+        except OSError as error:
+            raise ZooError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
+    return len(mistakes)

@@ -1,0 +1,46 @@
+"""Small pictures with captions, drawn as one picture."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import PIL.Image
+from PIL import ImageDraw, ImageFont
+
+from zoo.types import Image
+
+_TILE = 112  # pixels on the long side of a small picture
+_GAP = 14
+_LINE = 16
+_ACROSS = 10
+_PAPER, _INK, _FAINT = 250, 20, 110
+
+
+def draw(tiles: Sequence[tuple[Image, Sequence[str]]]) -> bytes:
+    """A PNG of pictures, uint8 (h, w) or (h, w, 3), in rows of up to ten, each with its lines of caption below."""
+    lines = max((len(caption) for _, caption in tiles), default=0)
+    across = min(_ACROSS, max(1, len(tiles)))
+    wide, high = _TILE + _GAP, _TILE + _GAP + lines * _LINE
+    size = (across * wide + _GAP, math.ceil(len(tiles) / across) * high + _GAP)
+    page = PIL.Image.new("RGB", size, (_PAPER,) * 3)
+    pen = ImageDraw.Draw(page)
+    font = ImageFont.load_default(12)
+    for at, (pixels, caption) in enumerate(tiles):
+        left, top = _GAP + at % across * wide, _GAP + at // across * high
+        picture = PIL.Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+        scale = _TILE / max(picture.size)
+        picture = picture.resize(
+            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), PIL.Image.Resampling.NEAREST
+        )
+        page.paste(picture, (left, top))
+        for number, line in enumerate(caption):
+            while line and pen.textlength(line, font) > _TILE:
+                line = line.removesuffix("…")[:-1] + "…" if len(line) > 1 else ""
+            level = _FAINT if number else _INK
+            pen.text((left, top + _TILE + 1 + number * _LINE), line, (level,) * 3, font)
+    content = io.BytesIO()
+    page.save(content, "PNG")
+    return content.getvalue()

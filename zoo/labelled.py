@@ -1,0 +1,119 @@
+"""Anyone's labelled pictures: a folder with a sub-folder for each label, or a CSV file with path and label."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import DatasetError, closest
+
+LIST = "labels.csv"
+COLUMNS = ("path", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a row of a CSV file has to say to be taken: `column` is `value`, or with `negated` is not."""
+
+    column: str
+    value: str
+    negated: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """From `column=value` or `column!=value`. Raises ValueError."""
+        found = re.fullmatch(r"([^=!]+)(!?)=(.*)", text, re.DOTALL)
+        if found is None:
+            raise ValueError(f"{text!r} should be COLUMN=VALUE or COLUMN!=VALUE.")
+        return cls(found[1].strip(), found[3].strip(), bool(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.column}{'!=' if self.negated else '='}{self.value}"
+
+    def holds(self, row: dict[str, str]) -> bool:
+        return (row[self.column] == self.value) != self.negated
+
+
+def read(source: Path, labels: Sequence[str], where: Sequence[Condition] = ()) -> list[tuple[Path, str]]:
+    """The pictures that `source` tells of, with their labels, in its order; neither is judged here.
+
+    `source` is a CSV file, or a folder with labels.csv, with sub-folders named by `labels`, or with exactly one CSV
+    file. Paths in a CSV file are relative to it. Of a CSV file the rows are taken that meet every condition. Raises
+    DatasetError when there is no such thing, or nothing in it.
+    """
+    if source.is_file():
+        return _listed(source, where)
+    if not source.is_dir():
+        raise DatasetError(f"{source}: there is no such folder or file. {_expected(labels)}")
+    lists = sorted(path for path in source.iterdir() if path.suffix.lower() == ".csv" and path.is_file())
+    folders = sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if source / LIST in lists:
+        return _listed(source / LIST, where)
+    if any(folder.name in labels for folder in folders):
+        if where:
+            raise DatasetError(
+                f"{source} has a folder for each label and no {LIST}: there are no columns to choose by."
+            )
+        pictures = [(path, folder.name) for folder in folders for path in _inside(folder)]
+        if not pictures:
+            raise DatasetError(f"{source}: its folders are empty. {_expected(labels)}")
+        return pictures
+    if len(lists) == 1:
+        return _listed(lists[0], where)
+    if lists:
+        raise DatasetError(
+            f"{source} has {len(lists)} CSV files and no {LIST}. Name one: {', '.join(map(str, lists))}."
+        )
+    found = ", ".join(folder.name for folder in folders[:10])
+    raise DatasetError(
+        f"{source}: no labelled pictures{f', only the folders {found}' if found else ''}. {_expected(labels)}"
+    )
+
+
+def _expected(labels: Sequence[str]) -> str:
+    return (
+        f"Expected: a folder for each label ({', '.join(labels)}) with pictures in it, or a CSV file with the columns "
+        f"{' and '.join(COLUMNS)}."
+    )
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """The files in a folder at any depth, in order, but for hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def _listed(path: Path, where: Sequence[Condition]) -> list[tuple[Path, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            columns = list(reader.fieldnames or ())
+            rows = [{name: (row[name] or "").strip() for name in columns} for row in reader]
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f"{path} is not a CSV file in UTF-8 ({error}). Expected one with the columns {' and '.join(COLUMNS)}."
+        ) from error
+    for column in (*COLUMNS, *(condition.column for condition in where)):
+        if column not in columns:
+            have = ", ".join(columns) or "-"
+            raise DatasetError(f'{path} has no column "{column}".{closest(column, columns)} Its columns are: {have}.')
+    taken = [row for row in rows if all(condition.holds(row) for condition in where)]
+    if not taken:
+        asked = " and ".join(map(str, where))
+        values = "; ".join(f"{c.column} is one of {_some({row[c.column] for row in rows})}" for c in where)
+        raise DatasetError(
+            f"{path}: none of its {len(rows)} rows has {asked}. {values}."
+            if rows
+            else f"{path} has no row below its columns."
+        )
+    return [(path.parent / row["path"], row["label"]) for row in taken]
+
+
+def _some(values: set[str]) -> str:
+    return ", ".join(sorted(values)[:10]) + (", …" if len(values) > 10 else "")

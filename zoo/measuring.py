@@ -1,0 +1,186 @@
+"""Measuring beyond one checkpoint's test pictures: on anyone's labelled files, and over the seeds of a training."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from zoo import datasets
+from zoo.checkpoints import Card, Evaluation, Mistake
+from zoo.errors import DatasetError, ModelUnavailable, ZooError
+from zoo.evaluation import Track, figures
+from zoo.types import Image, Prediction
+from zoo.zoo import Source, Zoo
+
+BATCH = 256
+NAMED = 10
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Files that were not measured: how many by why, and the first of them with what was wrong."""
+
+    counts: dict[str, int]
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation; on files with the files in the order of its indices, and what was left out."""
+
+    card: Card
+    evaluation: Evaluation
+    paths: tuple[Path, ...] = ()
+    left_out: LeftOut = field(default_factory=lambda: LeftOut({}, ()))
+
+    def title(self, mistake: Mistake) -> str:
+        """What to call a mistake's picture: its file, or its place among the test pictures; if rejected, also why."""
+        picture = self.paths[mistake.index].name if self.paths else f"#{mistake.index}"
+        return picture if mistake.reason is None else f"rejected ({mistake.reason}): {picture}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; on files, each mistake with its path."""
+        answer = {"checkpoint": self.card.ref, **self.evaluation.model_dump(mode="json")}
+        if self.paths:
+            for mistake in answer["mistakes"]:
+                mistake["path"] = str(self.paths[mistake["index"]])
+            answer["left_out"] = {**self.left_out.counts, "named": list(self.left_out.named)}
+        return answer
+
+
+def on_files(
+    zoo: Zoo,
+    name: str,
+    data: str,
+    files: Sequence[tuple[Path, str]],
+    *,
+    version: int | None = None,
+    track: Track = iter,
+) -> Measured:
+    """Measure a model on labelled files, read as any picture is; nothing is stored.
+
+    Files that cannot be read or whose label is not one of the model's are left out. Raises DatasetError when none is
+    left, and what `Zoo.predict_many` raises.
+    """
+    card = zoo.model(name).load(version).card
+    known = {label: number for number, label in enumerate(card.labels)}
+    counts = {"unreadable": 0, "unknown label": 0}
+    named: list[str] = []
+    good: list[tuple[Path, int, Prediction]] = []
+    for start in track(range(0, len(files), BATCH)):
+        ours = []
+        for path, label in files[start : start + BATCH]:
+            if label in known:
+                ours.append((path, known[label]))
+            else:
+                counts["unknown label"] += 1
+                named.append(f'{path}: its label "{label}" is none of {", ".join(card.labels)}')
+        answers = zoo.predict_many(name, [path for path, _ in ours], version=version)
+        for (path, number), answer in zip(ours, answers, strict=True):
+            if isinstance(answer, ZooError):
+                counts["unreadable"] += 1
+                text = str(answer).rstrip(".")
+                named.append(text if text.startswith(str(path)) else f"{path}: {text}")
+            else:
+                good.append((path, number, answer))
+    if not good:
+        raise DatasetError(
+            f"{data}: none of its {len(files)} pictures can be used, "
+            f"{counts['unreadable']} cannot be read and {counts['unknown label']} have a label that {card.ref} does "
+            f"not know. Expected pictures labelled {', '.join(card.labels)}. The first: {named[0]}."
+        )
+    evaluation = figures(
+        data,
+        np.array([number for _, number, _ in good]),
+        np.array([answer.probabilities for _, _, answer in good], np.float32),
+        card.labels,
+        [answer.reason if answer.rejected else None for _, _, answer in good],
+    )
+    return Measured(card, evaluation, tuple(path for path, _, _ in good), LeftOut(counts, tuple(named[:NAMED])))
+
+
+def seen(
+    zoo: Zoo, name: str, measured: Measured, mistakes: Sequence[Mistake], *, version: int | None = None
+) -> list[Image]:
+    """What the model saw in each of an evaluation's mistakes, uint8 (h, w): the `seen` of the trace."""
+    sources: list[Source]
+    if measured.paths:
+        sources = [measured.paths[mistake.index] for mistake in mistakes]
+    else:
+        images = datasets.test_data(zoo.model(name).load(version).settings.dataset).images
+        sources = [images[mistake.index] for mistake in mistakes]
+    answers = zoo.predict_many(name, sources, version=version)
+    return [answer.trace.seen for answer in answers if isinstance(answer, Prediction) and answer.trace is not None]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """The evaluations of versions that differ by their seed alone, oldest first."""
+
+    runs: tuple[Measured, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy, 0-1."""
+        return statistics.mean(run.evaluation.accuracy for run in self.runs)
+
+    @property
+    def deviation(self) -> float | None:
+        """Sample standard deviation of the accuracy (n - 1), or None for a single version."""
+        if len(self.runs) < 2:
+            return None
+        return statistics.stdev(run.evaluation.accuracy for run in self.runs)
+
+    @property
+    def repeated(self) -> list[int]:
+        """Seeds that more than one version was trained with: the same training twice, which makes nothing surer."""
+        counts = Counter(run.card.settings.get("seed") for run in self.runs)
+        return sorted(seed for seed, count in counts.items() if seed is not None and count > 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, with every evaluation whole."""
+        return {
+            "versions": [{"seed": run.card.settings.get("seed"), **run.to_dict()} for run in self.runs],
+            "mean": round(self.mean, 6),
+            "deviation": None if self.deviation is None else round(self.deviation, 6),
+        }
+
+
+def over_seeds(zoo: Zoo, name: str, measure: Callable[[int], Measured], *, version: int | None = None) -> Seeds:
+    """`measure` each version of a model whose settings are the selected one's, or the given one's, but for the seed.
+
+    Raises ModelUnavailable when the checkpoint selected is another model's, and what `measure` raises.
+    """
+    return Seeds(tuple(measure(number) for number in _siblings(zoo, name, version)))
+
+
+def _siblings(zoo: Zoo, name: str, version: int | None) -> list[int]:
+    model = zoo.model(name)
+    card = model.load(version).card
+    if card.model != name:
+        raise ModelUnavailable(
+            f'Model "{name}" is served by {card.ref}, another model\'s version. '
+            f"Compare the seeds of that one: zoo evaluate {card.model} --version {card.version} --seeds."
+        )
+    settings = model.load(version).settings.model_dump(exclude={"seed"})
+    found = []
+    for number in zoo.catalogue.versions(name):
+        other = zoo.catalogue.card(name, number)
+        if other.plugin != card.plugin:
+            continue
+        try:
+            # By way of the plugin's settings, which know the defaults of what an older card does not say.
+            theirs = type(model.settings).model_validate_json(json.dumps(other.settings))
+        except ValidationError:
+            continue
+        if theirs.model_dump(exclude={"seed"}) == settings:
+            found.append(number)
+    return found
