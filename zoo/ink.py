@@ -19,7 +19,7 @@ import numpy as np
 import PIL.Image
 
 from zoo.errors import NoInk
-from zoo.ground import SEEN, as_grey, contrast_to, grounds_of, reduce
+from zoo.ground import SEEN, as_grey, contrast_to, grounds_of, median_of, reduce
 from zoo.marks import Marks, box_of, hull_of, spread_out, without_lines
 from zoo.settings import InkSettings
 from zoo.types import Batch, Box, Image, Mask, Plane, Polarity, Trace
@@ -145,7 +145,7 @@ def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
     small = reduce(picture, step)
     found = _search(small, settings)
     if found.sheet is not None:
-        sheet, paper = hull_of(found.sheet), np.median(small[found.sheet], axis=0)
+        sheet, paper = hull_of(found.sheet), median_of(small[found.sheet])
         rim = max(2, round(0.04 * max(sheet.shape)))
         inner = np.where(spread_out(~sheet, rim)[:, :, None], paper, small)
         try:
@@ -177,7 +177,7 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
             left, top, right, bottom = box = box_of(digit)
             within = np.s_[top:bottom, left:right]
             # Full from about the usual strength on, so that uneven ink and soft focus give strokes as even as MNIST's.
-            level = np.clip((ink[within] - 0.8 * low) / (0.8 * (high - low)), 0, 1) * digit[within]
+            level = ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within]
             found = _Found(level, box, polarity, high, marks.weight, marks.sheet())
     if strongest < SEEN:
         raise NoInk(
@@ -199,12 +199,14 @@ def _level(ink: Plane) -> float:
     """The usual strength of ink, in grey levels: what is above the midpoint of the means above and below (isodata)."""
     if float(ink.max()) < 1:
         return 0.0
-    counts = np.bincount(np.maximum(ink, 0).astype(np.intp).ravel())
-    below, sums = np.cumsum(counts), np.cumsum(counts * np.arange(len(counts)))
+    some = ink[ink >= 1].astype(np.intp)
+    counts = np.bincount(some)
+    counts[0] = ink.size - len(some)
+    below, sums = counts.cumsum().tolist(), (counts * np.arange(len(counts))).cumsum().tolist()
     cut, high = (len(counts) - 1) // 2, 0.0
     for _ in range(8):
-        high = float(sums[-1] - sums[cut]) / float(below[-1] - below[cut])
-        midpoint = min(int(0.5 * (high + float(sums[cut]) / max(1.0, float(below[cut])))), len(counts) - 2)
+        high = (sums[-1] - sums[cut]) / (below[-1] - below[cut])
+        midpoint = min(int(0.5 * (high + sums[cut] / max(1, below[cut]))), len(counts) - 2)
         if midpoint == cut:
             break
         cut = midpoint
@@ -234,11 +236,11 @@ def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float
     method = PIL.Image.Resampling.BILINEAR if scale > 1 else PIL.Image.Resampling.BOX
     rim = abs(grow)
     canvas = np.zeros((rows + 2 * rim, columns + 2 * rim), np.uint8)
-    canvas[rim : rim + rows, rim : rim + columns] = as_grey(level * 255).resize((columns, rows), method)
+    canvas[rim : rim + rows, rim : rim + columns] = np.asarray(as_grey(level * 255).resize((columns, rows), method))
     for _ in range(rim):
         canvas = _thicker(canvas) if grow > 0 else 255 - _thicker(255 - canvas)
     weights = canvas.astype(np.float32)
-    across, down = weights.sum(axis=0), weights.sum(axis=1)
+    across, down = np.ones(len(weights), np.float32) @ weights, weights @ np.ones(weights.shape[1], np.float32)
     total = max(1.0, float(across.sum()))
     middle = (_MIDDLE + 0.5) * _FINE - 0.5
     x = round(middle - float(across @ np.arange(len(across))) / total)
