@@ -18,10 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 
+from zoo import steps
 from zoo.errors import NoInk
 from zoo.ground import SEEN, as_grey, contrast_to, grounds_of, median_of, reduce
 from zoo.marks import Marks, box_of, hull_of, spread_out, without_lines
 from zoo.settings import InkSettings
+from zoo.steps import tell
 from zoo.types import Batch, Box, Image, Mask, Plane, Polarity, Trace
 
 SIDE = 28
@@ -45,6 +47,7 @@ class _Found:
 
     `level` is what lies in `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` its contrast in grey
     levels; `weight` says how much like one digit it is. `sheet`, bool over the view, is there if it is none but paper.
+    `ink`, in grey levels, its `marks` and those of the `digit` are over the view too: float32, bool and bool (h, w).
     """
 
     level: Plane
@@ -53,6 +56,9 @@ class _Found:
     high: float
     weight: float
     sheet: Mask | None
+    ink: Plane
+    marks: Mask
+    digit: Mask
 
 
 def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
@@ -64,6 +70,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     ready = _ready(picture)
     if ready is not None:
         return ready
+    tell("picture", lambda: steps.on_ground(picture))
     height, width = picture.shape[:2]
     view: Box = (0, 0, width, height)
     found, step = _find(picture, settings)
@@ -80,8 +87,13 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
         except NoInk:
             break
         view = nearer
+    box = _outward(found.box, view, step)
+    tell("contrast", lambda: steps.lighter_or_darker(found.ink if found.polarity == "light-on-dark" else -found.ink))
+    tell("ink", lambda: steps.light(found.ink, found.high))
+    tell("marks", lambda: steps.coloured(found.marks, found.digit))
+    tell("box", lambda: steps.boxed(picture, box))
     seen, scale, shift = _fit(found.level, settings)
-    return _batch(seen), Trace(seen, found.polarity, _outward(found.box, view, step), scale / step, shift)
+    return _batch(seen), Trace(seen, found.polarity, box, scale / step, shift)
 
 
 def resize(picture: Image) -> tuple[Batch, Trace]:
@@ -178,7 +190,9 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
             within = np.s_[top:bottom, left:right]
             # Full from about the usual strength on, so that uneven ink and soft focus give strokes as even as MNIST's.
             level = ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within]
-            found = _Found(level, box, polarity, high, marks.weight, marks.sheet())
+            found = _Found(level, box, polarity, high, marks.weight, marks.sheet(), ink, marks.mask, digit)
+    if found is None:
+        tell("contrast", lambda: steps.lighter_or_darker(contrast))
     if strongest < SEEN:
         raise NoInk(
             f"The picture is blank: nothing in it differs from its ground by {SEEN:g} of 255 grey levels. Send one in "
@@ -239,6 +253,7 @@ def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float
     canvas[rim : rim + rows, rim : rim + columns] = np.asarray(as_grey(level * 255).resize((columns, rows), method))
     for _ in range(rim):
         canvas = _thicker(canvas) if grow > 0 else 255 - _thicker(255 - canvas)
+    tell("fitted", lambda: canvas)
     weights = canvas.astype(np.float32)
     across, down = np.ones(len(weights), np.float32) @ weights, weights @ np.ones(weights.shape[1], np.float32)
     total = max(1.0, float(across.sum()))

@@ -29,7 +29,7 @@ from zoo.models import Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Trace
+from zoo.types import Image, Prediction, Step, Trace
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -209,6 +209,24 @@ class Zoo:
         scores = chosen.scores(loaded, np.stack(batch)) if batch else np.empty((0, 0), np.float32)
         fresh = iter(zip(scores, traces, strict=True))
         return [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
+
+    def explain(self, model: str | None, picture: Source, *, version: int | None = None) -> list[Step]:
+        """The steps from a picture to what one model saw, as the model's own preprocessing takes them.
+
+        They end before "seen" if there is nothing to read. A model that does not use `zoo.ink`, and a picture that
+        needs none of it, have only "picture" and "seen". Raises what `predict` does.
+        """
+        from zoo import steps
+
+        chosen = self.model(model)
+        loaded = chosen.load(version)
+        image, _ = self._decode(picture)
+        with steps.watching() as told:
+            _, trace = chosen.preprocess(loaded, image)
+        told.setdefault("picture", steps.on_ground(image))
+        if trace.reason is None:
+            told["seen"] = trace.seen
+        return [Step(name, told[name]) for name in steps.STEPS if name in told]
 
     def _decode(self, picture: Source) -> tuple[Image, int]:
         """The decoded picture, and by how much it is smaller than the file says."""
