@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 from PIL import ImageFilter
 
 from zoo.types import Image, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
+_LONG = 8  # pixels to one, from which NumPy averages them sooner than Pillow has copied them
 _COARSE = 24  # pixels on the long side of what an uneven ground is judged by
 _WINDOW = 11  # coarse pixels of the median that is the first guess of the ground: over twice the widest stroke
 _SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
@@ -23,22 +26,76 @@ _BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
 
 def reduce(picture: Image, step: int) -> Plane:
     """Average step x step pixels, and lay what is transparent on a ground: float32 (h, w, 3), or (h, w, 1) if grey."""
-    image = PIL.Image.fromarray(np.ascontiguousarray(picture))
-    if image.mode == "RGBA" and picture[:, :, 3].min() < 255:
-        return _without_colour(_opaque(np.asarray(image.convert("RGBa").reduce(step), np.float32)))
-    if picture.ndim == 3 and _coloured(picture[::step, ::step].astype(np.float32)):
-        return np.asarray(image.reduce(step), np.float32)[:, :, :3]
-    return np.asarray(image.convert("L").reduce(step), np.float32)[:, :, None]
+    if picture.ndim == 2:
+        return _reduced(PIL.Image.fromarray(np.ascontiguousarray(picture)), step)
+    height, width, channels = picture.shape
+    picture = np.ascontiguousarray(picture)
+    # Read as one number per pixel, alpha is its highest byte.
+    if channels == 4 and picture.view("<u4").min() < 255 << 24:
+        small = _opaque(_reduced(PIL.Image.fromarray(picture).convert("RGBa"), step))
+        return small if _colour(small) > _CHROMA else grey_of(small)[:, :, None]
+    colour = _colour(picture[::step, ::step])
+    if colour > _CHROMA and step >= _LONG:
+        return _averaged(picture, step)
+    if colour <= _CHROMA and channels == 3:
+        # Bytes side by side are as good as pixels side by side, and need not be copied.
+        image = PIL.Image.fromarray(picture.reshape(height, 3 * width))
+        return np.asarray(image.reduce((3 * step, step)), np.float32)[:, :, None]
+    mode = "RGB" if channels == 3 else "RGBX"
+    image = PIL.Image.frombuffer(mode, (width, height), picture, "raw", mode, 0, 1)
+    return _reduced(image, step)[:, :, :3] if colour > _CHROMA else _reduced(image.convert("L"), step)
 
 
-def _coloured(small: Plane) -> bool:
-    """Whether (h, w, 3 or 4) has more colour than a JPEG gives to grey."""
-    red, green, blue = small[:, :, 0], small[:, :, 1], small[:, :, 2]
-    return bool(max(np.abs(red - green).max(), np.abs(green - blue).max()) > _CHROMA)
+def _reduced(image: PIL.Image.Image, step: int) -> Plane:
+    """Step x step pixels averaged by Pillow: float32 (h, w, c), whole numbers."""
+    small = np.asarray(image.reduce(step), np.float32)
+    return small if small.ndim == 3 else small[:, :, None]
 
 
-def _without_colour(small: Plane) -> Plane:
-    return small if _coloured(small) else small.mean(axis=2, keepdims=True)
+def _averaged(picture: Image, step: int) -> Plane:
+    """As `_reduced`, of (h, w, 3 or 4) to float32 (h, w, 3), without Pillow's copy of a large picture."""
+    height, width, channels = picture.shape
+    whole = height - height % step
+    wide = np.uint16 if step <= 256 else np.uint32
+    sums = picture[:whole].reshape(-1, step, width * channels).sum(axis=1, dtype=wide)  # (h, w c), reduced in h
+    if whole < height:
+        rest = picture[whole:].reshape(-1, width * channels).sum(axis=0, dtype=wide)
+        sums = np.concatenate([sums, rest[None]])
+    planes = np.ascontiguousarray(sums.reshape(-1, width, channels)[:, :, :3].transpose(2, 0, 1))
+    down, across = np.arange(0, height, step), np.arange(0, width, step)
+    sums = np.add.reduceat(planes, across, axis=2, dtype=np.uint32)
+    cells = np.diff(down, append=height)[:, None] * np.diff(across, append=width)
+    means: Plane = np.rint((sums / cells).transpose(1, 2, 0)).astype(np.float32)
+    return means
+
+
+def _colour(small: Plane | Image) -> float:
+    """By how much the channels of (h, w, 3 or 4) differ at the most; a JPEG gives up to `_CHROMA` to grey."""
+    planes = np.array(small[:, :, :3].transpose(2, 0, 1), np.result_type(small, np.int16), order="C")
+    return float(np.abs(planes[1:] - planes[:-1]).max())
+
+
+def grey_of(small: Plane) -> Plane:
+    """The mean of 1 or 3 channels: float32 (h, w, c) to (h, w)."""
+    if small.shape[2] == 1:
+        return small[:, :, 0]
+    return (small[:, :, 0] + small[:, :, 1] + small[:, :, 2]) / np.float32(3)
+
+
+def median_of(values: Plane) -> NDArray[np.float32]:
+    """The median of each column of float32 (n, c), as (c,); n is at least 1. Sorting is quicker than `np.median`."""
+    ordered = np.sort(values, axis=0)
+    middle: NDArray[np.float32] = (ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2
+    return middle
+
+
+def _share(values: Plane, colour: Plane) -> float:
+    """Of float32 (n, c), how much has a colour (c,) in each channel, 0-1."""
+    near = np.abs(values - colour) <= _EVEN
+    alike = near[:, 0]
+    for channel in range(1, near.shape[1]):
+        alike = alike & near[:, channel]
+    return np.count_nonzero(alike) / len(values)
 
 
 def _opaque(small: Plane) -> Plane:
@@ -49,10 +106,14 @@ def _opaque(small: Plane) -> Plane:
     """
     colour, alpha = small[:, :, :3], small[:, :, 3]
     solid = alpha >= min(200.0, float(alpha.max()))
-    low, usual, high = np.percentile(colour[solid] * (255 / np.maximum(alpha[solid], 1))[:, None], (5, 50, 95), axis=0)
+    ordered = np.sort(colour[solid] * (255 / np.maximum(alpha[solid], 1))[:, None], axis=0)
+    low, usual, high = ordered[[round(share * (len(ordered) - 1)) for share in (0.05, 0.5, 0.95)]]
     if float((high - low).max()) <= 64:
-        usual = np.full(3, 255.0 if float(usual.mean()) < 128 else 0.0)
-    return np.asarray(colour + (1 - alpha / 255)[:, :, None] * usual, np.float32)
+        usual = np.full(3, 255 if float(usual.mean()) < 128 else 0, np.float32)
+    opaque, through = np.empty_like(colour), 1 - alpha / 255
+    for channel in range(3):
+        opaque[:, :, channel] = colour[:, :, channel] + through * usual[channel]
+    return opaque
 
 
 def contrast_to(small: Plane, ground: Plane) -> tuple[Plane, float]:
@@ -65,43 +126,50 @@ def contrast_to(small: Plane, ground: Plane) -> tuple[Plane, float]:
     if small.shape[2] == 1:
         contrast = away[:, :, 0]
     else:
-        axis = np.linalg.eigh(np.einsum("ijk,ijl->kl", away, away))[1][:, -1]
+        flat = away.reshape(-1, 3)
+        axis = np.linalg.eigh(flat.T @ flat)[1][:, -1]
         axis = (axis / np.abs(axis).sum() * (1 if axis.sum() >= 0 else -1)).astype(np.float32)
         contrast = away[:, :, 0] * axis[0] + away[:, :, 1] * axis[1] + away[:, :, 2] * axis[2]
     if ground.ndim == 3:
-        light = ground.mean(axis=2)
+        light = grey_of(ground)
         contrast = contrast * (light.mean() / np.maximum(light, 16))  # in a shadow, ink loses as much as its paper
     if small.shape[1] < 3:
         return contrast, 0.0
     # The median difference of two normal values is 0.954 sigma.
-    return contrast, float(np.median(np.abs(contrast[::3, 2:] - contrast[::3, :-2]))) / 0.954
+    differences = np.abs(contrast[::3, 2:] - contrast[::3, :-2])
+    return contrast, float(median_of(differences.reshape(-1, 1))[0]) / 0.954
 
 
 def grounds_of(small: Plane) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
     """What a picture may be without ink, float32 (c,) if of one colour, else (h, w, c); and what to look for on it."""
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])  # (n, c)
-    around = np.median(ring, axis=0)
-    framed = (np.abs(ring - around).max(axis=1) <= _EVEN).mean() > 0.6
-    if framed and (np.abs(small - around).max(axis=2) <= _EVEN).mean() > 0.3:
+    around = median_of(ring)
+    flat = small.reshape(-1, small.shape[2])
+    if _share(ring, around) > 0.6 and _share(flat, around) > 0.3:
         yield around, _BOTH
         return
-    usual = np.median(small, axis=(0, 1))
-    if (np.abs(small - usual).max(axis=2) <= _EVEN).mean() > 0.5:
+    usual = median_of(flat)
+    if _share(flat, usual) > 0.5:
         yield usual, _BOTH
         return
     yield _uneven(small), _BOTH
     # Two clear levels: a digit that fills its picture leaves too little paper around it for the above.
-    grey = small.mean(axis=2)
-    if float(np.ptp(grey)) < SEEN:
+    grey = grey_of(small).ravel()
+    least, most = float(grey.min()), float(grey.max())
+    if most - least < SEEN:
         return
-    cut = float(grey.min() + grey.max()) / 2
+    total, cut = float(grey.sum()), (least + most) / 2
     for _ in range(4):
         light = grey > cut
-        cut = float(grey[light].mean() + grey[~light].mean()) / 2
-    within = np.where(light, grey - grey[light].mean(), grey - grey[~light].mean())
-    if float(within.var()) < _TWO_LEVELS * float(grey.var()):
-        yield np.median(small[light], axis=0), ("dark-on-light",)
-        yield np.median(small[~light], axis=0), ("light-on-dark",)
+        count, lights = np.count_nonzero(light), float(grey @ light.astype(np.float32))
+        lighter, darker = lights / count, (total - lights) / (len(grey) - count)
+        cut = (lighter + darker) / 2
+    # The variance of all is that between the two levels and that within them.
+    variance = float(grey.var())
+    between = count * (len(grey) - count) / len(grey) ** 2 * (lighter - darker) ** 2
+    if variance - between < _TWO_LEVELS * variance:
+        yield median_of(flat[light]), ("dark-on-light",)
+        yield median_of(flat[~light]), ("light-on-dark",)
 
 
 def _uneven(small: Plane) -> Plane:
@@ -110,33 +178,37 @@ def _uneven(small: Plane) -> Plane:
     scale = _COARSE / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
     coarse = np.stack([_scaled(small[:, :, channel], columns, rows) for channel in range(channels)], axis=2)
-    grey = coarse.mean(axis=2)
+    grey = grey_of(coarse)
     guess = np.asarray(as_grey(grey).filter(ImageFilter.MedianFilter(_WINDOW)), np.float32)
     # The second guess is the mean of what the first takes for paper (normalised convolution: Knutsson, Westin, 1993).
     away = np.abs(grey - guess)
     paper = (away <= max(SEEN, 0.3 * float(np.percentile(away, 98)))).astype(np.float32)
-    down, across = _gauss(rows), _gauss(columns)
+    down, across, slopes = _gauss(rows), _gauss(columns), _slopes(coarse, paper)
     weight = np.maximum(down @ paper @ across, np.float32(1e-6))
     ground = np.empty_like(small)
     for channel in range(channels):
         # A mean is pulled aside at the borders, where paper is on one side only: not so once its slope is taken off.
-        slope = _slope(coarse[:, :, channel], paper)
-        mean = (down @ (paper * (coarse[:, :, channel] - slope)) @ across) / weight + slope
+        level, slope = coarse[:, :, channel], slopes[:, :, channel]
+        mean = (down @ (paper * (level - slope)) @ across) / weight + slope
         ground[:, :, channel] = _scaled(mean, width, height)
     return ground
 
 
-def _slope(values: Plane, weight: Plane) -> Plane:
-    """The plane through 0 that rises as `values` do where `weight` is: all float32 (h, w)."""
-    plane = np.zeros_like(values)
-    for axis in (0, 1):
-        places = np.arange(values.shape[axis], dtype=np.float32) - np.float32((values.shape[axis] - 1) / 2)
-        places = places[:, None] if axis == 0 else places[None, :]
-        spread = float((weight * places**2).sum())
-        plane = plane + places * np.float32(
-            float((weight * places * (values - values.mean())).sum()) / max(spread, 1.0)
-        )
-    return plane
+def _slopes(values: Plane, weight: Plane) -> Plane:
+    """For each channel the plane through 0 that rises as it does where `weight` is: (h, w, c), of (h, w, c) and (h, w).
+
+    All are float32.
+    """
+    rows, columns = weight.shape
+    down = np.arange(rows, dtype=np.float32)[:, None] - np.float32((rows - 1) / 2)
+    across = np.arange(columns, dtype=np.float32) - np.float32((columns - 1) / 2)
+    even = values - values.mean(axis=(0, 1))
+    planes = np.zeros_like(values)
+    for places in (down, across):
+        pull = weight * places  # (h, w)
+        rise = np.tensordot(pull, even, 2) / max(float((pull * places).sum()), 1.0)  # (c,)
+        planes += np.multiply.outer(np.broadcast_to(places, weight.shape), rise.astype(np.float32))
+    return planes
 
 
 def _scaled(values: Plane, columns: int, rows: int) -> Plane:
@@ -150,6 +222,7 @@ def as_grey(values: Plane) -> PIL.Image.Image:
     return PIL.Image.fromarray(np.rint(values).astype(np.uint8))
 
 
+@functools.cache
 def _gauss(size: int) -> Plane:
     """A blur along one axis as a matrix, float32 (size, size); what it weighs is for the caller to divide by."""
     places = np.arange(size, dtype=np.float32)

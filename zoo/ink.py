@@ -18,10 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 
+from zoo import steps
 from zoo.errors import NoInk
-from zoo.ground import SEEN, as_grey, contrast_to, grounds_of, reduce
+from zoo.ground import SEEN, as_grey, contrast_to, grounds_of, median_of, reduce
 from zoo.marks import Marks, box_of, hull_of, spread_out, without_lines
 from zoo.settings import InkSettings
+from zoo.steps import tell
 from zoo.types import Batch, Box, Image, Mask, Plane, Polarity, Trace
 
 SIDE = 28
@@ -45,7 +47,8 @@ class _Found:
 
     `level` is what lies in `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` its contrast in grey
     levels; `weight` says how much like one digit it is. `sheet`, bool over the view, is there if it is none but paper;
-    `several` says that there is another mark as much like a digit.
+    `several` says that there is another mark as much like a digit. `ink`, in grey levels, its `marks` and those of the
+    `digit` are over the view too: float32, bool and bool (h, w).
     """
 
     level: Plane
@@ -55,6 +58,10 @@ class _Found:
     weight: float
     sheet: Mask | None
     several: bool
+
+    ink: Plane
+    marks: Mask
+    digit: Mask
 
 
 def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
@@ -66,6 +73,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     ready = _ready(picture)
     if ready is not None:
         return ready
+    tell("picture", lambda: steps.on_ground(picture))
     height, width = picture.shape[:2]
     view: Box = (0, 0, width, height)
     found, step = _find(picture, settings)
@@ -83,8 +91,13 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
         except NoInk:
             break
         view = nearer
+    box = _outward(found.box, view, step)
+    tell("contrast", lambda: steps.lighter_or_darker(found.ink if found.polarity == "light-on-dark" else -found.ink))
+    tell("ink", lambda: steps.light(found.ink, found.high))
+    tell("marks", lambda: steps.coloured(found.marks, found.digit))
+    tell("box", lambda: steps.boxed(picture, box))
     seen, scale, shift = _fit(found.level, settings)
-    return _batch(seen), Trace(seen, found.polarity, _outward(found.box, view, step), scale / step, shift, reason)
+    return _batch(seen), Trace(seen, found.polarity, box, scale / step, shift, reason)
 
 
 def resize(picture: Image) -> tuple[Batch, Trace]:
@@ -148,7 +161,7 @@ def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
     small = reduce(picture, step)
     found = _search(small, settings)
     if found.sheet is not None:
-        sheet, paper = hull_of(found.sheet), np.median(small[found.sheet], axis=0)
+        sheet, paper = hull_of(found.sheet), median_of(small[found.sheet])
         rim = max(2, round(0.04 * max(sheet.shape)))
         inner = np.where(spread_out(~sheet, rim)[:, :, None], paper, small)
         try:
@@ -180,8 +193,12 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
             left, top, right, bottom = box = box_of(digit)
             within = np.s_[top:bottom, left:right]
             # Full from about the usual strength on, so that uneven ink and soft focus give strokes as even as MNIST's.
-            level = np.clip((ink[within] - 0.8 * low) / (0.8 * (high - low)), 0, 1) * digit[within]
-            found = _Found(level, box, polarity, high, marks.weight, marks.sheet(), marks.several())
+            level = ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within]
+            found = _Found(
+                level, box, polarity, high, marks.weight, marks.sheet(), marks.several(), ink, marks.mask, digit
+            )
+    if found is None:
+        tell("contrast", lambda: steps.lighter_or_darker(contrast))
     if strongest < SEEN:
         raise NoInk(
             f"The picture is blank: nothing in it differs from its ground by {SEEN:g} of 255 grey levels. Send one in "
@@ -202,12 +219,14 @@ def _level(ink: Plane) -> float:
     """The usual strength of ink, in grey levels: what is above the midpoint of the means above and below (isodata)."""
     if float(ink.max()) < 1:
         return 0.0
-    counts = np.bincount(np.maximum(ink, 0).astype(np.intp).ravel())
-    below, sums = np.cumsum(counts), np.cumsum(counts * np.arange(len(counts)))
+    some = ink[ink >= 1].astype(np.intp)
+    counts = np.bincount(some)
+    counts[0] = ink.size - len(some)
+    below, sums = counts.cumsum().tolist(), (counts * np.arange(len(counts))).cumsum().tolist()
     cut, high = (len(counts) - 1) // 2, 0.0
     for _ in range(8):
-        high = float(sums[-1] - sums[cut]) / float(below[-1] - below[cut])
-        midpoint = min(int(0.5 * (high + float(sums[cut]) / max(1.0, float(below[cut])))), len(counts) - 2)
+        high = (sums[-1] - sums[cut]) / (below[-1] - below[cut])
+        midpoint = min(int(0.5 * (high + sums[cut] / max(1, below[cut]))), len(counts) - 2)
         if midpoint == cut:
             break
         cut = midpoint
@@ -237,11 +256,12 @@ def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float
     method = PIL.Image.Resampling.BILINEAR if scale > 1 else PIL.Image.Resampling.BOX
     rim = abs(grow)
     canvas = np.zeros((rows + 2 * rim, columns + 2 * rim), np.uint8)
-    canvas[rim : rim + rows, rim : rim + columns] = as_grey(level * 255).resize((columns, rows), method)
+    canvas[rim : rim + rows, rim : rim + columns] = np.asarray(as_grey(level * 255).resize((columns, rows), method))
     for _ in range(rim):
         canvas = _thicker(canvas) if grow > 0 else 255 - _thicker(255 - canvas)
+    tell("fitted", lambda: canvas)
     weights = canvas.astype(np.float32)
-    across, down = weights.sum(axis=0), weights.sum(axis=1)
+    across, down = np.ones(len(weights), np.float32) @ weights, weights @ np.ones(weights.shape[1], np.float32)
     total = max(1.0, float(across.sum()))
     middle = (_MIDDLE + 0.5) * _FINE - 0.5
     x = round(middle - float(across @ np.arange(len(across))) / total)

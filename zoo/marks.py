@@ -10,11 +10,11 @@ from zoo.types import Box, Mask, Plane
 
 def without_lines(mask: Mask) -> Mask:
     """Without thin lines from border to border, if the rest stands free of the borders, as a digit on lines does."""
-    columns, rows = mask.any(axis=0), mask.any(axis=1)
+    height, width = mask.shape
     rest = mask
-    if columns.mean() > 0.9:
+    if np.count_nonzero(mask.any(axis=0)) > 0.9 * width:
         rest = rest & ~_lines(mask)
-    if rows.mean() > 0.9:
+    if np.count_nonzero(mask.any(axis=1)) > 0.9 * height:
         rest = rest & ~_lines(mask.T).T
     if rest is mask:
         return mask
@@ -60,8 +60,15 @@ def hull_of(mask: Mask) -> Mask:
 
 
 def box_of(mask: Mask) -> Box:
-    down, across = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    (down,), (across,) = np.nonzero(mask.any(axis=1)), np.nonzero(mask.any(axis=0))
     return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
+
+
+def _followed(to: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where each of n places leads to in the end, if each points to itself or to one before it."""
+    for _ in range(len(to).bit_length()):  # each time, twice as far
+        to = to[to]
+    return to
 
 
 class Marks:
@@ -76,23 +83,22 @@ class Marks:
         self.mask, self.speck = mask, speck
         self.height, self.width = mask.shape
         self.pitch = self.width + 1  # a column of nothing keeps the runs of two rows apart
-        padded = np.zeros((self.height, self.pitch), np.int8)
-        padded[:, :-1] = mask
-        edges = np.diff(padded.ravel(), prepend=np.int8(0), append=np.int8(0))
-        self.starts, self.ends = (edges == 1).nonzero()[0], (edges == -1).nonzero()[0]
-        self.mark = self._connect()
-        count = int(self.mark.max()) + 1
-        plane = np.zeros((self.height, self.pitch), np.float32)
-        plane[:, :-1] = ink
-        sums = np.add.reduceat(plane.ravel(), np.column_stack([self.starts, self.ends]).ravel())[::2]
+        cells = np.zeros(1 + self.height * self.pitch, np.bool_)
+        cells[1:].reshape(self.height, self.pitch)[:, :-1] = mask
+        bounds = (cells[1:] != cells[:-1]).nonzero()[0]  # where runs start and end, in turn
+        self.starts, self.ends = bounds.reshape(-1, 2).T.copy()
+        self.mark, heads = self._connect()
+        count = len(heads)
+        row = self.starts // self.pitch
+        places = bounds - np.repeat(row, 2)  # as bounds, but without the column of nothing
+        sums = np.add.reduceat(ink.ravel()[: places[-1]], places[:-1])[::2]
         self.mass = np.bincount(self.mark, sums, count)
         self.area = np.bincount(self.mark, self.ends - self.starts, count)
-        self.top, self.left = np.full(count, self.height), np.full(count, self.width)
-        self.bottom, self.right = np.zeros((2, count), np.intp)
-        np.minimum.at(self.top, self.mark, self.starts // self.pitch)
-        np.maximum.at(self.bottom, self.mark, self.starts // self.pitch + 1)
-        np.minimum.at(self.left, self.mark, self.starts % self.pitch)
-        np.maximum.at(self.right, self.mark, self.ends % self.pitch)
+        self.top, self.bottom = row[heads], np.zeros(count, np.intp)
+        self.bottom[self.mark] = row + 1  # runs go down the rows, and of several the last counts
+        self.left, self.right = np.full(count, self.width), np.zeros(count, np.intp)
+        np.minimum.at(self.left, self.mark, self.starts - row * self.pitch)
+        np.maximum.at(self.right, self.mark, self.ends - row * self.pitch)
         self.numbers = np.arange(count)
         self.sides = (self.top == 0).astype(int) + (self.left == 0)
         self.sides += (self.bottom == self.height).astype(int) + (self.right == self.width)
@@ -102,22 +108,25 @@ class Marks:
         self.best = int(weights.argmax())
         self.weight = float(weights[self.best])
 
-    def _connect(self) -> NDArray[np.intp]:
-        """The mark of each run, 0, 1, …"""
-        first = np.searchsorted(self.ends, self.starts + self.pitch)
-        last = np.searchsorted(self.starts, self.ends + self.pitch, "right")
-        counts = np.maximum(last - first, 0)
-        upper = np.repeat(np.arange(len(self.starts)), counts)
-        lower = np.arange(len(upper)) + np.repeat(first - np.cumsum(counts) + counts, counts)
-        mark = np.arange(len(self.starts))
-        while True:
-            before = mark.copy()
-            least = np.minimum(before[upper], before[lower])
-            np.minimum.at(mark, before[upper], least)
-            np.minimum.at(mark, before[lower], least)
-            mark = mark[mark]
-            if (mark == before).all():
-                return (np.cumsum(mark == np.arange(len(mark))) - 1)[mark]
+    def _connect(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The mark of each run, 0, 1, …, and the first run of each mark."""
+        runs = np.arange(len(self.starts))
+        # The runs that a run touches in the row above are those from `first` to before `last`. It joins the first;
+        # those that touch more tie together what has come down apart.
+        first = np.searchsorted(self.ends, self.starts - self.pitch)
+        last = np.searchsorted(self.starts, self.ends - self.pitch, "right")
+        joined = _followed(np.where(first < last, first, runs))
+        ties = (last - first > 1).nonzero()[0]
+        more = last[ties] - first[ties] - 1
+        lower = np.repeat(ties, more)
+        upper = np.arange(len(lower)) + np.repeat(first[ties] + 1 - np.cumsum(more) + more, more)
+        while ((one := joined[lower]) != (other := joined[upper])).any():
+            least = np.minimum(one, other)
+            np.minimum.at(joined, one, least)
+            np.minimum.at(joined, other, least)
+            joined = _followed(joined)
+        heads = joined == runs
+        return (heads.cumsum() - 1)[joined], heads.nonzero()[0]
 
     def _foreign(self) -> Mask:
         """Which marks look like no part of a digit, bool (n,): the table's edge, shadows, frames, a scanner's rim."""

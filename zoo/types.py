@@ -75,6 +75,14 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step from a picture to what the model saw: its name in `zoo.steps.STEPS`, and uint8 (h, w) or (h, w, 3)."""
+
+    name: str
+    picture: Image
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One model's answer for one picture.
 

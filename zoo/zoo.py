@@ -30,7 +30,7 @@ from zoo.models import Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Reading, Scores, Sign, Trace
+from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace
 
 if TYPE_CHECKING:
     import keras
@@ -248,6 +248,24 @@ class Zoo:
                 )
             )
         return Reading(chosen.name, card.ref, tuple(signs), None if signs else "blank")
+
+    def explain(self, model: str | None, picture: Source, *, version: int | None = None) -> list[Step]:
+        """The steps from a picture to what one model saw, as the model's own preprocessing takes them.
+
+        They end before "seen" if there is nothing to read. A model that does not use `zoo.ink`, and a picture that
+        needs none of it, have only "picture" and "seen". Raises what `predict` does.
+        """
+        from zoo import steps
+
+        chosen = self.model(model)
+        loaded = chosen.load(version)
+        image, _ = self._decode(picture)
+        with steps.watching() as told:
+            _, trace = chosen.preprocess(loaded, image)
+        told.setdefault("picture", steps.on_ground(image))
+        if trace.reason is None or trace.box is not None:
+            told["seen"] = trace.seen
+        return [Step(name, told[name]) for name in steps.STEPS if name in told]
 
     def _decode(self, picture: Source) -> tuple[Image, int]:
         """The decoded picture, and by how much it is smaller than the file says."""

@@ -15,9 +15,11 @@ from zoo.cli.common import as_json, echo_json, open_zoo
 from zoo.errors import PictureError, ZooError
 
 if TYPE_CHECKING:
+    from zoo.types import Step
     from zoo.zoo import Zoo
 
 BATCH = 256
+EXPLAINED = 40  # pictures that --explain draws: 12,000 pixels of height
 SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}
 
 
@@ -45,10 +47,22 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
 @click.option("--model", "-m", help="Which model reads (default: default_model of the settings).")
 @click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
 @click.option("--trace", is_flag=True, help="With --json: what preprocessing did, with the picture that the model saw.")
+@click.option(
+    "--explain",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="OUT.PNG",
+    help="Also draw the steps from each picture to what the model saw, a row for each.",
+)
 @as_json
 @click.pass_context
 def predict(
-    ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, trace: bool, as_json: bool
+    ctx: click.Context,
+    pictures: tuple[str, ...],
+    model: str | None,
+    version: int | None,
+    trace: bool,
+    explain: Path | None,
+    as_json: bool,
 ) -> None:
     """Read PICTURES: files, folders of them, or - for one on standard input."""
     if trace and not as_json:
@@ -58,15 +72,24 @@ def predict(
     failed = 0
     rows: list[dict[str, Any]] = []
     names = list(_pictures(pictures))
+    if explain is not None and len(names) > EXPLAINED:
+        raise click.UsageError(f"--explain draws up to {EXPLAINED} pictures, and these are {len(names)}.")
+    explained: list[tuple[str, list[Step]]] = []
     for start in terminal.track(range(0, len(names), BATCH), "reading"):
         part = names[start : start + BATCH]
         sources = [sys.stdin.buffer.read(_most(zoo)) if name == "-" else name for name in part]
-        for name, answer in zip(part, zoo.predict_many(model, sources, version=version), strict=True):
+        answers = zoo.predict_many(model, sources, version=version)
+        for name, source, answer in zip(part, sources, answers, strict=True):
             if isinstance(answer, ZooError):
                 failed += 1
                 rows.append({"file": name, "error": str(answer)})
             else:
                 rows.append({"file": name, **answer.to_dict(trace=trace)})
+                if explain is not None:
+                    title = "   ".join(word for word in _row(rows[-1]) if word.strip("-"))
+                    explained.append((title, zoo.explain(model, source, version=version)))
+    if explain is not None and explained:
+        _write_strip(explain, explained)
     if as_json:
         echo_json({"predictions": rows})
     else:
@@ -124,6 +147,15 @@ def _pictures(names: tuple[str, ...]) -> Iterator[str]:
         if not inside:
             raise ZooError(f"{folder} has no picture in it. Files that are read: {', '.join(sorted(SUFFIXES))}.")
         yield from map(str, inside)
+
+
+def _write_strip(path: Path, rows: list[tuple[str, list[Step]]]) -> None:
+    from zoo import files, strip
+
+    try:
+        files.write(path, strip.draw(rows))
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -1,0 +1,113 @@
+"""How long a picture takes to MNIST's form, beside how long Pillow takes to decode it, alternately in one thread.
+
+    python benchmarks/ink.py            # add --runs 400 on a busy machine
+
+Prints a Markdown table. The pictures are made here, of MNIST's test digits. Times are of this machine and the least of
+all runs; what carries over is the ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import time
+from collections.abc import Callable
+
+import numpy as np
+import PIL.Image
+
+from zoo import datasets, images, ink
+from zoo.settings import PictureSettings
+from zoo.types import Image
+
+LIMITS = PictureSettings()
+Work = Callable[[], object]
+
+
+def drawing(digit: Image, side: int = 280) -> Image:
+    """A digit, uint8 (28, 28), as someone draws it in black on white: uint8 (side, side)."""
+    page = PIL.Image.new("L", (side, side), 255)
+    size = side * 5 // 7
+    ink_light = PIL.Image.fromarray(255 - digit).resize((size, size), PIL.Image.Resampling.BICUBIC)
+    page.paste(ink_light, ((side - size) // 2, (side - size) // 2))
+    return np.asarray(page)
+
+
+def photograph(digit: Image, width: int, height: int) -> bytes:
+    """A JPEG of a digit in blue ink on paper with grain, the light falling from one corner; 0.25 bytes a pixel."""
+    random = np.random.default_rng(28)
+    size = height * 2 // 5
+    large = PIL.Image.fromarray(digit).resize((size, size), PIL.Image.Resampling.BICUBIC)
+    cover = np.zeros((height, width, 1), np.float32)
+    cover[size // 2 : size // 2 + size, size : 2 * size, 0] = np.asarray(large, np.float32) / 255
+    shade = 1 - 0.2 * (np.linspace(0, 1, height)[:, None, None] + np.linspace(0, 1, width)[:, None])
+    scene = ((225, 220, 205) * (1 - cover) + (50, 50, 110) * cover) * shade + random.normal(0, 7, (height, width, 1))
+    file = io.BytesIO()
+    PIL.Image.fromarray(scene.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def png(picture: Image) -> bytes:
+    file = io.BytesIO()
+    PIL.Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def decoded(content: bytes) -> None:
+    """What Pillow takes for it, at the scale that the zoo would have it at."""
+    with PIL.Image.open(io.BytesIO(content)) as picture:
+        if picture.format == "JPEG" and min(picture.size) >= 2 * images.DRAFT_SIDE:
+            picture.draft(None, (images.DRAFT_SIDE, images.DRAFT_SIDE))
+        picture.load()
+
+
+def whole_way(content: bytes) -> None:
+    ink.normalise(images.decode(content, LIMITS))
+
+
+def least(one: Work, other: Work, runs: int) -> tuple[float, float]:
+    """Milliseconds of each, the least of `runs`, alternately."""
+    best = [float("inf"), float("inf")]
+    for _ in range(runs):
+        for place, work in enumerate((one, other)):
+            start = time.perf_counter()
+            work()
+            best[place] = min(best[place], 1000 * (time.perf_counter() - start))
+    return best[0], best[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100, help="of small pictures; of photographs a quarter as many")
+    runs = parser.parse_args().runs
+    digit: Image = datasets.test_data("mnist").images[0, ..., 0]
+    grey = drawing(digit)
+    rgb = np.dstack([grey] * 3)
+    rgba = np.dstack([rgb, np.full_like(grey, 255)])
+    clear = np.dstack([np.zeros_like(rgb), 255 - grey])
+    print("| picture | way | ms | Pillow decodes it in ms | ratio |\n|---|---|---|---|---|")
+    for name, picture in {
+        "28x28, MNIST's form": digit,
+        "drawing 280x280, grey": grey,
+        "drawing 280x280, RGB": rgb,
+        "drawing 280x280, RGBA": rgba,
+        "drawing 280x280, ink on transparent": clear,
+    }.items():
+        content = png(picture)
+        reference = functools.partial(decoded, content)
+        show(name, "normalise", *least(functools.partial(ink.normalise, picture), reference, runs))
+        show(name, "PNG to 28x28", *least(functools.partial(whole_way, content), reference, runs))
+    for width, height in ((1600, 1200), (4000, 3000)):
+        content = photograph(digit, width, height)
+        name = f"JPEG {width}x{height}, {len(content) / 1e6:.1f} MB"
+        reference = functools.partial(decoded, content)
+        show(name, "JPEG to 28x28", *least(functools.partial(whole_way, content), reference, max(1, runs // 4)))
+
+
+def show(name: str, way: str, own: float, reference: float) -> None:
+    print(f"| {name} | {way} | {own:.3f} | {reference:.3f} | {own / reference:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""zoo.ground and zoo.marks: quick ways of averaging and labelling give what the plain ways do."""
+
+from __future__ import annotations
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from zoo.ground import median_of, reduce
+from zoo.marks import Marks
+from zoo.types import Image, Mask
+
+
+def colours(*shape: int) -> Image:
+    return np.random.default_rng(28).integers(0, 256, shape, np.uint8)
+
+
+@pytest.mark.parametrize("step", [1, 3, 8, 25, 62])
+@pytest.mark.parametrize("shape", [(200, 300, 3), (199, 301, 3), (7, 500, 3), (500, 7, 3)])
+def test_colours_are_averaged_as_pillow_does(shape: tuple[int, ...], step: int) -> None:
+    picture = colours(*shape)
+    expected = np.asarray(PIL.Image.fromarray(picture).reduce(step), np.float32)
+    np.testing.assert_allclose(reduce(picture, step), expected, atol=1)
+    opaque = np.dstack([picture, np.full(shape[:2], 255, np.uint8)])
+    np.testing.assert_array_equal(reduce(opaque, step), reduce(picture, step))
+
+
+@pytest.mark.parametrize("step", [1, 3, 25])
+def test_grey_is_averaged_alike_in_whatever_channels_it_comes(step: int) -> None:
+    grey = colours(199, 301)
+    expected = np.asarray(PIL.Image.fromarray(grey).reduce(step), np.float32)[:, :, None]
+    rgb = np.dstack([grey] * 3)
+    for picture in (grey, rgb, np.dstack([rgb, np.full_like(grey, 255)])):
+        np.testing.assert_allclose(reduce(picture, step), expected, atol=1)
+
+
+def test_a_part_of_a_picture_is_averaged_as_its_copy() -> None:
+    part = colours(300, 400, 3)[20:280, 30:390]
+    np.testing.assert_array_equal(reduce(part, 10), reduce(part.copy(), 10))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8])
+def test_the_median_of_columns_is_numpys(count: int) -> None:
+    values = colours(count, 3).astype(np.float32)
+    np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))
+
+
+def flooded(mask: Mask) -> list[set[tuple[int, int]]]:
+    """The 8-connected pieces of a mask, in the order of their first cells."""
+    left = {(int(row), int(column)) for row, column in np.argwhere(mask)}
+    pieces = []
+    for cell in sorted(left):
+        if cell not in left:
+            continue
+        left.remove(cell)
+        piece, ahead = {cell}, [cell]
+        while ahead:
+            row, column = ahead.pop()
+            near = {(row + down, column + across) for down in (-1, 0, 1) for across in (-1, 0, 1)} & left
+            left -= near
+            piece |= near
+            ahead += near
+        pieces.append(piece)
+    return pieces
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.45, 0.7, 1.0])
+def test_marks_are_the_connected_pieces(share: float) -> None:
+    random = np.random.default_rng(28)
+    for _ in range(20):
+        mask = random.random((17, 23)) < share
+        mask[8, 11] = True
+        ink = random.random(mask.shape, np.float32) * 200
+        marks, pieces = Marks(mask, ink, 0.02), flooded(mask)
+        assert len(marks.mass) == len(pieces)
+        for index, piece in enumerate(pieces):
+            rows, columns = np.array(sorted(piece)).T
+            painted = np.zeros_like(mask)
+            painted[rows, columns] = True
+            np.testing.assert_array_equal(marks.paint(marks.numbers == index), painted)
+            box = (marks.left[index], marks.top[index], marks.right[index], marks.bottom[index])
+            assert box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+            assert marks.area[index] == len(piece)
+            assert marks.mass[index] == pytest.approx(ink[painted].sum(), rel=1e-5)
