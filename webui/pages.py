@@ -98,13 +98,27 @@ def known(summary: str) -> str:
 
 def seen(prediction: Prediction) -> str | None:
     """The picture that the model saw, as a data: URL of a PNG; None when there was nothing to see."""
-    if prediction.trace is None or prediction.rejected:
+    if prediction.trace is None or (prediction.rejected and prediction.trace.box is None):
         return None
     return f"data:image/png;base64,{prediction.trace.to_dict()['seen']}"
 
 
-def why_rejected(reason: str | None) -> str:
-    """What a picture without a digit lacks."""
+def why_rejected(prediction: Prediction) -> str:
+    """What a picture without a digit lacks, or what is told from it all the same."""
+    reason = prediction.reason
+    if reason == "several_objects":
+        return str(
+            gettext(
+                "The picture shows more than one thing. The one most like a digit would be %(label)s.",
+                label=prediction.label,
+            )
+        )
+    if reason == "not_a_digit":
+        return str(
+            gettext(
+                "That does not look like a digit. If it is one, it is most likely %(label)s.", label=prediction.label
+            )
+        )
     if reason == "blank":
         return str(gettext("The picture is blank: no ink stands out from its ground."))
     if reason == "no_contrast":
@@ -134,7 +148,7 @@ def routes(zoo: Zoo) -> Blueprint:
             default=next((facts.name for facts in models if facts.default), None),
             prediction=prediction,
             picture=seen(prediction) if prediction else None,
-            rejection=why_rejected(prediction.reason) if prediction and prediction.rejected else None,
+            rejection=why_rejected(prediction) if prediction and prediction.rejected else None,
             notice=notice,
             accept=ACCEPT,
         )

@@ -33,6 +33,7 @@ SIDE = 28
 # training digits: shadows, ruled paper, frames, dirt, a table around the paper.
 _FIT = 20  # MNIST's box
 _MIDDLE = 14  # MNIST's centre of mass: 13.48 to 14.50 in all 70,000 digits, counting pixels from 0
+_FAINT = 32  # of 255: what is fainter is no ink that the size of a digit is told by; so told, all of MNIST is 18 to 20
 _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
 _ENOUGH = 36  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
@@ -147,7 +148,10 @@ def _ready(picture: Image) -> tuple[Batch, Trace] | None:
         and abs(float(columns @ _PLACES) - _MIDDLE * total) <= 0.53 * total
     ):
         return None
-    down, across = rows.nonzero()[0], columns.nonzero()[0]
+    solid = picture > _FAINT
+    down, across = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    if not len(down):
+        return None
     box = (int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1)
     if not _FIT - 2 <= max(box[2] - box[0], box[3] - box[1]) <= _FIT or picture.max() < 224:
         return None

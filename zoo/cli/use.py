@@ -161,8 +161,10 @@ def _write_strip(path: Path, rows: list[tuple[str, list[Step]]]) -> None:
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
     if "error" in row:
         return row["file"], "-", "-", row["error"]
-    if row["rejected"]:
+    if row["reason"] in ("blank", "no_contrast"):
         return row["file"], "-", "-", f"nothing to read: {row['reason']}"
+    if row["rejected"]:
+        return row["file"], "-", terminal.percent(row["confidence"]), f"{row['reason']} (at best {row['label']})"
     return row["file"], row["label"], terminal.percent(row["confidence"]), ""
 
 

@@ -1,0 +1,113 @@
+"""How many strings of digits are read without a mistake: composed of test digits on composed paper, a fixed seed.
+
+    python benchmarks/read.py                                             # the default model, 200 pictures of each kind
+    python benchmarks/read.py --model cnn --count 50
+    python benchmarks/read.py --digits digits/labels.csv                  # with digits of your own besides MNIST's
+    python benchmarks/read.py --digits digits/labels.csv --paper digits/labels.csv    # and on their paper
+
+Prints a Markdown table. "Silent" are strings read wrong of which no digit is marked as rejected or divided.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo import Zoo, datasets, images, labelled, scenes
+from zoo.errors import ZooError
+from zoo.settings import PictureSettings
+from zoo.types import Image
+
+# Kind: lines, digits a line, gaps in heights of a digit, slant in degrees.
+KINDS: dict[str, tuple[int, int, tuple[float, float], float]] = {
+    "ten digits, clear gaps": (1, 10, (0.15, 0.6), 4),
+    "ten digits, wide gaps": (1, 10, (0.5, 1.2), 6),
+    "three lines of six": (3, 6, (0.15, 0.6), 3),
+    "six digits, some touch": (1, 6, (-0.12, 0.12), 3),
+}
+
+
+def of_files(path: Path, zoo: Zoo) -> tuple[NDArray[np.uint8], list[str], list[Image]]:
+    """Digits of labelled files in MNIST's form, uint8 (n, 28, 28), their labels, and blank paper beside them."""
+    digits, labels, papers = [], [], []
+    for file, label in labelled.read(path, datasets.DIGITS):
+        try:
+            trace = zoo.predict(None, file).trace
+            picture, step = images.decode_reduced(file.read_bytes(), PictureSettings())
+        except ZooError:
+            continue
+        if trace is None or trace.box is None or len(label) != 1 or not label.isdigit():
+            continue
+        digits.append(trace.seen)
+        labels.append(label)
+        left, top, right, bottom = (edge // step for edge in trace.box)
+        sides = (picture[:, : left - 4], picture[:, right + 4 :], picture[: max(0, top - 4)], picture[bottom + 4 :])
+        blank = max(sides, key=lambda side: min(side.shape[:2]))
+        if trace.polarity == "dark-on-light" and picture.ndim == 3 and min(blank.shape[:2]) > 40:
+            papers.append(np.ascontiguousarray(blank[:, :, :3]))
+    return np.array(digits), labels, papers
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--model")
+    words.add_argument("--version", type=int)
+    words.add_argument("--count", type=int, default=200)
+    words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--digits", type=Path)
+    words.add_argument("--paper", type=Path)
+    words.add_argument("--part", choices=["test", "validation"], default="test", help="of MNIST; tune on validation")
+    asked = words.parse_args()
+    zoo = Zoo.open()
+    if asked.part == "test":
+        data = datasets.test_data("mnist")
+        digits, labels = data.images[..., 0], [str(c) for c in data.classes]
+    else:
+        held = datasets.training_data("mnist", 5000)
+        digits, labels = held.validation_images[..., 0], [str(c) for c in held.validation_classes]
+    papers: list[Image] = []
+    if asked.digits:
+        own, names, _ = of_files(asked.digits, zoo)
+        half = np.random.default_rng(asked.seed).permutation(len(digits))[: len(own)]  # as many of each
+        digits, labels = np.concatenate([digits[half], own]), [labels[i] for i in half] + names
+    if asked.paper:
+        papers = of_files(asked.paper, zoo)[2]
+    print(
+        "| pictures | read without a mistake | digits right | silent mistakes | ms a picture |\n|---|---|---|---|---|"
+    )
+    for name, kind in KINDS.items():
+        print(row(zoo, asked, name, kind, digits, labels, papers), flush=True)
+
+
+def row(zoo: Zoo, asked: Any, name: str, kind: Any, digits: Any, labels: list[str], papers: list[Image]) -> str:
+    lines, length, gap, slant = kind
+    rng = np.random.default_rng(asked.seed)
+    exact = right = silent = 0
+    seconds = 0.0
+    for _ in range(asked.count):
+        rows = [rng.integers(0, len(digits), length) for _ in range(lines)]
+        texts = ["".join(labels[i] for i in line) for line in rows]
+        ground = scenes.patch(papers[int(rng.integers(len(papers)))], 1200, 2400, rng) if papers else None
+        scene = scenes.lines([digits[line] for line in rows], texts, rng, gap=gap, slant=slant, ground=ground)
+        start = time.perf_counter()
+        reading = zoo.read(asked.model, scene.picture, version=asked.version)
+        seconds += time.perf_counter() - start
+        exact += reading.text == scene.text
+        if len(reading.text) == len(scene.text):
+            right += sum(a == b for a, b in zip(reading.text, scene.text, strict=True) if b != "\n")
+        flagged = any(sign.rejected or sign.touching for sign in reading.signs)
+        silent += reading.text != scene.text and not flagged
+    total = asked.count
+    return (
+        f"| {name} | {100 * exact / total:.1f} % | {100 * right / total / lines / length:.1f} % "
+        f"| {100 * silent / total:.1f} % | {1000 * seconds / total:.0f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
