@@ -63,11 +63,77 @@ def robustness(root: Path) -> str:
     return "\n".join(rows)
 
 
+def accuracy(root: Path) -> str:
+    """What the served checkpoints' cards say of the test pictures."""
+    from zoo import Zoo
+
+    rows = [
+        "| model | checkpoint | accuracy | 95 % interval | wrong | rejected | ECE | log-loss | temperature | below |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, model in Zoo.open(root, environ={}).models.items():
+        card = model.card()
+        if card is None or card.evaluation is None or card.calibration is None or card.evaluation.calibration is None:
+            continue
+        found, sure = card.evaluation, card.evaluation.calibration
+        low, high = found.interval
+        rows.append(
+            f"| `{name}` | {card.ref} | {100 * found.accuracy:.2f} % | {100 * low:.2f}-{100 * high:.2f} "
+            f"| {found.pictures - found.correct} | {sum(found.rejected.values())} | {100 * sure.ece:.2f} points "
+            f"| {sure.nll:.4f} | {card.calibration.temperature:.2f} | {100 * card.calibration.threshold:.1f} % |"
+        )
+    return "\n".join(rows)
+
+
+def seeds(root: Path) -> str:
+    """The models that were trained with several seeds, from their cards."""
+    import statistics
+
+    from zoo import Zoo
+
+    zoo = Zoo.open(root, environ={})
+    rows = ["| model | seeds | test accuracy of each | mean | deviation |", "|---|---|---|---|---|"]
+    for name in SEVERAL_SEEDS:
+        cards = [zoo.catalogue.card(name, version) for version in zoo.catalogue.versions(name)]
+        cards = [card for card in cards if card.overrides.keys() <= {"seed"} and card.evaluation is not None]
+        found = [100 * card.evaluation.accuracy for card in cards if card.evaluation is not None]
+        numbers = ", ".join(str(card.settings["seed"]) for card in cards)
+        rows.append(
+            f"| `{name}` | {numbers} | {', '.join(f'{share:.2f}' for share in found)} "
+            f"| {statistics.mean(found):.3f} % | {statistics.stdev(found):.3f} |"
+        )
+    return "\n".join(rows)
+
+
+def hardships(root: Path) -> str:
+    """Accuracy at the middle strength of each hardship, from the cards."""
+    from zoo import Zoo
+
+    cards = {name: model.card() for name, model in Zoo.open(root, environ={}).models.items()}
+    found = {
+        name: card.evaluation.robustness
+        for name, card in cards.items()
+        if card is not None and card.evaluation is not None and card.evaluation.robustness is not None
+    }
+    rows = ["| made harder | " + " | ".join(f"`{name}`" for name in found) + " |", "|---|" + "---|" * len(found)]
+    first = next(iter(found.values()))
+    rows.append("| as they are | " + " | ".join(f"{100 * robust.plain:.1f}" for robust in found.values()) + " |")
+    for at, kind in enumerate(first.kinds):
+        shares = (" / ".join(f"{100 * share:.1f}" for share in robust.kinds[at].accuracy) for robust in found.values())
+        rows.append(f"| {kind.kind} | " + " | ".join(shares) + " |")
+    return "\n".join(rows)
+
+
+SEVERAL_SEEDS = ("deep", "tiny")
+
 TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("README.md", "models"): models,
     ("docs/plugins.md", "settings"): settings,
     ("docs/plugins.md", "hooks"): hooks,
     ("docs/evaluating.md", "robustness"): robustness,
+    ("docs/accuracy.md", "accuracy"): accuracy,
+    ("docs/accuracy.md", "seeds"): seeds,
+    ("docs/accuracy.md", "hardships"): hardships,
 }
 
 

@@ -136,3 +136,12 @@ def test_bad_requests_are_told(zoo: Zoo) -> None:
     assert client.post("/read").status_code == 400
     assert client.post("/read", data={"file": (io.BytesIO(b"no picture"), "x.png")}).status_code == 415
     assert client.post("/read?model=nobody", data={"file": (io.BytesIO(b""), "x.png")}).status_code == 404
+
+
+def test_a_pattern_is_not_read_mark_by_mark(zoo: Zoo) -> None:
+    pattern = np.full((700, 900), 250, np.uint8)
+    for y in range(10, 690, 20):
+        for x in range(10, 890, 20):
+            pattern[y : y + 9, x : x + 5] = 20
+    reading = zoo.read(None, pattern)
+    assert (reading.signs, reading.reason) == ((), "too_many_objects")

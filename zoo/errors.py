@@ -63,7 +63,7 @@ class PictureUnsupported(PictureError):
 
 
 class NoInk(ZooError):
-    """Nothing stands out from the ground of a picture. `reason` is `blank` or `no_contrast`."""
+    """Nothing stands out from the ground of a picture. `reason` is `blank`, `no_contrast` or `too_many_objects`."""
 
     def __init__(self, message: str, reason: str = "blank") -> None:
         super().__init__(message)

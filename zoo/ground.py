@@ -14,7 +14,7 @@ from zoo.types import Image, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
 _LONG = 8  # pixels to one, from which NumPy averages them sooner than Pillow has copied them
-_COARSE = 24  # pixels on the long side of what an uneven ground is judged by
+COARSE = 24  # pixels on the long side of what an uneven ground is judged by
 _WINDOW = 11  # coarse pixels of the median that is the first guess of the ground: over twice the widest stroke
 _SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
 _EVEN = 3.0  # grey levels by which a drawing's ground may vary and still be of one colour
@@ -140,7 +140,7 @@ def contrast_to(small: Plane, ground: Plane) -> tuple[Plane, float]:
     return contrast, float(median_of(differences.reshape(-1, 1))[0]) / 0.954
 
 
-def grounds_of(small: Plane) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
+def grounds_of(small: Plane, cells: int = COARSE) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
     """What a picture may be without ink, float32 (c,) if of one colour, else (h, w, c); and what to look for on it."""
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])  # (n, c)
     around = median_of(ring)
@@ -152,7 +152,7 @@ def grounds_of(small: Plane) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
     if _share(flat, usual) > 0.5:
         yield usual, _BOTH
         return
-    yield _uneven(small), _BOTH
+    yield _uneven(small, cells), _BOTH
     # Two clear levels: a digit that fills its picture leaves too little paper around it for the above.
     grey = grey_of(small).ravel()
     least, most = float(grey.min()), float(grey.max())
@@ -172,10 +172,10 @@ def grounds_of(small: Plane) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
         yield median_of(flat[~light]), ("light-on-dark",)
 
 
-def _uneven(small: Plane) -> Plane:
+def _uneven(small: Plane, cells: int) -> Plane:
     """The ground of a photograph, with its shadows and gradients: float32 (h, w, c)."""
     height, width, channels = small.shape
-    scale = _COARSE / max(height, width)
+    scale = cells / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
     coarse = np.stack([_scaled(small[:, :, channel], columns, rows) for channel in range(channels)], axis=2)
     grey = grey_of(coarse)

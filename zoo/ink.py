@@ -185,7 +185,7 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
             ink = contrast if polarity == "light-on-dark" else -contrast
-            high = _level(ink)
+            high = level_of(ink)
             strongest = max(strongest, high)
             if high < max(settings.min_contrast, settings.min_signal * noise):
                 continue
@@ -219,7 +219,7 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
     return found
 
 
-def _level(ink: Plane) -> float:
+def level_of(ink: Plane) -> float:
     """The usual strength of ink, in grey levels: what is above the midpoint of the means above and below (isodata)."""
     if float(ink.max()) < 1:
         return 0.0

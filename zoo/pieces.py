@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import NoInk
-from zoo.ground import SEEN, contrast_to, grounds_of, reduce
+from zoo.ground import COARSE, SEEN, contrast_to, grounds_of, reduce
+from zoo.ink import level_of
 from zoo.marks import Marks, spread_out, without_lines
 from zoo.settings import InkSettings
 from zoo.types import Box, Image, Plane, Polarity
 
 # Chosen on composed scenes of MNIST's training digits (`zoo.scenes`) and on photographs of rows of digits.
 WORK = 1400  # pixels on the long side at which ink is searched for, at the most
+MOST = 400  # digits in one picture
 _SMALL = 0.45  # of the usual height of a mark; what is lower is a part of a digit, or dirt
 _DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
 _NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
@@ -28,6 +30,8 @@ _LARGE = 3.5  # of the usual height; what is larger is no digit
 _SAME_LINE = 0.35  # share of the smaller height by which two marks of a line overlap, at the least
 _ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
 PAD = 4  # black pixels around a piece
+_STACK = 1.35  # of the height of a digit, that marks one above the other may have together
+_FINEST = 96  # cells on the long side of what an uneven ground is judged by
 _RIM = 2  # pixels of soft edge around a mark's cells
 
 
@@ -74,45 +78,53 @@ class _Body:
 def find(picture: Image, settings: InkSettings) -> list[Piece]:
     """The pieces of `picture`, uint8 (h, w), (h, w, 3) or (h, w, 4): lines from the top, each from the left.
 
-    Raises NoInk as `zoo.ink.normalise` does.
+    Raises NoInk as `zoo.ink.normalise` does, and with `reason` "too_many_objects".
     """
     step = max(1, -(-max(picture.shape[:2]) // WORK))
     small = reduce(picture, step)
-    ink, low, high, polarity = _ink(small, settings)
-    marks = Marks(without_lines(ink > low), ink, settings.speck)
+    marks, ink, low, high, polarity = _ink(small, settings)
     labels = marks.labels()
     level = np.clip((ink - 0.6 * low) / (0.9 * (high - 0.6 * low)), 0, 1)
+    bodies = _bodies(marks, high)
+    if len(bodies) > MOST:
+        raise NoInk(
+            f"The picture shows {len(bodies)} things that might be digits, and up to {MOST} are read. "
+            "Send a part of it, or one without a pattern.",
+            "too_many_objects",
+        )
     pieces = []
-    for number, line in enumerate(_lines(_bodies(marks, high))):
+    for number, line in enumerate(_lines(bodies)):
         for body in line:
             pieces.append(_piece(body, labels, level, step, number, polarity, picture.shape[:2]))
     return pieces
 
 
-def _ink(small: Plane, settings: InkSettings) -> tuple[Plane, float, float, Polarity]:
-    """Contrast of the ink, float32 (h, w), the least and the usual level of ink, and its polarity."""
-    best: tuple[float, Plane, float, float, Polarity] | None = None
+def _ink(small: Plane, settings: InkSettings) -> tuple[Marks, Plane, float, float, Polarity]:
+    """Marks of ink, its contrast, float32 (h, w), the least and the usual level of it, and its polarity."""
+    best: tuple[float, Marks, Plane, float, float, Polarity] | None = None
     strongest = 0.0
-    for ground, polarities in grounds_of(small):
+    # A row of digits is long and low; its shadows are to be followed over its height.
+    cells = min(_FINEST, round(2 * COARSE * max(small.shape[:2]) / min(small.shape[:2])))
+    for ground, polarities in grounds_of(small, cells):
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
             ink = contrast if polarity == "light-on-dark" else -contrast
-            # Ink covers little of a picture of many digits: what the strongest hundredth reaches is its level.
-            high = float(np.percentile(ink, 99))
-            strong = ink[ink > 0.5 * high]
-            high = float(np.median(strong)) if strong.size else high
+            high = level_of(ink)
             strongest = max(strongest, high)
             if high < max(settings.min_contrast, settings.min_signal * noise):
                 continue
             low = min(max(0.35 * high, 2.5 * noise), 0.6 * high)
-            # Strokes are thin: ink that is thick, as a table beside the paper, counts for less.
             mask = ink > low
-            core = mask.copy()
+            # Strokes are thin and stand free: what is thick, as a table beside the paper, or is cut by the picture's
+            # edge, as a shadow, counts for less or nothing.
+            core = mask
             for _ in range(max(2, round(0.012 * max(mask.shape)))):
                 core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
-            weight = float(ink[mask].sum()) * (1 - min(1.0, 4 * core.sum() / max(1, mask.sum())))
+            marks = Marks(without_lines(mask), ink, settings.speck)
+            free = float(marks.mass[~marks.foreign & (marks.sides == 0)].sum())
+            weight = free * (1 - min(1.0, 4 * core.sum() / max(1, mask.sum())))
             if best is None or weight > best[0]:
-                best = weight, ink, low, high, polarity
+                best = weight, marks, ink, low, high, polarity
     if best is None:
         blank = strongest < SEEN
         raise NoInk(
@@ -130,19 +142,25 @@ def _bodies(marks: Marks, high: float) -> list[_Body]:
         return []
     sizes = np.maximum(heights, widths)
     # The usual height: the median, each mark counting as its ink does, so that dirt does not vote.
-    usual = _weighted_median(sizes[good].astype(np.float64), marks.mass[good].astype(np.float64))
+    usual = _weighted_median(heights[good].astype(np.float64), marks.mass[good].astype(np.float64))
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
-    bodies: list[_Body] = []
-    parts: list[_Body] = []
-    for number in np.flatnonzero(good):
-        body = _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
-        (bodies if heights[number] > _SMALL * usual else parts).append(body)
-    bodies = _joined(bodies)
-    for part in parts:
-        near = min(bodies, key=lambda body: _distance(body, part), default=None)
-        if near is not None and _distance(near, part) < _NEAR * usual:
-            near.join(part)
-    return _joined(bodies)
+    all_marks = [
+        _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
+        for number in np.flatnonzero(good)
+    ]
+    joined = _joined(all_marks, usual)
+    bodies = [body for body in joined if body.height > _SMALL * usual]
+    parts = [body for body in joined if body.height <= _SMALL * usual]
+    while parts:  # to the digit they lie at, or else to each other
+        part = parts.pop()
+        near = min(bodies + parts, key=lambda body: _distance(body, part), default=None)
+        if near is None or _distance(near, part) >= _NEAR * usual:
+            continue
+        near.join(part)
+        if near in parts and near.height > _SMALL * usual:
+            parts.remove(near)
+            bodies.append(near)
+    return _joined(bodies, usual)
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -157,7 +175,7 @@ def _distance(one: _Body, other: _Body) -> float:
     return float(np.hypot(aside, apart))
 
 
-def _joined(bodies: list[_Body]) -> list[_Body]:
+def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
     """Bodies that lie one above the other, within a digit's height, made one: a 5 and its bar, broken strokes."""
     bodies = sorted(bodies, key=lambda body: -body.height)
     done: list[_Body] = []
@@ -165,7 +183,7 @@ def _joined(bodies: list[_Body]) -> list[_Body]:
         for other in done:
             over = min(body.right, other.right) - max(body.left, other.left)
             within = max(body.bottom, other.bottom) - min(body.top, other.top)
-            if over > _ONE_DIGIT * min(body.width, other.width) and within < 1.35 * other.height:
+            if over > _ONE_DIGIT * min(body.width, other.width) and within < _STACK * max(other.height, usual):
                 other.join(body)
                 break
         else:

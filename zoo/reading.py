@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from zoo.pieces import PAD, Piece, cuts
@@ -16,10 +17,13 @@ from zoo.types import Box, Image
 _WIDE = 1.25  # widths to heights that one digit may have
 _SURE = 0.85  # confidence at which a piece that is not wide is taken for one digit
 _NARROW = 0.15  # widths to heights of the narrowest part of a piece that is divided
-_MISFIT = 2.0  # what each height of width beyond that costs, in logarithms of confidence
+_MISFIT = 1.0  # what each height of width beyond that costs, in logarithms of confidence
 _SLIVER = 0.3  # widths to heights, below which a part costs what a cut stroke does
-_CUT = 0.3  # what each stroke that is cut through costs
+_CUT = 0.6  # what each stroke that is cut through costs
 _MOST = 6  # digits in one piece
+LEAST = 0.6  # confidence below which a digit of several is rejected, whatever the card asks of a single one
+_STEADY = 0.99  # confidence below which a digit is looked at again, slanted
+_SLANTS = (-0.2, -0.1, 0.1, 0.2)  # of the height
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,46 @@ Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
 
 
 def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Found]:
-    """The digits of the pieces in reading order. A piece told with less confidence than `least` may be several."""
+    """The digits of the pieces in reading order. `least` is the confidence below which the model rejects."""
     if not pieces:
         return []
+    recognise = _steady(recognise)
     whole = recognise([piece.level for piece in pieces])
     tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
     digits: list[Found] = []
     for piece, scores in zip(pieces, whole, strict=True):
         width, height = _extent(piece.level)
-        if piece.edge and scores.max() < _SURE:  # a shadow, the table, what the picture cuts off
+        if not width or (piece.edge and scores.max() < _SURE):  # a shadow, the table, what the picture cuts off
             continue
         if width > _WIDE * min(height, 1.3 * tall) or (scores.max() < max(least, _SURE) and width > 0.4 * height):
             digits += _divided(piece, scores, recognise, min(height, 1.3 * tall))
         else:
             digits.append(Found(scores, piece.box, piece.line, False))
     return digits
+
+
+def _steady(recognise: Recognise) -> Recognise:
+    """The same, but what is not told surely is told as the mean of some slants: hands slant, and models mind it."""
+
+    def told(levels: Sequence[Image]) -> NDArray[np.float32]:
+        scores = recognise(levels)
+        unsure = np.flatnonzero(scores.max(axis=1) < _STEADY)
+        if len(unsure):
+            views = [_slanted(levels[int(i)], slant) for i in unsure for slant in _SLANTS]
+            more = recognise(views).reshape(len(unsure), len(_SLANTS), -1)
+            scores = scores.copy()
+            scores[unsure] = (scores[unsure] + more.sum(axis=1)) / (1 + len(_SLANTS))
+        return scores
+
+    return told
+
+
+def _slanted(level: Image, slant: float) -> Image:
+    """A picture, uint8 (h, w), sheared by `slant` of its height, with room for it."""
+    room = round(abs(slant) * level.shape[0] / 2) + 1
+    image = PIL.Image.fromarray(np.pad(level, ((0, 0), (room, room))))
+    matrix = (1, slant, -slant * image.height / 2, 0, 1, 0)
+    return np.asarray(image.transform(image.size, PIL.Image.Transform.AFFINE, matrix, PIL.Image.Resampling.BILINEAR))
 
 
 def _extent(level: Image) -> tuple[int, int]:

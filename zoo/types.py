@@ -149,7 +149,7 @@ class Sign:
 class Reading:
     """What one model reads in a picture of many digits, in reading order.
 
-    `reason` tells why there is nothing to read, if so.
+    `reason` tells why there is nothing to read, if so: blank, no_contrast, too_many_objects.
     """
 
     model: str

@@ -228,7 +228,7 @@ class Zoo:
             found = pieces.find(image, loaded.settings.ink)
         except NoInk as nothing:
             return Reading(chosen.name, card.ref, (), nothing.reason)
-        threshold = card.calibration.threshold if card.calibration else 0.0
+        threshold = max(reading.LEAST, card.calibration.threshold if card.calibration else 0.0)
 
         def recognise(levels: Sequence[Image]) -> Scores:
             return chosen.scores(loaded, np.stack([chosen.preprocess(loaded, level)[0] for level in levels]))
