@@ -97,6 +97,8 @@ def seeds(root: Path) -> str:
         cards = [zoo.catalogue.card(name, version) for version in zoo.catalogue.versions(name)]
         cards = [card for card in cards if card.overrides.keys() <= {"seed"} and card.evaluation is not None]
         found = [100 * card.evaluation.accuracy for card in cards if card.evaluation is not None]
+        if len(found) < 2:
+            continue
         numbers = ", ".join(str(card.settings["seed"]) for card in cards)
         rows.append(
             f"| `{name}` | {numbers} | {', '.join(f'{share:.2f}' for share in found)} "
