@@ -1,0 +1,641 @@
+"""One picture gets one answer in whatever protocol it is asked; each protocol has its shapes, versions and errors."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from asking import HTML, ONE, SEVEN, ZERO, drawing, ink, said, saved, send
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
+
+from webui import create_app
+from zoo import Zoo, scenes
+
+LENGTH = "Inference-Header-Content-Length"
+
+
+def b64(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()
+
+
+def png(index: int = SEVEN) -> bytes:
+    """A test digit as MNIST has it."""
+    return saved(PIL.Image.fromarray(ink(index)))
+
+
+def photograph() -> bytes:
+    composed = scenes.photo(ink(ONE), np.random.default_rng(3))
+    return saved(PIL.Image.fromarray(composed), "JPEG", quality=90)
+
+
+def levels(picture: bytes) -> NDArray[np.uint8]:
+    return np.asarray(PIL.Image.open(io.BytesIO(picture)))
+
+
+def shares(picture: bytes) -> NDArray[np.float32]:
+    return levels(picture).astype(np.float32) / np.float32(255)
+
+
+def files(client: FlaskClient, url: str, *pictures: bytes) -> TestResponse:
+    """A form with several parts named file."""
+    parts = {"file": [FileStorage(io.BytesIO(picture), f"{place}.png") for place, picture in enumerate(pictures)]}
+    boundary, form = encode_multipart(parts)
+    return client.post(url, data=form, content_type=f'multipart/form-data; boundary="{boundary}"')
+
+
+def infer(client: FlaskClient, name: str, tensor: dict[str, Any], **more: Any) -> TestResponse:
+    return client.post(f"/v2/models/{name}/infer", json={"inputs": [{"name": "images", **tensor}], **more})
+
+
+def infer_raw(client: FlaskClient, name: str, datatype: str, shape: list[int], raw: bytes, **more: Any) -> TestResponse:
+    tensor = {"name": "images", "datatype": datatype, "shape": shape, "parameters": {"binary_data_size": len(raw)}}
+    head = json.dumps({"inputs": [tensor], **more}).encode()
+    return client.post(f"/v2/models/{name}/infer", data=head + raw, headers={LENGTH: str(len(head))})
+
+
+def element(content: bytes) -> bytes:
+    return struct.pack("<I", len(content)) + content
+
+
+def outputs(answer: TestResponse) -> dict[str, Any]:
+    """The outputs of an answer by name, from JSON or from raw bytes."""
+    assert answer.status_code == 200, answer.text
+    head, rest = answer.data, b""
+    if LENGTH in answer.headers:
+        length = int(answer.headers[LENGTH])
+        head, rest = answer.data[:length], answer.data[length:]
+    found: dict[str, Any] = {}
+    for output in json.loads(head)["outputs"]:
+        size = output.get("parameters", {}).get("binary_data_size")
+        if size is None:
+            found[output["name"]] = output["data"]
+            continue
+        raw, rest = rest[:size], rest[size:]
+        if output["datatype"] == "BYTES":
+            texts = []
+            while raw:
+                (length,) = struct.unpack_from("<I", raw)
+                texts.append(raw[4 : 4 + length].decode())
+                raw = raw[4 + length :]
+            found[output["name"]] = texts
+        else:
+            dtype = {"FP32": "<f4", "INT64": "<i8", "BOOL": "?"}[output["datatype"]]
+            found[output["name"]] = np.frombuffer(raw, dtype).tolist()
+    assert not rest
+    return found
+
+
+def native(answer: TestResponse) -> list[float]:
+    found = said(answer)
+    return (found["predictions"][0] if "predictions" in found else found)["probabilities"]
+
+
+def sorted_back(pairs: list[tuple[str, float]]) -> list[float]:
+    assert [score for _, score in pairs] == sorted((score for _, score in pairs), reverse=True)
+    return [score for _, score in sorted(pairs)]
+
+
+def hugging_face(client: FlaskClient, name: str, picture: bytes) -> list[float]:
+    few = client.post(f"/hf/{name}", data=picture, content_type="application/x-www-form-urlencoded").get_json()
+    every = client.post(f"/hf/{name}", json={"inputs": b64(picture), "parameters": {"top_k": 10}}).get_json()
+    assert every[:5] == few
+    return sorted_back([(one["label"], one["score"]) for one in every])
+
+
+Route = Callable[[FlaskClient, str, bytes], list[float]]
+
+FILES: dict[str, Route] = {
+    "form": lambda c, m, p: native(send(c, f"/predict_{m}", p)),
+    "form at the long route": lambda c, m, p: native(send(c, f"/api/models/{m}/predict", p)),
+    "form of two": lambda c, m, p: native(files(c, f"/predict_{m}", p, png(ZERO))),
+    "bare picture": lambda c, m, p: native(c.post(f"/predict_{m}", data=p, content_type="image/png")),
+    "bare bytes": lambda c, m, p: native(c.post(f"/predict_{m}", data=p, content_type="application/octet-stream")),
+    "no content type": lambda c, m, p: native(c.post(f"/predict_{m}", data=p)),
+    "base64": lambda c, m, p: native(c.post(f"/predict_{m}", json={"image": b64(p)})),
+    "data: URL": lambda c, m, p: native(c.post(f"/predict_{m}", json={"image": f"data:image/png;base64,{b64(p)}"})),
+    "base64 in lines": lambda c, m, p: native(c.post(f"/predict_{m}", json={"image": base64.encodebytes(p).decode()})),
+    "images": lambda c, m, p: native(c.post(f"/predict_{m}", json={"images": [b64(p), "no"]})),
+    "v1 rows": lambda c, m, p: said(c.post(f"/v1/models/{m}:predict", json={"instances": [{"b64": b64(p)}]}))[
+        "predictions"
+    ][0],
+    "v1 columns": lambda c, m, p: said(
+        c.post(f"/v1/models/{m}:predict", json={"inputs": {"image_bytes": [{"b64": b64(p)}]}})
+    )["outputs"][0],
+    "v1 signature": lambda c, m, p: said(
+        c.post(
+            f"/v1/models/{m}/labels/stable:predict",
+            json={"signature_name": "image_bytes", "instances": [{"image_bytes": {"b64": b64(p)}}]},
+        )
+    )["predictions"][0],
+    "v1 classify": lambda c, m, p: sorted_back(
+        said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"image": {"b64": b64(p)}}]}))["results"][0]
+    ),
+    "v2 JSON": lambda c, m, p: outputs(infer(c, m, {"datatype": "BYTES", "shape": [1], "data": [b64(p)]}))[
+        "probabilities"
+    ],
+    "v2 raw": lambda c, m, p: outputs(
+        infer_raw(c, m, "BYTES", [1, 1], element(p), parameters={"binary_data_output": True})
+    )["probabilities"],
+    "v2 only a file": lambda c, m, p: outputs(c.post(f"/v2/models/{m}/infer", data=p, headers={LENGTH: "0"}))[
+        "probabilities"
+    ],
+    "hf": hugging_face,
+}
+
+TENSORS: dict[str, Route] = {
+    "pixels in 0-255": lambda c, m, p: native(c.post(f"/predict_{m}", json={"pixels": levels(p).tolist()})),
+    "pixels in 0-1": lambda c, m, p: native(c.post(f"/predict_{m}", json={"pixels": shares(p).tolist()})),
+    "pixels with a channel": lambda c, m, p: native(
+        c.post(f"/predict_{m}", json={"pixels": shares(p)[..., None].tolist()})
+    ),
+    "several pixels": lambda c, m, p: native(
+        c.post(f"/predict_{m}", json={"pixels": [levels(p).tolist(), shares(p)[..., None].tolist(), []]})
+    ),
+    "v1 rows": lambda c, m, p: said(c.post(f"/v1/models/{m}:predict", json={"instances": [shares(p).tolist()]}))[
+        "predictions"
+    ][0],
+    "v1 named rows": lambda c, m, p: said(
+        c.post(f"/v1/models/{m}:predict", json={"instances": [{"images": shares(p)[..., None].tolist()}]})
+    )["predictions"][0],
+    "v1 columns": lambda c, m, p: said(c.post(f"/v1/models/{m}:predict", json={"inputs": [levels(p).tolist()]}))[
+        "outputs"
+    ][0],
+    "v1 classify": lambda c, m, p: sorted_back(
+        said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"pixels": shares(p).tolist()}]}))["results"][0]
+    ),
+    "v2 nested": lambda c, m, p: outputs(
+        infer(c, m, {"datatype": "FP32", "shape": [1, 28, 28], "data": [shares(p).tolist()]})
+    )["probabilities"],
+    "v2 flat": lambda c, m, p: outputs(
+        infer(c, m, {"datatype": "FP32", "shape": [1, 28, 28, 1], "data": shares(p).ravel().tolist()})
+    )["probabilities"],
+    "v2 whole numbers": lambda c, m, p: outputs(
+        infer(c, m, {"datatype": "INT32", "shape": [1, 28, 28, 1], "data": levels(p).ravel().tolist()})
+    )["probabilities"],
+    "v2 raw FP32": lambda c, m, p: outputs(infer_raw(c, m, "FP32", [1, 28, 28, 1], shares(p).tobytes()))[
+        "probabilities"
+    ],
+    "v2 raw FP16": lambda c, m, p: outputs(infer_raw(c, m, "FP16", [1, 28, 28], shares(p).astype("<f2").tobytes()))[
+        "probabilities"
+    ],
+    "v2 raw UINT8, raw back": lambda c, m, p: outputs(
+        infer_raw(c, m, "UINT8", [1, 28, 28], levels(p).tobytes(), parameters={"binary_data_output": True})
+    )["probabilities"],
+}
+
+
+@pytest.mark.parametrize("name", ["cnn", "linear"])
+@pytest.mark.parametrize("make", [png, lambda: saved(drawing()), photograph], ids=["MNIST", "drawing", "photograph"])
+def test_a_file_gets_the_same_answer_on_every_route(
+    client: FlaskClient, zoo: Zoo, make: Callable[[], bytes], name: str
+) -> None:
+    picture = make()
+    expected = list(zoo.predict(name, picture).probabilities)
+    for route, ask in FILES.items():
+        assert ask(client, name, picture) == expected, route
+
+
+def test_pixels_get_the_same_answer_as_their_png(client: FlaskClient, zoo: Zoo) -> None:
+    expected = list(zoo.predict("cnn", png()).probabilities)
+    for route, ask in TENSORS.items():
+        assert ask(client, "cnn", png()) == expected, route
+
+
+def test_a_picture_of_0_and_1_is_black_and_white(client: FlaskClient) -> None:
+    binary = (ink(SEVEN) > 127).astype(int)
+    answer = said(client.post("/predict_cnn", json={"pixels": binary.tolist()}))
+    assert answer == said(client.post("/predict_cnn", json={"pixels": (255 * binary).tolist()}))
+    assert answer["digit"] == 7
+
+
+def test_one_bad_picture_of_many_fails_alone(client: FlaskClient, zoo: Zoo) -> None:
+    good = [zoo.predict("cnn", png(index)).to_dict() for index in (SEVEN, ONE)]
+    rows = [levels(png(index)).tolist() for index in (SEVEN, ONE)]
+    many: dict[str, tuple[TestResponse, int, str]] = {
+        "form": (files(client, "/predict_cnn", png(), b"text, no picture", png(ONE)), 415, "not a picture"),
+        "cut short": (files(client, "/predict_cnn", png(), png()[:200], png(ONE)), 400, "truncated"),
+        "base64": (
+            client.post("/predict_cnn", json={"images": [b64(png()), "@@@", b64(png(ONE))]}),
+            400,
+            "images[1] is not base64",
+        ),
+        "pixels": (
+            client.post("/predict_cnn", json={"pixels": [rows[0], [[1, 2], [3]], rows[1]]}),
+            400,
+            "pixels[1] has the shape [2] and rows of different lengths. Give 28 rows of 28 numbers.",
+        ),
+    }
+    for way, (answer, status, text) in many.items():
+        assert answer.status_code == 200, way
+        first, second, third = said(answer)["predictions"]
+        assert [first, third] == good, way
+        assert set(second) == {"error", "status"}, way
+        assert second["status"] == status, way
+        assert text in second["error"], way
+
+
+def test_many_pictures_can_be_read(client: FlaskClient, zoo: Zoo) -> None:
+    picture = (Path(__file__).parents[2] / "docs/number.jpg").read_bytes()
+    found = said(files(client, "/read", picture, b"", picture))["predictions"]
+    assert found[0] == found[2] == zoo.read(None, picture).to_dict()
+    assert found[1]["status"] == 400
+    assert said(client.post("/read", data=picture, content_type="image/jpeg")) == found[0]
+
+
+def test_more_pictures_than_the_limit_are_413(own_zoo: Path) -> None:
+    client = create_app(Zoo.open(own_zoo, environ={"ZOO_SERVER__MAX_BATCH": "2"})).test_client()
+    tensor = {"datatype": "UINT8", "shape": [3, 28, 28], "data": [0] * 3 * 784}
+    for answer in (
+        files(client, "/predict_cnn", *[png()] * 3),
+        client.post("/predict_cnn", json={"images": [b64(png())] * 3}),
+        client.post("/predict_cnn", json={"pixels": [levels(png()).tolist()] * 3}),
+        client.post("/v1/models/cnn:predict", json={"instances": [{"b64": b64(png())}] * 3}),
+        client.post("/v1/models/cnn:classify", json={"examples": [{"image": {"b64": b64(png())}}] * 3}),
+        infer(client, "cnn", tensor),
+    ):
+        assert answer.status_code == 413
+        assert "has 3 pictures; the limit is 2 (server.max_batch)" in said(answer)["error"]
+    assert files(client, "/predict_cnn", png(), png()).status_code == 200
+
+
+def test_the_best_labels_come_when_asked_for(client: FlaskClient, zoo: Zoo) -> None:
+    answer = said(send(client, "/predict_cnn?top=3&trace=1", png()))
+    assert answer["top"][0]["label"] == answer["label"] == "7"
+    assert [one["confidence"] for one in answer["top"]] == sorted(answer["probabilities"])[:-4:-1]
+    assert "trace" in answer
+    assert len(said(send(client, "/predict_cnn?top=99", png()))["top"]) == 10
+    assert all(len(one["top"]) == 2 for one in said(files(client, "/predict_cnn?top=2", png(), png()))["predictions"])
+    refused = send(client, "/predict_cnn?top=0", png())
+    assert refused.status_code == 400
+    assert "top=0 is not a number of labels" in said(refused)["error"]
+
+
+BAD: dict[str, tuple[dict[str, Any], int, str]] = {
+    "text": ({"data": b"7", "content_type": "text/plain"}, 415, "text/plain, in which no picture is looked for"),
+    "curl --data-binary": (
+        {"data": png, "content_type": "application/x-www-form-urlencoded"},
+        415,
+        "application/x-www-form-urlencoded",
+    ),
+    "empty picture": ({"data": b"", "content_type": "image/png"}, 400, "0 bytes arrived"),
+    "a TIFF": ({"data": b"II*\0 and so on", "content_type": "image/tiff"}, 415, "a TIFF"),
+    "empty JSON": ({"data": b"", "content_type": "application/json"}, 400, "The body is empty"),
+    "broken JSON": ({"data": b'{"image": ', "content_type": "application/json"}, 400, "not JSON: Expecting value"),
+    "not UTF-8": ({"data": b'{"image": "\xff\xfe"}', "content_type": "application/json"}, 400, "not UTF-8"),
+    "too deep": ({"data": b"[" * 100_000, "content_type": "application/json"}, 400, "nested too deeply"),
+    "deep pixels": (
+        {"data": b'{"pixels": ' + b"[" * 80 + b"]" * 80 + b"}", "content_type": "application/json"},
+        400,
+        "pixels has the shape [1, 1",
+    ),
+    "a list": ({"json": [1, 2]}, 400, "The JSON is a list. Send an object."),
+    "no key": ({"json": {"picture": "x"}}, 400, "The JSON object has picture. Give one of image"),
+    "two keys": ({"json": {"image": "", "pixels": []}}, 400, "has image, pixels. Give one of image"),
+    "no base64": ({"json": {"image": "a_b-"}}, 400, "image is not base64"),
+    "cut base64": ({"json": {"image": "abc"}}, 400, "Incorrect padding"),
+    "a URL": ({"json": {"image": "https://example.org/seven.png"}}, 400, "is not base64"),
+    "data: without base64": ({"json": {"image": "data:image/png,x"}}, 400, "a data: URL without base64"),
+    "image is a number": ({"json": {"image": 7}}, 400, "image is the number 7"),
+    "images is a string": ({"json": {"images": "x"}}, 400, 'images is the string "x"'),
+    "no images": ({"json": {"images": []}}, 400, "images is an empty list"),
+    "no rows": ({"json": {"pixels": []}}, 400, "pixels is an empty list"),
+    "a row": ({"json": {"pixels": [0] * 784}}, 400, "the shape [784]. Give 28 rows of 28 numbers."),
+    "27 rows": ({"json": {"pixels": [[0] * 28] * 27}}, 400, "the shape [27, 28]"),
+    "text among pixels": ({"json": {"pixels": [["x"] * 28] * 28}}, 400, 'has the string "x" among its numbers'),
+    "null among pixels": ({"json": {"pixels": [[None] * 28] * 28}}, 400, "has null among its numbers"),
+    "true among pixels": ({"json": {"pixels": [[True] * 28] * 28}}, 400, "has true among its numbers"),
+    "NaN": ({"json": {"pixels": [[math.nan] * 28] * 28}}, 400, "the level nan, expected 0-1"),
+    "infinity": ({"json": {"pixels": [[math.inf] * 28] * 28}}, 400, "the level inf, expected 0-255"),
+    "below 0": ({"json": {"pixels": [[-0.5] * 28] * 28}}, 400, "the level -0.5, expected 0-1"),
+    "above 255": ({"json": {"pixels": [[256] * 28] * 28}}, 400, "the level 256, expected 0-255"),
+    "a huge number": ({"json": {"pixels": [[10**400] * 28] * 28}}, 400, "too large"),
+    "too long a number": (
+        {"data": b'{"pixels": ' + b"1" * 5000 + b"}", "content_type": "application/json"},
+        400,
+        "too long",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_request_says_what_was_found_and_what_to_do(client: FlaskClient, case: str) -> None:
+    request, status, text = BAD[case]
+    request = {key: value() if callable(value) else value for key, value in request.items()}
+    answer = client.post("/api/models/cnn/predict", **request)
+    assert answer.status_code == status, answer.text
+    assert text in said(answer)["error"]
+
+
+def test_a_model_tells_all_of_itself(client: FlaskClient, zoo: Zoo) -> None:
+    answer = said(client.get("/api/models/cnn_5"))
+    row = next(row for row in client.get("/api/models").get_json() if row["name"] == "cnn_5")
+    card = zoo.model("cnn_5").load().card
+    assert answer.items() >= row.items()
+    assert answer["card"] == card.model_dump(mode="json")
+    assert answer["labels"] == card.labels
+    assert answer["input_shape"] == [28, 28, 1]
+    assert answer["settings"]["batch_size"] == 64
+    assert answer["settings_schema"]["properties"]["batch_size"]["maximum"] == 55_000
+    assert set(answer["settings"]) == set(answer["settings_schema"]["properties"])
+    assert card.ref in [one["checkpoint"] for one in answer["checkpoints"]]
+    missing = client.get("/api/models/cnn_6")
+    assert missing.status_code == 404
+    assert 'Did you mean "cnn_5"?' in said(missing)["error"]
+
+
+# TensorFlow Serving
+
+
+def test_v1_status_tells_versions(client: FlaskClient, zoo: Zoo) -> None:
+    version = str(zoo.model("cnn").select()[1])
+    ok = {"version": version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    every = said(client.get("/v1/models/cnn"))
+    assert ok in every["model_version_status"]
+    assert (every["name"], every["ready"]) == ("cnn", True)
+    for url in (f"versions/{version}", "labels/stable"):
+        assert said(client.get(f"/v1/models/cnn/{url}")) == {"model_version_status": [ok]}
+
+
+def test_v1_metadata_tells_the_signatures(client: FlaskClient) -> None:
+    for url in ("", "/versions/1", "/labels/latest"):
+        answer = said(client.get(f"/v1/models/cnn{url}/metadata"))
+        assert answer["model_spec"] == {"name": "cnn", "signature_name": "", "version": "1"}
+        signatures = answer["metadata"]["signature_def"]["signature_def"]
+        given = signatures["serving_default"]["inputs"]["images"]
+        assert given["dtype"] == "DT_FLOAT"
+        assert [one["size"] for one in given["tensor_shape"]["dim"]] == ["-1", "28", "28", "1"]
+        assert signatures["image_bytes"]["inputs"]["image_bytes"]["dtype"] == "DT_STRING"
+        assert signatures["serving_default"]["method_name"] == "tensorflow/serving/predict"
+
+
+V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
+    "unknown model": ("GET", "models/nope", None, 404, "Servable not found for request: Latest(nope)."),
+    "unknown model to predict": (
+        "POST",
+        "models/nope:predict",
+        {},
+        404,
+        "Servable not found for request: Latest(nope).",
+    ),
+    "unknown version": (
+        "GET",
+        "models/cnn/versions/99",
+        None,
+        404,
+        "Servable not found for request: Specific(cnn, 99).",
+    ),
+    "unknown label": ("POST", "models/cnn/labels/x:predict", {}, 400, "Unrecognized servable version label: x."),
+    "no model": ("GET", "models", None, 400, "Missing model name in request."),
+    "no such path": ("GET", "nowhere", None, 400, "Malformed request: GET /v1/nowhere."),
+    "GET to predict": ("GET", "models/cnn:predict", None, 400, "Malformed request: GET /v1/models/cnn:predict."),
+    "no such verb": ("POST", "models/cnn:guess", {}, 400, "Malformed request: POST /v1/models/cnn:guess."),
+    "a version that is no number": ("GET", "models/cnn/versions/x", None, 400, "Malformed request"),
+    "regress": ("POST", "models/cnn:regress", {}, 400, "no signature for regression"),
+    "bad JSON": ("POST", "models/cnn:predict", b"{", 400, "not JSON"),
+    "no instances": ("POST", "models/cnn:predict", {}, 400, "exactly one"),
+    "both": ("POST", "models/cnn:predict", {"instances": [1], "inputs": [1]}, 400, "there is both"),
+    "empty": ("POST", "models/cnn:predict", {"instances": []}, 400, "instances is an empty list"),
+    "signature": ("POST", "models/cnn:predict", {"signature_name": "x", "instances": [1]}, 400, 'name: "x" not found'),
+    "signature's type": ("POST", "models/cnn:predict", {"signature_name": 1, "instances": [1]}, 400, "the number 1"),
+    "shape": ("POST", "models/cnn:predict", {"instances": [[1, 2]]}, 400, "instances[0] has the shape [2]"),
+    "a number": ("POST", "models/cnn:predict", {"instances": [1.5]}, 400, "instances[0] is the number 1.5"),
+    "key": (
+        "POST",
+        "models/cnn:predict",
+        {"instances": [{"x": 1}]},
+        400,
+        "instances[0] has x. Give exactly one of images",
+    ),
+    "url-safe": ("POST", "models/cnn:predict", {"instances": [{"b64": "__--"}]}, 400, "instances[0].b64 is not base64"),
+    "no picture": (
+        "POST",
+        "models/cnn:predict",
+        {"instances": [{"b64": "aGVsbG8h"}]},
+        400,
+        "instances[0]: The file is not",
+    ),
+    "columns": ("POST", "models/cnn:predict", {"inputs": {"x": []}}, 400, "inputs has x"),
+    "examples": ("POST", "models/cnn:classify", {"examples": {}}, 400, '"examples" is an object'),
+    "feature": ("POST", "models/cnn:classify", {"examples": [{"y": 1}]}, 400, "examples[0] has y"),
+}
+
+
+@pytest.mark.parametrize("case", V1_BAD)
+def test_v1_errors(client: FlaskClient, case: str) -> None:
+    method, path, body, status, text = V1_BAD[case]
+    more = {} if body is None else {"data": body if isinstance(body, bytes) else json.dumps(body)}
+    answer = client.open(f"/v1/{path}", method=method, headers=HTML, **more)
+    assert answer.status_code == status, answer.text
+    assert set(said(answer)) == {"error"}
+    assert text in said(answer)["error"]
+
+
+# Open Inference Protocol
+
+
+def test_v2_health_and_metadata(client: FlaskClient, zoo: Zoo) -> None:
+    assert said(client.get("/v2")) == said(client.get("/v2/"))
+    assert "binary_tensor_data" in said(client.get("/v2"))["extensions"]
+    assert said(client.get("/v2/health/live")) == {"live": True}
+    assert said(client.get("/v2/health/ready")) == {"ready": True}
+    assert said(client.get("/v2/models")) == {"models": list(zoo.models)}
+    for url in ("", "/versions/1"):
+        assert said(client.get(f"/v2/models/cnn{url}/ready")) == {"name": "cnn", "ready": True}
+        told = said(client.get(f"/v2/models/cnn{url}"))
+        assert told["inputs"] == [{"name": "images", "datatype": "FP32", "shape": [-1, 28, 28, 1]}]
+        assert [one["name"] for one in told["outputs"]] == ["probabilities", "labels", "digits", "rejected"]
+        config = said(client.get(f"/v2/models/cnn{url}/config"))
+        assert config["input"] == [{"name": "images", "data_type": "TYPE_FP32", "dims": [28, 28, 1]}]
+        assert config["max_batch_size"] == 256
+    index = said(client.post("/v2/repository/index", json={"ready": True}))
+    assert {"name": "cnn", "version": "1", "state": "READY", "reason": ""} in index
+
+
+def test_v2_gives_the_outputs_that_are_asked_for(client: FlaskClient, zoo: Zoo) -> None:
+    tensor = {"datatype": "BYTES", "shape": [2], "data": [b64(png()), b64(saved(PIL.Image.new("L", (50, 50))))]}
+    answer = infer(client, "cnn", tensor, id="mine")
+    assert (said(answer)["id"], said(answer)["model_name"], said(answer)["model_version"]) == ("mine", "cnn", "1")
+    assert [one["shape"] for one in said(answer)["outputs"]] == [[2, 10], [2], [2], [2]]
+    found = outputs(answer)
+    assert (found["labels"][0], found["digits"][0], found["rejected"]) == ("7", 7, [False, True])
+    best = {"name": "probabilities", "parameters": {"classification": 2, "binary_data": True}}
+    answer = infer(client, "cnn", tensor, outputs=[{"name": "digits"}, best])
+    classes = outputs(answer)["probabilities"]
+    assert list(outputs(answer)) == ["digits", "probabilities"]
+    assert len(classes) == 4
+    score, index, label = classes[0].split(":")
+    assert (float(score), index, label) == (pytest.approx(max(found["probabilities"][:10]), abs=1e-6), "7", "7")
+
+
+def test_v2_raw_bytes_go_both_ways_in_a_batch(client: FlaskClient, zoo: Zoo) -> None:
+    pictures = [saved(drawing()), photograph(), png()]
+    raw = b"".join(map(element, pictures))
+    answer = infer_raw(client, "cnn", "BYTES", [3], raw, parameters={"binary_data_output": True})
+    found, expected = outputs(answer), [zoo.predict("cnn", picture) for picture in pictures]
+    assert answer.mimetype == "application/octet-stream"
+    assert np.reshape(found["probabilities"], (3, 10)).tolist() == [list(one.probabilities) for one in expected]
+    assert found["labels"] == [one.label for one in expected]
+    assert found["digits"] == [one.digit for one in expected]
+    assert found["rejected"] == [one.rejected for one in expected]
+
+
+def test_v2_counts_what_it_answers(own_zoo: Path) -> None:
+    client = create_app(Zoo.open(own_zoo)).test_client()
+    infer(client, "cnn", {"datatype": "BYTES", "shape": [2], "data": [b64(png())] * 2})
+    infer(client, "cnn", {"datatype": "BYTES", "shape": [1], "data": ["@"]})
+    for url in ("/v2/models/cnn/stats", "/v2/models/cnn/versions/1/stats", "/v2/models/stats"):
+        stats = next(one for one in said(client.get(url))["model_stats"] if one["name"] == "cnn")
+        assert (stats["inference_count"], stats["execution_count"]) == (2, 1)
+        assert stats["inference_stats"]["success"]["count"] == stats["inference_stats"]["fail"]["count"] == 1
+        assert stats["last_inference"] > 0
+
+
+def fp32(**more: Any) -> dict[str, Any]:
+    tensor = {"name": "images", "datatype": "FP32", "shape": [1, 28, 28], "data": [0.5] * 784} | more
+    return {"inputs": [tensor]}
+
+
+V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
+    "bad JSON": (b"{", {}, 400, "not JSON"),
+    "no inputs": ({}, {}, 400, "there is null"),
+    "two inputs": ({"inputs": [{}, {}]}, {}, 400, "there is 2 inputs"),
+    "name": (fp32(name="x"), {}, 400, 'unexpected inference input the string "x" for model "cnn"'),
+    "datatype": (fp32(datatype="FLOAT"), {}, 400, 'images.datatype is the string "FLOAT"'),
+    "shape": (fp32(shape="x"), {}, 400, 'images.shape is the string "x"'),
+    "shape below 1": (fp32(shape=[0, 28, 28], data=[]), {}, 400, "images.shape is a list"),
+    "other shape": (fp32(shape=[28, 28]), {}, 400, "images has the shape [28, 28]. Give [n, 28, 28, 1] or [n, 28, 28]"),
+    "too few": (fp32(data=[0.5]), {}, 400, "images.data has 1 elements; the shape [1, 28, 28] has 784."),
+    "no data": (fp32(data=None), {}, 400, "images.data is null"),
+    "text": (fp32(data=["x"] * 784), {}, 400, 'has the string "x" among its numbers'),
+    "above 1": (fp32(data=[2.5] * 784), {}, 400, "images[0] has the level 2.5, expected 0-1"),
+    "fractions of UINT8": (fp32(datatype="UINT8"), {}, 400, "datatype UINT8 has none"),
+    "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255"),
+    "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
+    "output": (fp32() | {"outputs": [{"name": "x"}]}, {}, 400, "unexpected inference output: outputs[0]"),
+    "classification": (
+        fp32() | {"outputs": [{"name": "labels", "parameters": {"classification": 2}}]},
+        {},
+        400,
+        "classification of labels",
+    ),
+    "flag": (fp32() | {"parameters": {"binary_data_output": 1}}, {}, 400, "binary_data_output is the number 1"),
+    "header": (b"{}", {LENGTH: "x"}, 400, f"{LENGTH} is x"),
+    "header too long": (b"{}", {LENGTH: "3"}, 400, "the body has 2 bytes"),
+    "more than is left": (
+        fp32(parameters={"binary_data_size": 9}),
+        {},
+        400,
+        "binary_data_size is the number 9; 0 bytes",
+    ),
+    "no picture": (
+        fp32(datatype="BYTES", shape=[1], data=["aGVsbG8h"]),
+        {},
+        400,
+        "images[0]: The file is not a picture",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", V2_BAD)
+def test_v2_errors(client: FlaskClient, case: str) -> None:
+    body, headers, status, text = V2_BAD[case]
+    data = body if isinstance(body, bytes) else json.dumps(body)
+    answer = client.post("/v2/models/cnn/infer", data=data, headers=HTML | headers)
+    assert answer.status_code == status, answer.text
+    assert set(said(answer)) == {"error"}
+    assert text in said(answer)["error"]
+
+
+def test_v2_raw_bytes_that_do_not_fit(client: FlaskClient) -> None:
+    assert "the shape [1, 28, 28] of FP32 has 3136" in infer_raw(client, "cnn", "FP32", [1, 28, 28], bytes(9)).text
+    assert "element 0 of its bytes is cut short" in infer_raw(client, "cnn", "BYTES", [1], b"\x09\0\0\0ab").text
+    assert "has 1 elements; the shape [2] has 2" in infer_raw(client, "cnn", "BYTES", [2], element(png())).text
+    head = json.dumps(
+        {"inputs": [{"name": "images", "shape": [1], "datatype": "BYTES", "data": [b64(png())]}]}
+    ).encode()
+    answer = client.post("/v2/models/cnn/infer", data=head + b"more", headers={LENGTH: str(len(head))})
+    assert "4 bytes of the body belong to no input" in said(answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/v2/models/nope", 404, 'There is no model "nope"'),
+        ("POST", "/v2/models/nope/infer", 404, 'There is no model "nope"'),
+        ("GET", "/v2/models/cnn/versions/99/ready", 404, "has no checkpoint 99"),
+        ("POST", "/v2/models/cnn/versions/x/infer", 404, "has no version x"),
+        ("GET", "/v2/models/cnn/infer", 405, "does not take GET"),
+        ("GET", "/v2/nowhere", 404, "There is nothing at /v2/nowhere."),
+        ("POST", "/v2/repository/models/cnn/load", 501, "settings.toml"),
+        ("POST", "/hf/nope", 404, 'There is no model "nope"'),
+        ("GET", "/hf/cnn", 405, "does not take GET"),
+    ],
+)
+def test_what_is_not_there(client: FlaskClient, method: str, path: str, status: int, text: str) -> None:
+    answer = client.open(path, method=method, headers=HTML)
+    assert answer.status_code == status
+    assert text in said(answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"x": 1}, 400, "has no inputs"),
+        ({"inputs": 7}, 400, "inputs is the number 7"),
+        ({"inputs": "", "parameters": 3}, 400, "parameters is the number 3"),
+        ({"inputs": "", "parameters": {"top_k": 0}}, 400, "top_k is the number 0"),
+        ({"inputs": "", "parameters": {"function_to_apply": "sigmoid"}}, 400, "function_to_apply"),
+        ({"inputs": ""}, 400, "0 bytes arrived"),
+        ({"inputs": "aGVsbG8h"}, 415, "not a picture"),
+    ],
+)
+def test_hf_errors(client: FlaskClient, body: dict[str, Any], status: int, text: str) -> None:
+    answer = client.post("/hf/cnn", json=body)
+    assert answer.status_code == status
+    assert text in said(answer)["error"]
+
+
+def test_versions_are_those_that_are_served(own_zoo: Path) -> None:
+    """`cnn` answers with 1 and has 2, which is damaged; `other` borrows cnn/1; `fresh` has none."""
+    import shutil
+
+    shutil.copytree(own_zoo / "checkpoints/cnn/1", own_zoo / "checkpoints/cnn/2")
+    with (own_zoo / "settings.toml").open("a") as settings:
+        settings.write('\n[models.other]\nplugin = "cnn"\ncheckpoint = "cnn/1"\n[models.fresh]\nplugin = "cnn"\n')
+    client = create_app(Zoo.open(own_zoo)).test_client()
+    states = said(client.get("/v1/models/cnn"))["model_version_status"]
+    assert [(one["version"], one["state"]) for one in states] == [("1", "AVAILABLE"), ("2", "END")]
+    assert states[1]["status"]["error_code"] == "UNAVAILABLE"
+    instances = {"instances": [{"b64": b64(png())}]}
+    assert client.post("/v1/models/cnn/versions/1:predict", json=instances).status_code == 200
+    damaged = client.post("/v1/models/cnn/versions/2:predict", json=instances)
+    assert damaged.status_code == 503
+    assert "cnn/2" in said(damaged)["error"]
+    assert client.get("/v2/models/cnn/versions/2/ready").status_code == 503
+
+    assert said(client.get("/v2/models/other"))["versions"] == ["1"]
+    assert client.post("/v1/models/other/versions/1:predict", json=instances).status_code == 200
+    assert client.post("/v1/models/other/labels/latest:predict", json=instances).status_code == 200
+    assert client.get("/v2/models/other/versions/2").status_code == 404
+
+    assert client.get("/v1/models/fresh").status_code == 404
+    assert "zoo train fresh" in said(client.get("/v1/models/fresh"))["error"]
+    assert client.post("/v1/models/fresh:predict", json=instances).status_code == 503
+    assert client.get("/v2/models/fresh/ready").status_code == 503
+    index = {(one["name"], one["version"]): one["state"] for one in said(client.post("/v2/repository/index"))}
+    assert index["cnn", "1"] == index["other", "1"] == "READY"
+    assert index["cnn", "2"] == index["fresh", ""] == "UNAVAILABLE"
+    ready = said(client.post("/v2/repository/index", json={"ready": True}))
+    assert "fresh" not in {one["name"] for one in ready}

@@ -1,0 +1,324 @@
+"""The Open Inference Protocol, version 2, with Triton's binary tensors, classification, index and statistics.
+
+https://github.com/kserve/open-inference-protocol. A model takes one input, `images`: floats in 0-1, whole numbers in
+0-255, or picture files as BYTES; each goes the way of every picture. All pictures of a request are answered, or none.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, make_response, request
+from werkzeug.exceptions import HTTPException
+
+from webui import inputs, pixels
+from webui.api import Answer, best
+from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.inputs import Sent
+from webui.protocols import served, tensors
+from webui.protocols.statistics import Statistics
+from zoo.datasets import DIGITS
+from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
+from zoo.models import Model
+from zoo.types import Prediction
+from zoo.zoo import Zoo
+
+INPUT = "images"
+LENGTH = "Inference-Header-Content-Length"
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
+CONFIG = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
+
+
+class Unimplemented(ZooError):
+    """A part of the protocol that the zoo does not have."""
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/v2…` of a zoo."""
+    v2 = Blueprint("inference_v2", __name__, url_prefix="/v2")
+    statistics = Statistics()
+
+    @v2.errorhandler(ZooError)
+    def from_zoo(error: ZooError) -> Answer:
+        special = {Unimplemented: 501, PictureError: 400}
+        status = next((code for kind, code in special.items() if isinstance(error, kind)), status_of(error))
+        return {"error": str(error) if status != 500 else message(error)}, status, HEADERS
+
+    @v2.errorhandler(HTTPException)
+    def from_http(error: HTTPException) -> Answer:
+        return {"error": message(error)}, status_of(error), HEADERS
+
+    def model_of(name: str, version: str | None) -> tuple[Model, int | None]:
+        """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""
+        model = zoo.model(name)
+        if version is not None and not (version.isascii() and version.isdecimal() and len(version) <= 18):
+            raise UnknownCheckpoint(f'Model "{name}" has no version {version[:40]}. Versions are whole numbers.')
+        return model, served.checkpoint(model, int(version) if version is not None else None)
+
+    @v2.get("")
+    @v2.get("/")
+    def server() -> Answer:
+        try:
+            release = installed("flask-model-zoo")
+        except PackageNotFoundError:  # run from a folder that is not installed
+            release = ""
+        return {"name": "zoo", "version": release, "extensions": EXTENSIONS}, 200, HEADERS
+
+    @v2.get("/health/live")
+    def live() -> Answer:
+        return {"live": True}, 200, HEADERS
+
+    @v2.get("/health/ready")
+    def ready() -> Answer:
+        try:
+            problem = zoo.model().trouble()
+        except UnknownModel as error:
+            problem = str(error)
+        return (
+            ({"ready": True}, 200, HEADERS) if problem is None else ({"ready": False, "error": problem}, 503, HEADERS)
+        )
+
+    @v2.get("/models")
+    def models() -> Answer:
+        return {"models": list(zoo.models)}, 200, HEADERS
+
+    @v2.get("/models/<name>")
+    @v2.get("/models/<name>/versions/<version>")
+    def metadata(name: str, version: str | None = None) -> Answer:
+        model, own = model_of(name, version)
+        card = model.load(own).card
+        return (
+            {
+                "name": name,
+                "versions": [str(one) for one in served.versions(zoo, model)],
+                "platform": f"zoo_{model.plugin}",
+                "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *card.input_shape]}],
+                "outputs": [
+                    {"name": output, "datatype": datatype, "shape": [-1, *shape]}
+                    for output, (datatype, shape) in _outputs(card.labels).items()
+                ],
+            },
+            200,
+            HEADERS,
+        )
+
+    @v2.get("/models/<name>/config")
+    @v2.get("/models/<name>/versions/<version>/config")
+    def config(name: str, version: str | None = None) -> Answer:
+        model, own = model_of(name, version)
+        card = model.load(own).card
+        return (
+            {
+                "name": name,
+                "platform": f"zoo_{model.plugin}",
+                "backend": "zoo",
+                "version_policy": {"specific": {"versions": served.versions(zoo, model)}},
+                "max_batch_size": zoo.settings.server.max_batch,
+                "input": [{"name": INPUT, "data_type": CONFIG["FP32"], "dims": card.input_shape}],
+                "output": [
+                    {"name": output, "data_type": CONFIG[datatype], "dims": shape or [1]}
+                    | ({} if shape else {"reshape": {"shape": []}})
+                    for output, (datatype, shape) in _outputs(card.labels).items()
+                ],
+            },
+            200,
+            HEADERS,
+        )
+
+    @v2.get("/models/<name>/ready")
+    @v2.get("/models/<name>/versions/<version>/ready")
+    def model_ready(name: str, version: str | None = None) -> Answer:
+        model, own = model_of(name, version)
+        problem = model.trouble(own)
+        if problem is not None:
+            return {"name": name, "ready": False, "error": problem}, 503, HEADERS
+        return {"name": name, "ready": True}, 200, HEADERS
+
+    @v2.get("/models/stats")
+    def all_statistics() -> Answer:
+        return {"model_stats": [one for model in zoo.models.values() for one in told(model)]}, 200, HEADERS
+
+    @v2.get("/models/<name>/stats")
+    @v2.get("/models/<name>/versions/<version>/stats")
+    def model_statistics(name: str, version: str | None = None) -> Answer:
+        model, _ = model_of(name, version)
+        one = [statistics.of(name, str(int(version)))] if version is not None else None
+        return {"model_stats": one or told(model)}, 200, HEADERS
+
+    def told(model: Model) -> list[dict[str, Any]]:
+        try:
+            found = served.versions(zoo, model)
+        except ZooError:
+            return []
+        return [statistics.of(model.name, str(version)) for version in found]
+
+    @v2.post("/repository/index")
+    def index() -> Answer:
+        body = request.get_data(cache=False)
+        only_ready = bool(inputs.parsed(body).get("ready", False)) if body else False
+        rows = [row for model in zoo.models.values() for row in _index(zoo, model)]
+        return [row for row in rows if row["state"] == "READY" or not only_ready], 200, HEADERS
+
+    @v2.post("/repository/models/<name>/load")
+    @v2.post("/repository/models/<name>/unload")
+    def load(name: str) -> Answer:
+        zoo.model(name)
+        raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")
+
+    @v2.post("/models/<name>/infer")
+    @v2.post("/models/<name>/versions/<version>/infer")
+    def infer(name: str, version: str | None = None) -> Response:
+        model, own = model_of(name, version)
+        card = model.load(own).card
+        start, pictures = time.monotonic_ns(), 0
+        try:
+            asked, sent = _asked(model, own)
+            wanted = _wanted(asked, card.labels)
+            found = served.answers(zoo, model, sent, own, INPUT)
+            pictures = len(found)
+        finally:
+            statistics.add(name, str(card.version), pictures, time.monotonic_ns() - start, pictures > 0)
+        answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
+        if "id" in asked:
+            answer["id"] = asked["id"]
+        outputs = [_output(output, parameters, found) for output, parameters in wanted.items()]
+        raw = [
+            tensors.packed(output)
+            for output, parameters in zip(outputs, wanted.values(), strict=True)
+            if parameters["binary_data"]
+        ]
+        return _sent(answer | {"outputs": outputs}, raw)
+
+    return v2
+
+
+def _sent(answer: dict[str, Any], raw: list[bytes]) -> Response:
+    head = json.dumps(answer, separators=(",", ":")).encode()
+    response = make_response(b"".join([head, *raw]), 200, HEADERS)
+    response.content_type = "application/octet-stream" if raw else "application/json"
+    if raw:
+        response.headers[LENGTH] = str(len(head))
+    return response
+
+
+def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
+    try:
+        rows = [
+            (str(version), model.trouble(served.checkpoint(model, version))) for version in served.versions(zoo, model)
+        ]
+    except ZooError as error:
+        rows = [("", model.trouble() or str(error))]
+    return [
+        {
+            "name": model.name,
+            "version": version,
+            "state": "UNAVAILABLE" if problem else "READY",
+            "reason": problem or "",
+        }
+        for version, problem in rows
+    ]
+
+
+def _outputs(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:
+    """Datatype and shape of each output for one picture."""
+    outputs: dict[str, tuple[str, list[int]]] = {"probabilities": ("FP32", [len(labels)]), "labels": ("BYTES", [])}
+    if tuple(labels) == DIGITS:
+        outputs["digits"] = ("INT64", [])
+    return outputs | {"rejected": ("BOOL", [])}
+
+
+def _asked(model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent]]:
+    """The JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
+    body: bytes = request.get_data(cache=False)
+    head, rest = tensors.header(body, request.headers.get(LENGTH))
+    if not head and request.headers.get(LENGTH) is not None:
+        return {"parameters": {"binary_data_output": False}}, [rest]
+    asked = inputs.parsed(head)
+    if not isinstance(asked.get("id", ""), str):
+        raise BadRequest(f"id is {pixels.kind(asked['id'])}. Give a string.")
+    given = asked.get("inputs")
+    if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
+        found = f"{len(given)} inputs" if isinstance(given, list) and len(given) != 1 else pixels.kind(given)
+        raise BadRequest(f'inputs: there should be a list of one tensor, named "{INPUT}"; there is {found}.')
+    if given[0].get("name") != INPUT:
+        raise BadRequest(
+            f'unexpected inference input {pixels.kind(given[0].get("name"))} for model "{model.name}". '
+            f'Its one input is named "{INPUT}".'
+        )
+    content, rest = tensors.read(given[0], rest, INPUT)
+    if rest:
+        raise BadRequest(f"{len(rest)} bytes of the body belong to no input. Give each its binary_data_size.")
+    if isinstance(content, list):
+        return asked, list(content)
+    whole = not given[0]["datatype"].startswith("FP")
+    return asked, list(pixels.from_tensor(content, whole, inputs.shape_of(model, version), INPUT))
+
+
+def _wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The outputs that are asked for, all if none is named, each with `binary_data` and perhaps `classification`."""
+    known = _outputs(labels)
+    parameters = _parameters(asked, "parameters")
+    binary = _flag(parameters, "binary_data_output", False)
+    outputs = asked.get("outputs")
+    if outputs is None or outputs == []:
+        return {name: {"binary_data": binary} for name in known}
+    if not isinstance(outputs, list):
+        raise BadRequest(f'outputs is {pixels.kind(outputs)}. Give a list such as [{{"name": "probabilities"}}].')
+    wanted: dict[str, dict[str, Any]] = {}
+    for place, output in enumerate(outputs):
+        name = output.get("name") if isinstance(output, dict) else output
+        if not isinstance(output, dict) or not isinstance(name, str) or name not in known:
+            raise BadRequest(
+                f"unexpected inference output: outputs[{place}] is {pixels.kind(name)}. "
+                f"The outputs are: {', '.join(known)}."
+            )
+        own = _parameters(output, f"outputs[{place}].parameters")
+        wanted[name] = {"binary_data": _flag(own, "binary_data", binary)}
+        count = own.get("classification")
+        if count:
+            if type(count) is not int or count < 0 or name != "probabilities":
+                raise BadRequest(
+                    f"classification of {name} is {pixels.kind(count)}. Give how many classes of probabilities to tell."
+                )
+            wanted[name]["classification"] = count
+    return wanted
+
+
+def _parameters(owner: dict[str, Any], where: str) -> dict[str, Any]:
+    parameters = owner.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise BadRequest(f"{where} is {pixels.kind(parameters)}. Give an object.")
+    return parameters
+
+
+def _flag(parameters: dict[str, Any], key: str, default: bool) -> bool:
+    flag = parameters.get(key, default)
+    if not isinstance(flag, bool):
+        raise BadRequest(f"{key} is {pixels.kind(flag)}. Give true or false.")
+    return flag
+
+
+def _output(name: str, parameters: dict[str, Any], found: list[Prediction]) -> dict[str, Any]:
+    count = parameters.get("classification")
+    if count is not None:
+        rows = [[f"{share:f}:{one.labels.index(label)}:{label}" for label, share in best(one, count)] for one in found]
+        return tensors.described(name, "BYTES", [text for row in rows for text in row], (len(found), len(rows[0])))
+    return _CONTENT[name](found)
+
+
+_CONTENT: dict[str, Callable[[list[Prediction]], dict[str, Any]]] = {
+    "probabilities": lambda found: tensors.described(
+        "probabilities", "FP32", np.array([one.probabilities for one in found]), (len(found), len(found[0].labels))
+    ),
+    "labels": lambda found: tensors.described("labels", "BYTES", [one.label for one in found], (len(found),)),
+    "digits": lambda found: tensors.described("digits", "INT64", np.array([one.digit for one in found]), (len(found),)),
+    "rejected": lambda found: tensors.described(
+        "rejected", "BOOL", np.array([one.rejected for one in found]), (len(found),)
+    ),
+}
