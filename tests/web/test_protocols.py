@@ -7,7 +7,7 @@ import io
 import json
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +353,73 @@ def test_a_model_tells_all_of_itself(client: FlaskClient, zoo: Zoo) -> None:
     missing = client.get("/api/models/cnn_6")
     assert missing.status_code == 404
     assert 'Did you mean "cnn_5"?' in said(missing)["error"]
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    math.nan,
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    [None],
+    [{}],
+    [[[]]],
+    [[["x"]]],
+    {"b64": 1},
+]
+ODD += [{"b64": ""}, [1] * 70, [[0] * 784], [[[[[0]]]]], {"images": []}, {"": {}}]
+PNG = b64(saved(PIL.Image.new("L", (28, 28), 200)))
+FLAT = {"name": "images", "shape": [1, 28, 28], "datatype": "FP32", "data": [0.5] * 784}
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("/predict_cnn", {"image": PNG}),
+    ("/predict_cnn", {"images": [PNG]}),
+    ("/predict_cnn", {"pixels": [[0.5] * 28] * 28}),
+    ("/read", {"pixels": [[[0.5] * 28] * 28]}),
+    ("/hf/cnn", {"inputs": PNG, "parameters": {"top_k": 3, "function_to_apply": "softmax"}}),
+    ("/v1/models/cnn:predict", {"instances": [{"b64": PNG}], "signature_name": "serving_default"}),
+    ("/v1/models/cnn:predict", {"inputs": {"images": [[[0.5] * 28] * 28]}}),
+    ("/v1/models/cnn:classify", {"examples": [{"image": {"b64": PNG}}], "context": {}}),
+    ("/v2/models/cnn/infer", {"inputs": [FLAT], "id": "mine"}),
+    (
+        "/v2/models/cnn/infer",
+        {
+            "inputs": [{"name": "images", "shape": [1], "datatype": "BYTES", "data": [PNG], "parameters": {}}],
+            "outputs": [{"name": "probabilities", "parameters": {"binary_data": True, "classification": 2}}],
+            "parameters": {"binary_data_output": True},
+        },
+    ),
+    ("/v2/repository/index", {"ready": True}),
+]
+
+
+def changed(value: Any, odd: Any) -> Iterator[Any]:
+    """The value with each of its parts, one at a time, replaced or left out."""
+    yield odd
+    if isinstance(value, dict):
+        for key in value:
+            yield {name: part for name, part in value.items() if name != key}
+            yield {key: odd}
+            yield from (value | {key: part} for part in changed(value[key], odd))
+    if isinstance(value, list):
+        yield from ([part] for part in changed(value[0], odd))
+
+
+@pytest.mark.parametrize(("url", "asked"), ASKED)
+def test_nothing_odd_in_a_request_is_a_fault_of_the_server(
+    client: FlaskClient, url: str, asked: dict[str, Any]
+) -> None:
+    assert client.post(url, json=asked).status_code == 200
+    for odd in ODD:
+        for body in changed(asked, odd):
+            answer = client.post(url, data=json.dumps(body), content_type="application/json")
+            assert answer.status_code in (200, 400, 413, 415), f"{body} is answered {answer.text}"
 
 
 # TensorFlow Serving

@@ -178,7 +178,7 @@ def routes(zoo: Zoo) -> Blueprint:
         card = model.load(own).card
         start, pictures = time.monotonic_ns(), 0
         try:
-            asked, sent = _asked(model, own)
+            asked, sent = _asked(zoo, model, own)
             wanted = _wanted(asked, card.labels)
             found = served.answers(zoo, model, sent, own, INPUT)
             pictures = len(found)
@@ -233,7 +233,7 @@ def _outputs(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:
     return outputs | {"rejected": ("BOOL", [])}
 
 
-def _asked(model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent]]:
+def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent]]:
     """The JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
     body: bytes = request.get_data(cache=False)
     head, rest = tensors.header(body, request.headers.get(LENGTH))
@@ -251,6 +251,7 @@ def _asked(model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent
             f'unexpected inference input {pixels.kind(given[0].get("name"))} for model "{model.name}". '
             f'Its one input is named "{INPUT}".'
         )
+    inputs.check_number(zoo, tensors.shape(given[0], INPUT)[0])
     content, rest = tensors.read(given[0], rest, INPUT)
     if rest:
         raise BadRequest(f"{len(rest)} bytes of the body belong to no input. Give each its binary_data_size.")
