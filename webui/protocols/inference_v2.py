@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import Any
 
-import numpy as np
 from flask import Blueprint, Response, make_response, request
 from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
-from webui.api import Answer, best
+from webui.api import Answer
 from webui.errors import HEADERS, BadRequest, message, status_of
 from webui.inputs import Sent
-from webui.protocols import served, tensors
+from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import Statistics
-from zoo.datasets import DIGITS
 from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
-from zoo.types import Prediction
 from zoo.zoo import Zoo
 
 INPUT = "images"
@@ -101,7 +97,7 @@ def routes(zoo: Zoo) -> Blueprint:
                 "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *card.input_shape]}],
                 "outputs": [
                     {"name": output, "datatype": datatype, "shape": [-1, *shape]}
-                    for output, (datatype, shape) in _outputs(card.labels).items()
+                    for output, (datatype, shape) in outputs.known(card.labels).items()
                 ],
             },
             200,
@@ -124,7 +120,7 @@ def routes(zoo: Zoo) -> Blueprint:
                 "output": [
                     {"name": output, "data_type": CONFIG[datatype], "dims": shape or [1]}
                     | ({} if shape else {"reshape": {"shape": []}})
-                    for output, (datatype, shape) in _outputs(card.labels).items()
+                    for output, (datatype, shape) in outputs.known(card.labels).items()
                 ],
             },
             200,
@@ -142,16 +138,16 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @v2.get("/models/stats")
     def all_statistics() -> Answer:
-        return {"model_stats": [one for model in zoo.models.values() for one in told(model)]}, 200, HEADERS
+        return {"model_stats": [one for model in zoo.models.values() for one in counts(model)]}, 200, HEADERS
 
     @v2.get("/models/<name>/stats")
     @v2.get("/models/<name>/versions/<version>/stats")
     def model_statistics(name: str, version: str | None = None) -> Answer:
         model, _ = model_of(name, version)
         one = [statistics.of(name, str(int(version)))] if version is not None else None
-        return {"model_stats": one or told(model)}, 200, HEADERS
+        return {"model_stats": one or counts(model)}, 200, HEADERS
 
-    def told(model: Model) -> list[dict[str, Any]]:
+    def counts(model: Model) -> list[dict[str, Any]]:
         try:
             found = served.versions(zoo, model)
         except ZooError:
@@ -179,7 +175,7 @@ def routes(zoo: Zoo) -> Blueprint:
         start, pictures = time.monotonic_ns(), 0
         try:
             asked, sent = _asked(zoo, model, own)
-            wanted = _wanted(asked, card.labels)
+            wanted = outputs.wanted(asked, card.labels)
             found = served.answers(zoo, model, sent, own, INPUT)
             pictures = len(found)
         finally:
@@ -187,13 +183,13 @@ def routes(zoo: Zoo) -> Blueprint:
         answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
         if "id" in asked:
             answer["id"] = asked["id"]
-        outputs = [_output(output, parameters, found) for output, parameters in wanted.items()]
+        told = [outputs.filled(output, parameters, found) for output, parameters in wanted.items()]
         raw = [
             tensors.packed(output)
-            for output, parameters in zip(outputs, wanted.values(), strict=True)
+            for output, parameters in zip(told, wanted.values(), strict=True)
             if parameters["binary_data"]
         ]
-        return _sent(answer | {"outputs": outputs}, raw)
+        return _sent(answer | {"outputs": told}, raw)
 
     return v2
 
@@ -225,14 +221,6 @@ def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
     ]
 
 
-def _outputs(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:
-    """Datatype and shape of each output for one picture."""
-    outputs: dict[str, tuple[str, list[int]]] = {"probabilities": ("FP32", [len(labels)]), "labels": ("BYTES", [])}
-    if tuple(labels) == DIGITS:
-        outputs["digits"] = ("INT64", [])
-    return outputs | {"rejected": ("BOOL", [])}
-
-
 def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent]]:
     """The JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
     body: bytes = request.get_data(cache=False)
@@ -259,67 +247,3 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
         return asked, list(content)
     whole = not given[0]["datatype"].startswith("FP")
     return asked, list(pixels.from_tensor(content, whole, inputs.shape_of(model, version), INPUT))
-
-
-def _wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The outputs that are asked for, all if none is named, each with `binary_data` and perhaps `classification`."""
-    known = _outputs(labels)
-    parameters = _parameters(asked, "parameters")
-    binary = _flag(parameters, "binary_data_output", False)
-    outputs = asked.get("outputs")
-    if outputs is None or outputs == []:
-        return {name: {"binary_data": binary} for name in known}
-    if not isinstance(outputs, list):
-        raise BadRequest(f'outputs is {pixels.kind(outputs)}. Give a list such as [{{"name": "probabilities"}}].')
-    wanted: dict[str, dict[str, Any]] = {}
-    for place, output in enumerate(outputs):
-        name = output.get("name") if isinstance(output, dict) else output
-        if not isinstance(output, dict) or not isinstance(name, str) or name not in known:
-            raise BadRequest(
-                f"unexpected inference output: outputs[{place}] is {pixels.kind(name)}. "
-                f"The outputs are: {', '.join(known)}."
-            )
-        own = _parameters(output, f"outputs[{place}].parameters")
-        wanted[name] = {"binary_data": _flag(own, "binary_data", binary)}
-        count = own.get("classification")
-        if count:
-            if type(count) is not int or count < 0 or name != "probabilities":
-                raise BadRequest(
-                    f"classification of {name} is {pixels.kind(count)}. Give how many classes of probabilities to tell."
-                )
-            wanted[name]["classification"] = count
-    return wanted
-
-
-def _parameters(owner: dict[str, Any], where: str) -> dict[str, Any]:
-    parameters = owner.get("parameters", {})
-    if not isinstance(parameters, dict):
-        raise BadRequest(f"{where} is {pixels.kind(parameters)}. Give an object.")
-    return parameters
-
-
-def _flag(parameters: dict[str, Any], key: str, default: bool) -> bool:
-    flag = parameters.get(key, default)
-    if not isinstance(flag, bool):
-        raise BadRequest(f"{key} is {pixels.kind(flag)}. Give true or false.")
-    return flag
-
-
-def _output(name: str, parameters: dict[str, Any], found: list[Prediction]) -> dict[str, Any]:
-    count = parameters.get("classification")
-    if count is not None:
-        rows = [[f"{share:f}:{one.labels.index(label)}:{label}" for label, share in best(one, count)] for one in found]
-        return tensors.described(name, "BYTES", [text for row in rows for text in row], (len(found), len(rows[0])))
-    return _CONTENT[name](found)
-
-
-_CONTENT: dict[str, Callable[[list[Prediction]], dict[str, Any]]] = {
-    "probabilities": lambda found: tensors.described(
-        "probabilities", "FP32", np.array([one.probabilities for one in found]), (len(found), len(found[0].labels))
-    ),
-    "labels": lambda found: tensors.described("labels", "BYTES", [one.label for one in found], (len(found),)),
-    "digits": lambda found: tensors.described("digits", "INT64", np.array([one.digit for one in found]), (len(found),)),
-    "rejected": lambda found: tensors.described(
-        "rejected", "BOOL", np.array([one.rejected for one in found]), (len(found),)
-    ),
-}
