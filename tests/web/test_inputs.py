@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from asking import ONE, ROOT, SEVEN, b64, files, ink, levels, png, said, send
+from asking import HTML, ONE, ROOT, SEVEN, b64, files, ink, levels, png, said, send
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -120,6 +120,15 @@ def test_a_bad_request_says_what_was_found_and_what_to_do(client: FlaskClient, c
     answer = client.post("/api/models/cnn/predict", **request)
     assert answer.status_code == status, answer.text
     assert text in said(answer)["error"]
+
+
+def test_a_browser_gets_a_page_where_it_is_no_protocol(client: FlaskClient) -> None:
+    more = {"data": b"7", "content_type": "text/plain", "headers": HTML}
+    page = client.post("/predict_cnn", **more)
+    assert (page.status_code, page.mimetype) == (415, "text/html")
+    assert "This request cannot be answered" in page.text
+    assert "text/plain" in page.text
+    assert client.post("/v2/models/cnn/infer", **more).mimetype == "application/json"
 
 
 def test_a_model_tells_all_of_itself(client: FlaskClient, zoo: Zoo) -> None:

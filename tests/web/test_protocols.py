@@ -398,6 +398,14 @@ def test_v2_gives_the_outputs_that_are_asked_for(client: FlaskClient, zoo: Zoo) 
     assert (float(score), index, label) == (pytest.approx(max(found["probabilities"][:10]), abs=1e-6), "7", "7")
 
 
+def test_v2_takes_null_for_what_is_left_out(client: FlaskClient) -> None:
+    tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "data": [b64(png())], "parameters": None}
+    nothing = {"id": None, "parameters": None, "outputs": None}
+    answer = client.post("/v2/models/cnn/infer", json={"inputs": [tensor], **nothing})
+    assert "id" not in said(answer)
+    assert outputs(answer)["digits"] == [7]
+
+
 def test_v2_raw_bytes_go_both_ways_in_a_batch(client: FlaskClient, zoo: Zoo) -> None:
     pictures = [saved(drawing()), photograph(), png()]
     raw = b"".join(map(element, pictures))

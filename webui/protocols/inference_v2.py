@@ -181,7 +181,7 @@ def routes(zoo: Zoo) -> Blueprint:
         finally:
             statistics.add(name, str(card.version), pictures, time.monotonic_ns() - start, pictures > 0)
         answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
-        if "id" in asked:
+        if asked.get("id") is not None:
             answer["id"] = asked["id"]
         told = [outputs.filled(output, parameters, found) for output, parameters in wanted.items()]
         raw = [
@@ -228,7 +228,7 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
     if not head and request.headers.get(LENGTH) is not None:
         return {"parameters": {"binary_data_output": False}}, [rest]
     asked = inputs.parsed(head)
-    if not isinstance(asked.get("id", ""), str):
+    if not isinstance(asked.get("id"), str | None):
         raise BadRequest(f"id is {pixels.kind(asked['id'])}. Give a string.")
     given = asked.get("inputs")
     if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):

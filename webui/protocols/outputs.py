@@ -72,10 +72,10 @@ def filled(name: str, parameters: dict[str, Any], found: Sequence[Prediction]) -
 
 
 def _parameters(owner: dict[str, Any], where: str) -> dict[str, Any]:
-    parameters = owner.get("parameters", {})
-    if not isinstance(parameters, dict):
+    parameters = owner.get("parameters")
+    if not isinstance(parameters, dict | None):
         raise BadRequest(f"{where} is {pixels.kind(parameters)}. Give an object.")
-    return parameters
+    return parameters or {}
 
 
 def _flag(parameters: dict[str, Any], key: str, default: bool) -> bool:

@@ -67,7 +67,7 @@ def read(tensor: dict[str, Any], rest: bytes, where: str) -> tuple[Content, byte
             f"{where}.parameters.binary_data_size is {kind(size)}; {len(rest)} bytes are left after the JSON that "
             "Inference-Header-Content-Length tells."
         )
-    if "data" in tensor:
+    if tensor.get("data") is not None:
         raise BadRequest(f"{where} has both data and binary_data_size. Give one of them.")
     return _from_bytes(rest[:size], form, datatype, where), rest[size:]
 
