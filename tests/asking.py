@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from pathlib import Path
@@ -38,11 +39,31 @@ def saved(picture: PIL.Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return file.getvalue()
 
 
+def b64(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()
+
+
+def png(index: int = SEVEN) -> bytes:
+    """A test digit as MNIST has it."""
+    return saved(PIL.Image.fromarray(ink(index)))
+
+
+def levels(picture: bytes) -> NDArray[np.uint8]:
+    return np.asarray(PIL.Image.open(io.BytesIO(picture)))
+
+
 def send(client: FlaskClient, url: str, picture: bytes, name: str = "digit.png", **more: Any) -> TestResponse:
     headers = more.pop("headers", {})
     # Encoded here, since Flask's client leaves the temporary file of a large form open.
     boundary, form = encode_multipart({"file": FileStorage(io.BytesIO(picture), name), **more})
     return client.post(url, data=form, content_type=f'multipart/form-data; boundary="{boundary}"', headers=headers)
+
+
+def files(client: FlaskClient, url: str, *pictures: bytes) -> TestResponse:
+    """A form with several parts named file."""
+    parts = {"file": [FileStorage(io.BytesIO(picture), f"{place}.png") for place, picture in enumerate(pictures)]}
+    boundary, form = encode_multipart(parts)
+    return client.post(url, data=form, content_type=f'multipart/form-data; boundary="{boundary}"')
 
 
 def said(answer: TestResponse) -> Any:

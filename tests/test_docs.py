@@ -16,7 +16,7 @@ DOCS = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("plugins", "training", "evaluating", "serving")),
+    *(f"docs/{name}.md" for name in ("api", "plugins", "training", "evaluating", "serving")),
 ]
 DOCS += ["docs/architecture.md"]
 
@@ -86,10 +86,33 @@ def test_the_readmes_curl_gets_the_answer_shown(root: Path) -> None:
     with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], root) as served:
         command = command.replace("http://127.0.0.1:5000", served.url).replace("curl ", "curl --silent ")
         done = subprocess.run(command, shell=True, cwd=root, capture_output=True, text=True, timeout=30)
-    (shown,) = blocks(root, "README.md", "json")
+    shown, *_ = blocks(root, "README.md", "json")
     for key in re.findall(r'"([a-z_]+)":', shown):
         assert f'"{key}":' in done.stdout
     assert '"digit":7' in done.stdout
+
+
+@pytest.mark.long
+def test_the_documented_requests_get_the_answers_shown(root: Path) -> None:
+    text = (root / "docs/api.md").read_text()
+    steps = re.findall(r"```(sh|json|python)\n(.*?)```", text, re.DOTALL)
+    with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], root) as served:
+        answer = ""
+        for language, block in steps:
+            if language == "json":
+                for key in re.findall(r'"([a-z_]+)":', block):
+                    assert f'"{key}":' in answer, f"{block}\nis not\n{answer}"
+                continue
+            block = block.replace("http://127.0.0.1:5000", served.url).replace("curl ", "curl --silent --show-error ")
+            block = block.replace("127.0.0.1:5000", served.url.removeprefix("http://"))
+            command = ["sh", "-c", block] if language == "sh" else [sys.executable, "-c", block]
+            done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            answer = done.stdout
+            if language == "sh":
+                assert ('"error"' in answer) == ("README.md" in block), answer
+            else:
+                assert answer.strip() == block.rsplit("#", 1)[1].strip()
 
 
 @pytest.mark.long

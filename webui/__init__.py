@@ -17,6 +17,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
 from webui import api, errors, pages
+from webui.protocols import huggingface, inference_v2, tensorflow_serving
 from zoo.zoo import Zoo
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ def create_app(zoo: Zoo | None = None) -> Front:
     zoo = Zoo.open() if zoo is None else zoo
     app = Front(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(zoo.settings.server.max_body_mb * 1_000_000)
+    app.config["MAX_FORM_PARTS"] = 1000 + zoo.settings.server.max_batch  # werkzeug's limit, and room for the pictures
     assert isinstance(app.json, DefaultJSONProvider)
     app.json.sort_keys = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Babel(app, locale_selector=pages.locale)
-    app.register_blueprint(api.routes(zoo))
+    for part in (api, tensorflow_serving, inference_v2, huggingface):
+        app.register_blueprint(part.routes(zoo))
     app.register_blueprint(pages.routes(zoo))
     app.refusals = errors.handle(app, zoo, pages.page)
     return app

@@ -1,52 +1,60 @@
-"""The routes for programs: a picture in and its digit out, what models there are, and whether the server can answer."""
+"""The routes for programs: pictures in and digits out, what models there are, and whether the server can answer."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Blueprint, request
 
-from webui.errors import HEADERS, BadRequest, NoPicture
+from webui import inputs
+from webui.errors import HEADERS, BadRequest, message, status_of
 from zoo import listings
-from zoo.errors import UnknownModel
+from zoo.errors import UnknownModel, ZooError
+from zoo.types import Prediction
 from zoo.zoo import Zoo
 
 Answer = tuple[Any, int, dict[str, str]]
 
 
-def upload() -> bytes:
-    """The bytes of the multipart part `file`. Raises NoPicture when there is none."""
-    file = request.files.get("file")
-    if file is None:
-        raise NoPicture(f"{_found()} Send the picture as multipart/form-data in a part named file, {_example()}.")
-    if not file.filename:
-        raise NoPicture(f"The part file has an empty filename: no file was chosen. Choose one, {_example()}.")
-    picture: bytes = file.read()
-    return picture
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the query asks for: a version, the trace, the best so many labels."""
+
+    version: int | None = None
+    trace: bool = False
+    top: int | None = None
+
+    def of(self, prediction: Prediction) -> dict[str, Any]:
+        """The answer as it was asked for."""
+        answer = prediction.to_dict(trace=self.trace)
+        if self.top is not None:
+            pairs = [{"label": label, "confidence": share} for label, share in best(prediction, self.top)]
+            answer["top"] = pairs
+        return answer
 
 
-def _found() -> str:
-    kind = request.mimetype or "no content type"
-    if kind != "multipart/form-data":
-        return f"There is no picture: the request has {kind}."
-    if "file" in request.form:
-        return "There is no picture: the part file came as text, without a filename."
-    parts = ", ".join([*request.files, *request.form]) or "none"
-    return f"There is no picture: the form has no part named file (it has: {parts})."
+PLAIN = Asked()
 
 
-def _example() -> str:
-    return f"as in: curl -F file=@digit.png {request.base_url}"
+def best(prediction: Prediction, count: int) -> list[tuple[str, float]]:
+    """The `count` most probable labels with their probabilities, best first; of equal ones the first class."""
+    pairs = zip(prediction.labels, prediction.probabilities, strict=True)
+    return sorted(pairs, key=lambda pair: -pair[1])[:count]
 
 
-def _version() -> int | None:
+def asked_version() -> int | None:
     """The checkpoint that `?version=` asks for. Raises BadRequest when it is no whole number."""
-    text = request.args.get("version")
+    return _whole("version", "a version")
+
+
+def _whole(key: str, what: str) -> int | None:
+    text = request.args.get(key)
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise BadRequest(f"version={text[:40]} is not a version. Give a whole number from 1, as in ?version=1.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and int(text)):
+        raise BadRequest(f"{key}={text[:40]} is not {what}. Give a whole number from 1, as in ?{key}=1.")
     return int(text)
 
 
@@ -61,27 +69,40 @@ def _trace() -> bool:
 
 
 def routes(zoo: Zoo) -> Blueprint:
-    """`/predict…`, `/read`, `/api/models`, `/livez` and `/readyz` of a zoo."""
+    """`/predict…`, `/read`, `/api/models…`, `/livez` and `/readyz` of a zoo."""
     api = Blueprint("api", __name__)
 
     @api.post("/predict")
     @api.post("/predict_<name>")
+    @api.post("/api/models/<name>/predict")
     def predict(name: str | None = None) -> Answer:
-        zoo.model(name)
-        if not request.query_string:
-            return zoo.predict(name, upload()).to_dict(), 200, HEADERS
-        return zoo.predict(name, upload(), version=_version()).to_dict(trace=_trace()), 200, HEADERS
+        model = zoo.model(name)
+        asked = PLAIN
+        if request.query_string:
+            asked = Asked(asked_version(), _trace(), _whole("top", "a number of labels"))
+        sent = inputs.pictures(zoo, model, asked.version)
+        if sent.only is not None:
+            return asked.of(zoo.predict(name, sent.only, version=asked.version)), 200, HEADERS
+        return _each(inputs.predictions(zoo, name, sent.several, asked.version), asked.of), 200, HEADERS
 
     @api.post("/read")
     def read() -> Answer:
         """All the digits in a picture; `?model=` names a model other than the default one."""
-        name = request.args.get("model")
-        zoo.model(name)
-        return zoo.read(name, upload(), version=_version()).to_dict(), 200, HEADERS
+        name, version = request.args.get("model"), asked_version()
+        model = zoo.model(name)
+        sent = inputs.pictures(zoo, model, version)
+        if sent.only is not None:
+            return zoo.read(name, sent.only, version=version).to_dict(), 200, HEADERS
+        model.load(version)  # a model that cannot answer is no fault of each picture
+        return _each(sent.several, lambda one: zoo.read(name, one, version=version).to_dict()), 200, HEADERS
 
     @api.get("/api/models")
     def models() -> Answer:
         return [asdict(facts) for facts in listings.models(zoo)], 200, HEADERS
+
+    @api.get("/api/models/<name>")
+    def model(name: str) -> Answer:
+        return listings.model(zoo, name), 200, HEADERS
 
     @api.get("/livez")
     def livez() -> Answer:
@@ -99,3 +120,16 @@ def routes(zoo: Zoo) -> Blueprint:
         return {"ready": True, "model": model.name}, 200, HEADERS
 
     return api
+
+
+def _each(found: Sequence[Any], tell: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """The answers to several pictures, in their order; one that could not be read has its error and status instead."""
+    answers: list[dict[str, Any]] = []
+    for one in found:
+        try:
+            if isinstance(one, ZooError):
+                raise one
+            answers.append(tell(one))
+        except ZooError as error:
+            answers.append({"error": message(error), "status": status_of(error)})
+    return {"predictions": answers}

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 """What every answer to a program carries."""
 
+PROTOCOLS = ("/v1", "/v2", "/hf")
+"""Where other servers' protocols begin; nobody is answered a page there."""
+
 
 class BadRequest(ZooError):
     """A request whose parameters make no sense."""
@@ -36,6 +39,14 @@ class BadRequest(ZooError):
 
 class NoPicture(BadRequest):
     """A request without a picture."""
+
+
+class WrongType(ZooError):
+    """A request whose content type is none that is read."""
+
+
+class TooMany(ZooError):
+    """A request with more pictures than one may have."""
 
 
 class Refused(ZooError):
@@ -52,7 +63,9 @@ STATUS: dict[type[ZooError], int] = {
     UnknownModel: 404,
     UnknownCheckpoint: 404,
     PictureTooLarge: 413,
+    TooMany: 413,
     PictureUnsupported: 415,
+    WrongType: 415,
     ModelUnavailable: 503,
     PluginError: 503,
 }
@@ -77,8 +90,15 @@ def status_of(error: ZooError | HTTPException) -> int:
 
 
 def wants_page() -> bool:
-    """Whether the client's Accept names text/html; `*/*` does not."""
+    """Whether the client's Accept names text/html; `*/*` does not. Protocols know no pages."""
+    if protocol(request.path) is not None:
+        return False
     return any(kind.startswith("text/html") and quality > 0 for kind, quality in request.accept_mimetypes)
+
+
+def protocol(path: str) -> str | None:
+    """The one of PROTOCOLS that a path belongs to."""
+    return next((start for start in PROTOCOLS if path == start or path.startswith(f"{start}/")), None)
 
 
 def message(error: ZooError | HTTPException) -> str:
@@ -93,9 +113,10 @@ def message(error: ZooError | HTTPException) -> str:
                 f"The request has {length / 1e6:.1f} MB; the limit is {limit / 1e6:g} MB (server.max_body_mb). "
                 "Send a smaller picture."
             )
-        return "The form is too large or has too many fields. Send one picture, in a part named file."
+        return "The form is too large or has too many fields. Send each picture in a part named file, and nothing else."
     if error.code == 404:
-        routes = sorted({rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint != "static"})
+        rules = {rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint != "static"}
+        routes = sorted(rule for rule in rules if protocol(rule) == protocol(request.path))
         near = closest(request.path, routes)
         return f"There is nothing at {request.path}.{near} The routes are: {', '.join(routes)}."
     if error.code == 405:
@@ -124,6 +145,8 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
             gettext("This picture cannot be read"),
             gettext("It is empty, cut short or damaged. Save it again, or choose another."),
         )
+    if isinstance(error, TooMany | WrongType):
+        return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
     if isinstance(error, UnknownModel):
         return gettext("There is no such model"), gettext("Choose one of the models in the list.")
     if isinstance(error, UnknownCheckpoint):

@@ -8,8 +8,8 @@ from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import format_decimal, format_percent, get_locale, gettext, lazy_gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webui.api import upload
 from webui.errors import Notice, explain, wants_page
+from webui.inputs import upload
 from zoo import listings
 from zoo.errors import ZooError
 from zoo.listings import ModelFacts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.errors import ZooError
@@ -49,6 +49,25 @@ def _facts(model: Model, default: bool) -> ModelFacts:
         available=problem is None,
         problem=problem,
     )
+
+
+def model(zoo: Zoo, name: str) -> dict[str, Any]:
+    """All that is told of one model: its row, card, settings and their JSON schema, checkpoints, inputs and labels.
+
+    What there is none of is None. Raises UnknownModel.
+    """
+    chosen = zoo.model(name)
+    card = chosen.card()
+    default = zoo.default_model == name
+    family = chosen.family
+    return asdict(_facts(chosen, default)) | {
+        "labels": card.labels if card else None,
+        "input_shape": card.input_shape if card else None,
+        "settings": chosen.settings.model_dump(mode="json") if family else None,
+        "settings_schema": family.settings.model_json_schema() if family else None,
+        "checkpoints": [row for row in checkpoints(zoo) if row["model"] == name or name in row.get("served_by", ())],
+        "card": card.model_dump(mode="json") if card else None,
+    }
 
 
 def plugins(zoo: Zoo) -> list[dict[str, Any]]:

@@ -74,12 +74,17 @@ class Model:
         except (UnknownCheckpoint, ModelUnavailable):
             return None
 
-    def trouble(self) -> str | None:
-        """Why the model cannot answer now, or None when it can, as far as its files tell without loading it."""
-        if self._served is not None:
+    def trouble(self, version: int | None = None) -> str | None:
+        """Why the model cannot answer now, or None when it can, as far as its files tell without loading it.
+
+        `version` asks for another checkpoint than the selected one.
+        """
+        if self._served is not None and version is None:
             return None
         try:
-            if self._failed:
+            if version is not None:
+                self._inspect(*self.select(version))
+            elif self._failed:
                 self.load()
             else:
                 self._inspect(*self.select())

@@ -60,6 +60,7 @@ class ServerSettings(Table):
     port: int = Field(5000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     workers: int = Field(2, ge=1, le=64, description="worker processes")
     max_body_mb: float = Field(20, gt=0, le=1024, description="largest request body, in MB; more is answered with 413")
+    max_batch: int = Field(256, ge=1, le=10_000, description="most pictures in one request; more are answered with 413")
     body_seconds: float = Field(30, gt=0, le=3600, description="seconds a client has to send its request body")
     drain_seconds: float = Field(10, gt=0, le=600, description="seconds that requests in flight get at shutdown")
 

@@ -1,0 +1,193 @@
+"""The pictures of a request: a form's files, a bare picture, or JSON with base64 or pixels.
+
+One picture with a fault raises; of several, a fault takes its picture's place, so that the others are answered.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request
+from werkzeug.datastructures import FileStorage
+
+from webui import pixels
+from webui.errors import BadRequest, NoPicture, TooMany, WrongType
+from zoo.errors import ZooError
+from zoo.models import Model
+from zoo.types import Image, Prediction
+from zoo.zoo import Zoo
+
+Sent = bytes | Image
+Answered = Prediction | ZooError
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What was sent: the only picture, or `several`, in which a ZooError stands for one that cannot be read."""
+
+    only: Sent | None
+    several: Sequence[Sent | ZooError] = ()
+
+
+def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
+    """The pictures of this request, for a model that tells the shape of pixels.
+
+    Raises NoPicture or BadRequest for the request, WrongType, TooMany; ModelUnavailable or UnknownCheckpoint when the
+    shape cannot be told.
+    """
+    kind = request.mimetype
+    if kind == "multipart/form-data":
+        files = request.files.getlist("file")
+        if len(files) == 1:
+            return Pictures(_content(files[0]))
+        if not files:
+            raise NoPicture(f"{_found()} {_expected()}")
+        return Pictures(None, several(zoo, files, _content))
+    if kind == "application/json" or kind.endswith("+json"):
+        return _from_json(zoo, parsed(request.get_data(cache=False)), lambda: shape_of(model, version))
+    body: bytes = request.get_data(cache=False)
+    if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and body):
+        return Pictures(body)
+    if not body:
+        raise NoPicture(f"{_found()} {_expected()}")
+    raise WrongType(
+        f"The request has {kind}, in which no picture is looked for. Send application/json, a picture as image/png, "
+        f"image/jpeg, … or application/octet-stream, or a form, {_example()}."
+    )
+
+
+def upload() -> bytes:
+    """The bytes of the multipart part `file`. Raises NoPicture when there is none."""
+    file = request.files.get("file")
+    if file is None:
+        raise NoPicture(f"{_found()} Send the picture as multipart/form-data in a part named file, {_example()}.")
+    return _content(file)
+
+
+def shape_of(model: Model, version: int | None = None) -> pixels.Shape:
+    """What the network of a model's checkpoint takes, such as (28, 28, 1)."""
+    return tuple(model.load(version).card.input_shape)
+
+
+def predictions(
+    zoo: Zoo, name: str | None, sent: Sequence[Sent | ZooError], version: int | None = None
+) -> list[Answered]:
+    """The answers in the pictures' order, an error in the place of its picture. Raises what `Zoo.predict_many` does."""
+    good = [one for one in sent if not isinstance(one, ZooError)]
+    fresh = iter(zoo.predict_many(name, good, version=version))
+    return [one if isinstance(one, ZooError) else next(fresh) for one in sent]
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """A body that should be a JSON object. Raises BadRequest."""
+    try:
+        value = json.loads(body)
+    except RecursionError:
+        raise BadRequest("The JSON is nested too deeply. Send the object that the documentation shows.") from None
+    except ValueError as error:
+        detail = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or has too long a number"
+        found = "The body is empty" if not body else f"The body of {len(body)} bytes is not JSON: {detail}"
+        raise BadRequest(f"{found}. Send a JSON object.") from None
+    if not isinstance(value, dict):
+        raise BadRequest(f"The JSON is {pixels.kind(value)}. Send an object.")
+    return value
+
+
+def decoded(text: Any, where: str) -> bytes:
+    """The bytes of a base64 string, or of a data: URL in base64. Raises BadRequest."""
+    if not isinstance(text, str):
+        raise BadRequest(f"{where} is {pixels.kind(text)}. Give a picture's bytes as a string of base64.")
+    if text.startswith("data:"):
+        head, comma, text = text.partition(",")
+        if not comma or not head.endswith(";base64"):
+            raise BadRequest(f"{where} is a data: URL without base64. It should begin like data:image/png;base64,")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequest(
+            f'{where} is not base64 ({error}): it has {len(text)} characters and begins with "{text[:20]}". Encode the '
+            "picture's bytes in the standard alphabet, with padding."
+        ) from None
+
+
+def several(zoo: Zoo, sent: Sequence[Any], read: Callable[[Any], Sent]) -> list[Sent | ZooError]:
+    """Read each of several pictures, an error in its place. Raises TooMany before any is read."""
+    check_number(zoo, len(sent))
+    found: list[Sent | ZooError] = []
+    for one in sent:
+        try:
+            found.append(read(one))
+        except ZooError as error:
+            found.append(error)
+    return found
+
+
+def check_number(zoo: Zoo, count: int) -> None:
+    """Raises TooMany when these are more pictures than one request may have."""
+    most = zoo.settings.server.max_batch
+    if count > most:
+        raise TooMany(
+            f"The request has {count} pictures; the limit is {most} (server.max_batch). Send them in several requests."
+        )
+
+
+def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]) -> Pictures:
+    given: list[str] = [key for key in ("image", "images", "pixels") if key in body]
+    if len(given) != 1:
+        raise BadRequest(
+            f"The JSON object has {_listed(given or list(body))}. Give one of image (base64 or a data: URL), images (a "
+            "list of such), or pixels (rows of numbers, or a list of such pictures)."
+        )
+    (key,) = given
+    value = body[key]
+    if key == "image":
+        return Pictures(decoded(value, "image"))
+    if not isinstance(value, list) or not value:
+        wanted = "a list of base64 strings" if key == "images" else "rows of numbers, or a list of such pictures"
+        raise BadRequest(f"{key} is {pixels.kind(value)}. Give {wanted}.")
+    if key == "images":
+        places = list(enumerate(value))
+        return Pictures(None, several(zoo, places, lambda place: decoded(place[1], f"images[{place[0]}]")))
+    form = shape()
+    if pixels.is_one(value, form):
+        return Pictures(pixels.from_json(value, form, "pixels"))
+    places = list(enumerate(value))
+    return Pictures(None, several(zoo, places, lambda place: pixels.from_json(place[1], form, f"pixels[{place[0]}]")))
+
+
+def _content(file: FileStorage) -> bytes:
+    if not file.filename:
+        raise NoPicture(f"The part file has an empty filename: no file was chosen. Choose one, {_example()}.")
+    content: bytes = file.read()
+    return content
+
+
+def _found() -> str:
+    kind = request.mimetype or "no content type"
+    if kind != "multipart/form-data":
+        return f"There is no picture: the request has {kind}."
+    if "file" in request.form:
+        return "There is no picture: the part file came as text, without a filename."
+    parts = ", ".join([*request.files, *request.form]) or "none"
+    return f"There is no picture: the form has no part named file (it has: {parts})."
+
+
+def _expected() -> str:
+    return (
+        "Send the picture as multipart/form-data in a part named file, as the body itself with its content type, or "
+        f"as JSON, {_example()}."
+    )
+
+
+def _example() -> str:
+    return f"as in: curl -F file=@digit.png {request.base_url}"
+
+
+def _listed(keys: list[str]) -> str:
+    shown = ", ".join(key[:40] for key in keys[:8])
+    return f"{shown}{', …' if len(keys) > 8 else ''}" if keys else "no key"

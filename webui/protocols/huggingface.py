@@ -1,0 +1,54 @@
+"""Hugging Face's image classification: a picture in, labels and scores out, best first.
+
+https://huggingface.co/docs/inference-providers/tasks/image-classification
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from webui import inputs
+from webui.api import Answer, asked_version, best
+from webui.errors import HEADERS, BadRequest
+from webui.pixels import kind
+from zoo.zoo import Zoo
+
+TOP = 5  # labels when none says how many, as there
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/hf/<name>` of a zoo."""
+    hf = Blueprint("huggingface", __name__, url_prefix="/hf")
+
+    @hf.post("/<name>")
+    def classify(name: str) -> Answer:
+        zoo.model(name)
+        version = asked_version()
+        picture, top = _asked()
+        prediction = zoo.predict(name, picture, version=version)
+        return [{"label": label, "score": score} for label, score in best(prediction, top)], 200, HEADERS
+
+    return hf
+
+
+def _asked() -> tuple[bytes, int]:
+    """The picture's bytes and how many labels are wanted. Whatever is not JSON is a picture, as clients send it."""
+    body: bytes = request.get_data(cache=False)
+    if request.mimetype != "application/json":
+        return body, TOP
+    asked = inputs.parsed(body)
+    if "inputs" not in asked:
+        raise BadRequest('The JSON object has no inputs. Give {"inputs": "<base64>", "parameters": {"top_k": 3}}.')
+    parameters: Any = asked.get("parameters")
+    if not isinstance(parameters, dict | None):
+        raise BadRequest(f"parameters is {kind(parameters)}. Give an object such as {{}}.")
+    parameters = parameters or {}
+    top = parameters.get("top_k")
+    if top is not None and not (type(top) is int and top > 0):
+        raise BadRequest(f"parameters.top_k is {kind(top)}. Give a whole number from 1.")
+    function = parameters.get("function_to_apply")
+    if function not in (None, "softmax"):
+        raise BadRequest(f"parameters.function_to_apply is {kind(function)}. The scores are probabilities: softmax.")
+    return inputs.decoded(asked["inputs"], "inputs"), TOP if top is None else top

@@ -1,0 +1,249 @@
+"""The Open Inference Protocol, version 2, with Triton's binary tensors, classification, index and statistics.
+
+https://github.com/kserve/open-inference-protocol. A model takes one input, `images`: floats in 0-1, whole numbers in
+0-255, or picture files as BYTES; each goes the way of every picture. All pictures of a request are answered, or none.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Any
+
+from flask import Blueprint, Response, make_response, request
+from werkzeug.exceptions import HTTPException
+
+from webui import inputs, pixels
+from webui.api import Answer
+from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.inputs import Sent
+from webui.protocols import outputs, served, tensors
+from webui.protocols.statistics import Statistics
+from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
+from zoo.models import Model
+from zoo.zoo import Zoo
+
+INPUT = "images"
+LENGTH = "Inference-Header-Content-Length"
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
+CONFIG = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
+
+
+class Unimplemented(ZooError):
+    """A part of the protocol that the zoo does not have."""
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/v2…` of a zoo."""
+    v2 = Blueprint("inference_v2", __name__, url_prefix="/v2")
+    statistics = Statistics()
+
+    @v2.errorhandler(ZooError)
+    def from_zoo(error: ZooError) -> Answer:
+        special = {Unimplemented: 501, PictureError: 400}
+        status = next((code for kind, code in special.items() if isinstance(error, kind)), status_of(error))
+        return {"error": str(error) if status != 500 else message(error)}, status, HEADERS
+
+    @v2.errorhandler(HTTPException)
+    def from_http(error: HTTPException) -> Answer:
+        return {"error": message(error)}, status_of(error), HEADERS
+
+    def model_of(name: str, version: str | None) -> tuple[Model, int | None]:
+        """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""
+        model = zoo.model(name)
+        if version is not None and not (version.isascii() and version.isdecimal() and len(version) <= 18):
+            raise UnknownCheckpoint(f'Model "{name}" has no version {version[:40]}. Versions are whole numbers.')
+        return model, served.checkpoint(model, int(version) if version is not None else None)
+
+    @v2.get("")
+    @v2.get("/")
+    def server() -> Answer:
+        try:
+            release = installed("flask-model-zoo")
+        except PackageNotFoundError:  # run from a folder that is not installed
+            release = ""
+        return {"name": "zoo", "version": release, "extensions": EXTENSIONS}, 200, HEADERS
+
+    @v2.get("/health/live")
+    def live() -> Answer:
+        return {"live": True}, 200, HEADERS
+
+    @v2.get("/health/ready")
+    def ready() -> Answer:
+        try:
+            problem = zoo.model().trouble()
+        except UnknownModel as error:
+            problem = str(error)
+        return (
+            ({"ready": True}, 200, HEADERS) if problem is None else ({"ready": False, "error": problem}, 503, HEADERS)
+        )
+
+    @v2.get("/models")
+    def models() -> Answer:
+        return {"models": list(zoo.models)}, 200, HEADERS
+
+    @v2.get("/models/<name>")
+    @v2.get("/models/<name>/versions/<version>")
+    def metadata(name: str, version: str | None = None) -> Answer:
+        model, own = model_of(name, version)
+        card = model.load(own).card
+        return (
+            {
+                "name": name,
+                "versions": [str(one) for one in served.versions(zoo, model)],
+                "platform": f"zoo_{model.plugin}",
+                "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *card.input_shape]}],
+                "outputs": [
+                    {"name": output, "datatype": datatype, "shape": [-1, *shape]}
+                    for output, (datatype, shape) in outputs.known(card.labels).items()
+                ],
+            },
+            200,
+            HEADERS,
+        )
+
+    @v2.get("/models/<name>/config")
+    @v2.get("/models/<name>/versions/<version>/config")
+    def config(name: str, version: str | None = None) -> Answer:
+        model, own = model_of(name, version)
+        card = model.load(own).card
+        return (
+            {
+                "name": name,
+                "platform": f"zoo_{model.plugin}",
+                "backend": "zoo",
+                "version_policy": {"specific": {"versions": served.versions(zoo, model)}},
+                "max_batch_size": zoo.settings.server.max_batch,
+                "input": [{"name": INPUT, "data_type": CONFIG["FP32"], "dims": card.input_shape}],
+                "output": [
+                    {"name": output, "data_type": CONFIG[datatype], "dims": shape or [1]}
+                    | ({} if shape else {"reshape": {"shape": []}})
+                    for output, (datatype, shape) in outputs.known(card.labels).items()
+                ],
+            },
+            200,
+            HEADERS,
+        )
+
+    @v2.get("/models/<name>/ready")
+    @v2.get("/models/<name>/versions/<version>/ready")
+    def model_ready(name: str, version: str | None = None) -> Answer:
+        model, own = model_of(name, version)
+        problem = model.trouble(own)
+        if problem is not None:
+            return {"name": name, "ready": False, "error": problem}, 503, HEADERS
+        return {"name": name, "ready": True}, 200, HEADERS
+
+    @v2.get("/models/stats")
+    def all_statistics() -> Answer:
+        return {"model_stats": [one for model in zoo.models.values() for one in counts(model)]}, 200, HEADERS
+
+    @v2.get("/models/<name>/stats")
+    @v2.get("/models/<name>/versions/<version>/stats")
+    def model_statistics(name: str, version: str | None = None) -> Answer:
+        model, _ = model_of(name, version)
+        one = [statistics.of(name, str(int(version)))] if version is not None else None
+        return {"model_stats": one or counts(model)}, 200, HEADERS
+
+    def counts(model: Model) -> list[dict[str, Any]]:
+        try:
+            found = served.versions(zoo, model)
+        except ZooError:
+            return []
+        return [statistics.of(model.name, str(version)) for version in found]
+
+    @v2.post("/repository/index")
+    def index() -> Answer:
+        body = request.get_data(cache=False)
+        only_ready = bool(inputs.parsed(body).get("ready", False)) if body else False
+        rows = [row for model in zoo.models.values() for row in _index(zoo, model)]
+        return [row for row in rows if row["state"] == "READY" or not only_ready], 200, HEADERS
+
+    @v2.post("/repository/models/<name>/load")
+    @v2.post("/repository/models/<name>/unload")
+    def load(name: str) -> Answer:
+        zoo.model(name)
+        raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")
+
+    @v2.post("/models/<name>/infer")
+    @v2.post("/models/<name>/versions/<version>/infer")
+    def infer(name: str, version: str | None = None) -> Response:
+        model, own = model_of(name, version)
+        card = model.load(own).card
+        start, pictures = time.monotonic_ns(), 0
+        try:
+            asked, sent = _asked(zoo, model, own)
+            wanted = outputs.wanted(asked, card.labels)
+            found = served.answers(zoo, model, sent, own, INPUT)
+            pictures = len(found)
+        finally:
+            statistics.add(name, str(card.version), pictures, time.monotonic_ns() - start, pictures > 0)
+        answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
+        if asked.get("id") is not None:
+            answer["id"] = asked["id"]
+        told = [outputs.filled(output, parameters, found) for output, parameters in wanted.items()]
+        raw = [
+            tensors.packed(output)
+            for output, parameters in zip(told, wanted.values(), strict=True)
+            if parameters["binary_data"]
+        ]
+        return _sent(answer | {"outputs": told}, raw)
+
+    return v2
+
+
+def _sent(answer: dict[str, Any], raw: list[bytes]) -> Response:
+    head = json.dumps(answer, separators=(",", ":")).encode()
+    response = make_response(b"".join([head, *raw]), 200, HEADERS)
+    response.content_type = "application/octet-stream" if raw else "application/json"
+    if raw:
+        response.headers[LENGTH] = str(len(head))
+    return response
+
+
+def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
+    try:
+        rows = [
+            (str(version), model.trouble(served.checkpoint(model, version))) for version in served.versions(zoo, model)
+        ]
+    except ZooError as error:
+        rows = [("", model.trouble() or str(error))]
+    return [
+        {
+            "name": model.name,
+            "version": version,
+            "state": "UNAVAILABLE" if problem else "READY",
+            "reason": problem or "",
+        }
+        for version, problem in rows
+    ]
+
+
+def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent]]:
+    """The JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
+    body: bytes = request.get_data(cache=False)
+    head, rest = tensors.header(body, request.headers.get(LENGTH))
+    if not head and request.headers.get(LENGTH) is not None:
+        return {"parameters": {"binary_data_output": False}}, [rest]
+    asked = inputs.parsed(head)
+    if not isinstance(asked.get("id"), str | None):
+        raise BadRequest(f"id is {pixels.kind(asked['id'])}. Give a string.")
+    given = asked.get("inputs")
+    if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
+        found = f"{len(given)} inputs" if isinstance(given, list) and len(given) != 1 else pixels.kind(given)
+        raise BadRequest(f'inputs: there should be a list of one tensor, named "{INPUT}"; there is {found}.')
+    if given[0].get("name") != INPUT:
+        raise BadRequest(
+            f'unexpected inference input {pixels.kind(given[0].get("name"))} for model "{model.name}". '
+            f'Its one input is named "{INPUT}".'
+        )
+    inputs.check_number(zoo, tensors.shape(given[0], INPUT)[0])
+    content, rest = tensors.read(given[0], rest, INPUT)
+    if rest:
+        raise BadRequest(f"{len(rest)} bytes of the body belong to no input. Give each its binary_data_size.")
+    if isinstance(content, list):
+        return asked, list(content)
+    whole = not given[0]["datatype"].startswith("FP")
+    return asked, list(pixels.from_tensor(content, whole, inputs.shape_of(model, version), INPUT))

@@ -1,0 +1,85 @@
+"""The outputs of a model in the Open Inference Protocol: which there are, which are asked for, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from webui import pixels
+from webui.api import best
+from webui.errors import BadRequest
+from webui.protocols import tensors
+from zoo.datasets import DIGITS
+from zoo.types import Prediction
+
+
+def known(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:
+    """Datatype and shape of each output for one picture."""
+    outputs: dict[str, tuple[str, list[int]]] = {"probabilities": ("FP32", [len(labels)]), "labels": ("BYTES", [])}
+    if tuple(labels) == DIGITS:
+        outputs["digits"] = ("INT64", [])
+    return outputs | {"rejected": ("BOOL", [])}
+
+
+def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The outputs that are asked for, all if none is named, each with `binary_data` and perhaps `classification`.
+
+    Raises BadRequest.
+    """
+    names = list(known(labels))
+    binary = _flag(_parameters(asked, "parameters"), "binary_data_output", False)
+    outputs = asked.get("outputs")
+    if outputs is None or outputs == []:
+        return {name: {"binary_data": binary} for name in names}
+    if not isinstance(outputs, list):
+        raise BadRequest(f'outputs is {pixels.kind(outputs)}. Give a list such as [{{"name": "probabilities"}}].')
+    found: dict[str, dict[str, Any]] = {}
+    for place, output in enumerate(outputs):
+        name = output.get("name") if isinstance(output, dict) else output
+        if not isinstance(output, dict) or name not in names:
+            raise BadRequest(
+                f"unexpected inference output: outputs[{place}] is {pixels.kind(name)}. "
+                f"The outputs are: {', '.join(names)}."
+            )
+        parameters = _parameters(output, f"outputs[{place}].parameters")
+        found[name] = {"binary_data": _flag(parameters, "binary_data", binary)}
+        count = parameters.get("classification")
+        if count:
+            if type(count) is not int or count < 0 or name != "probabilities":
+                raise BadRequest(
+                    f"classification of {name} is {pixels.kind(count)}. Give how many classes of probabilities to tell."
+                )
+            found[name]["classification"] = count
+    return found
+
+
+def filled(name: str, parameters: dict[str, Any], found: Sequence[Prediction]) -> dict[str, Any]:
+    """An output in JSON, or with `classification` its best classes as texts "score:index:label"."""
+    count = parameters.get("classification")
+    if count is not None:
+        rows = [[f"{share:f}:{one.labels.index(label)}:{label}" for label, share in best(one, count)] for one in found]
+        return tensors.described(name, "BYTES", [text for row in rows for text in row], (len(found), len(rows[0])))
+    datatype, shape = known(found[0].labels)[name]
+    content: dict[str, Any] = {
+        "probabilities": lambda: np.array([one.probabilities for one in found]),
+        "labels": lambda: [one.label for one in found],
+        "digits": lambda: np.array([one.digit for one in found]),
+        "rejected": lambda: np.array([one.rejected for one in found]),
+    }
+    return tensors.described(name, datatype, content[name](), (len(found), *shape))
+
+
+def _parameters(owner: dict[str, Any], where: str) -> dict[str, Any]:
+    parameters = owner.get("parameters")
+    if not isinstance(parameters, dict | None):
+        raise BadRequest(f"{where} is {pixels.kind(parameters)}. Give an object.")
+    return parameters or {}
+
+
+def _flag(parameters: dict[str, Any], key: str, default: bool) -> bool:
+    flag = parameters.get(key, default)
+    if not isinstance(flag, bool):
+        raise BadRequest(f"{key} is {pixels.kind(flag)}. Give true or false.")
+    return flag

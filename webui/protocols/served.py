@@ -1,0 +1,69 @@
+"""What the protocols share: the versions of a model that they can name, and the answers to all pictures or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webui import inputs
+from webui.inputs import Sent
+from zoo.errors import PictureError, UnknownCheckpoint, ZooError
+from zoo.models import Model
+from zoo.types import Prediction
+from zoo.zoo import Zoo
+
+
+class BadPicture(PictureError):
+    """One of several pictures that cannot be read, in a protocol that then answers none."""
+
+
+def versions(zoo: Zoo, model: Model) -> list[int]:
+    """The versions that can be asked for, oldest first: the model's own, or the one that it borrows."""
+    owner, selected = model.select()
+    return zoo.catalogue.versions(model.name) if owner == model.name else [selected]
+
+
+def selected(model: Model) -> int | None:
+    """The version that answers when none is named; None without any."""
+    try:
+        return model.select()[1]
+    except UnknownCheckpoint:
+        return None
+
+
+def checkpoint(model: Model, version: int | None) -> int | None:
+    """The version as `Zoo` wants it: None for the selected one, which is loaded already. Raises UnknownCheckpoint."""
+    if version is None:
+        return None
+    owner, own = model.select()
+    if version == own:
+        return None
+    if owner != model.name:
+        raise UnknownCheckpoint(f'Model "{model.name}" answers with checkpoint {owner}/{own} and has no other version.')
+    return model.select(version)[1]
+
+
+def labelled(zoo: Zoo, model: Model, label: str) -> int | None:
+    """The version that a label names: `stable` the selected one, `latest` the newest. None for another label.
+
+    Raises UnknownCheckpoint.
+    """
+    if label == "stable":
+        return model.select()[1]
+    if label == "latest":
+        owner, own = model.select()
+        return own if owner != model.name else zoo.catalogue.select(model.name, "latest")[1]
+    return None
+
+
+def answers(zoo: Zoo, model: Model, sent: Sequence[Sent], version: int | None, where: str) -> list[Prediction]:
+    """The answers to all pictures, in their order. Raises BadPicture for the first that cannot be read, with its place.
+
+    Raises TooMany, and what `Zoo.predict_many` does.
+    """
+    inputs.check_number(zoo, len(sent))
+    good: list[Prediction] = []
+    for place, answer in enumerate(zoo.predict_many(model.name, sent, version=version)):
+        if isinstance(answer, ZooError):
+            raise BadPicture(f"{where}[{place}]: {answer}") from answer
+        good.append(answer)
+    return good

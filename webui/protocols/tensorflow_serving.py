@@ -1,0 +1,236 @@
+"""TensorFlow Serving's REST API: status, metadata, predict and classify, by version or label.
+
+https://www.tensorflow.org/tfx/serving/api_rest. Lists are a picture's levels, `{"b64": …}` is a picture file;
+either goes the way of every picture. All pictures of a request are answered, or none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+from werkzeug.exceptions import HTTPException
+
+from webui import inputs, pixels
+from webui.api import Answer, best
+from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.inputs import Sent
+from webui.protocols import served
+from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
+from zoo.models import Model
+from zoo.zoo import Zoo
+
+PREDICT, CLASSIFY = "serving_default", "classify"
+TENSOR, BYTES, OUTPUT = "images", "image_bytes", "probabilities"
+FEATURES = ("image", "pixels")  # of an example to classify
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class NotServed(ZooError):
+    """No such model, or not of that version."""
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/v1/models/…` of a zoo."""
+    tfs = Blueprint("tensorflow_serving", __name__, url_prefix="/v1")
+
+    @tfs.errorhandler(ZooError)
+    def from_zoo(error: ZooError) -> Answer:
+        status = 404 if isinstance(error, NotServed) else 400 if isinstance(error, PictureError) else status_of(error)
+        return {"error": str(error) if status != 500 else message(error)}, status, HEADERS
+
+    @tfs.errorhandler(HTTPException)
+    def from_http(error: HTTPException) -> Answer:
+        return {"error": message(error)}, status_of(error), HEADERS
+
+    @tfs.get("/models/<name>")
+    @tfs.get("/models/<name>/versions/<version>")
+    @tfs.get("/models/<name>/labels/<label>")
+    def status(name: str, version: str | None = None, label: str | None = None) -> Answer:
+        if ":" in name + (version or label or ""):
+            raise _malformed()
+        model, wanted = _named(zoo, name, version, label)
+        try:
+            found = [wanted] if wanted else served.versions(zoo, model)
+        except UnknownCheckpoint as error:
+            raise NotServed(f"Could not find any versions of model {name}. {model.trouble() or error}") from error
+        answer: dict[str, Any] = {"model_version_status": [_state(model, one) for one in found]}
+        if wanted is None:  # what KServe's clients look for at the same address
+            answer |= {"name": name, "ready": model.trouble() is None}
+        return answer, 200, HEADERS
+
+    @tfs.get("/models/<name>/metadata")
+    @tfs.get("/models/<name>/versions/<version>/metadata")
+    @tfs.get("/models/<name>/labels/<label>/metadata")
+    def metadata(name: str, version: str | None = None, label: str | None = None) -> Answer:
+        model, wanted = _named(zoo, name, version, label)
+        card = model.load(served.checkpoint(model, wanted)).card
+        spec = {"name": name, "signature_name": "", "version": str(card.version)}
+        signatures = {"signature_def": _signatures(card.input_shape, len(card.labels))}
+        return {"model_spec": spec, "metadata": {"signature_def": signatures}}, 200, HEADERS
+
+    @tfs.post("/models/<name>:<verb>")
+    @tfs.post("/models/<name>/versions/<version>:<verb>")
+    @tfs.post("/models/<name>/labels/<label>:<verb>")
+    def run(name: str, verb: str, version: str | None = None, label: str | None = None) -> Answer:
+        verb = verb.lower()
+        if verb not in ("predict", "classify", "regress"):
+            raise _malformed()
+        model, wanted = _named(zoo, name, version, label)
+        if verb == "regress":
+            raise BadRequest(f'Model "{name}" has no signature for regression. Ask :predict or :classify.')
+        asked = inputs.parsed(request.get_data(cache=False))
+        answer = _predict if verb == "predict" else _classify
+        return answer(zoo, model, served.checkpoint(model, wanted), asked), 200, HEADERS
+
+    @tfs.get("/models")
+    @tfs.get("/models/")
+    def unnamed() -> Answer:
+        raise BadRequest(f"Missing model name in request. The models are: {', '.join(zoo.models)}.")
+
+    @tfs.route("/", methods=METHODS)
+    @tfs.route("/<path:rest>", methods=METHODS)
+    def other(rest: str = "") -> Answer:
+        raise _malformed()
+
+    return tfs
+
+
+def _malformed() -> BadRequest:
+    return BadRequest(
+        f"Malformed request: {request.method} {request.path}. There are GET /v1/models/NAME and NAME/metadata, "
+        "and POST /v1/models/NAME:predict or :classify, each also as NAME/versions/1 and NAME/labels/stable."
+    )
+
+
+def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple[Model, int | None]:
+    """The model and version of a path. Raises NotServed; BadRequest for an unknown label, as there."""
+    if version is not None and not (version.isascii() and version.isdecimal() and len(version) <= 18):
+        raise _malformed()
+    try:
+        model = zoo.model(name)
+    except UnknownModel as error:
+        which = f"Specific({name}, {version})" if version else f"Latest({name})"
+        raise NotServed(f"Servable not found for request: {which}. {error}") from error
+    try:
+        if label is not None:
+            found = served.labelled(zoo, model, label)
+            if found is None:
+                raise BadRequest(
+                    f"Unrecognized servable version label: {label}. There are stable, the version that the settings "
+                    "select, and latest, the newest one trained with them."
+                )
+            return model, found
+        if version is not None:
+            served.checkpoint(model, int(version))
+            return model, int(version)
+    except UnknownCheckpoint as error:
+        which = f"Specific({name}, {version})" if version else f"Latest({name})"
+        raise NotServed(f"Servable not found for request: {which}. {error}") from error
+    return model, None
+
+
+def _state(model: Model, version: int) -> dict[str, Any]:
+    problem = model.trouble(served.checkpoint(model, version))
+    code = "OK" if problem is None else "UNAVAILABLE"
+    state = "AVAILABLE" if problem is None else "END"
+    return {
+        "version": str(version),
+        "state": state,
+        "status": {"error_code": code, "error_message": problem or ""},
+    }
+
+
+def _predict(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]) -> dict[str, Any]:
+    signature = _signature(asked, (PREDICT, BYTES))
+    if ("instances" in asked) == ("inputs" in asked):
+        found = "both" if "inputs" in asked else "neither"
+        raise BadRequest(f'There should be exactly one of "instances" (rows) and "inputs" (columns); there is {found}.')
+    key = "instances" if "instances" in asked else "inputs"
+    column, where = asked[key], key
+    if key == "inputs" and isinstance(column, dict) and "b64" not in column:
+        name = _only_key(column, (TENSOR, BYTES), "inputs")
+        column, where = column[name], f"inputs.{name}"
+    if not isinstance(column, list) or not column:
+        raise BadRequest(f"{where} is {pixels.kind(column)}. Give a list of pictures, one or more.")
+    inputs.check_number(zoo, len(column))
+    form = inputs.shape_of(model, version)
+    sent = [_instance(one, form, f"{where}[{place}]", signature) for place, one in enumerate(column)]
+    scores = [list(one.probabilities) for one in served.answers(zoo, model, sent, version, where)]
+    return {"predictions" if key == "instances" else "outputs": scores}
+
+
+def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]) -> dict[str, Any]:
+    _signature(asked, (PREDICT, BYTES, CLASSIFY))
+    examples, context = asked.get("examples"), asked.get("context", {})
+    if not isinstance(examples, list) or not examples:
+        raise BadRequest(f'"examples" is {pixels.kind(examples)}. Give a list such as [{{"image": {{"b64": "…"}}}}].')
+    if not isinstance(context, dict):
+        raise BadRequest(f'"context" is {pixels.kind(context)}. Give an object of features.')
+    inputs.check_number(zoo, len(examples))
+    form = inputs.shape_of(model, version)
+    sent: list[Sent] = []
+    for place, example in enumerate(examples):
+        where = f"examples[{place}]"
+        if not isinstance(example, dict):
+            raise BadRequest(f"{where} is {pixels.kind(example)}. Give an object of features.")
+        features = context | example
+        name = _only_key(features, FEATURES, where)
+        sent.append(_instance(features[name], form, f"{where}.{name}", PREDICT))
+    found = served.answers(zoo, model, sent, version, "examples")
+    return {"results": [[list(pair) for pair in best(one, len(one.labels))] for one in found]}
+
+
+def _signature(asked: dict[str, Any], known: tuple[str, ...]) -> str:
+    name = asked.get("signature_name", "")
+    if not isinstance(name, str):
+        raise BadRequest(f'"signature_name" is {pixels.kind(name)}. Give a string.')
+    if name and name not in known:
+        raise BadRequest(
+            f'Serving signature name: "{name[:40]}" not found in signature def. There are {", ".join(known)}.'
+        )
+    return name or PREDICT
+
+
+def _instance(value: Any, form: pixels.Shape, where: str, signature: str) -> Sent:
+    """One picture: levels, or a file's bytes as `{"b64": …}`, either also under the input's name."""
+    if isinstance(value, dict) and "b64" not in value:
+        name = _only_key(value, (TENSOR, BYTES), where)
+        value, where = value[name], f"{where}.{name}"
+    if isinstance(value, dict):
+        if len(value) != 1:
+            raise BadRequest(f'{where} has other keys beside "b64". Give {{"b64": "…"}} alone.')
+        return inputs.decoded(value["b64"], f"{where}.b64")
+    if signature == BYTES:
+        raise BadRequest(f'{where} is {pixels.kind(value)}. Signature {BYTES} takes picture files: {{"b64": "…"}}.')
+    return pixels.from_json(value, form, where)
+
+
+def _only_key(given: dict[str, Any], known: tuple[str, ...], where: str) -> str:
+    names = list(given)
+    if len(names) != 1 or names[0] not in known:
+        found = ", ".join(name[:40] for name in names[:8]) or "nothing"
+        raise BadRequest(f"{where} has {found}. Give exactly one of {', '.join(known)}.")
+    return names[0]
+
+
+def _signatures(input_shape: list[int], classes: int) -> dict[str, Any]:
+    scores = {OUTPUT: _tensor("DT_FLOAT", [-1, classes], OUTPUT)}
+    sorts = {
+        "classes": _tensor("DT_STRING", [-1, classes], "classes"),
+        "scores": _tensor("DT_FLOAT", [-1, classes], "scores"),
+    }
+    return {
+        PREDICT: _signature_def({TENSOR: _tensor("DT_FLOAT", [-1, *input_shape], TENSOR)}, scores, "predict"),
+        BYTES: _signature_def({BYTES: _tensor("DT_STRING", [-1], BYTES)}, scores, "predict"),
+        CLASSIFY: _signature_def({"inputs": _tensor("DT_STRING", [-1], "inputs")}, sorts, "classify"),
+    }
+
+
+def _signature_def(inputs: dict[str, Any], outputs: dict[str, Any], method: str) -> dict[str, Any]:
+    return {"inputs": inputs, "outputs": outputs, "method_name": f"tensorflow/serving/{method}", "defaults": {}}
+
+
+def _tensor(dtype: str, shape: list[int], name: str) -> dict[str, Any]:
+    dims = [{"size": str(size), "name": ""} for size in shape]
+    return {"dtype": dtype, "tensor_shape": {"dim": dims, "unknown_rank": False}, "name": f"{name}:0"}

@@ -1,0 +1,138 @@
+"""Tensors of the Open Inference Protocol: from JSON or raw bytes to arrays, and back.
+
+Raw tensors are little-endian and row by row; an element of BYTES is its length in 4 bytes, then itself.
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webui import inputs
+from webui.errors import BadRequest
+from webui.pixels import depth, kind, numbers
+
+DTYPES = {
+    **{f"UINT{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)},
+    **{f"INT{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)},
+    **{f"FP{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
+}
+"""NumPy's name of each datatype of numbers."""
+
+Content = NDArray[Any] | list[bytes]
+"""An array (n, ...), or the elements of a tensor of BYTES (n,)."""
+
+
+def header(body: bytes, length: str | None) -> tuple[bytes, bytes]:
+    """The JSON of a body and what comes after it, by Inference-Header-Content-Length. Raises BadRequest."""
+    if length is None:
+        return body, b""
+    if not (length.isascii() and length.isdecimal() and len(length) <= 18 and int(length) <= len(body)):
+        raise BadRequest(
+            f"Inference-Header-Content-Length is {length[:40]}, and the body has {len(body)} bytes. Give the number of "
+            "bytes that its JSON has."
+        )
+    return body[: int(length)], body[int(length) :]
+
+
+def shape(tensor: dict[str, Any], where: str) -> list[int]:
+    """The shape of an input. Raises BadRequest."""
+    sizes = tensor.get("shape")
+    if (
+        not isinstance(sizes, list)
+        or not 1 <= len(sizes) <= 8
+        or not all(type(size) is int and 1 <= size < 2**31 for size in sizes)
+    ):
+        raise BadRequest(f"{where}.shape is {kind(sizes)}. Give a list of whole numbers from 1, as in [1, 28, 28, 1].")
+    return sizes
+
+
+def read(tensor: dict[str, Any], rest: bytes, where: str) -> tuple[Content, bytes]:
+    """The content of an input and what comes after it in the raw bytes. Raises BadRequest."""
+    form, datatype = shape(tensor, where), tensor.get("datatype")
+    if not isinstance(datatype, str) or datatype not in (*DTYPES, "BYTES"):
+        raise BadRequest(f"{where}.datatype is {kind(datatype)}. Give one of BYTES, {', '.join(DTYPES)}.")
+    parameters = tensor.get("parameters", {})
+    size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+    if size is None:
+        return _from_json(tensor.get("data"), form, datatype, f"{where}.data"), rest
+    if type(size) is not int or not 0 <= size <= len(rest):
+        raise BadRequest(
+            f"{where}.parameters.binary_data_size is {kind(size)}; {len(rest)} bytes are left after the JSON that "
+            "Inference-Header-Content-Length tells."
+        )
+    if tensor.get("data") is not None:
+        raise BadRequest(f"{where} has both data and binary_data_size. Give one of them.")
+    return _from_bytes(rest[:size], form, datatype, where), rest[size:]
+
+
+def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content:
+    if not isinstance(data, list):
+        raise BadRequest(f"{where} is {kind(data)}. Give a list, or raw bytes with parameters.binary_data_size.")
+    if datatype == "BYTES":
+        texts = (
+            data if depth(data) < 2 else [text for row in data for text in (row if isinstance(row, list) else [row])]
+        )
+        _check(len(texts), _elements(form, where), form, where)
+        return [inputs.decoded(text, f"{where}[{place}]") for place, text in enumerate(texts)]
+    cells = np.array(data, dtype=object).ravel()
+    _check(cells.size, math.prod(form), form, where)
+    values = numbers(cells, where)
+    if datatype[0] != "F" and not (values == np.rint(values)).all():
+        raise BadRequest(f"{where} has fractions, and datatype {datatype} has none. Give levels in 0-1 as FP32.")
+    return values.reshape(form)
+
+
+def _from_bytes(raw: bytes, form: list[int], datatype: str, where: str) -> Content:
+    if datatype == "BYTES":
+        elements: list[bytes] = []
+        at, expected = 0, _elements(form, where)
+        while at < len(raw) and len(elements) <= expected:
+            (length,) = struct.unpack_from("<I", raw, at) if at + 4 <= len(raw) else (len(raw),)
+            if at + 4 + length > len(raw):
+                raise BadRequest(f"{where}: element {len(elements)} of its bytes is cut short.")
+            elements.append(raw[at + 4 : at + 4 + length])
+            at += 4 + length
+        _check(len(elements), expected, form, where)
+        return elements
+    dtype = np.dtype(DTYPES[datatype])
+    if len(raw) != math.prod(form) * dtype.itemsize:
+        raise BadRequest(
+            f"{where} has {len(raw)} bytes; the shape {form} of {datatype} has {math.prod(form) * dtype.itemsize}."
+        )
+    return np.frombuffer(raw, dtype).reshape(form)
+
+
+def _elements(form: list[int], where: str) -> int:
+    if len(form) > 2 or (len(form) == 2 and form[1] != 1):
+        raise BadRequest(f"{where}: the shape {form} is none of picture files. Give [n].")
+    return form[0]
+
+
+def _check(found: int, expected: int, form: list[int], where: str) -> None:
+    if found != expected:
+        raise BadRequest(f"{where} has {found} elements; the shape {form} has {expected}.")
+
+
+def described(name: str, datatype: str, content: NDArray[Any] | Sequence[str], shape: Sequence[int]) -> dict[str, Any]:
+    """An output in JSON."""
+    data = content.ravel().tolist() if isinstance(content, np.ndarray) else list(content)
+    return {"name": name, "datatype": datatype, "shape": list(shape), "data": data}
+
+
+def packed(output: dict[str, Any]) -> bytes:
+    """The content of an output as raw bytes; its `data` gives way to `binary_data_size`."""
+    data = output.pop("data")
+    if output["datatype"] == "BYTES":
+        texts = [text.encode() for text in data]
+        raw = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    else:
+        raw = np.array(data, "?" if output["datatype"] == "BOOL" else DTYPES[output["datatype"]]).tobytes()
+    output["parameters"] = {"binary_data_size": len(raw)}
+    return raw
