@@ -85,28 +85,6 @@ def accuracy(root: Path) -> str:
     return "\n".join(rows)
 
 
-def seeds(root: Path) -> str:
-    """The models that were trained with several seeds, from their cards."""
-    import statistics
-
-    from zoo import Zoo
-
-    zoo = Zoo.open(root, environ={})
-    rows = ["| model | seeds | test accuracy of each | mean | deviation |", "|---|---|---|---|---|"]
-    for name in SEVERAL_SEEDS:
-        cards = [zoo.catalogue.card(name, version) for version in zoo.catalogue.versions(name)]
-        cards = [card for card in cards if card.overrides.keys() <= {"seed"} and card.evaluation is not None]
-        found = [100 * card.evaluation.accuracy for card in cards if card.evaluation is not None]
-        if len(found) < 2:
-            continue
-        numbers = ", ".join(str(card.settings["seed"]) for card in cards)
-        rows.append(
-            f"| `{name}` | {numbers} | {', '.join(f'{share:.2f}' for share in found)} "
-            f"| {statistics.mean(found):.3f} % | {statistics.stdev(found):.3f} |"
-        )
-    return "\n".join(rows)
-
-
 def hardships(root: Path) -> str:
     """Accuracy at the middle strength of each hardship, from the cards."""
     from zoo import Zoo
@@ -126,15 +104,12 @@ def hardships(root: Path) -> str:
     return "\n".join(rows)
 
 
-SEVERAL_SEEDS = ("deep", "tiny")
-
 TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("README.md", "models"): models,
     ("docs/plugins.md", "settings"): settings,
     ("docs/plugins.md", "hooks"): hooks,
     ("docs/evaluating.md", "robustness"): robustness,
     ("docs/accuracy.md", "accuracy"): accuracy,
-    ("docs/accuracy.md", "seeds"): seeds,
     ("docs/accuracy.md", "hardships"): hardships,
 }
 

@@ -159,10 +159,10 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The labels, a line of the picture a line; "?" for what is rejected."""
+        """The labels, a line of the picture a line; what is rejected is in it too, as its best guess."""
         lines: dict[int, str] = {}
         for sign in self.signs:
-            lines[sign.line] = lines.get(sign.line, "") + ("?" if sign.rejected else sign.label)
+            lines[sign.line] = lines.get(sign.line, "") + sign.label
         return "\n".join(lines.values())
 
     def to_dict(self) -> dict[str, Any]:

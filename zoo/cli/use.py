@@ -106,7 +106,7 @@ def predict(
 def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool) -> None:
     """Read all the digits in each of PICTURES: files, folders of them, or - for one on standard input.
 
-    One line of text for each line of digits, "?" for what is told to be none. --json gives boxes and confidences.
+    One line of text for each line of digits; a note names those that are guessed. --json gives boxes and confidences.
     """
     zoo = open_zoo(ctx)
     zoo.model(model).load(version)
@@ -122,6 +122,8 @@ def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, versi
         echo_json({"readings": rows})
     elif len(rows) == 1 and not failed:
         click.echo(rows[0]["text"] or f"nothing to read: {rows[0]['reason']}", err=not rows[0]["text"])
+        if guessed := _guessed(rows[0]):
+            click.echo(guessed, err=True)
     else:
         terminal.table(("file", "digits", ""), [_told(row) for row in rows])
     ctx.exit(1 if failed else 0)
@@ -130,7 +132,13 @@ def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, versi
 def _told(row: dict[str, Any]) -> tuple[str, str, str]:
     if "error" in row:
         return row["file"], "-", row["error"]
-    return row["file"], row["text"].replace("\n", " / ") or "-", row["reason"] or ""
+    return row["file"], row["text"].replace("\n", " / ") or "-", row["reason"] or _guessed(row)
+
+
+def _guessed(row: dict[str, Any]) -> str:
+    """Which digits of a reading are guessed, by their places in the text; empty when none is."""
+    told = [f"{sign['label']} (digit {n})" for n, sign in enumerate(row["digits"], 1) if sign["rejected"]]
+    return f"guessed: {', '.join(told)}" if told else ""
 
 
 def _most(zoo: Zoo) -> int:
