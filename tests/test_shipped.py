@@ -77,7 +77,7 @@ def test_every_model_is_calibrated_and_its_confidence_can_be_trusted(zoo: Zoo, n
     assert card.evaluation is not None
     assert card.evaluation.calibration is not None
     assert card.evaluation.robustness is not None
-    assert card.evaluation.calibration.ece <= (0.01 if name == "linear" else 0.005)
+    assert card.evaluation.calibration.ece <= (0.015 if name == "linear" else 0.005)
     assert sum(card.evaluation.rejected.values()) <= 0.01 * card.evaluation.pictures
 
 

@@ -288,9 +288,9 @@ def test_v1_status_tells_versions(client: FlaskClient, zoo: Zoo) -> None:
 
 
 def test_v1_metadata_tells_the_signatures(client: FlaskClient) -> None:
-    for url in ("", "/versions/1", "/labels/latest"):
+    for url in ("", "/versions/2", "/labels/latest"):
         answer = said(client.get(f"/v1/models/cnn{url}/metadata"))
-        assert answer["model_spec"] == {"name": "cnn", "signature_name": "", "version": "1"}
+        assert answer["model_spec"] == {"name": "cnn", "signature_name": "", "version": "2"}
         signatures = answer["metadata"]["signature_def"]["signature_def"]
         given = signatures["serving_default"]["inputs"]["images"]
         assert given["dtype"] == "DT_FLOAT"
@@ -379,13 +379,13 @@ def test_v2_health_and_metadata(client: FlaskClient, zoo: Zoo) -> None:
         assert config["input"] == [{"name": "images", "data_type": "TYPE_FP32", "dims": [28, 28, 1]}]
         assert config["max_batch_size"] == 256
     index = said(client.post("/v2/repository/index", json={"ready": True}))
-    assert {"name": "cnn", "version": "1", "state": "READY", "reason": ""} in index
+    assert {"name": "cnn", "version": "2", "state": "READY", "reason": ""} in index
 
 
 def test_v2_gives_the_outputs_that_are_asked_for(client: FlaskClient, zoo: Zoo) -> None:
     tensor = {"datatype": "BYTES", "shape": [2], "data": [b64(png()), b64(saved(PIL.Image.new("L", (50, 50))))]}
     answer = infer(client, "cnn", tensor, id="mine")
-    assert (said(answer)["id"], said(answer)["model_name"], said(answer)["model_version"]) == ("mine", "cnn", "1")
+    assert (said(answer)["id"], said(answer)["model_name"], said(answer)["model_version"]) == ("mine", "cnn", "2")
     assert [one["shape"] for one in said(answer)["outputs"]] == [[2, 10], [2], [2], [2]]
     found = outputs(answer)
     assert (found["labels"][0], found["digits"][0], found["rejected"]) == ("7", 7, [False, True])
@@ -422,8 +422,10 @@ def test_v2_counts_what_it_answers(own_zoo: Path) -> None:
     client = create_app(Zoo.open(own_zoo)).test_client()
     infer(client, "cnn", {"datatype": "BYTES", "shape": [2], "data": [b64(png())] * 2})
     infer(client, "cnn", {"datatype": "BYTES", "shape": [1], "data": ["@"]})
-    for url in ("/v2/models/cnn/stats", "/v2/models/cnn/versions/1/stats", "/v2/models/stats"):
-        stats = next(one for one in said(client.get(url))["model_stats"] if one["name"] == "cnn")
+    for url in ("/v2/models/cnn/stats", "/v2/models/cnn/versions/2/stats", "/v2/models/stats"):
+        stats = next(
+            one for one in said(client.get(url))["model_stats"] if (one["name"], one["version"]) == ("cnn", "2")
+        )
         assert (stats["inference_count"], stats["execution_count"]) == (2, 1)
         assert stats["inference_stats"]["success"]["count"] == stats["inference_stats"]["fail"]["count"] == 1
         assert stats["last_inference"] > 0
@@ -535,22 +537,22 @@ def test_hf_errors(client: FlaskClient, body: dict[str, Any], status: int, text:
 
 
 def test_versions_are_those_that_are_served(own_zoo: Path) -> None:
-    """`cnn` answers with 1 and has 2, which is damaged; `other` borrows cnn/1; `fresh` has none."""
+    """`cnn_10` answers with 1 and has 2, which is damaged; `other` borrows cnn_10/1; `fresh` has none."""
     import shutil
 
-    shutil.copytree(own_zoo / "checkpoints/cnn/1", own_zoo / "checkpoints/cnn/2")
+    shutil.copytree(own_zoo / "checkpoints/cnn_10/1", own_zoo / "checkpoints/cnn_10/2")
     with (own_zoo / "settings.toml").open("a") as settings:
-        settings.write('\n[models.other]\nplugin = "cnn"\ncheckpoint = "cnn/1"\n[models.fresh]\nplugin = "cnn"\n')
+        settings.write('\n[models.other]\nplugin = "cnn"\ncheckpoint = "cnn_10/1"\n[models.fresh]\nplugin = "cnn"\n')
     client = create_app(Zoo.open(own_zoo)).test_client()
-    states = said(client.get("/v1/models/cnn"))["model_version_status"]
+    states = said(client.get("/v1/models/cnn_10"))["model_version_status"]
     assert [(one["version"], one["state"]) for one in states] == [("1", "AVAILABLE"), ("2", "END")]
     assert states[1]["status"]["error_code"] == "UNAVAILABLE"
     instances = {"instances": [{"b64": b64(png())}]}
-    assert client.post("/v1/models/cnn/versions/1:predict", json=instances).status_code == 200
-    damaged = client.post("/v1/models/cnn/versions/2:predict", json=instances)
+    assert client.post("/v1/models/cnn_10/versions/1:predict", json=instances).status_code == 200
+    damaged = client.post("/v1/models/cnn_10/versions/2:predict", json=instances)
     assert damaged.status_code == 503
-    assert "cnn/2" in said(damaged)["error"]
-    assert client.get("/v2/models/cnn/versions/2/ready").status_code == 503
+    assert "cnn_10/2" in said(damaged)["error"]
+    assert client.get("/v2/models/cnn_10/versions/2/ready").status_code == 503
 
     assert said(client.get("/v2/models/other"))["versions"] == ["1"]
     assert client.post("/v1/models/other/versions/1:predict", json=instances).status_code == 200
@@ -562,7 +564,7 @@ def test_versions_are_those_that_are_served(own_zoo: Path) -> None:
     assert client.post("/v1/models/fresh:predict", json=instances).status_code == 503
     assert client.get("/v2/models/fresh/ready").status_code == 503
     index = {(one["name"], one["version"]): one["state"] for one in said(client.post("/v2/repository/index"))}
-    assert index["cnn", "1"] == index["other", "1"] == "READY"
-    assert index["cnn", "2"] == index["fresh", ""] == "UNAVAILABLE"
+    assert index["cnn_10", "1"] == index["other", "1"] == "READY"
+    assert index["cnn_10", "2"] == index["fresh", ""] == "UNAVAILABLE"
     ready = said(client.post("/v2/repository/index", json={"ready": True}))
     assert "fresh" not in {one["name"] for one in ready}
