@@ -70,7 +70,7 @@ def test_init_then_serve_in_an_empty_folder(scratch: Path, tmp_path: Path, pictu
     sh(zoo(scratch), "init", cwd=tmp_path)
     with serving([zoo(scratch), "serve", "--port", "0"], tmp_path) as served:
         answer = predict(served, "cnn", picture(0, side=300, ink_dark=True)).json()
-        assert (answer["digit"], answer["checkpoint"]) == (7, "cnn/1")
+        assert (answer["digit"], answer["checkpoint"]) == (7, "cnn/2")
         assert "cnn_300" in requests.get(served.url, timeout=30).text
 
 
