@@ -197,7 +197,7 @@ def test_the_page_speaks_brazilian_portuguese(visit: Opener) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
     page.set_input_files("#file", digit())
     page.get_by_role("button", name="Prever").click()
-    expect(page.get_by_text("cnn lê 7")).to_be_visible()
+    expect(page.get_by_text("deep lê 7")).to_be_visible()
     page.get_by_role("link", name="English").click()
     expect(page.get_by_role("heading", name="Which digit is this?")).to_be_visible()
     page.reload()
