@@ -1,0 +1,116 @@
+"""A model made of other models: joined into one graph, that answers by itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import Zoo
+from zoo.datasets import Labelled
+from zoo.errors import UnknownCheckpoint, UnknownModel
+
+ENSEMBLE = """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from zoo import ModelSettings, hookimpl
+from zoo.types import Data, History
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Settings(ModelSettings):
+    epochs: int = Field(1, ge=1, le=1, description="nothing is trained: the members are taken as they are")
+    members: tuple[str, ...] = Field(
+        ("soft/1", "soft/2"), min_length=2, description="models of the zoo, or MODEL/VERSION"
+    )
+
+
+@hookimpl
+def build(settings: Settings) -> keras.Model:
+    import keras
+
+    from zoo.runtime import gives_probabilities
+
+    picture = keras.Input((28, 28, 1))
+    answers = []
+    for i, name in enumerate(settings.members):
+        member = settings.member(name)
+        member.name = f"member_{i}"
+        probabilities = gives_probabilities(member, np.zeros((1, 28, 28, 1), np.float32))
+        answers.append(member(picture) if probabilities else keras.layers.Softmax()(member(picture)))
+    joined = keras.Model(picture, keras.layers.Average()(answers))
+    joined.trainable = False
+    return joined
+
+
+@hookimpl
+def train(model: keras.Model, data: Data) -> History:
+    from zoo.runtime import keras_probabilities
+
+    pictures = data.validation_images.astype(np.float32) / np.float32(255)
+    scores = keras_probabilities(model, pictures, probabilities=True)
+    sure = scores[np.arange(len(scores)), data.validation_classes]
+    return [
+        {
+            "epoch": 1,
+            "val_loss": float(-np.log(np.maximum(sure, 1e-12)).mean()),
+            "val_accuracy": float((scores.argmax(axis=1) == data.validation_classes).mean()),
+        }
+    ]
+"""
+
+
+@pytest.fixture
+def joined(zoo_folder: Path) -> Path:
+    """The trained zoo with a second version of `soft` and the ensemble of both, not joined yet."""
+    (zoo_folder / "plugins/ensemble.py").write_text(ENSEMBLE)
+    Zoo.open(zoo_folder, environ={}).train("soft", overrides={"seed": 2})
+    with (zoo_folder / "settings.toml").open("a") as settings:
+        settings.write('\n[models.ensemble]\nmembers = ["soft/1", "soft/2"]\n')
+    return zoo_folder
+
+
+@pytest.mark.long
+def test_its_answer_is_the_mean_of_its_members(joined: Path, mnist: Labelled) -> None:
+    zoo = Zoo.open(joined, environ={})
+    card = zoo.train("ensemble")
+    assert card.parameters == 2 * 7850
+    assert card.settings["members"] == ["soft/1", "soft/2"]
+    batch = mnist.images[:200].astype(np.float32) / np.float32(255)
+
+    def raw(name: str, version: int) -> np.ndarray:
+        model = zoo.model(name)
+        loaded = model.load(version)
+        assert model.hooks is not None
+        return np.asarray(model.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings))
+
+    mean = (raw("soft", 1) + raw("soft", 2)) / 2
+    np.testing.assert_allclose(raw("ensemble", 1), mean, atol=1e-5)
+
+    shutil.rmtree(joined / "checkpoints/soft")  # it needs its members no more
+    answers = Zoo.open(joined, environ={}).predict_many("ensemble", list(mnist.images[:20, ..., 0]))
+    assert np.mean([answer.digit == truth for answer, truth in zip(answers, mnist.classes, strict=False)]) > 0.6  # type: ignore[union-attr]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("members", "error", "says"),
+    [
+        (["soft/1", "nobody"], UnknownModel, 'There is no model "nobody"'),
+        (["soft/1", "soft/7"], UnknownCheckpoint, 'Model "soft" has no checkpoint 7. It has: 1, 2.'),
+        (["soft/1", "soft/x"], UnknownCheckpoint, '"soft/x" names no version: give a whole number, as in soft/1.'),
+    ],
+)
+def test_a_member_that_is_not_there_is_named(joined: Path, members: list[str], error: type, says: str) -> None:
+    zoo = Zoo.open(joined, environ={})
+    with pytest.raises(error, match=says.replace(".", r"\.")):
+        zoo.train("ensemble", overrides={"members": members})
