@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
 
 class Settings(ModelSettings):
-    epochs: int = Field(24, ge=1, le=100_000, description="passes over the training pictures")
+    epochs: int = Field(30, ge=1, le=100_000, description="passes over the training pictures")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
     schedule: Literal["constant", "cosine", "one_cycle"] = Field("one_cycle", description="learning rate over the run")
     weight_decay: float = Field(0.02, ge=0, le=1, description="decoupled weight decay (adamw only)")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of the features dropped after each block")
+    dropout: float = Field(0.25, ge=0, lt=1, description="share of the features dropped after each block")
     width: int = Field(32, ge=4, le=256, description="channels of the first block; the second has twice as many")
-    drawn: int = Field(6_000, ge=0, le=100_000, description="pictures drawn by rule to train on besides")
-    others: int = Field(6_000, ge=0, le=100_000, description="pictures of no digit, on which it learns to be unsure")
+    drawn: int = Field(5_000, ge=0, le=100_000, description="pictures drawn by rule to train on besides")
+    coarse: int = Field(5_000, ge=0, le=100_000, description="training digits besides as coarse scans keep them")
+    others: int = Field(4_000, ge=0, le=100_000, description="pictures of no digit, on which it learns to be unsure")
     augment: Augmentation = Augmentation(
-        rotate=12, shear=12, scale=0.16, shift=1.5, elastic=0.6, thickness=0.4, blur=0.3, contrast=0.2
+        rotate=10, shear=8, scale=0.12, shift=1.2, elastic=0.5, thickness=0.4, blur=0.2, contrast=0.1
     )
 
 

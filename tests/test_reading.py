@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from PIL import ImageDraw
 
 from zoo import Zoo, scenes
 from zoo.datasets import Labelled
@@ -81,6 +82,29 @@ def test_touching_digits_are_divided_and_flagged(zoo: Zoo, mnist: Labelled) -> N
         silent += reading.text != one.text and len(reading.text) != len(one.text) and not flagged
     assert several >= 8
     assert silent <= 1
+
+
+def test_a_digit_in_two_parts_is_one(zoo: Zoo) -> None:
+    """A 5 whose bar stands apart, beside it and higher, in a row of others."""
+    sheet = PIL.Image.new("L", (420, 140), 250)
+    pen = ImageDraw.Draw(sheet)
+    for x in (40, 120, 340):
+        pen.line([(x, 40), (x + 40, 40), (x + 12, 110)], fill=20, width=7, joint="curve")
+    pen.line([(212, 66), (235, 70), (242, 90), (228, 108), (205, 106)], fill=20, width=7, joint="curve")
+    pen.line([(236, 58), (278, 26)], fill=20, width=7)
+    reading = zoo.read(None, np.asarray(sheet))
+    assert reading.text == "7757"
+    assert reading.signs[2].box[0] < 210
+    assert reading.signs[2].box[2] > 262
+
+
+def test_a_row_half_in_a_shadow_is_read_whole(zoo: Zoo, mnist: Labelled) -> None:
+    canvas = np.full((90, 500), 245.0)
+    for place, index in enumerate((0, 1, 2, 3, 4)):
+        digit = np.asarray(PIL.Image.fromarray(mnist.images[index, :, :, 0]).resize((56, 56)), float)
+        canvas[14:70, 20 + 90 * place : 76 + 90 * place] *= 1 - 0.6 * digit / 255
+    canvas *= 1 - 0.35 / (1 + np.exp((340 - np.arange(500)) / 8))
+    assert zoo.read(None, canvas.astype(np.uint8)).text == "72104"
 
 
 def test_a_drawing_of_a_row_light_on_dark(zoo: Zoo, mnist: Labelled) -> None:

@@ -69,3 +69,15 @@ def test_every_form_can_be_read(root: object, digit: int) -> None:
     mine = images[classes == digit]
     read = [answer.label for answer in zoo.predict_many("cnn", list(mine[..., 0]))]  # type: ignore[union-attr]
     assert np.mean([label == str(digit) for label in read]) > 0.6
+
+
+def test_a_coarse_scan_fills_its_square_and_keeps_its_class() -> None:
+    plain = datasets.training_data("mnist", 5000)
+    more = strokes.added(plain, ModelSettings(coarse=60))
+    images, classes = more.images[len(plain.images) :], more.classes[len(plain.images) :]
+    assert images.shape == (60, 28, 28, 1)
+    wide = [np.flatnonzero((image[..., 0] > 60).any(axis=0)) for image in images[classes != 1]]
+    assert np.median([places[-1] + 1 - places[0] for places in wide]) >= 19, "MNIST's own are about 16 wide"
+    np.testing.assert_array_equal(images, strokes.added(plain, ModelSettings(coarse=60)).images[len(plain.images) :])
+    both = strokes.added(plain, ModelSettings(drawn=30, coarse=60))
+    assert len(both.images) == len(both.classes) == len(plain.images) + 90

@@ -140,18 +140,25 @@ def contrast_to(small: Plane, ground: Plane) -> tuple[Plane, float]:
     return contrast, float(median_of(differences.reshape(-1, 1))[0]) / 0.954
 
 
-def grounds_of(small: Plane, cells: int = COARSE) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
-    """What a picture may be without ink, float32 (c,) if of one colour, else (h, w, c); and what to look for on it."""
+def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
+    """What a picture may be without ink, float32 (c,) if of one colour, else (h, w, c); and what to look for on it.
+
+    The search ends with a colour that most of the picture has, unless `more` is asked for: a part of a large picture
+    may lie in a shadow.
+    """
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])  # (n, c)
     around = median_of(ring)
     flat = small.reshape(-1, small.shape[2])
     if _share(ring, around) > 0.6 and _share(flat, around) > 0.3:
         yield around, _BOTH
-        return
-    usual = median_of(flat)
-    if _share(flat, usual) > 0.5:
-        yield usual, _BOTH
-        return
+        if not more:
+            return
+    else:
+        usual = median_of(flat)
+        if _share(flat, usual) > 0.5:
+            yield usual, _BOTH
+            if not more:
+                return
     yield _uneven(small, cells), _BOTH
     # Two clear levels: a digit that fills its picture leaves too little paper around it for the above.
     grey = grey_of(small).ravel()

@@ -1,6 +1,6 @@
-"""A picture of many digits to pieces, one a digit, in reading order: what stands out from the ground, line by line.
+"""A picture of many digits to pieces, one a digit, and pieces to lines: what stands out from the ground.
 
-    reduce -> ground -> contrast -> marks -> those of a digit's size -> what belongs together -> lines -> pieces
+    reduce -> ground -> contrast -> marks -> those of a digit's size -> what belongs together -> pieces
 
 What each piece says is for a model to tell; where a piece is as wide as several digits, `cuts` says where it may be
 divided, and the model's answers choose (see `zoo.reading`).
@@ -8,6 +8,7 @@ divided, and the model's answers choose (see `zoo.reading`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ _SMALL = 0.45  # of the usual height of a mark; what is lower is a part of a dig
 _DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
 _NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
 _LARGE = 3.5  # of the usual height; what is larger is no digit
-_SAME_LINE = 0.35  # share of the smaller height by which two marks of a line overlap, at the least
+_SAME_LINE = 0.35  # share of the smaller height by which two pieces of a line overlap, at the least
 _ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
 PAD = 4  # black pixels around a piece
 _STACK = 1.35  # of the height of a digit, that marks one above the other may have together
@@ -40,15 +41,27 @@ class Piece:
     """What may be one digit, or several that touch.
 
     `level` is its ink, uint8 (h, w), light on black, all else in its box taken away; `box` is in the picture's pixels,
-    `scale` how many of them make one of `level`'s; `line` counts from 0. `edge`: it reaches the picture's edge.
+    `scale` how many of them make one of `level`'s. `edge`: it reaches the picture's edge.
     """
 
     level: Image
     box: Box
     scale: int
-    line: int
     polarity: Polarity
     edge: bool
+
+    def with_(self, other: Piece) -> Piece:
+        """Both as one piece of the same picture."""
+        left, top = min(self.box[0], other.box[0]), min(self.box[1], other.box[1])
+        places = [((p.box[1] - top) // self.scale, (p.box[0] - left) // self.scale, p.level) for p in (self, other)]
+        level = np.zeros(
+            (max(y + part.shape[0] for y, _, part in places), max(x + part.shape[1] for _, x, part in places)), np.uint8
+        )
+        for y, x, part in places:
+            within = level[y : y + part.shape[0], x : x + part.shape[1]]
+            np.maximum(within, part, out=within)
+        box = (left, top, max(self.box[2], other.box[2]), max(self.box[3], other.box[3]))
+        return Piece(level, box, self.scale, self.polarity, self.edge or other.edge)
 
 
 @dataclass
@@ -76,7 +89,7 @@ class _Body:
 
 
 def find(picture: Image, settings: InkSettings) -> list[Piece]:
-    """The pieces of `picture`, uint8 (h, w), (h, w, 3) or (h, w, 4): lines from the top, each from the left.
+    """The pieces of `picture`, uint8 (h, w), (h, w, 3) or (h, w, 4), in no order.
 
     Raises NoInk as `zoo.ink.normalise` does, and with `reason` "too_many_objects".
     """
@@ -92,11 +105,7 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
             "Send a part of it, or one without a pattern.",
             "too_many_objects",
         )
-    pieces = []
-    for number, line in enumerate(_lines(bodies)):
-        for body in line:
-            pieces.append(_piece(body, labels, level, step, number, polarity, picture.shape[:2]))
-    return pieces
+    return [_piece(body, labels, level, step, polarity, picture.shape[:2]) for body in bodies]
 
 
 def _ink(small: Plane, settings: InkSettings) -> tuple[Marks, Plane, float, float, Polarity]:
@@ -105,7 +114,7 @@ def _ink(small: Plane, settings: InkSettings) -> tuple[Marks, Plane, float, floa
     strongest = 0.0
     # A row of digits is long and low; its shadows are to be followed over its height.
     cells = min(_FINEST, round(2 * COARSE * max(small.shape[:2]) / min(small.shape[:2])))
-    for ground, polarities in grounds_of(small, cells):
+    for ground, polarities in grounds_of(small, cells, more=True):
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
             ink = contrast if polarity == "light-on-dark" else -contrast
@@ -191,26 +200,29 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
     return done
 
 
-def _lines(bodies: list[_Body]) -> list[list[_Body]]:
-    """Bodies in lines, from the top, each from the left. A line goes on with what overlaps its last digit in height."""
-    lines: list[list[_Body]] = []
-    for body in sorted(bodies, key=lambda body: body.left):
+def in_lines(pieces: Sequence[Piece]) -> list[list[int]]:
+    """The places of pieces, lines from the top, each from the left.
+
+    A line goes on with what overlaps its last piece in height.
+    """
+    lines: list[list[int]] = []
+    for place in sorted(range(len(pieces)), key=lambda place: pieces[place].box[0]):
+        _, top, _, bottom = pieces[place].box
         best, share = None, _SAME_LINE
         for line in lines:
-            last = line[-1]
-            common = min(body.bottom, last.bottom) - max(body.top, last.top)
-            overlap = common / min(body.height, last.height)
+            _, above, _, below = pieces[line[-1]].box
+            overlap = (min(bottom, below) - max(top, above)) / min(bottom - top, below - above)
             if overlap > share:
                 best, share = line, overlap
         if best is None:
-            lines.append([body])
+            lines.append([place])
         else:
-            best.append(body)
-    return sorted(lines, key=lambda line: float(np.mean([body.top + body.bottom for body in line])))
+            best.append(place)
+    return sorted(lines, key=lambda line: float(np.mean([pieces[i].box[1] + pieces[i].box[3] for i in line])))
 
 
 def _piece(
-    body: _Body, labels: NDArray[np.intp], level: Plane, step: int, line: int, polarity: Polarity, size: tuple[int, ...]
+    body: _Body, labels: NDArray[np.intp], level: Plane, step: int, polarity: Polarity, size: tuple[int, ...]
 ) -> Piece:
     top, left = max(0, body.top - _RIM), max(0, body.left - _RIM)
     bottom, right = min(labels.shape[0], body.bottom + _RIM), min(labels.shape[1], body.right + _RIM)
@@ -218,7 +230,7 @@ def _piece(
     ink = (level[top:bottom, left:right] * own * 255).astype(np.uint8)
     box = (left * step, top * step, min(size[1], right * step), min(size[0], bottom * step))
     edge = body.left == 0 or body.top == 0 or body.bottom == labels.shape[0] or body.right == labels.shape[1]
-    return Piece(np.pad(ink, PAD), box, step, line, polarity, edge)
+    return Piece(np.pad(ink, PAD), box, step, polarity, edge)
 
 
 def cuts(level: Image) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.pieces import PAD, Piece, cuts
+from zoo.pieces import PAD, Piece, cuts, in_lines
 from zoo.types import Box, Image
 
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
@@ -22,6 +22,11 @@ _SLIVER = 0.3  # widths to heights, below which a part costs what a cut stroke d
 _CUT = 0.6  # what each stroke that is cut through costs
 _MOST = 6  # digits in one piece
 LEAST = 0.6  # confidence below which a digit of several is rejected, whatever the card asks of a single one
+_APART = 0.25  # heights between two pieces that may be one digit, at the most
+_BROAD = 1.7  # widths to heights that it may have then: more is known of it than of one that touches another
+_HIGH = 1.5  # and heights
+_OVER = 0.1  # widths of the narrower piece by which it stands above or below another that it may belong to
+_SURELY_ONE = 0.9  # confidence at which they are taken for one
 _STEADY = 0.99  # confidence below which a digit is looked at again, slanted
 _SLANTS = (-0.2, -0.1, 0.1, 0.2)  # of the height
 
@@ -50,16 +55,69 @@ def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Fo
     recognise = _steady(recognise)
     whole = recognise([piece.level for piece in pieces])
     tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
+    pieces, whole = _whole_again(pieces, whole, recognise, tall)
     digits: list[Found] = []
-    for piece, scores in zip(pieces, whole, strict=True):
-        width, height = _extent(piece.level)
-        if not width or (piece.edge and scores.max() < _SURE):  # a shadow, the table, what the picture cuts off
-            continue
-        if width > _WIDE * min(height, 1.3 * tall) or (scores.max() < max(least, _SURE) and width > 0.4 * height):
-            digits += _divided(piece, scores, recognise, min(height, 1.3 * tall))
-        else:
-            digits.append(Found(scores, piece.box, piece.line, False))
+    for number, line in enumerate(in_lines(pieces)):
+        for piece, scores in ((pieces[i], whole[i]) for i in line):
+            width, height = _extent(piece.level)
+            high = min(height, 1.3 * tall)
+            if not width or (piece.edge and scores.max() < _SURE):  # a shadow, the table, what the picture cuts off
+                continue
+            if width > _WIDE * high or (scores.max() < max(least, _SURE) and width > 0.4 * height):
+                digits += _divided(piece, scores, recognise, high, number)
+            else:
+                digits.append(Found(scores, piece.box, number, False))
     return digits
+
+
+def _whole_again(
+    pieces: Sequence[Piece], scores: NDArray[np.float32], recognise: Recognise, tall: float
+) -> tuple[Sequence[Piece], NDArray[np.float32]]:
+    """The pieces and their scores, what is no digit by itself joined with a neighbour where both are surely one.
+
+    So a 5 finds its bar, and a speck or the trace of a ruled line its digit.
+    """
+    strange = scores.max(axis=1) < LEAST
+    pairs = [
+        (i, j)
+        for i, part in enumerate(pieces)
+        for j, other in enumerate(pieces)
+        if j != i and _near(part, other, tall) and (strange[i] or _above(part, other))
+    ]
+    if not pairs:
+        return pieces, scores
+    joined = [pieces[j].with_(pieces[i]) for i, j in pairs]
+    told = recognise([piece.level for piece in joined])
+    pieces, rows = list(pieces), list(scores)
+    used: set[int] = set()
+    gone: set[int] = set()
+    for k in np.argsort(-told.max(axis=1)).tolist():
+        i, j = pairs[k]
+        if told[k].max() >= _SURELY_ONE and not {i, j} & used:
+            used |= {i, j}
+            gone.add(i)
+            pieces[j], rows[j] = joined[k], told[k]
+    kept = [i for i in range(len(pieces)) if i not in gone]
+    return [pieces[i] for i in kept], np.stack([rows[i] for i in kept])
+
+
+def _near(one: Piece, other: Piece, tall: float) -> bool:
+    """Whether two pieces may be one digit, by where they lie."""
+    far, wide, high = _APART * tall * one.scale, _BROAD * tall * one.scale, _HIGH * tall * one.scale
+    (a, b, c, d), (e, f, g, h) = one.box, other.box  # left, top, right, bottom
+    return (
+        max(a, e) - min(c, g) < far
+        and max(b, f) - min(d, h) < far
+        and max(c, g) - min(a, e) < wide
+        and max(d, h) - min(b, f) < high
+    )
+
+
+def _above(one: Piece, other: Piece) -> bool:
+    """Whether a piece, the smaller of two, stands partly above or below the other."""
+    (a, b, c, d), (e, f, g, h) = one.box, other.box
+    over = min(c, g) - max(a, e)
+    return (c - a) * (d - b) < (g - e) * (h - f) and over > _OVER * min(c - a, g - e)
 
 
 def _steady(recognise: Recognise) -> Recognise:
@@ -91,7 +149,7 @@ def _extent(level: Image) -> tuple[int, int]:
     return int(np.count_nonzero((level > 60).any(axis=0))), int(np.count_nonzero((level > 60).any(axis=1)))
 
 
-def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tall: float) -> list[Found]:
+def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tall: float, line: int) -> list[Found]:
     """A piece as the likeliest row of digits, one at the least: the best path from its left edge to its right."""
     columns = np.flatnonzero((piece.level > 60).any(axis=0))
     edges = [int(columns[0]), *sorted(cuts(piece.level)), int(columns[-1]) + 1]
@@ -124,7 +182,7 @@ def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tal
         Found(
             scores[i, j],
             (left + max(0, edges[i] - PAD) * piece.scale, top, left + max(1, edges[j] - PAD) * piece.scale, bottom),
-            piece.line,
+            line,
             len(path) > 2,
         )
         for i, j in pairwise(path)

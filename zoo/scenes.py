@@ -116,7 +116,7 @@ def _glyph(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean
     cut = digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
     scale = height / cut.shape[0]
     width = max(3, round(cut.shape[1] * scale * rng.uniform(0.9, 1.1)))
-    large = PIL.Image.fromarray(cut).resize((width, height), PIL.Image.Resampling.BICUBIC)
+    large = PIL.Image.fromarray(_inked(cut)).resize((width, height), PIL.Image.Resampling.BICUBIC)
     shear = lean + rng.normal(0, 0.04)
     room = round(abs(shear) * height) + 1
     whole = PIL.Image.new("L", (width + 2 * room, height))
@@ -128,6 +128,12 @@ def _glyph(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean
     level = np.clip((np.asarray(whole, np.float32) / 255 - 0.35) * 3, 0, 1)
     columns = np.flatnonzero(level.any(axis=0))
     return level[:, columns[0] : columns[-1] + 1].astype(np.float32)
+
+
+def _inked(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A digit whose strokes, left faint as MNIST was made small, are as full as a pen makes them: uint8 (h, w)."""
+    most = np.asarray(PIL.Image.fromarray(digit).filter(ImageFilter.MaxFilter(3)), np.float32)
+    return (digit * (255 / np.maximum(most, 80))).astype(np.uint8)
 
 
 def _write(sheet: Plane, glyph: Plane, left: int, top: int, colour: NDArray[np.float32], strength: float) -> None:

@@ -107,6 +107,9 @@ class ModelSettings(Table):
         le=100_000,
         description="pictures drawn by rule to train on besides, in ways of writing that MNIST lacks",
     )
+    coarse: int = Field(
+        0, ge=0, le=100_000, description="training digits besides as coarse scans keep them, stretched to a square"
+    )
     others: int = Field(
         0, ge=0, le=100_000, description="pictures of no digit, drawn by rule, on which the model learns to be unsure"
     )
