@@ -34,7 +34,10 @@ def reduce(picture: Image, step: int) -> Plane:
     if channels == 4 and picture.view("<u4").min() < 255 << 24:
         small = _opaque(_reduced(PIL.Image.fromarray(picture).convert("RGBa"), step))
         return small if _colour(small) > _CHROMA else grey_of(small)[:, :, None]
-    colour = _colour(picture[::step, ::step])
+    some = picture[::step, ::step]
+    if (some[:, :, 0] == some[:, :, 1]).all() and (some[:, :, 1] == some[:, :, 2]).all():
+        return _reduced(PIL.Image.fromarray(np.ascontiguousarray(picture[:, :, 1])), step)
+    colour = _colour(some)
     if colour > _CHROMA and step >= _LONG:
         return _averaged(picture, step)
     if colour <= _CHROMA and channels == 3:

@@ -246,6 +246,10 @@ def _stroke(level: Plane) -> float:
     return 2 * float(level.sum()) / max(1.0, math.pi / 4 * edges)
 
 
+# Averages _FINE x _FINE pixels to one, from both sides: (28, 112).
+_MEANS = np.repeat(np.eye(SIDE, dtype=np.float32) / np.float32(_FINE), _FINE, axis=1)
+
+
 def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float, float]]:
     """Ink, float32 (h, w), 0-1, cut to its box, to MNIST's form: uint8 (28, 28); with the scale and the shift.
 
@@ -270,9 +274,10 @@ def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float
     middle = (_MIDDLE + 0.5) * _FINE - 0.5
     x = round(middle - float(across @ np.arange(len(across))) / total)
     y = round(middle - float(down @ np.arange(len(down))) / total)
-    page = PIL.Image.new("L", (SIDE * _FINE, SIDE * _FINE))
-    page.paste(PIL.Image.fromarray(canvas), (x, y))
-    seen = np.asarray(page.reduce(_FINE))
+    page = np.zeros((SIDE * _FINE, SIDE * _FINE), np.float32)
+    right, bottom = min(len(page), x + canvas.shape[1]), min(len(page), y + canvas.shape[0])
+    page[max(0, y) : bottom, max(0, x) : right] = weights[max(0, -y) : bottom - y, max(0, -x) : right - x]
+    seen = (_MEANS @ page @ _MEANS.T + np.float32(0.5)).astype(np.uint8)
     greatest = int(seen.max())
     if 0 < greatest < 255:
         seen = np.rint(seen * np.float32(255 / greatest)).astype(np.uint8)

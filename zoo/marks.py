@@ -179,6 +179,8 @@ class Marks:
 
     def several(self) -> bool:
         """Whether there is another mark that is as much like a digit as the best: beside it, or above or below it."""
+        if len(self.mass) == 1:
+            return False
         best, tall = self.best, self.bottom - self.top
         long = max(self.right[best] - self.left[best], tall[best])
         rival = ~self.foreign & (self.mass > 0.25 * self.mass[best]) & (tall > 0.5 * tall[best])
