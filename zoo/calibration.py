@@ -21,8 +21,9 @@ from zoo.types import Data, Image, Scores
 
 DIGITS = 10_000  # validation digits, at the most
 PHOTOS = 800  # validation digits that are photographed by rule
+PHOTOGRAPHED = 0.25  # what the photographed digits count for the temperature, beside 1 for the plain ones
 OTHERS = 500  # pictures of no digit
-REJECTED = 0.005  # share of digits, photographed ones counting half, that may be rejected
+REJECTED = 0.005  # share of digits, plain and photographed in equal parts, that may be rejected
 SEED = 2026
 _TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
 
@@ -42,8 +43,11 @@ def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> 
     plain, photographed, strange = (_scores(hooks, settings, model, part) for part in (digits, photos, others))
     classes = np.concatenate([known, known[taken]])
     both = np.concatenate([plain, photographed])
-    weights = np.repeat([1 / len(plain), 1 / max(1, len(photographed))], [len(plain), len(photographed)])
-    temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, weights)))
+    parts = np.array([1 / len(plain), 1 / max(1, len(photographed))])
+    counts = [len(plain), len(photographed)]
+    told = np.repeat(parts * [1, PHOTOGRAPHED], counts)
+    temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, told)))
+    weights = np.repeat(parts, counts)
     confidence = rescaled(both, temperature).max(axis=1)
     order = np.argsort(confidence)
     reached = np.cumsum(weights[order]) / weights.sum()

@@ -1,0 +1,475 @@
+"""What an answer costs beside a handler that does nothing, for docs/performance.md: `python benchmarks/serve.py`.
+
+On one machine in one run, in rounds, server after server within each: the zoo; a Flask handler under the same server
+and workers that only reads what is sent and answers a constant; LitServe with the same LiteRT file, installed into an
+environment of its own (.zoo/bench, made at the first run; --without-litserve leaves it out); and bare LiteRT, one
+process a core. wrk makes the load (Debian: wrk). Read the ratios. `--plot FILE` draws them too, as SVG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS = 2
+FIVE = ("cnn", "linear", "cnn_5", "cnn_10", "cnn_300")
+BOUNDARY = "----zoo"
+LITSERVE = """
+import io, sys
+import litserve, numpy, PIL.Image
+from ai_edge_litert.interpreter import Interpreter
+
+class Digits(litserve.LitAPI):
+    def setup(self, device):
+        self.model = Interpreter(sys.argv[1], num_threads=1)
+        self.model.allocate_tensors()
+        self.into = self.model.get_input_details()[0]["index"]
+        self.out = self.model.get_output_details()[0]["index"]
+
+    def decode_request(self, request):
+        picture = PIL.Image.open(request["file"].file).convert("L").resize((28, 28))
+        return (numpy.asarray(picture, numpy.float32) / 255).reshape(1, 28, 28, 1)
+
+    def predict(self, batch):
+        self.model.set_tensor(self.into, batch)
+        self.model.invoke()
+        return self.model.get_tensor(self.out)[0]
+
+    def encode_response(self, scores):
+        return {"digit": int(scores.argmax()), "probabilities": scores.tolist()}
+
+if __name__ == "__main__":
+    server = litserve.LitServer(Digits(), accelerator="cpu", workers_per_device=2)
+    server.run(port=int(sys.argv[2]), generate_client_file=False, log_level="error")
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A request, and how many connections send it."""
+
+    path: str
+    body: bytes
+    headers: dict[str, str]
+    connections: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a load gave: requests/s, latencies in ms, and CPU time of all the server's processes in µs a request."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+
+
+class Server:
+    """A server in processes of its own, with the folder of its zoo."""
+
+    def __init__(self, command: list[str], probe: str, folder: Path = ROOT) -> None:
+        began = time.perf_counter()
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=folder
+        )
+        self.port = int(command[-1])
+        deadline = time.monotonic() + 60
+        while not self._answers(probe):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"{' '.join(command)} does not answer {probe}.")
+            time.sleep(0.005)
+        self.first_answer = time.perf_counter() - began
+
+    def _answers(self, probe: str) -> bool:
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            try:
+                connection.request("GET" if probe != "/predict" else "OPTIONS", probe)
+                return connection.getresponse().status < 500
+            except (OSError, HTTPException):
+                return False
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def tree(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def cpu_seconds(self) -> float:
+        return float(sum(sum(process.cpu_times()[:2]) for process in self.tree()))
+
+    def pss_mb(self) -> float:
+        return float(sum(process.memory_full_info().pss for process in self.tree())) / 1e6
+
+    def under(self, load: Load, seconds: float) -> Told:
+        """What wrk and the processes' clocks say of some seconds of a load."""
+        before = self.cpu_seconds()
+        rate, p50, p99 = wrk(f"http://127.0.0.1:{self.port}{load.path}", load, seconds)
+        return Told(rate, p50, p99, (self.cpu_seconds() - before) / max(1.0, rate * seconds) * 1e6)
+
+
+def wrk(url: str, load: Load, seconds: float) -> tuple[float, float, float]:
+    """Requests/s, median and 99th percentile of the latency in ms. Ends the run when an answer is not 2xx."""
+    with tempfile.TemporaryDirectory() as folder:
+        script, content = Path(folder, "load.lua"), Path(folder, "body")
+        content.write_bytes(load.body)
+        lines = [f'local file = io.open("{content}", "rb")', 'wrk.method = "POST"', 'wrk.body = file:read("*a")']
+        lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in load.headers.items()]
+        script.write_text("\n".join(lines))
+        command = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds:g}s", "--latency", "-s", str(script), url]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
+    if "Non-2xx" in said or "Socket errors" in said:
+        sys.exit(f"{url} with {load.connections} connections: not every answer was whole.\n{said}")
+    units = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+    def latency(share: str) -> float:
+        found = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)", said)
+        return float(found[1]) * units[found[2]] if found else float("nan")
+
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    return float(found[1]) if found else 0.0, latency("50"), latency("99")
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def zoo_of(folder: Path, count: int) -> Path:
+    """A zoo of `count` models that answer with the checkpoints of the repo's five."""
+    folder.mkdir(parents=True)
+    (folder / "plugins").symlink_to(ROOT / "plugins")
+    (folder / "checkpoints").symlink_to(ROOT / "checkpoints")
+    tables = ['default_model = "cnn"', "[server]", f"workers = {WORKERS}"]
+    for number in range(count):
+        of = FIVE[number % len(FIVE)]
+        name = of if number < len(FIVE) else f"{of}_copy_{number}"
+        plugin = "linear" if of == "linear" else "cnn"
+        version = 2 if of == "cnn" else 1
+        tables += [f"[models.{name}]", f'plugin = "{plugin}"', f'checkpoint = "{of}/{version}"']
+    (folder / "settings.toml").write_text("\n".join(tables) + "\n")
+    return folder
+
+
+def zoo(folder: Path) -> Server:
+    return Server([sys.executable, "-m", "zoo", "serve", "--port", str(free_port())], "/livez", folder)
+
+
+def nothing() -> Server:
+    return Server([sys.executable, __file__, "--nothing", str(free_port())], "/livez")
+
+
+def serve_nothing(port: int) -> None:
+    """The zoo's own server around a handler that reads what is sent, and no more."""
+    from flask import Flask, jsonify, request
+
+    from webui.server import serve
+    from zoo.settings import ServerSettings
+
+    app = Flask("nothing")
+
+    @app.route("/livez")
+    @app.post("/<path:path>")
+    def read(path: str = "") -> Any:
+        if request.mimetype == "multipart/form-data":
+            request.files["file"].read()
+        else:
+            request.get_data(cache=False)
+        return jsonify(digit=0)
+
+    serve(lambda: app, ServerSettings(port=port, workers=WORKERS), print)
+
+
+def litserve() -> Server:
+    home = ROOT / ".zoo/bench/litserve"
+    python = home / "bin/python"
+    if not (home / "ready").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        wanted = ["litserve==0.2.19", "ai-edge-litert>=2.3,<3", "pillow", "numpy", "python-multipart"]
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
+        (home / "ready").touch()
+    script = home / "serve.py"
+    script.write_text(LITSERVE)
+    return Server([str(python), str(script), str(ROOT / "checkpoints/cnn/2/model.tflite"), str(free_port())], "/health")
+
+
+def multipart(content: bytes) -> tuple[bytes, dict[str, str]]:
+    head = 'Content-Disposition: form-data; name="file"; filename="digit"\r\nContent-Type: application/octet-stream'
+    body = f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def pictures() -> dict[str, bytes]:
+    """A digit as 28x28 PNG, as a photograph of about 180 KB, and as a small JPEG of 640x640."""
+    from zoo import datasets
+
+    digit = datasets.test_data("mnist").images[0, ..., 0]
+    return {
+        "png": encoded(Image.fromarray(digit), "PNG"),
+        "photo": photograph(digit, 1600, 1200, noise=3, quality=82),
+        "small": photograph(digit, 640, 640, noise=0, quality=60),
+    }
+
+
+def encoded(picture: Image.Image, kind: str, **how: Any) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, kind, **how)
+    return content.getvalue()
+
+
+def photograph(digit: np.ndarray, width: int, height: int, noise: float, quality: int) -> bytes:
+    """A digit in blue ink on paper, the light falling from one corner, as a JPEG."""
+    size = height * 2 // 5
+    large = Image.fromarray(digit).resize((size, size), Image.Resampling.BICUBIC)
+    cover = np.zeros((height, width, 1), np.float32)
+    cover[size // 2 : size // 2 + size, size // 2 : size // 2 + size, 0] = np.asarray(large, np.float32) / 255
+    shade = 1 - 0.2 * (np.linspace(0, 1, height)[:, None, None] + np.linspace(0, 1, width)[:, None])
+    scene = ((225, 220, 205) * (1 - cover) + (50, 50, 110) * cover) * shade
+    scene = scene + np.random.default_rng(28).normal(0, noise, (height, width, 1))
+    return encoded(Image.fromarray(scene.clip(0, 255).astype(np.uint8)), "JPEG", quality=quality)
+
+
+def batch_of(count: int) -> tuple[bytes, dict[str, str]]:
+    """A v2 request with `count` pictures as one binary FP32 tensor, the answer binary too."""
+    from zoo import datasets
+
+    tensor = (datasets.test_data("mnist").images[:count] / np.float32(255)).astype("<f4")
+    head = {
+        "inputs": [
+            {
+                "name": "input",
+                "datatype": "FP32",
+                "shape": list(tensor.shape),
+                "parameters": {"binary_data_size": tensor.nbytes},
+            }
+        ],
+        "parameters": {"binary_data_output": True},
+    }
+    told = json.dumps(head).encode()
+    return told + tensor.tobytes(), {
+        "Content-Type": "application/octet-stream",
+        "Inference-Header-Content-Length": str(len(told)),
+    }
+
+
+def bare(seconds: float, size: int = 256) -> float:
+    """Pictures/s of LiteRT alone, one process a core, `size` at a time."""
+    cores = len(os.sched_getaffinity(0))
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        return sum(pool.starmap(_bare, [(seconds, size)] * cores))
+
+
+def _bare(seconds: float, size: int) -> float:
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = Interpreter(str(ROOT / "checkpoints/cnn/2/model.tflite"), num_threads=1)
+    place = model.get_input_details()[0]["index"]
+    model.resize_tensor_input(place, (size, 28, 28, 1))
+    model.allocate_tensors()
+    batch = np.random.default_rng(0).random((size, 28, 28, 1), np.float32)
+    done, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        model.set_tensor(place, batch)
+        model.invoke()
+        done += size
+    return done / (time.perf_counter() - began)
+
+
+def loads() -> dict[str, Load]:
+    kinds = pictures()
+    form, form_head = multipart(kinds["png"])
+    small, small_head = multipart(kinds["small"])
+    batch, batch_head = batch_of(256)
+    predict = "/predict_cnn"
+    return {
+        "1": Load(predict, form, form_head, 1),
+        "8": Load(predict, form, form_head, 8),
+        "32": Load(predict, form, form_head, 32),
+        "raw": Load(predict, kinds["png"], {"Content-Type": "image/png"}, 32),
+        "photo": Load(predict, kinds["photo"], {"Content-Type": "image/jpeg"}, 8),
+        "small": Load(predict, small, small_head, 8),
+        "batch": Load("/v2/models/cnn/infer", batch, batch_head, 4),
+    }
+
+
+class Found:
+    """All that was measured, round by round."""
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[str, str], list[Told]] = defaultdict(list)
+        self.values: dict[str, list[float]] = defaultdict(list)
+
+    def median(self, server: str, load: str, what: str) -> float:
+        return statistics.median(getattr(told, what) for told in self.told[server, load])
+
+    def ratio(self, load: str, what: str, server: str = "zoo", other: str = "nothing") -> float:
+        """The median of the rounds' ratios."""
+        pairs = zip(self.told[server, load], self.told[other, load], strict=True)
+        return statistics.median(getattr(a, what) / getattr(b, what) for a, b in pairs)
+
+    def above(self, load: str) -> float:
+        """CPU time above do-nothing in µs a request, the median of the rounds."""
+        pairs = zip(self.told["zoo", load], self.told["nothing", load], strict=True)
+        return statistics.median(a.cpu - b.cpu for a, b in pairs)
+
+    def value(self, name: str) -> float:
+        return statistics.median(self.values[name])
+
+
+def measured(rounds: int, seconds: float, with_litserve: bool) -> Found:
+    asked, found = loads(), Found()
+    with tempfile.TemporaryDirectory() as scratch:
+        five, hundred = zoo_of(Path(scratch, "five"), 5), zoo_of(Path(scratch, "hundred"), 100)
+        for _ in range(rounds):
+            servers: dict[str, Any] = {"zoo": lambda: zoo(five), "nothing": nothing}
+            if with_litserve:
+                servers["litserve"] = litserve
+            for name, start in servers.items():
+                with start() as server:
+                    for key, load in asked.items():
+                        if name == "litserve" and key not in ("1", "8", "32"):
+                            continue
+                        if name == "litserve":
+                            load = Load("/predict", load.body, load.headers, load.connections)
+                        if name == "nothing" and key == "batch":
+                            continue
+                        server.under(Load(load.path, load.body, load.headers, load.connections), 1)
+                        found.told[name, key].append(server.under(load, seconds))
+                    found.values[f"start {name}"].append(server.first_answer)
+                    found.values[f"memory {name}"].append(server.pss_mb())
+            found.values["bare"].append(bare(seconds))
+            few, many = [], []
+            with zoo(five) as small, zoo(hundred) as large:
+                for _ in range(5):
+                    few.append(small.under(asked["1"], 1).p50)
+                    many.append(large.under(asked["1"], 1).p50)
+            found.values["growth"].append(statistics.median(b / a for a, b in zip(few, many, strict=True)))
+            found.values["start 5"].append(small.first_answer)
+            with zoo(hundred) as alone:
+                found.values["start 100"].append(alone.first_answer)
+    return found
+
+
+def table(found: Found, with_litserve: bool) -> Iterator[str]:
+    images = statistics.median(
+        256 * told.rate / bare for told, bare in zip(found.told["zoo", "batch"], found.values["bare"], strict=True)
+    )
+    added = 1000 * (found.value("start 100") - found.value("start zoo")) / 95
+    form, many = "28x28 PNG as a form", "32 connections"
+    rows = [
+        (f"{form}, {many}: requests/s of do-nothing", 0.75, found.ratio("32", "rate"), "", 1),
+        (f"28x28 PNG as the body, {many}: CPU above do-nothing", 100, found.above("raw"), " µs", -1),
+        ("1600x1200 JPEG, 8 connections: CPU above do-nothing", 5, found.above("photo") / 1000, " ms", -1),
+        ("640x640 JPEG, 8 connections: requests/s of do-nothing", 0.40, found.ratio("small", "rate"), "", 1),
+        (f"{form}, one connection: median latency of do-nothing", 1.4, found.ratio("1", "p50"), "", -1),
+        (f"{many}: p99 of p50", 3, found.median("zoo", "32", "p99") / found.median("zoo", "32", "p50"), "", -1),
+        ("v2 binary, 256 pictures: pictures/s of bare LiteRT, a process a core", 0.6, images, "", 1),
+        ("process start to first answer", 1.5, found.value("start zoo"), " s", -1),
+        ("memory of all processes, 2 workers, five models", 130, found.value("memory zoo"), " MB", -1),
+        ("latency with 100 models of that with 5", 1.1, found.value("growth"), "", -1),
+        ("start-up for each model more", 5, added, " ms", -1),
+    ]
+    if with_litserve:
+        other = found.ratio("32", "rate", "zoo", "litserve")
+        rows.insert(4, (f"{form}, {many}: requests/s of LitServe", 4, other, "", 1))
+    yield "| what | aim | found | |"
+    yield "|---|---|---|---|"
+    for what, aim, value, unit, sign in rows:
+        aimed, held = f"{'≥' if sign > 0 else '≤'} {aim:g}{unit}", sign * (value - aim) >= 0
+        yield f"| {what} | {aimed} | {value:.3g}{unit} | {'' if held else 'missed'} |"
+    yield ""
+    yield "| requests/s | 1 conn. | 8 conn. | 32 conn. | p50 at 32 | p99 at 32 | CPU a request at 32 | memory |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, label in (("zoo", "the zoo"), ("nothing", "do-nothing"), ("litserve", "LitServe")):
+        if (name, "32") in found.told:
+            rates = " | ".join(f"{found.median(name, key, 'rate'):,.0f}" for key in ("1", "8", "32"))
+            late = " | ".join(f"{found.median(name, '32', share):.1f} ms" for share in ("p50", "p99"))
+            cpu, memory = found.median(name, "32", "cpu"), found.value(f"memory {name}")
+            yield f"| {label} | {rates} | {late} | {cpu:,.0f} µs | {memory:.0f} MB |"
+
+
+def plot(found: Found) -> str:
+    """Requests/s by connections, as bars in SVG that follow the reader's light or dark."""
+    names = [
+        (n, label)
+        for n, label in (("nothing", "do-nothing"), ("zoo", "zoo"), ("litserve", "LitServe"))
+        if (n, "32") in found.told
+    ]
+    most = max(found.median(name, key, "rate") for name, _ in names for key in ("1", "8", "32"))
+    parts = []
+    for group, key in enumerate(("1", "8", "32")):
+        top = 20 + group * (26 * len(names) + 30)
+        parts.append(f'<text x="0" y="{top + 12}" class="head">{key} connection{"s" if key != "1" else ""}</text>')
+        for row, (name, label) in enumerate(names):
+            rate, y = found.median(name, key, "rate"), top + 20 + 26 * row
+            wide = 380 * rate / most
+            parts.append(f'<text x="0" y="{y + 14}">{label}</text>')
+            parts.append(f'<rect x="90" y="{y}" width="{wide:.1f}" height="20" class="{name}"/>')
+            parts.append(f'<text x="{96 + wide:.1f}" y="{y + 14}">{rate:,.0f}/s</text>')
+    height = 30 + 3 * (26 * len(names) + 30)
+    style = (
+        "text{font:13px system-ui,sans-serif;fill:#222}.head{font-weight:600}.zoo{fill:#0b6e99}.nothing{fill:#a9b4bd}"
+        ".litserve{fill:#c98a2b}@media(prefers-color-scheme:dark){text{fill:#eee}}"
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 {height}" role="img" '
+        f'aria-label="Requests per second"><style>{style}</style>{"".join(parts)}</svg>\n'
+    )
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--rounds", type=int, default=5, help="of which the medians are given")
+    words.add_argument("--seconds", type=float, default=3, help="of each load in each round")
+    words.add_argument("--without-litserve", action="store_true")
+    words.add_argument("--plot", type=Path)
+    words.add_argument("--nothing", type=int, help=argparse.SUPPRESS)
+    asked = words.parse_args()
+    sys.path.insert(0, str(ROOT))
+    if asked.nothing:
+        serve_nothing(asked.nothing)
+        return
+    if shutil.which("wrk") is None:
+        sys.exit("wrk makes the load and is not installed. Install it (Debian: apt-get install wrk).")
+    found = measured(asked.rounds, asked.seconds, not asked.without_litserve)
+    for line in table(found, not asked.without_litserve):
+        print(line)
+    if asked.plot:
+        asked.plot.write_text(plot(found))
+
+
+if __name__ == "__main__":
+    main()
