@@ -27,6 +27,7 @@ _BROAD = 1.7  # widths to heights that it may have then: more is known of it tha
 _HIGH = 1.5  # and heights
 _OVER = 0.1  # widths of the narrower piece by which it stands above or below another that it may belong to
 _SURELY_ONE = 0.9  # confidence at which they are taken for one
+_LITTLE = 0.25  # of a digit's ink: less than that beside it, which does not change what it is, is dirt
 _STEADY = 0.99  # confidence below which a digit is looked at again, slanted
 _SLANTS = (-0.2, -0.1, 0.1, 0.2)  # of the height
 
@@ -93,12 +94,17 @@ def _whole_again(
     gone: set[int] = set()
     for k in np.argsort(-told.max(axis=1)).tolist():
         i, j = pairs[k]
-        if told[k].max() >= _SURELY_ONE and not {i, j} & used:
+        dirt = _amount(pieces[i]) < _LITTLE * _amount(pieces[j]) and told[k].argmax() == scores[j].argmax()
+        if told[k].max() >= (LEAST if dirt else _SURELY_ONE) and not {i, j} & used:
             used |= {i, j}
             gone.add(i)
             pieces[j], rows[j] = joined[k], told[k]
     kept = [i for i in range(len(pieces)) if i not in gone]
     return [pieces[i] for i in kept], np.stack([rows[i] for i in kept])
+
+
+def _amount(piece: Piece) -> int:
+    return int(np.count_nonzero(piece.level > 60))
 
 
 def _near(one: Piece, other: Piece, tall: float) -> bool:
