@@ -85,6 +85,31 @@ def accuracy(root: Path) -> str:
     return "\n".join(rows)
 
 
+def seeds(root: Path) -> str:
+    """Mean and deviation of the models that were trained with several seeds, from the cards."""
+    from zoo import Zoo
+    from zoo.measuring import Measured, over_seeds
+
+    zoo = Zoo.open(root, environ={})
+
+    def told(name: str, version: int) -> Measured:
+        card = zoo.catalogue.card(name, version)
+        assert card.evaluation is not None, f"zoo evaluate {name} --version {version}"
+        return Measured(card, card.evaluation)
+
+    rows = ["| model | versions | each | mean | deviation |", "|---|---|---|---|---|"]
+    for name in zoo.models:
+        if zoo.model(name).select()[0] != name or len(zoo.catalogue.versions(name)) < 2:
+            continue
+        found = over_seeds(zoo, name, lambda version, name=name: told(name, version))  # type: ignore[misc]
+        if found.deviation is not None:
+            versions = ", ".join(str(run.card.version) for run in found.runs)
+            each = ", ".join(f"{100 * run.evaluation.accuracy:.2f}" for run in found.runs)
+            mean, deviation = 100 * found.mean, 100 * found.deviation
+            rows.append(f"| `{name}` | {versions} | {each} % | {mean:.2f} % | {deviation:.2f} points |")
+    return "\n".join(rows)
+
+
 def hardships(root: Path) -> str:
     """Accuracy at the middle strength of each hardship, from the cards."""
     from zoo import Zoo
@@ -110,6 +135,7 @@ TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("docs/plugins.md", "hooks"): hooks,
     ("docs/evaluating.md", "robustness"): robustness,
     ("docs/accuracy.md", "accuracy"): accuracy,
+    ("docs/accuracy.md", "seeds"): seeds,
     ("docs/accuracy.md", "hardships"): hardships,
 }
 
