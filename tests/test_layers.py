@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "types", "files", "quiet", "glyphs", "scenes"},
     {"settings"},
     {"hookspecs"},
-    {"images", "ground", "marks", "datasets", "labelled", "gallery", "checkpoints", "runtime", "sources"},
+    {"images", "ground", "marks", "datasets", "labelled", "gallery", "checkpoints", "runtime", "graph", "sources"},
     {"steps"},
     {"ink", "strip", "pieces"},
     {"augment", "strokes", "reading", "robustness"},

@@ -306,7 +306,7 @@ class Zoo:
             model=name,
             family=model.family,
             hooks=model.hooks,
-            settings=settings.named(name, self.network),
+            settings=settings.named(name, self.network, model.hooks.build),
             overrides={key: departing[key] for key in changes if key in departing},
             catalogue=self.catalogue,
             work=self.root / ".zoo",
