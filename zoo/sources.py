@@ -41,7 +41,8 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
     if hasattr(picture, "read"):
         return picture.read()
     try:
-        with open(os.fspath(picture), "rb") as file:  # noqa: PTH123 - half as long as by Path, which matters for folders of many
-            return file.read(most)
+        with open(os.fspath(picture), "rb") as file:  # noqa: PTH123 - quicker than by Path, which tells in large folders
+            size = os.fstat(file.fileno()).st_size  # 0 of what is no file; room is taken for as much as is asked for
+            return file.read(min(size + 1, most) if size else most)
     except (OSError, ValueError) as error:
         raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
