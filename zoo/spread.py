@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Sequence
 from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, ZooError
@@ -64,34 +64,41 @@ def predict_many(
         for name in SHARED:
             importlib.import_module(name)
     parts = [paths[start : start + PART] for start in range(0, len(paths), PART)]
+    count = min(cores(), len(parts))
     context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(min(cores(), len(parts)), context, _begin, (zoo, model, version, trace))
-    others = multiprocessing.active_children()
+    workers: list[tuple[BaseProcess, Connection]] = []
     on_main = threading.current_thread() is threading.main_thread()
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) if on_main else None  # forks ignore it from their start
     try:
-        answers = pool.map(_work, parts)
+        for first in range(count):
+            here, there = context.Pipe(duplex=False)
+            own = parts[first::count]
+            worker = context.Process(target=_work, args=(zoo, model, version, trace, own, there), daemon=True)
+            worker.start()
+            there.close()
+            workers.append((worker, here))
     finally:
         if interrupt is not None:
             signal.signal(signal.SIGINT, interrupt)
-    own = [process for process in multiprocessing.active_children() if process not in others]
     try:
-        yield from answers
-        own = []
-    except BrokenProcessPool as error:
+        for at in range(len(parts)):
+            answers = workers[at % count][1].recv()
+            if isinstance(answers, ZooError):
+                raise answers
+            yield answers
+    except EOFError as error:
         raise ZooError("A process that read pictures was ended from outside, perhaps for want of memory.") from error
     finally:
-        for process in own:
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
+        for worker, here in workers:
+            worker.terminate()
+            worker.join()
+            here.close()
 
 
-_task: Callable[[Sequence[str]], Answers] | None = None
-
-
-def _begin(zoo: Zoo, model: str | None, version: int | None, trace: bool) -> None:
-    """In each process: what to do with a part; it ends when the one that started it is gone."""
-    global _task
+def _work(
+    zoo: Zoo, model: str | None, version: int | None, trace: bool, parts: Sequence[Sequence[str]], there: Connection
+) -> None:
+    """One process: the answers to its parts one after the other, or what is wrong with the model."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -99,17 +106,16 @@ def _begin(zoo: Zoo, model: str | None, version: int | None, trace: bool) -> Non
         parent.join()
         os._exit(1)
 
-    def answer(paths: Sequence[str]) -> Answers:
-        found = zoo.predict_many(model, paths, version=version)
-        if trace:
-            return found
-        return [replace(one, trace=None) if isinstance(one, Prediction) else one for one in found]
-
     threading.Thread(target=outlive, name="outlive", daemon=True).start()
     gc.freeze()
-    _task = answer
+    for part in parts:
+        try:
+            found = zoo.predict_many(model, part, version=version)
+        except ZooError as error:
+            there.send(error)
+            return
+        there.send(found if trace else [_light(one) for one in found])
 
 
-def _work(paths: Sequence[str]) -> Answers:
-    assert _task is not None
-    return _task(paths)
+def _light(answer: Prediction | ZooError) -> Prediction | ZooError:
+    return replace(answer, trace=None) if isinstance(answer, Prediction) else answer
