@@ -12,7 +12,6 @@ import threading
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, ZooError
@@ -20,6 +19,8 @@ from zoo.quiet import quiet
 from zoo.types import Prediction
 
 if TYPE_CHECKING:
+    from multiprocessing.context import ForkProcess
+
     from zoo.zoo import Zoo
 
 PART = 128  # pictures that a process takes at a time
@@ -66,7 +67,7 @@ def predict_many(
     parts = [paths[start : start + PART] for start in range(0, len(paths), PART)]
     count = min(cores(), len(parts))
     context = multiprocessing.get_context("fork")
-    workers: list[tuple[BaseProcess, Connection]] = []
+    workers: list[tuple[ForkProcess, Connection]] = []
     on_main = threading.current_thread() is threading.main_thread()
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) if on_main else None  # forks ignore it from their start
     try:
