@@ -16,7 +16,7 @@ DOCS = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("api", "plugins", "training", "evaluating", "serving")),
+    *(f"docs/{name}.md" for name in ("api", "plugins", "training", "evaluating", "serving", "performance")),
 ]
 DOCS += ["docs/architecture.md"]
 

@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "types", "files", "quiet", "glyphs", "scenes"},
     {"settings"},
     {"hookspecs"},
-    {"images", "ground", "marks", "datasets", "labelled", "gallery", "checkpoints", "runtime"},
+    {"images", "ground", "marks", "datasets", "labelled", "gallery", "checkpoints", "runtime", "graph", "sources"},
     {"steps"},
     {"ink", "strip", "pieces"},
     {"augment", "strokes", "reading", "robustness"},
@@ -23,9 +23,9 @@ LAYERS = [
     {"calibration"},
     {"training", "evaluation", "models", "starter"},
     {"zoo"},
-    {"checking", "listings", "measuring"},
+    {"checking", "listings", "measuring", "spread"},
     {"webui"},
-    {"terminal", "cli", "__main__"},
+    {"terminal", "cli", "client", "__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 HEAVY = {"tensorflow", "keras"}

@@ -40,8 +40,7 @@ PLAIN = Asked()
 
 def best(prediction: Prediction, count: int) -> list[tuple[str, float]]:
     """The `count` most probable labels with their probabilities, best first; of equal ones the first class."""
-    pairs = zip(prediction.labels, prediction.probabilities, strict=True)
-    return sorted(pairs, key=lambda pair: -pair[1])[:count]
+    return prediction.best(count)
 
 
 def asked_version() -> int | None:

@@ -39,7 +39,8 @@ def _model(model: Model) -> list[Finding]:
         loaded = model.load()
     except ZooError as error:
         return [Finding("error", what, str(error))]
-    said, trained = model.settings.model_dump(mode="json"), loaded.card.settings
+    said = model.settings.model_dump(mode="json")
+    trained = {"runtime": loaded.settings.runtime} | loaded.card.settings  # which older cards do not tell
     apart = [key for key in said if key in trained and said[key] != trained[key]]
     found = [
         Finding(

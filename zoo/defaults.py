@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo import graph
+from zoo.graph import Graph
 from zoo.hookspecs import hookimpl
 from zoo.runtime import LITERT, WEIGHTS, LiteRT, export, save_weights
 from zoo.settings import ModelSettings
@@ -33,23 +35,27 @@ def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:
 
 
 @hookimpl(trylast=True)
-def predict(model: LiteRT, batch: Batch) -> Scores:
+def predict(model: LiteRT | Graph, batch: Batch) -> Scores:
     """The runtime's probabilities."""
     return model.predict(batch)
 
 
 @hookimpl(trylast=True)
 def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
-    """Weights without the optimizer, and the LiteRT form, which is seen to agree with them."""
+    """Weights without the optimizer, and the LiteRT form, if it is to answer, which is seen to agree with them."""
     from zoo.datasets import training_data
 
-    sample = training_data(settings.dataset, settings.validation).validation_images[:256]
     save_weights(model, folder / WEIGHTS)
+    if settings.runtime == "tensorflow":
+        return True
+    sample = training_data(settings.dataset, settings.validation).validation_images[:256]
     export(model, folder / LITERT, sample.astype(np.float32) / np.float32(255))
     return True
 
 
 @hookimpl(trylast=True)
-def load(folder: Path) -> LiteRT:
-    """The LiteRT form, ready to run; TensorFlow is not needed."""
+def load(folder: Path, settings: ModelSettings) -> LiteRT | Graph:
+    """The LiteRT form, ready to run without TensorFlow; with runtime = "tensorflow" the network as its graph."""
+    if settings.runtime == "tensorflow":
+        return graph.load(settings.untrained, folder / WEIGHTS)
     return LiteRT(folder / LITERT)

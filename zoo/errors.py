@@ -70,6 +70,26 @@ class NoInk(ZooError):
         self.reason = reason
 
 
+class ServerError(ZooError):
+    """A server whose answer is no use: `status` is HTTP's, None where none came."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServerUnreachable(ServerError):
+    """Nobody answers at the address, or not in time."""
+
+
+class ServerBusy(ServerError):
+    """The server asks to be left alone for a while, and did so each time."""
+
+
+class KeyRefused(ServerError):
+    """The server wants a key, or another one."""
+
+
 def closest(found: str, allowed: Iterable[str]) -> str:
     """` Did you mean "x"?` for the nearest of `allowed`, or nothing when none is near."""
     near = difflib.get_close_matches(found, list(allowed), n=1, cutoff=0.6)

@@ -17,8 +17,9 @@ from zoo import datasets
 from zoo.checkpoints import Card, Evaluation, Mistake
 from zoo.errors import DatasetError, ModelUnavailable, ZooError
 from zoo.evaluation import Track, figures
+from zoo.sources import Source
 from zoo.types import Image, Prediction
-from zoo.zoo import Source, Zoo
+from zoo.zoo import Zoo
 
 BATCH = 256
 NAMED = 10

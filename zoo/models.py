@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from zoo import graph
 from zoo.calibration import rescaled
 from zoo.checkpoints import Card, Catalogue
 from zoo.datasets import DIGITS
@@ -141,7 +142,9 @@ class Model:
                 f'Checkpoint {card.ref}: plugin "{self.family.name}" no longer takes its card\'s settings '
                 f"({'.'.join(map(str, first['loc']))}: {first['msg']}). Train again: zoo train {self.name}."
             ) from error
-        return card, settings.named(self.name, self.networks)
+        if settings.runtime == "tensorflow":
+            graph.check()
+        return card, settings.named(self.name, self.networks, self.hooks.build)
 
     def network(self, version: int | None = None) -> Any:
         """The trained keras.Model of a checkpoint: what `build` makes, with the weights of its file."""

@@ -247,6 +247,10 @@ class Hooks:
         rivals = list(rivals)
         self._callers = {hook: manager.subset_hook_caller(hook, rivals) for hook in HOOKS}
 
+    def build(self, settings: ModelSettings) -> Any:
+        """The untrained network."""
+        return self.call("build", settings=settings)
+
     def call(self, hook: str, **arguments: Any) -> Any:
         try:
             answer = self._callers[hook](**arguments)

@@ -65,8 +65,8 @@ class LiteRT:
         with self._lock:
             if len(batch) == 1:
                 return self._run(self._single, batch)
-            parts = [self._run(self._sized(part), part) for part in _parts(batch)]
-        return np.concatenate(parts)
+            scores = [self._run(self._sized(part), part) for part in parts(batch)]
+        return np.concatenate(scores)
 
     def _sized(self, part: Batch) -> Interpreter:
         if len(part) == 1:
@@ -85,7 +85,8 @@ class LiteRT:
         return scores
 
 
-def _parts(batch: Batch) -> list[Batch]:
+def parts(batch: Batch) -> list[Batch]:
+    """A batch (n, ...) as batches of up to `LARGEST`; an empty one as itself."""
     return [batch[start : start + LARGEST] for start in range(0, len(batch), LARGEST)] or [batch]
 
 
@@ -99,8 +100,7 @@ def keras_probabilities(model: keras.Model, batch: Batch, probabilities: bool) -
     """The network's own answer in Keras, (n, k), in steps that fit in memory."""
     import keras
 
-    parts = [np.asarray(model(part, training=False)) for part in _parts(batch)]
-    scores = np.concatenate(parts)
+    scores = np.concatenate([np.asarray(model(part, training=False)) for part in parts(batch)])
     return scores if probabilities else np.asarray(keras.ops.softmax(scores))
 
 

@@ -125,6 +125,9 @@ class ModelSettings(Table):
         0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept; 0: none"
     )
     augment: Augmentation = Field(Augmentation(), description="how training pictures are varied, a table of its own")
+    runtime: Literal["litert", "tensorflow"] = Field(
+        "litert", description="what answers: litert; tensorflow for a network that LiteRT cannot run"
+    )
     preprocess: Literal["ink", "resize"] = Field(
         "ink", description="ink finds the digit and brings it to MNIST's form; resize only squeezes the picture"
     )
@@ -133,18 +136,31 @@ class ModelSettings(Table):
 
     _name: str = PrivateAttr("")
     _networks: Callable[[str], Any] | None = PrivateAttr(None)
+    _build: Callable[[ModelSettings], Any] | None = PrivateAttr(None)
 
     @property
     def name(self) -> str:
         """Name of the model that these settings belong to."""
         return self._name
 
-    def named(self, name: str, networks: Callable[[str], Any] | None = None) -> ModelSettings:
-        """The same settings, carrying the model's name, and the way to other models, for hooks that want them."""
+    def named(
+        self,
+        name: str,
+        networks: Callable[[str], Any] | None = None,
+        build: Callable[[ModelSettings], Any] | None = None,
+    ) -> ModelSettings:
+        """The same settings, carrying the model's name, the way to other models and its `build`, for hooks."""
         copy = self.model_copy()
         copy._name = name
         copy._networks = networks
+        copy._build = build
         return copy
+
+    def untrained(self) -> Any:
+        """The network that the plugin's `build` makes by these settings, a keras.Model; for `load`."""
+        if self._build is None:
+            raise ModelUnavailable("These settings belong to no model, so there is nothing to build.")
+        return self._build(self)
 
     def member(self, name: str) -> Any:
         """The trained network, a keras.Model, of another model of the zoo: "cnn", or "cnn/2" for one of its versions.

@@ -22,12 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoo import datasets, files, fitting, strokes
+from zoo import datasets, files, fitting, graph, strokes
 from zoo.calibration import calibrate
 from zoo.checkpoints import Calibration, Card, Catalogue
 from zoo.errors import PluginError, TrainingError, ZooError
 from zoo.plugins import Family, Hooks
-from zoo.quiet import quiet
 from zoo.settings import ModelSettings
 from zoo.types import Data
 
@@ -263,10 +262,7 @@ def start_tensorflow() -> None:
     """Import Keras on TensorFlow without its greetings. Raises TrainingError when it is not installed."""
     if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras", "filelock")):
         raise TrainingError("Training needs TensorFlow: pip install 'flask-model-zoo[train]'.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    with quiet():
-        import keras  # noqa: F401
+    graph.start()
 
 
 def _nothing_to_resume(run: Run) -> str:

@@ -66,12 +66,32 @@ class Trace:
             "reason": self.reason,
         }
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Trace:
+        """Back from the JSON form."""
+        import PIL.Image
+
+        with PIL.Image.open(io.BytesIO(base64.b64decode(told["seen"])), formats=("PNG",)) as seen:
+            return cls(
+                seen=np.asarray(seen),
+                polarity=told["polarity"],
+                box=_box(told["box"]) if told["box"] else None,
+                scale=told["scale"],
+                shift=(told["shift"][0], told["shift"][1]),
+                reason=told["reason"],
+            )
+
     def enlarged(self, by: int) -> Trace:
         """The same trace for a picture `by` times as large."""
         if self.box is None:
             return self
         left, top, right, bottom = (by * edge for edge in self.box)
         return replace(self, box=(left, top, right, bottom), scale=self.scale / by)
+
+
+def _box(edges: Sequence[int]) -> Box:
+    left, top, right, bottom = edges
+    return left, top, right, bottom
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +137,27 @@ class Prediction:
             answer["trace"] = self.trace.to_dict()
         return answer
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any], labels: Sequence[str]) -> Prediction:
+        """Back from the JSON form, which leaves out all the labels in the order of the probabilities."""
+        return cls(
+            model=told["model"],
+            checkpoint=told["checkpoint"],
+            label=told["label"],
+            digit=told.get("digit"),
+            confidence=told["confidence"],
+            probabilities=tuple(told["probabilities"]),
+            labels=tuple(labels),
+            rejected=told["rejected"],
+            reason=told["reason"],
+            trace=Trace.from_dict(told["trace"]) if "trace" in told else None,
+        )
+
+    def best(self, count: int) -> list[tuple[str, float]]:
+        """The `count` most probable labels with their probabilities, best first; of equal ones the first class."""
+        pairs = zip(self.labels, self.probabilities, strict=True)
+        return sorted(pairs, key=lambda pair: -pair[1])[:count]
+
 
 @dataclass(frozen=True, slots=True)
 class Sign:
@@ -143,6 +184,18 @@ class Sign:
             "rejected": self.rejected,
             "touching": self.touching,
         }
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Sign:
+        """Back from the JSON form."""
+        return cls(
+            label=told["label"],
+            confidence=told["confidence"],
+            box=_box(told["box"]),
+            line=told["line"],
+            rejected=told["rejected"],
+            touching=told["touching"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +227,12 @@ class Reading:
             "digits": [sign.to_dict() for sign in self.signs],
             "reason": self.reason,
         }
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Reading:
+        """Back from the JSON form."""
+        signs = tuple(Sign.from_dict(sign) for sign in told["digits"])
+        return cls(told["model"], told["checkpoint"], signs, told["reason"])
 
 
 @dataclass(frozen=True)

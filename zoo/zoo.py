@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
     NoInk,
-    PictureBroken,
     PluginError,
     SettingsError,
     TrainingError,
@@ -29,17 +28,14 @@ from zoo.errors import (
 from zoo.models import Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
+from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace
 
 if TYPE_CHECKING:
     import keras
-    import PIL.Image
 
 log = logging.getLogger("zoo")
-
-Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Image | PIL.Image.Image"
-"""A picture: its bytes, a path, an open file, a decoded array (or Pillow's picture)."""
 
 
 class Zoo:
@@ -269,30 +265,9 @@ class Zoo:
 
     def _decode(self, picture: Source) -> tuple[Image, int]:
         """The decoded picture, and by how much it is smaller than the file says."""
-        if hasattr(picture, "__array_interface__"):  # NumPy's own, and Pillow's pictures
-            picture = np.asarray(picture)
-            if picture.ndim == 3 and picture.shape[2] == 1:
-                picture = picture[..., 0]
-            kinds = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (3, 4))
-            if picture.dtype != np.uint8 or not kinds or not picture.size:
-                raise PictureBroken(
-                    f"An array of {picture.dtype} {picture.shape} is not a picture: give uint8 (height, width), "
-                    "(height, width, 3) or (height, width, 4)."
-                )
-            return picture, 1
-        if isinstance(picture, bytearray | memoryview):
-            picture = bytes(picture)
-        elif hasattr(picture, "read"):
-            picture = picture.read()
-        if not isinstance(picture, bytes):
-            path = Path(picture)
-            try:
-                with path.open("rb") as file:
-                    # One byte more than the limit shows that there are more; the rest need not be read.
-                    picture = file.read(int(self.settings.pictures.max_mb * 1e6) + 1)
-            except (OSError, ValueError) as error:
-                raise PictureBroken(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-        return images.decode_reduced(picture, self.settings.pictures)
+        # One byte more than the limit shows that there are more; the rest need not be read.
+        given = content(picture, int(self.settings.pictures.max_mb * 1e6) + 1)
+        return images.decode_reduced(given, self.settings.pictures) if isinstance(given, bytes) else (given, 1)
 
     def train(
         self,
@@ -331,7 +306,7 @@ class Zoo:
             model=name,
             family=model.family,
             hooks=model.hooks,
-            settings=settings.named(name, self.network),
+            settings=settings.named(name, self.network, model.hooks.build),
             overrides={key: departing[key] for key in changes if key in departing},
             catalogue=self.catalogue,
             work=self.root / ".zoo",

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo import terminal
+from zoo import spread, terminal
 from zoo.cli.common import as_json, echo_json, open_zoo
 from zoo.errors import PictureError, ZooError
 
 if TYPE_CHECKING:
-    from zoo.types import Step
+    from zoo.sources import Source
+    from zoo.types import Prediction, Step
     from zoo.zoo import Zoo
 
 BATCH = 256
@@ -68,23 +71,21 @@ def predict(
     if trace and not as_json:
         raise click.UsageError("--trace goes with --json.")
     zoo = open_zoo(ctx)
-    zoo.model(model).load(version)
+    zoo.model(model)
     failed = 0
     rows: list[dict[str, Any]] = []
     names = list(_pictures(pictures))
     if explain is not None and len(names) > EXPLAINED:
         raise click.UsageError(f"--explain draws up to {EXPLAINED} pictures, and these are {len(names)}.")
     explained: list[tuple[str, list[Step]]] = []
-    for start in terminal.track(range(0, len(names), BATCH), "reading"):
-        part = names[start : start + BATCH]
-        sources = [sys.stdin.buffer.read(_most(zoo)) if name == "-" else name for name in part]
-        answers = zoo.predict_many(model, sources, version=version)
-        for name, source, answer in zip(part, sources, answers, strict=True):
+    with closing(_answers(zoo, model, version, names, trace)) as answers:
+        for at in terminal.track(range(len(names)), "reading"):
+            source, answer = next(answers)
             if isinstance(answer, ZooError):
                 failed += 1
-                rows.append({"file": name, "error": str(answer)})
+                rows.append({"file": names[at], "error": str(answer)})
             else:
-                rows.append({"file": name, **answer.to_dict(trace=trace)})
+                rows.append({"file": names[at], **answer.to_dict(trace=trace)})
                 if explain is not None:
                     title = "   ".join(word for word in _row(rows[-1]) if word.strip("-"))
                     explained.append((title, zoo.explain(model, source, version=version)))
@@ -127,6 +128,19 @@ def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, versi
     else:
         terminal.table(("file", "digits", ""), [_told(row) for row in rows])
     ctx.exit(1 if failed else 0)
+
+
+def _answers(
+    zoo: Zoo, model: str | None, version: int | None, names: Sequence[str], trace: bool
+) -> Generator[tuple[Source, Prediction | ZooError]]:
+    """Each picture with its answer, by several processes if they are many."""
+    if "-" not in names and spread.pays(zoo, model, len(names), version):
+        with closing(spread.predict_many(zoo, model, names, version=version, trace=trace)) as found:
+            yield from zip(names, chain.from_iterable(found), strict=True)
+        return
+    for start in range(0, len(names), BATCH):
+        sources = [sys.stdin.buffer.read(_most(zoo)) if name == "-" else name for name in names[start : start + BATCH]]
+        yield from zip(sources, zoo.predict_many(model, sources, version=version), strict=True)
 
 
 def _told(row: dict[str, Any]) -> tuple[str, str, str]:

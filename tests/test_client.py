@@ -1,0 +1,317 @@
+"""The client: the same answers as the zoo itself, of a real server; what it does about servers that do not answer."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from serving import serving
+
+from zoo import Zoo
+from zoo.client import Client
+from zoo.errors import (
+    KeyRefused,
+    ModelUnavailable,
+    PictureBroken,
+    PictureTooLarge,
+    PictureUnsupported,
+    ServerBusy,
+    ServerError,
+    ServerUnreachable,
+    UnknownCheckpoint,
+    UnknownModel,
+    ZooError,
+)
+
+Answer = tuple[int, dict[str, str], object]
+NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+@pytest.fixture(scope="module")
+def folder(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repo's zoo, with small limits, a model without a checkpoint, and one whose labels are words."""
+    folder = tmp_path_factory.mktemp("client")
+    (folder / "plugins").symlink_to(root / "plugins")
+    (folder / "checkpoints").mkdir()
+    for name in ("cnn", "deep"):
+        (folder / "checkpoints" / name).symlink_to(root / "checkpoints" / name)
+    words = folder / "checkpoints/words/1"
+    words.mkdir(parents=True)
+    for path in (root / "checkpoints/tiny/1").iterdir():
+        (words / path.name).write_bytes(path.read_bytes())
+    card = json.loads((words / "card.json").read_text())
+    (words / "card.json").write_text(json.dumps(card | {"model": "words", "labels": NAMES, "seal": None}))
+    (folder / "settings.toml").write_text(
+        'default_model = "deep"\n[models.cnn]\n[models.deep]\n[models.linear]\n[models.words]\nplugin = "tiny"\n'
+        "[server]\nmax_batch = 5\nmax_body_mb = 2.0\n[pictures]\nmax_mb = 1.0\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def zoo(folder: Path) -> Zoo:
+    return Zoo.open(folder, environ={})
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[str]:
+    with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], folder) as served:
+        yield served.url
+
+
+@pytest.fixture
+def client(served: str) -> Iterator[Client]:
+    with Client(served, timeout=30, retries=0) as client:
+        yield client
+
+
+@contextmanager
+def scripted(*answers: Answer, drip: float = 0) -> Iterator[tuple[str, list[BaseHTTPRequestHandler]]]:
+    """A server that gives these answers in turn, the last of them for ever; its address, and what it was asked."""
+    asked: list[BaseHTTPRequestHandler] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            status, headers, told = answers[min(len(asked), len(answers) - 1)]
+            asked.append(self)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if not status:  # hang up
+                self.close_connection = True
+                return
+            body = told.encode() if isinstance(told, str) else json.dumps(told).encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            try:
+                for at in range(len(body)):
+                    self.wfile.write(body[at : at + 1])
+                    if drip:
+                        time.sleep(drip)  # the slow server itself, not the test's waiting for something
+            except OSError:  # the client has left
+                self.close_connection = True
+
+        do_GET = do_POST
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ready(model: str = "deep") -> Answer:
+    return 200, {}, {"ready": True, "model": model}
+
+
+def test_every_kind_of_picture_gets_the_zoos_own_answer(client: Client, zoo: Zoo, picture, mnist, tmp_path) -> None:
+    content = picture(0, side=140, ink_dark=True)
+    path = tmp_path / "seven.png"
+    path.write_bytes(content)
+    digit = mnist.images[0, ..., 0]
+    for sent in (
+        *(path, str(path), content, bytearray(content), memoryview(content)),
+        *(digit, mnist.images[0], np.dstack([255 - digit] * 3), PIL.Image.fromarray(255 - digit)),
+    ):
+        assert client.predict(sent) == zoo.predict(None, sent)
+    assert client.predict(io.BytesIO(content), "cnn") == zoo.predict("cnn", content)
+    with path.open("rb") as file:
+        assert client.predict(file, model="cnn", version=1) == zoo.predict("cnn", path, version=1)
+    assert client.predict(path).digit == 7
+
+
+def test_the_trace_comes_along(client: Client, zoo: Zoo, picture) -> None:
+    content = picture(0, side=140, ink_dark=True)
+    assert client.predict(content).trace is None
+    there, here = client.predict(content, trace=True).trace, zoo.predict(None, content).trace
+    assert there is not None
+    assert here is not None
+    np.testing.assert_array_equal(there.seen, here.seen)
+    assert there.to_dict() == here.to_dict()
+    assert (there.box, there.shift) == (here.box, here.shift)
+
+
+def test_many_pictures_keep_their_order_and_their_errors(client: Client, zoo: Zoo, picture, tmp_path: Path) -> None:
+    large = b"\x89PNG\r\n\x1a\n" + bytes(1_100_000)  # more than a picture may have; two are more than a body may have
+    sent = [*(picture(i) for i in range(12)), b"", b"hello", tmp_path / "none.png", large, large, large, picture(1)]
+    expected = zoo.predict_many("cnn", sent)
+    found = client.predict_many(iter(sent), "cnn")
+    assert found[:12] == expected[:12]
+    assert found[-1] == expected[-1]
+    assert [type(one) for one in found] == [type(one) for one in expected]
+    kinds = [PictureBroken, PictureUnsupported, PictureBroken, *[PictureTooLarge] * 3]
+    assert [type(one) for one in found[12:-1]] == kinds
+    assert str(found[14]) == f"{tmp_path / 'none.png'} cannot be read: No such file or directory."
+    assert [str(one) for one in found[12:-1]] == [str(one) for one in expected[12:-1]]
+    assert client.predict_many([]) == []
+
+
+def test_labels_that_are_no_digits_are_fetched(client: Client, zoo: Zoo, picture) -> None:
+    sent = [picture(i) for i in range(3)]
+    found = client.predict_many(sent, "words")
+    assert found == zoo.predict_many("words", sent)
+    assert found[0].best(1)[0][0] == found[0].label == "seven"  # type: ignore[union-attr]
+
+
+def test_a_number_is_read(client: Client, zoo: Zoo, root: Path) -> None:
+    reading = client.read(root / "docs/number.jpg")
+    assert reading == zoo.read(None, root / "docs/number.jpg")
+    assert reading.text.startswith("5550143")
+    assert client.read(root / "docs/number.jpg", model="cnn", version=1).checkpoint == "cnn/1"
+    assert client.read(np.zeros((50, 50), np.uint8)).reason == "blank"
+
+
+def test_models_are_told(client: Client, zoo: Zoo) -> None:
+    assert [row["name"] for row in client.models()] == list(zoo.models)
+    assert client.model("words")["labels"] == NAMES
+    assert client.ready()
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "says"),
+    [
+        (lambda zoo, seven: zoo.predict(seven, "cnm"), UnknownModel, 'There is no model "cnm". Did you mean "cnn"?'),
+        (lambda zoo, seven: zoo.predict(seven, "a/b c"), UnknownModel, "There is no model"),
+        (lambda zoo, seven: zoo.predict_many([seven] * 3, "nope", 1), UnknownModel, 'There is no model "nope"'),
+        (lambda zoo, seven: zoo.predict(seven, "cnn", 99), UnknownCheckpoint, 'Model "cnn" has no checkpoint 99'),
+        (lambda zoo, seven: zoo.predict(seven, "cnn", 0), UnknownCheckpoint, "There is no version 0"),
+        (lambda zoo, seven: zoo.read(seven, "nope"), UnknownModel, 'There is no model "nope"'),
+        (lambda zoo, seven: zoo.model("nope"), UnknownModel, 'There is no model "nope"'),
+        (lambda zoo, seven: zoo.predict(seven, "linear"), ModelUnavailable, "zoo train linear"),
+        (lambda zoo, seven: zoo.predict_many([seven] * 3, "linear"), ModelUnavailable, "zoo train linear"),
+        (lambda zoo, seven: zoo.predict(seven[:50]), PictureBroken, "truncated or damaged"),
+        (lambda zoo, seven: zoo.predict(b""), PictureBroken, "empty"),
+        (lambda zoo, seven: zoo.predict(b"hello"), PictureUnsupported, "not a picture that can be read"),
+        (lambda zoo, seven: zoo.read(b"hello"), PictureUnsupported, "not a picture that can be read"),
+        (lambda zoo, seven: zoo.predict(bytes(1_100_000)), PictureTooLarge, r"pictures\.max_mb"),
+        (lambda zoo, seven: zoo.predict(bytes(9_000_000)), PictureTooLarge, r"server\.max_body_mb"),
+        (lambda zoo, seven: zoo.predict(np.zeros((2, 2))), PictureBroken, "An array of float64"),
+    ],
+)
+def test_the_zoos_own_errors_are_raised(client: Client, picture, ask: Callable, error: type, says: str) -> None:
+    with pytest.raises(error, match=says) as raised:
+        ask(client, picture(0))
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 0])
+def test_a_server_that_is_busy_or_hangs_up_is_asked_again(status: int) -> None:
+    with scripted((status, {}, "later"), (status, {}, "later"), (200, {}, [])) as (url, asked), Client(url) as zoo:
+        assert zoo.models() == []
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 408, 413, 415, 500])
+def test_a_request_that_is_wrong_is_not_sent_again(status: int) -> None:
+    with scripted((status, {}, {"error": "No."})) as (url, asked), Client(url) as zoo:
+        with pytest.raises(ZooError, match=r"No\."):
+            zoo.predict(b"picture")
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize("dated", [False, True], ids=["seconds", "date"])
+def test_retry_after_is_heeded(dated: bool) -> None:
+    after = formatdate(time.time() + 2, usegmt=True) if dated else "1"
+    with scripted((429, {"Retry-After": after}, {"error": "Wait."}), (200, {}, [])) as (url, asked), Client(url) as zoo:
+        start = time.monotonic()
+        assert zoo.models() == []
+    assert time.monotonic() - start >= 0.9
+    assert len(asked) == 2
+
+
+def test_nobody_waits_longer_than_the_timeout() -> None:
+    with scripted((429, {"Retry-After": "60"}, {"error": "Wait."})) as (url, asked), Client(url) as zoo:
+        start = time.monotonic()
+        with pytest.raises(ServerBusy, match=r"Wait\."):
+            zoo.models()
+    with scripted((200, {}, "[" + " " * 1000 + "]"), drip=0.05) as (url, asked), Client(url, timeout=0.5) as zoo:
+        with pytest.raises(ServerUnreachable, match=r"did not answer within 0\.5 s"):
+            zoo.models()
+        assert len(asked) == 1
+    assert time.monotonic() - start < 10
+
+
+def test_in_the_end_it_is_said_what_to_do(served: str) -> None:
+    with scripted((503, {}, "<html>")) as (url, asked), Client(url, retries=1) as zoo:
+        with pytest.raises(ServerBusy, match=f"{url}/api/models answered 503 Service Unavailable"):
+            zoo.models()
+        assert len(asked) == 2
+        assert not zoo.ready()
+    with Client(url, retries=1) as gone:
+        with pytest.raises(ServerUnreachable, match=r"See that the zoo is served there: zoo serve\."):
+            gone.models()
+        assert not gone.ready()
+    with pytest.raises(ServerUnreachable, match=r"Give one such as http://127\.0\.0\.1:5000"):
+        Client("localhost:5000")
+    with Client(f"{served}/elsewhere") as lost, pytest.raises(ServerError, match="There is nothing at /elsewhere"):
+        lost.models()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(200, {}, "<html>"), (200, {}, {}), (200, {}, {"predictions": [{}]}), (404, {}, "<html>"), (405, {}, "")],
+    ids=str,
+)
+def test_a_server_that_is_no_zoo_is_told_as_such(answer: Answer) -> None:
+    with scripted(answer) as (url, _), Client(url) as zoo, pytest.raises(ServerError, match="as a zoo does"):
+        zoo.predict_many([b"one", b"two"])
+
+
+def test_a_redirect_is_not_followed_but_named() -> None:
+    moved = (308, {"Location": "https://zoo.example/predict"}, "")
+    with scripted(moved) as (url, _), Client(url) as zoo, pytest.raises(ServerError, match=r"https://zoo\.example"):
+        zoo.predict(b"picture")
+
+
+def test_the_key_is_sent_and_asked_for() -> None:
+    with scripted((401, {}, {"error": "A key is needed."})) as (url, asked):
+        with Client(url, key="secret") as zoo, pytest.raises(KeyRefused, match=r"^A key is needed\.$"):
+            zoo.predict(b"picture")
+        assert asked[-1].headers["Authorization"] == "Bearer secret"
+        with Client(url) as zoo, pytest.raises(KeyRefused, match="key="):
+            zoo.predict(b"picture")
+        assert asked[-1].headers["Authorization"] is None
+
+
+def test_threads_may_share_a_client(client: Client, zoo: Zoo, picture) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    sent = [picture(i) for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        found: Sequence[object] = list(pool.map(client.predict, sent))
+    assert found == zoo.predict_many(None, sent)
+
+
+def test_it_imports_neither_a_runtime_nor_the_server() -> None:
+    code = (
+        "import sys, zoo.client; heavy = {'tensorflow', 'keras', 'ai_edge_litert', 'flask', 'werkzeug', 'granian'}; "
+        "sys.exit(', '.join(heavy & {name.split('.')[0] for name in sys.modules}) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_httpx_it_says_how_to_install_it() -> None:
+    code = "import sys; sys.modules['httpx'] = None; import zoo.client"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "zoo.client needs httpx. Install it: pip install 'flask-model-zoo[client]'." in done.stderr

@@ -1,0 +1,48 @@
+"""What a picture may be given as: its bytes, a path, an open file, a decoded array or Pillow's picture."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+import numpy as np
+
+from zoo.errors import PictureBroken
+from zoo.types import Image
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Image | PIL.Image.Image"
+"""A picture: its bytes, a path, an open file, a decoded array (or Pillow's picture)."""
+
+
+def content(picture: Source, most: int = -1) -> bytes | Image:
+    """A picture file's bytes, or the pixels of what is decoded already: uint8 (h, w), (h, w, 3) or (h, w, 4).
+
+    Of a path, at most so many bytes are read. Raises PictureBroken when there is no reading it.
+    """
+    if hasattr(picture, "__array_interface__"):  # NumPy's own, and Pillow's pictures
+        pixels = np.asarray(picture)
+        if pixels.ndim == 3 and pixels.shape[2] == 1:
+            pixels = pixels[..., 0]
+        kinds = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+        if pixels.dtype != np.uint8 or not kinds or not pixels.size:
+            raise PictureBroken(
+                f"An array of {pixels.dtype} {pixels.shape} is not a picture: give uint8 (height, width), "
+                "(height, width, 3) or (height, width, 4)."
+            )
+        return pixels
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, bytearray | memoryview):
+        return bytes(picture)
+    if hasattr(picture, "read"):
+        return picture.read()
+    try:
+        with open(os.fspath(picture), "rb") as file:  # noqa: PTH123 - quicker than by Path, which tells in large folders
+            size = os.fstat(file.fileno()).st_size  # 0 of what is no file; room is taken for as much as is asked for
+            return file.read(min(size + 1, most) if size else most)
+    except (OSError, ValueError) as error:
+        raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error

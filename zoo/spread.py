@@ -1,0 +1,122 @@
+"""Many picture files read by as many processes as there are cores, in order."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from zoo.errors import ModelUnavailable, UnknownCheckpoint, ZooError
+from zoo.quiet import quiet
+from zoo.types import Prediction
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkProcess
+
+    from zoo.zoo import Zoo
+
+PART = 128  # pictures that a process takes at a time
+FEWEST = 512  # pictures for which it pays to start processes, small ones of MNIST's form
+SHARED = (
+    "ai_edge_litert.interpreter",
+    "PIL.Image",
+    "zoo.ink",
+)  # imported before the fork: faster, and one copy for all
+
+Answers = list[Prediction | ZooError]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def pays(zoo: Zoo, model: str | None, count: int, version: int | None = None) -> bool:
+    """Whether so many pictures are read sooner by several processes than by this one.
+
+    Not for a model of TensorFlow's, which uses all cores by itself, nor where processes cannot be forked safely.
+    """
+    if sys.platform != "linux" or count < FEWEST or cores() < 2:
+        return False
+    chosen = zoo.model(model)
+    try:
+        return bool(zoo.catalogue.card(*chosen.select(version)).settings.get("runtime", "litert") == "litert")
+    except (UnknownCheckpoint, ModelUnavailable):
+        return False
+
+
+def predict_many(
+    zoo: Zoo, model: str | None, paths: Sequence[str], *, version: int | None = None, trace: bool = False
+) -> Generator[Answers]:
+    """The answers of `Zoo.predict_many` for picture files, in their order, by and by in lists of up to `PART`.
+
+    Predictions have their trace only if `trace` asks for it. Every process loads the model for itself, this one does
+    not. Raises what `Zoo.predict_many` does. Closing the iterator ends the processes at once.
+    """
+    with quiet():
+        for name in SHARED:
+            importlib.import_module(name)
+    parts = [paths[start : start + PART] for start in range(0, len(paths), PART)]
+    count = min(cores(), len(parts))
+    context = multiprocessing.get_context("fork")
+    workers: list[tuple[ForkProcess, Connection]] = []
+    on_main = threading.current_thread() is threading.main_thread()
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) if on_main else None  # forks ignore it from their start
+    try:
+        for first in range(count):
+            here, there = context.Pipe(duplex=False)
+            own = parts[first::count]
+            worker = context.Process(target=_work, args=(zoo, model, version, trace, own, there), daemon=True)
+            worker.start()
+            there.close()
+            workers.append((worker, here))
+    finally:
+        if interrupt is not None:
+            signal.signal(signal.SIGINT, interrupt)
+    try:
+        for at in range(len(parts)):
+            answers = workers[at % count][1].recv()
+            if isinstance(answers, ZooError):
+                raise answers
+            yield answers
+    except EOFError as error:
+        raise ZooError("A process that read pictures was ended from outside, perhaps for want of memory.") from error
+    finally:
+        for worker, here in workers:
+            worker.terminate()
+            worker.join()
+            here.close()
+
+
+def _work(
+    zoo: Zoo, model: str | None, version: int | None, trace: bool, parts: Sequence[Sequence[str]], there: Connection
+) -> None:
+    """One process: the answers to its parts one after the other, or what is wrong with the model."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def outlive() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=outlive, name="outlive", daemon=True).start()
+    gc.freeze()
+    for part in parts:
+        try:
+            found = zoo.predict_many(model, part, version=version)
+        except ZooError as error:
+            there.send(error)
+            return
+        there.send(found if trace else [_light(one) for one in found])
+
+
+def _light(answer: Prediction | ZooError) -> Prediction | ZooError:
+    return replace(answer, trace=None) if isinstance(answer, Prediction) else answer
