@@ -23,6 +23,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from webui.bridge import Bridge
+from webui.turns import Turns
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="tells workers apart by what fork leaves to them")
 
@@ -471,7 +472,7 @@ def in_bridge(app: Any, body: list[bytes], **more: Any) -> list[dict[str, Any]]:
         if message["type"] == "http.response.body" and not message.get("more_body"):
             answered.set()
 
-    asyncio.run(Bridge(app, **{"max_body": 10, "body_seconds": 5, "threads": 1} | more)(scope, receive, send))
+    asyncio.run(Bridge(app, **{"max_body": 10, "body_seconds": 5, "turns": Turns(1)} | more)(scope, receive, send))
     return sent
 
 
