@@ -132,13 +132,14 @@ class ModelCounts:
 
 def watch(app: Flask, zoo: Zoo) -> None:
     """Count what an app's models answer, tell the server each request's route, and serve `/metrics`."""
-    zoo.join("metrics", ModelCounts(tally.own()))
+    counted = tally.of(zoo)
+    zoo.join("metrics", ModelCounts(counted.own))
     app.before_request(note_route)
     metrics = Blueprint("metrics", __name__)
 
     @metrics.get("/metrics")
     def tell() -> Response:
-        return Response(exposition(tally.current()), 200, HEADERS, content_type=TYPE)
+        return Response(exposition(counted), 200, HEADERS, content_type=TYPE)
 
     app.register_blueprint(metrics)
 

@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -102,22 +103,17 @@ class Sheet:
 class Tally:
     """The sheets of all processes; `own` is this one's. Without a context of multiprocessing they are not shared."""
 
+    own: Sheet
+
     def __init__(self, sheets: int = 1, context: Any = None) -> None:
         self._sheets = sheets
         self._memory = np.zeros(sheets * SIZE) if context is None else context.RawArray("d", sheets * SIZE)
-        self.own: Sheet | None = None
 
     def sheet(self, place: int) -> Sheet:
         """One of the sheets, without what was true of a process that is gone."""
         sheet = self._sheet(place)
         sheet.clear_gauges()
         return sheet
-
-    def take(self, place: int) -> Sheet:
-        """Make a sheet this process's own, and this the tally that `current` gives here."""
-        global _current
-        self.own, _current = self.sheet(place), self
-        return self.own
 
     def series(self) -> Iterator[tuple[Key, list[float]]]:
         """The series of all sheets; one that several processes have comes several times."""
@@ -131,19 +127,23 @@ class Tally:
 
 STARTED = ("process_start_time_seconds",)
 
-_current: Tally | None = None
+_served: list[Tally] = []  # the server's, in a worker
+_alone: WeakKeyDictionary[object, Tally] = WeakKeyDictionary()
 
 
-def current() -> Tally:
-    """The tally of the server that this process belongs to; without one, the process's own."""
-    if _current is None:
-        Tally().take(0).put(STARTED, time.time())
-    assert _current is not None
-    return _current
+def take(tally: Tally, place: int) -> Sheet:
+    """Make one of the sheets this process's own, and this the tally that `of` gives here."""
+    tally.own = tally.sheet(place)
+    _served[:] = [tally]
+    return tally.own
 
 
-def own() -> Sheet:
-    """This process's sheet."""
-    sheet = current().own
-    assert sheet is not None
-    return sheet
+def of(owner: object) -> Tally:
+    """The tally of the server that this process is a worker of; without one, the owner's."""
+    if _served:
+        return _served[0]
+    if owner not in _alone:
+        _alone[owner] = tally = Tally()
+        tally.own = tally.sheet(0)
+        tally.own.put(STARTED, time.time())
+    return _alone[owner]

@@ -23,7 +23,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from webui.bridge import Bridge
-from webui.tally import Tally
+from webui.tally import Tally, take
 from webui.turns import Turns
 from webui.visits import Log, Visits, name_requests
 from zoo.errors import ZooError
@@ -94,7 +94,7 @@ def work(
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
-        sheet = tally.take(place)
+        sheet = take(tally, place)
         name_requests(settings.log)
         app = app_loader()
         access = None if settings.log == "off" else Log(sys.stdout.fileno())
