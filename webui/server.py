@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from webui.metrics import RESTARTS, WORKERS
 from webui.tally import GAUGE, STARTED, Tally
-from webui.visits import name_requests
+from webui.visits import shape_errors
 from webui.worker import BACKLOG, SIGNALS, work
 from zoo.errors import ZooError
 from zoo.quiet import quiet
@@ -85,7 +85,7 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
     be had or the app cannot be loaded.
     """
     listener = _listen(settings.host, settings.port)
-    name_requests(settings.log)
+    shape_errors(settings.log)
     try:
         gc.collect()
         gc.freeze()  # the collector leaves alone what the workers inherit, so that it stays shared memory

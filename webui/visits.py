@@ -172,7 +172,7 @@ class Log:
 
 
 def name_requests(form: str) -> None:
-    """Put the id of the request that failed into this process's error log; with "json" each entry is one JSON line."""
+    """Put the id of the request that failed into this process's error log. To be called once."""
     make = logging.getLogRecordFactory()
 
     def record(*args: Any, **more: Any) -> logging.LogRecord:
@@ -184,6 +184,10 @@ def name_requests(form: str) -> None:
         return made
 
     logging.setLogRecordFactory(record)
+
+
+def shape_errors(form: str) -> None:
+    """With "json", make each entry of this process's error log one line of JSON."""
     if form == "json":
         for handler in (*logging.getLogger().handlers, logging.lastResort):
             if handler is not None:

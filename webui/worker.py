@@ -25,7 +25,7 @@ from granian.server.embed import Server
 from webui.bridge import Bridge
 from webui.tally import Tally, take
 from webui.turns import Turns
-from webui.visits import Log, Visits, name_requests
+from webui.visits import Log, Visits, name_requests, shape_errors
 from zoo.errors import ZooError
 from zoo.settings import ServerSettings
 
@@ -96,6 +96,7 @@ def work(
     try:
         sheet = take(tally, place)
         name_requests(settings.log)
+        shape_errors(settings.log)
         app = app_loader()
         access = None if settings.log == "off" else Log(sys.stdout.fileno())
         bridge = Bridge(
