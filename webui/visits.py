@@ -8,11 +8,13 @@ import logging
 import os
 import re
 import secrets
+import select
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from webui.metrics import IN_FLIGHT, LATENCY, OTHER, REQUESTS, SECONDS
@@ -187,11 +189,20 @@ def name_requests(form: str) -> None:
 
 
 def shape_errors(form: str) -> None:
-    """With "json", make each entry of this process's error log one line of JSON."""
-    if form == "json":
-        for handler in (*logging.getLogger().handlers, logging.lastResort):
-            if handler is not None:
+    """Let nobody wait for who does not read the error log; with "json" make each entry one line of JSON."""
+    for handler in (*logging.getLogger().handlers, logging.lastResort):
+        if handler is not None:
+            handler.addFilter(partial(_is_read, handler))
+            if form == "json":
                 handler.setFormatter(_JsonLines())
+
+
+def _is_read(handler: logging.Handler, record: logging.LogRecord) -> bool:
+    """Whether an entry can be written now. A full pipe would hold up the whole server; what it misses is lost."""
+    try:
+        return bool(select.select([], [handler.stream], [], 0)[1])  # type: ignore[attr-defined]
+    except (AttributeError, OSError, ValueError):  # no file, or on Windows no socket
+        return True
 
 
 class _JsonLines(logging.Formatter):
