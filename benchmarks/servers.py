@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException
@@ -93,7 +94,7 @@ def observed(app: WSGIApplication) -> WSGIApplication:
 APPS = {"product": product, "nothing": nothing}
 
 
-def zoo_serve(port: int, app: str) -> None:
+def zoo_serve(port: int, app: str, threads: int = 4) -> None:
     from webui.server import serve
     from zoo.errors import ZooError
     from zoo.settings import ServerSettings
@@ -101,29 +102,26 @@ def zoo_serve(port: int, app: str) -> None:
     for module in ("numpy", "PIL.Image", "ai_edge_litert.interpreter", "webui"):
         importlib.import_module(module)
     try:
-        serve(APPS[app], ServerSettings(port=port, workers=WORKERS), print)
+        serve(APPS[app], ServerSettings(port=port, workers=WORKERS, threads=threads, log="off"), print)
     except ZooError as error:
         sys.exit(str(error))
 
 
 def zoo_serve_one_thread(port: int, app: str) -> None:
-    from webui.bridge import Bridge
-
-    with patch("webui.server.Bridge", partial(Bridge, threads=1)):
-        zoo_serve(port, app)
+    zoo_serve(port, app, threads=1)
 
 
 def zoo_serve_no_thread(port: int, app: str) -> None:
     """The app is called by the event loop itself."""
-    from webui.bridge import Bridge
+    from webui.turns import Turns
 
-    class Inline(Bridge):
-        def _step(self, call: Any, step: Callable[[], Any]) -> asyncio.Future[Any]:
+    class Inline(Turns):
+        def _put(self, context: Context, step: Callable[[], Any], turn: list[None]) -> asyncio.Future[Any]:
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            future.set_result(call.context.run(step))
+            future.set_result(context.run(step))
             return future
 
-    with patch("webui.server.Bridge", Inline):
+    with patch("webui.worker.Turns", Inline):
         zoo_serve(port, app)
 
 

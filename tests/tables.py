@@ -129,10 +129,47 @@ def hardships(root: Path) -> str:
     return "\n".join(rows)
 
 
+def limits(root: Path) -> str:
+    """Every limit, by its setting, with the status of what exceeds it."""
+    from zoo.settings import PictureSettings, ServerSettings
+
+    statuses = {
+        "server.max_body_mb": 413,
+        "server.body_seconds": 408,
+        "server.max_batch": 413,
+        "server.max_waiting": 503,
+        "server.wait_seconds": 503,
+        "pictures.max_mb": 413,
+        "pictures.max_megapixels": 413,
+        "pictures.max_total_megapixels": 413,
+    }
+    tables = {"server": ServerSettings, "pictures": PictureSettings}
+    rows = ["| setting | default | what it is | beyond it |", "|---|---|---|---|"]
+    for setting, status in statuses.items():
+        table, name = setting.split(".")
+        field = tables[table].model_fields[name]
+        what = (field.description or "").split(";")[0].split(" before it is answered")[0]
+        rows.append(f"| `{setting}` | {field.default:g} | {what} | {status} |")
+    return "\n".join(rows)
+
+
+def metrics(root: Path) -> str:
+    """What `/metrics` tells."""
+    from webui.metrics import METRICS
+
+    rows = ["| metric | kind | labels | what it is |", "|---|---|---|---|"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.what} |")
+    return "\n".join(rows)
+
+
 TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("README.md", "models"): models,
     ("docs/plugins.md", "settings"): settings,
     ("docs/plugins.md", "hooks"): hooks,
+    ("docs/serving.md", "limits"): limits,
+    ("docs/serving.md", "metrics"): metrics,
     ("docs/evaluating.md", "robustness"): robustness,
     ("docs/accuracy.md", "accuracy"): accuracy,
     ("docs/accuracy.md", "seeds"): seeds,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from zoo import Zoo
-from zoo.errors import ModelUnavailable, PluginError
+from zoo import Zoo, hookimpl
+from zoo.errors import ModelUnavailable, PictureUnsupported, PluginError
 
 BAD = {
     "raises on import": (
@@ -325,3 +326,53 @@ def test_a_preprocess_hook_that_gives_another_shape_is_named(zoo_folder: Path, p
         PluginError, match=r"its preprocess hook gave shape \(28, 28\); the network takes \(28, 28, 1\)"
     ):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+
+
+def test_an_addon_hears_what_every_picture_was_answered(zoo_folder: Path, picture, capsys) -> None:
+    write(
+        zoo_folder,
+        "hearing",
+        """
+        from zoo import hookimpl
+
+        @hookimpl
+        def answered(answers, settings):
+            for answer in answers:
+                print(settings.name, getattr(answer, "label", None) or getattr(answer, "text", type(answer).__name__))
+        """,
+    )
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.plugins.families["hearing"].addon
+    zoo.predict_many("soft", [picture(0), b"no picture", picture(0)])
+    zoo.read("soft", picture(0))
+    with pytest.raises(PictureUnsupported):
+        zoo.read("soft", b"no picture")
+    assert capsys.readouterr().out.split("\n") == [
+        "soft 7",
+        "soft PictureUnsupported",
+        "soft 7",
+        "soft 7",
+        "soft PictureUnsupported",
+        "",
+    ]
+
+
+def test_a_program_may_join_a_plugin_of_its_own_once(zoo_folder: Path, picture) -> None:
+    class Counting:
+        heard = 0
+
+        @hookimpl
+        def answered(self, answers: Any) -> None:
+            self.heard += len(answers)
+
+    class Misspelt:
+        @hookimpl
+        def answred(self, answers: Any) -> None: ...
+
+    zoo, first, second = Zoo.open(zoo_folder, environ={}), Counting(), Counting()
+    zoo.join("counting", first)
+    zoo.join("counting", second)
+    zoo.predict("soft", picture(0))
+    assert (first.heard, second.heard) == (1, 0)
+    with pytest.raises(PluginError, match="there is no hook 'answred'"):
+        zoo.join("misspelt", Misspelt())

@@ -23,6 +23,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from webui.bridge import Bridge
+from webui.turns import Turns
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="tells workers apart by what fork leaves to them")
 
@@ -123,6 +124,14 @@ class Served:
             client.sendall(request)
             return read(client)
 
+    def logged(self, words: str) -> str:
+        """The next line of the access log that has these words."""
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            if words in line:
+                return line
+        raise AssertionError(f"the log has ended without {words!r}")
+
     def ends(self) -> int:
         return self.process.wait(20)
 
@@ -199,6 +208,10 @@ class Gate:
         app, _ = self._listener.accept()
         app.settimeout(15)
         return app
+
+    def asked(self) -> bool:
+        """Whether an app waits here that has not been met by `reached`."""
+        return bool(select.select([self._listener], [], [], 0)[0])
 
 
 def test_a_hundred_half_sent_bodies_hold_up_nobody(served: Served) -> None:
@@ -367,6 +380,141 @@ def test_a_killed_worker_is_replaced_three_times_in_a_row_and_callers_wait_for_t
     assert served.errors.count("was killed by SIGKILL; another takes its place.") == 3
 
 
+def test_those_who_find_the_queue_full_are_answered_503_at_once_and_may_ask_again(serve: Serve) -> None:
+    served = serve(workers=1, threads=1, max_waiting=1)
+    with Gate() as gate, ExitStack() as stack, served.connect() as first:
+        first.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with gate.reached():
+            clients = [
+                stack.enter_context(closing(HTTPConnection("127.0.0.1", served.port, timeout=15))) for _ in "12345"
+            ]
+            for client in clients:
+                client.connect()
+                client.request("GET", "/")
+            refused: set[socket.socket] = set()
+            sockets = [client.sock for client in clients]
+            until(lambda: len(refused.update(select.select(sockets, [], [], 0.1)[0]) or refused) >= 4, "four refusals")
+            for client in clients:
+                if client.sock in refused:
+                    response = client.getresponse()
+                    answer = json.loads(response.read())
+                    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+                    assert "1 may wait (server.max_waiting)" in answer["error"]
+            assert len(refused) == 4
+        for client in clients:
+            if client.sock in refused:  # the connection is still good
+                client.request("GET", "/")
+            assert client.getresponse().status == 200
+        assert first.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_one_who_waits_too_long_is_answered_503(serve: Serve) -> None:
+    served = serve(workers=1, threads=1, wait_seconds=0.3)
+    with Gate() as gate, served.connect() as first:
+        first.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with gate.reached():
+            response, body = served.ask("/")
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+            assert "in 0.3 s, the limit (server.wait_seconds)" in json.loads(body)["error"]
+        assert first.recv(100).startswith(b"HTTP/1.1 200 OK")
+    assert served.ask("/")[0].status == 200
+
+
+def test_the_app_is_not_called_for_one_who_left_while_waiting(serve: Serve) -> None:
+    served = serve(workers=1, threads=1)
+    with Gate() as gate, Gate() as never, served.connect() as first:
+        first.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with gate.reached():
+            with served.connect() as second:
+                second.sendall(f"GET /hold?{never.port} HTTP/1.1\r\nHost: x\r\nX-Request-ID: left\r\n\r\n".encode())
+            assert " 499 " in served.logged("id=left")
+        assert served.ask("/")[0].status == 200
+        assert not never.asked()
+
+
+def test_as_many_requests_are_answered_at_once_as_there_are_threads(serve: Serve) -> None:
+    served = serve(workers=1, threads=6)
+    with Gate() as gate, ExitStack() as stack:
+        for _ in range(6):
+            client = stack.enter_context(served.connect())
+            client.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        for _ in range(6):
+            stack.enter_context(gate.reached())
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("a-1_B.2", True), ("x" * 64, True), ("x" * 65, False), ("two words", False), ("%0d%0a", False), ("", False)],
+)
+def test_a_sane_request_id_is_kept_and_every_answer_has_one(served: Served, sent: str, kept: bool) -> None:
+    response, body = served.ask("/", headers={"X-Request-ID": sent})
+    name = response.headers["X-Request-ID"]
+    assert (name == sent) is kept
+    assert re.fullmatch("[A-Za-z0-9._-]{1,64}", name)
+    assert json.loads(body)["HTTP_X_REQUEST_ID"] == name
+
+
+def test_what_is_refused_has_the_requests_id_too(served: Served) -> None:
+    response, _ = served.ask("/", "POST", body=b"x" * 2_000_000, headers={"X-Request-ID": "too-large"})
+    assert (response.status, response.headers["X-Request-ID"]) == (413, "too-large")
+
+
+def test_a_traceback_in_the_log_names_its_request(served: Served) -> None:
+    served.ask("/broken", headers={"X-Request-ID": "broken-7"})
+    assert "GET /broken failed [request broken-7]\nTraceback" in served.errors
+
+
+def test_each_request_is_a_line_of_the_log_without_its_query(serve: Serve) -> None:
+    served = serve()
+    began = time.time()
+    served.ask("/a%0Ab%20c?secret=1", "POST", body=b"12345", headers={"X-Request-ID": "one"})
+    line = served.logged("id=one")
+    found = re.fullmatch(r"(\S+)Z POST /a%0Ab%20c 200 ([0-9.]+) ms in=5 out=\d+ client=127\.0\.0\.1 id=one\n", line)
+    assert found, line
+    assert found[1][:10] in {time.strftime("%Y-%m-%d", time.gmtime(at)) for at in (began, time.time())}
+    served.process.terminate()
+    assert served.ends() == 0
+
+
+def test_the_log_may_be_json_with_tracebacks_and_all(serve: Serve) -> None:
+    served = serve(log="json")
+    served.ask("/broken?secret=1", headers={"X-Request-ID": "one"})
+    told = json.loads(served.logged("one"))
+    assert {name: told[name] for name in ("method", "path", "status", "in", "client", "id")} == {
+        "method": "GET",
+        "path": "/broken",
+        "status": 500,
+        "in": 0,
+        "client": "127.0.0.1",
+        "id": "one",
+    }
+    (error,) = [json.loads(line) for line in served.errors.splitlines()]
+    assert (error["level"], error["id"], error["message"]) == ("ERROR", "one", "GET /broken failed")
+    assert error["traceback"].endswith("LookupError: on purpose")
+
+
+def test_the_log_may_be_off_and_all_of_it_is_written_before_the_end(serve: Serve) -> None:
+    for log, lines in (("off", 0), ("text", 20)):
+        served = serve(log=log)
+        for _ in range(20):
+            served.ask("/")
+        served.process.terminate()
+        assert served.process.stdout is not None
+        assert served.process.stdout.read().count("\n") == lines
+        assert served.ends() == 0
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody(serve: Serve) -> None:
+    served = serve(workers=1)
+    path = "/" + "x" * 280
+    with closing(HTTPConnection("127.0.0.1", served.port, timeout=15)) as connection:
+        for _ in range(400):  # more than a pipe holds
+            connection.request("GET", path)
+            assert connection.getresponse().read()
+    served.process.terminate()
+    assert served.ends() == 0
+
+
 @pytest.mark.parametrize("shared", [False, True], ids=["held", "held with SO_REUSEPORT"])
 def test_a_port_in_use_is_refused_in_one_line(serve: Serve, shared: bool) -> None:
     with socket.socket() as other:
@@ -471,7 +619,7 @@ def in_bridge(app: Any, body: list[bytes], **more: Any) -> list[dict[str, Any]]:
         if message["type"] == "http.response.body" and not message.get("more_body"):
             answered.set()
 
-    asyncio.run(Bridge(app, **{"max_body": 10, "body_seconds": 5, "threads": 1} | more)(scope, receive, send))
+    asyncio.run(Bridge(app, **{"max_body": 10, "body_seconds": 5, "turns": Turns(1)} | more)(scope, receive, send))
     return sent
 
 
@@ -530,4 +678,5 @@ def test_large_bodies_are_refused_while_those_held_already_are_too_many(monkeypa
     assert in_bridge(app, [b"12", b"3"])[0]["status"] == 200
     start, answer = in_bridge(app, [b"12", b"34"])
     assert start["status"] == 503
+    assert (b"retry-after", b"1") in start["headers"]
     assert json.loads(answer["body"]) == {"error": "Too many large bodies are being sent. Try again shortly."}

@@ -1,4 +1,4 @@
-"""The routes for programs: pictures in and digits out, what models there are, and whether the server can answer."""
+"""The routes for programs: pictures in and digits out, and what models there are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flask import Blueprint, request
 
 from webui import inputs
 from webui.errors import HEADERS, BadRequest, message, status_of
-from zoo import listings
-from zoo.errors import UnknownModel, ZooError
+from zoo import images, listings
+from zoo.errors import ZooError
 from zoo.types import Prediction
 from zoo.zoo import Zoo
 
@@ -68,7 +68,7 @@ def _trace() -> bool:
 
 
 def routes(zoo: Zoo) -> Blueprint:
-    """`/predict…`, `/read`, `/api/models…`, `/livez` and `/readyz` of a zoo."""
+    """`/predict…`, `/read` and `/api/models…` of a zoo."""
     api = Blueprint("api", __name__)
 
     @api.post("/predict")
@@ -93,7 +93,8 @@ def routes(zoo: Zoo) -> Blueprint:
         if sent.only is not None:
             return zoo.read(name, sent.only, version=version).to_dict(), 200, HEADERS
         model.load(version)  # a model that cannot answer is no fault of each picture
-        return _each(sent.several, lambda one: zoo.read(name, one, version=version).to_dict()), 200, HEADERS
+        with images.together():
+            return _each(sent.several, lambda one: zoo.read(name, one, version=version).to_dict()), 200, HEADERS
 
     @api.get("/api/models")
     def models() -> Answer:
@@ -102,21 +103,6 @@ def routes(zoo: Zoo) -> Blueprint:
     @api.get("/api/models/<name>")
     def model(name: str) -> Answer:
         return listings.model(zoo, name), 200, HEADERS
-
-    @api.get("/livez")
-    def livez() -> Answer:
-        return {"live": True}, 200, HEADERS
-
-    @api.get("/readyz")
-    def readyz() -> Answer:
-        try:
-            model = zoo.model()
-        except UnknownModel as error:
-            return {"ready": False, "error": str(error)}, 503, HEADERS
-        problem = model.trouble()
-        if problem is not None:
-            return {"ready": False, "model": model.name, "error": problem}, 503, HEADERS
-        return {"ready": True, "model": model.name}, 200, HEADERS
 
     return api
 

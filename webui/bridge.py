@@ -10,21 +10,22 @@ import asyncio
 import json
 import logging
 import sys
-import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
+
+from webui.metrics import answering
+from webui.turns import Crowded, Left, Turns
+from webui.visits import Visit, Visits, asked_as
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-T = TypeVar("T")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -33,16 +34,18 @@ THREADS = 4  # per process; more than one, so that a slow answer does not hold u
 LINGER = 2.0  # seconds to go on dropping what a refused client still sends: closing at once would cost it the answer
 SMALL = 1_000_000  # bytes; a body of up to this size is read however many are being read
 AT_ONCE = 16  # times the limit of one body that all the larger ones may take together
+RETRY = b"1"  # seconds after which one who is refused for lack of room may try again
 
 log = logging.getLogger("zoo.server")
 
 
 class _Refused(Exception):
-    """The request is not passed to the app."""
+    """The request is not passed to the app; `whole` tells that all of it has arrived."""
 
-    def __init__(self, status: HTTPStatus, message: str) -> None:
+    def __init__(self, status: HTTPStatus, message: str, whole: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.whole = whole
 
 
 class _Gone(Exception):
@@ -52,9 +55,10 @@ class _Gone(Exception):
 class Bridge:
     """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
 
-    The app is called from `threads` threads. It is not asked what is refused: 413 for a body over the limit, 408 for
-    one that takes too long, 503 when the large bodies of the moment take too much memory. The answer then is what
-    `refusals` says, a WSGI app that finds the status and the message in `environ["zoo.refusal"]`, or else JSON.
+    The app is called by `turns`, in a few threads. It is not asked what is refused: 413 for a body over the limit, 408
+    for one that takes too long, 503 when the large bodies of the moment take too much memory, or too many wait for
+    those threads. The answer then is what `refusals` says, a WSGI app that finds the status and the message in
+    `environ["zoo.refusal"]`, or else JSON. `visits` is told of every request.
     """
 
     def __init__(
@@ -63,33 +67,40 @@ class Bridge:
         *,
         max_body: int,
         body_seconds: float,
-        threads: int = THREADS,
+        turns: Turns | None = None,
         refusals: WSGIApplication | None = None,
+        visits: Visits | None = None,
     ) -> None:
         self._app = app
         self._refusals = refusals
         self._max_body = max_body
         self._body_seconds = body_seconds
+        self._visits = visits
         self._held = 0  # bytes of the bodies that are being read or answered
-        self._steps: SimpleQueue[tuple[Context, Callable[[], Any], asyncio.Future[Any]]] = SimpleQueue()
-        for _ in range(threads):
-            threading.Thread(target=self._take_steps, name="wsgi", daemon=True).start()
+        self._turns = turns or Turns(THREADS)
+        self._door = Turns(1)  # who is refused does not wait for those who are answered
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"the bridge speaks http, not {scope['type']}")
         environ = _environ(scope)
+        visit = Visit(environ, scope["raw_path"])
         body = bytearray()
+        if self._visits is not None:
+            self._visits.began()
         try:
             await self._read(body, environ, receive)
             environ["wsgi.input"] = BytesIO(body)
-            await self._answer(_Call(self._app, environ), receive, send)
+            await self._answer(_Call(self._app, environ, visit.id), visit, receive, send)
         except _Refused as refusal:
-            await self._refuse(refusal, environ, receive, send)
-        except _Gone:
+            await self._refuse(refusal, visit, receive, send)
+        except (_Gone, Left):
             pass
         finally:
             self._held -= len(body)
+            visit.received = len(body)
+            if self._visits is not None:
+                self._visits.ended(visit)
 
     async def _read(self, body: bytearray, environ: WSGIEnvironment, receive: Receive) -> None:
         """Fill `body` with all that the client sends. Raises _Refused or _Gone."""
@@ -129,76 +140,71 @@ class Bridge:
         if size > SMALL and self._held > AT_ONCE * self._max_body:
             raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are being sent. Try again shortly.")
 
-    async def _refuse(self, refusal: _Refused, environ: WSGIEnvironment, receive: Receive, send: Send) -> None:
-        answer, headers = _json(str(refusal)), list(_JSON)
+    async def _refuse(self, refusal: _Refused, visit: Visit, receive: Receive, send: Send) -> None:
+        answer, headers, environ = _json(str(refusal)), list(_JSON), visit.environ
         if self._refusals is not None:
             told = environ | {"zoo.refusal": (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
-            call = _Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""})
+            call = _Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""}, visit.id)
             try:
-                answer, headers = (await self._step(call, call.begin))[0] or b"", call.headers
+                answer, headers = (await self._door.step(call.context, call.begin))[0] or b"", call.headers
             except Exception:
-                log.exception("the answer to a refused request failed")
+                call.context.run(log.exception, "the answer to a refused request failed")
+            visit.environ = call.environ
         headers = [header for header in headers if header[0].lower() != b"content-length"]
-        headers += [(b"content-length", b"%d" % len(answer)), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
+        headers += [(b"content-length", b"%d" % len(answer)), (b"x-request-id", visit.id.encode())]
+        if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append((b"retry-after", RETRY))
+        if not refusal.whole:
+            headers.append((b"connection", b"close"))
+        visit.status, visit.sent = int(refusal.status), len(answer)
+        await send({"type": "http.response.start", "status": visit.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
         sending = refusal.status != HTTPStatus.REQUEST_TIMEOUT and "HTTP_EXPECT" not in environ
-        if sending:
+        if sending and not refusal.whole:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
                     while (await receive()).get("more_body"):
                         pass
 
-    async def _answer(self, call: _Call, receive: Receive, send: Send) -> None:
+    async def _answer(self, call: _Call, visit: Visit, receive: Receive, send: Send) -> None:
         """Run the app and pass on what it gives: at once if it is whole, else part by part."""
         try:
-            body, whole = await self._step(call, call.begin)
+            body, whole = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
+        except Crowded as error:
+            raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error), whole=True) from None
+        except Left:
+            raise
         except Exception:
-            log.exception("%s %s failed", call.environ["REQUEST_METHOD"], call.environ["PATH_INFO"])
+            call.context.run(log.exception, "%s %s failed", visit.method, call.environ["PATH_INFO"])
             body, whole = _json("The server failed on this request. Its log says why."), True
             call.status, call.headers = 500, list(_JSON)
-        await send({"type": "http.response.start", "status": call.status, "headers": call.headers})
+        visit.status, visit.model = call.status, call.context.get(answering, "")
+        headers = [*call.headers, (b"x-request-id", visit.id.encode())]
+        await send({"type": "http.response.start", "status": call.status, "headers": headers})
         if whole:
+            visit.sent = len(body or b"")
             await send({"type": "http.response.body", "body": body})
             return
         gone = asyncio.ensure_future(_disconnect(receive))
         try:
             while body is not None and not gone.done():
                 if body:
+                    visit.sent += len(body)
                     await send({"type": "http.response.body", "body": body, "more_body": True})
-                body = await self._step(call, call.part)
+                body = await self._turns.step(call.context, call.part)
         finally:
             gone.cancel()
-            await self._step(call, call.close)
+            await self._turns.step(call.context, call.close)
         await send({"type": "http.response.body", "body": b""})
-
-    def _step(self, call: _Call, step: Callable[[], T]) -> asyncio.Future[T]:
-        """Run a step of a call in one of the threads. A queue and a future of our own cost less than an executor's."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._steps.put((call.context, step, future))
-        return future
-
-    def _take_steps(self) -> None:
-        while True:
-            context, step, future = self._steps.get()
-            settle: Callable[[Any], None] = future.set_result
-            try:
-                result = context.run(step)
-            except BaseException as error:
-                settle, result = future.set_exception, error
-                if isinstance(error, StopIteration) or not isinstance(error, Exception):  # not for the event loop
-                    result = RuntimeError(f"the app raised {error!r}")
-            with suppress(RuntimeError):  # the loop is closed: the server stopped while the client was gone
-                future.get_loop().call_soon_threadsafe(_unless_done, future, settle, result)
-            del context, step, future, settle, result
 
 
 class _Call:
     """One request in the app. Its steps may be taken by different threads, one after another in the same context."""
 
-    def __init__(self, app: WSGIApplication, environ: WSGIEnvironment) -> None:
+    def __init__(self, app: WSGIApplication, environ: WSGIEnvironment, name: str) -> None:
         self.environ = environ
         self.context = copy_context()
+        self.context.run(asked_as.set, name)
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._app = app
@@ -305,8 +311,3 @@ def _json(message: str) -> bytes:
 async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _unless_done(future: asyncio.Future[Any], settle: Callable[[Any], None], result: Any) -> None:
-    if not future.done():
-        settle(result)

@@ -217,6 +217,8 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
 
     def refusals(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with app.request_context(environ):
+            if request.url_rule is not None:
+                environ["zoo.route"] = request.url_rule.rule
             return answer(Refused(*environ["zoo.refusal"]))(environ, start_response)
 
     return refusals

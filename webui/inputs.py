@@ -17,6 +17,7 @@ from werkzeug.datastructures import FileStorage
 
 from webui import pixels
 from webui.errors import BadRequest, NoPicture, TooMany, WrongType
+from zoo import images
 from zoo.errors import ZooError
 from zoo.models import Model
 from zoo.types import Image, Prediction
@@ -79,7 +80,8 @@ def predictions(
 ) -> list[Answered]:
     """The answers in the pictures' order, an error in the place of its picture. Raises what `Zoo.predict_many` does."""
     good = [one for one in sent if not isinstance(one, ZooError)]
-    fresh = iter(zoo.predict_many(name, good, version=version))
+    with images.together():
+        fresh = iter(zoo.predict_many(name, good, version=version))
     return [one if isinstance(one, ZooError) else next(fresh) for one in sent]
 
 

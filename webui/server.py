@@ -24,6 +24,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
+from webui.metrics import RESTARTS, WORKERS
+from webui.tally import GAUGE, STARTED, Tally
+from webui.visits import shape_errors
 from webui.worker import BACKLOG, SIGNALS, work
 from zoo.errors import ZooError
 from zoo.quiet import quiet
@@ -62,9 +65,10 @@ def _app(zoo: Zoo) -> WSGIApplication:
     level = logger.level
     if multiprocessing.current_process().name != FIRST:  # the others would warn of the same models once more
         logger.setLevel(logging.ERROR)
+    app = create_app(zoo)
     zoo.warm()
     logger.setLevel(level)
-    return create_app(zoo)
+    return app
 
 
 def _app_of(folder: str) -> WSGIApplication:
@@ -81,6 +85,7 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
     be had or the app cannot be loaded.
     """
     listener = _listen(settings.host, settings.port)
+    shape_errors(settings.log)
     try:
         gc.collect()
         gc.freeze()  # the collector leaves alone what the workers inherit, so that it stays shared memory
@@ -151,6 +156,7 @@ class _Worker:
     process: BaseProcess
     news: Connection  # one message: None when it serves, else why it cannot
     born: float
+    place: int  # of its sheet in the tally
     serves: bool = False
 
 
@@ -166,6 +172,10 @@ class _Supervisor:
         # Granian: on Windows only one process can accept from a socket.
         self._count = 1 if sys.platform == "win32" else settings.workers
         self._workers: list[_Worker] = []
+        self._tally = Tally(1 + self._count, _context())
+        self._sheet = self._tally.sheet(0)
+        self._sheet.put(STARTED, time.time())
+        self._sheet.add((RESTARTS.name,), 0)
         self._woken, self._waker = _context().Pipe(duplex=False)
         self._started = 0
         self._stopping = False
@@ -198,12 +208,13 @@ class _Supervisor:
         while len(self._workers) < self._count and time.monotonic() >= self._pause_ends and not self._stopping:
             with _held():
                 ours, theirs = _context().Pipe(duplex=False)
-                arguments = (self._app_loader, self._settings, self._listener, theirs)
+                place = min(set(range(1, 1 + self._count)) - {worker.place for worker in self._workers})
+                arguments = (self._app_loader, self._settings, self._listener, theirs, self._tally, place)
                 self._started += 1
                 process = _context().Process(name=f"zoo-worker-{self._started}", target=work, args=arguments)
                 process.start()
                 theirs.close()
-                self._workers.append(_Worker(process, ours, time.monotonic()))
+                self._workers.append(_Worker(process, ours, time.monotonic(), place))
 
     def _wait(self, announce: Callable[[str], None]) -> None:
         """Wait until a worker has news or dies, a signal comes, or the pause before a start is over."""
@@ -225,6 +236,7 @@ class _Supervisor:
             return
         if trouble is None:
             worker.serves = True
+            self._count_workers()
             if not self._announced:
                 self._announced = True
                 announce(_url(self._listener))
@@ -233,10 +245,16 @@ class _Supervisor:
         else:
             raise ZooError(trouble)
 
+    def _count_workers(self) -> None:
+        self._sheet.put((WORKERS.name,), sum(worker.serves for worker in self._workers), GAUGE)
+
     def _bury(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         worker.process.join()
         worker.news.close()
+        self._tally.sheet(worker.place)  # what was true of it while it lived is cleared
+        self._count_workers()
+        self._sheet.add((RESTARTS.name,))
         pid, code = worker.process.pid, worker.process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
         steady = worker.serves and time.monotonic() - worker.born >= STEADY

@@ -23,6 +23,9 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from webui.bridge import Bridge
+from webui.tally import Tally, take
+from webui.turns import Turns
+from webui.visits import Log, Visits, name_requests, shape_errors
 from zoo.errors import ZooError
 from zoo.settings import ServerSettings
 
@@ -78,24 +81,38 @@ def _connections() -> int:
 
 
 def work(
-    app_loader: Callable[[], WSGIApplication], settings: ServerSettings, listener: socket.socket, news: Connection
+    app_loader: Callable[[], WSGIApplication],
+    settings: ServerSettings,
+    listener: socket.socket,
+    news: Connection,
+    tally: Tally,
+    place: int,
 ) -> None:
-    """A worker process, from its start to its end."""
+    """A worker process, from its start to its end. It counts on the sheet of its place in the tally."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
-        max_body = int(settings.max_body_mb * 1_000_000)
+        sheet = take(tally, place)
+        name_requests(settings.log)
+        shape_errors(settings.log)
         app = app_loader()
-        refusals = getattr(app, "refusals", None)
-        bridge = Bridge(app, max_body=max_body, body_seconds=settings.body_seconds, refusals=refusals)
+        access = None if settings.log == "off" else Log(sys.stdout.fileno())
+        bridge = Bridge(
+            app,
+            max_body=int(settings.max_body_mb * 1_000_000),
+            body_seconds=settings.body_seconds,
+            turns=Turns(settings.threads, max_waiting=settings.max_waiting, wait_seconds=settings.wait_seconds),
+            refusals=getattr(app, "refusals", None),
+            visits=Visits(sheet, access.write if access else None, settings.log),
+        )
         granian = _Granian(bridge, listener, settings)
     except (Exception, SystemExit) as error:
         news.send(_reason(error))
         sys.exit(1)
     granian.on_startup(partial(news.send, None))
-    asyncio.run(_run(granian))
+    asyncio.run(_run(granian, access))
 
 
 def _reason(error: BaseException) -> str:
@@ -105,7 +122,7 @@ def _reason(error: BaseException) -> str:
     return f"The app cannot be loaded: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})."
 
 
-async def _run(granian: Server) -> None:
+async def _run(granian: Server, access: Log | None) -> None:
     """Serve until a signal, or until the supervisor is gone; then end the process.
 
     It ends here, not by Python's own clean-up: that would run under Granian's threads, which may abort, and take the
@@ -133,5 +150,7 @@ async def _run(granian: Server) -> None:
     unfinished = asyncio.all_tasks() - {asyncio.current_task()}
     if unfinished:  # of clients who have left; what the app began for them it may end
         await asyncio.wait(unfinished)
+    if access is not None:
+        access.close()
     sys.stdout.flush()
     os._exit(0)

@@ -1,18 +1,21 @@
-"""The contract between the zoo and its plugins: six hooks, of which `build` is enough.
+"""The contract between the zoo and its plugins: six hooks, of which `build` is enough, and one that tells of answers.
 
-Each model answers each hook exactly once. Other plugins may wrap any of them with `@hookimpl(wrapper=True)`.
+Each model answers each hook exactly once. Other plugins may wrap any of them with `@hookimpl(wrapper=True)`, and be
+told of all models' answers.
 A hook may leave out arguments that it does not need; it must not give them defaults, since those never receive a value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from zoo.errors import ZooError
 from zoo.settings import ModelSettings
-from zoo.types import Batch, Data, History, Image, Report, Scores, Trace
+from zoo.types import Batch, Data, History, Image, Prediction, Reading, Report, Scores, Trace
 
 if TYPE_CHECKING:
     import keras
@@ -60,4 +63,13 @@ def load(folder: Path, settings: ModelSettings) -> Any:
     """Read back for prediction what `save` wrote. Default: the LiteRT form, without TensorFlow."""
 
 
-HOOKS = ("build", "train", "preprocess", "predict", "save", "load")
+@hookspec
+def answered(answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
+    """Take notice of what one call was answered, in the order of its pictures; an error stands for one not read.
+
+    Not asked but told, each plugin that has it; what it returns does not matter. It may be called from several threads
+    at once.
+    """
+
+
+HOOKS = ("build", "train", "preprocess", "predict", "save", "load", "answered")

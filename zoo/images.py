@@ -13,6 +13,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,22 @@ _READERS: tuple[tuple[bytes, str, type[ImageFile]], ...] = (
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _filters = threading.Lock()
 _large = threading.Lock()  # one at a time: a picture of 50 megapixels takes up to 400 MB while it is decoded
+
+
+_together: ContextVar[list[float] | None] = ContextVar("together", default=None)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Hold the pictures decoded meanwhile, here and not in other threads, to `max_total_megapixels` for all of them.
+
+    One that would be too many raises `PictureTooLarge` before it is decoded, and does not count.
+    """
+    token = _together.set([0.0])
+    try:
+        yield
+    finally:
+        _together.reset(token)
 
 
 def decode(data: bytes, limits: PictureSettings) -> Image:
@@ -159,6 +176,15 @@ def _check_pixels(size: tuple[int, int], limits: PictureSettings) -> None:
             f"The picture has {width} x {height} = {megapixels:.4g} megapixels; the limit is "
             f"{limits.max_megapixels:g} (pictures.max_megapixels). {_SMALLER}"
         )
+    total = _together.get()
+    if total is not None:
+        if total[0] + megapixels > limits.max_total_megapixels:
+            raise PictureTooLarge(
+                f"The picture has {megapixels:.4g} megapixels, and those before it {total[0]:.4g}; the limit for all "
+                f"pictures of one request is {limits.max_total_megapixels:g} (pictures.max_total_megapixels). "
+                "Send it in another request."
+            )
+        total[0] += megapixels
 
 
 @contextlib.contextmanager

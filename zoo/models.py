@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from zoo.errors import ModelUnavailable, NoInk, PluginError, UnknownCheckpoint, 
 from zoo.plugins import Family, Hooks
 from zoo.runtime import WEIGHTS
 from zoo.settings import ModelEntry, ModelSettings
-from zoo.types import Image, Prediction, Scores, Trace
+from zoo.types import Image, Prediction, Reading, Scores, Trace
 
 KEPT = 2  # versions of a model asked for by ?version= that stay loaded beside the selected one
 
@@ -171,6 +171,11 @@ class Model:
                 f"the network takes {tuple(loaded.card.input_shape)}."
             )
         return answer
+
+    def tell(self, loaded: Loaded, answers: Sequence[Prediction | Reading | ZooError]) -> None:
+        """Tell the plugins that want to hear it what this model has answered. Raises PluginError."""
+        assert self.hooks is not None
+        self.hooks.call("answered", answers=answers, settings=loaded.settings)
 
     def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
         """Probabilities (n, k) for (n, ...), at the card's temperature. Raises PluginError when they are not such."""

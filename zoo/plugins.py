@@ -37,7 +37,8 @@ log = logging.getLogger("zoo.plugins")
 class Family:
     """A plugin that passed: the hooks it implements and the settings it takes.
 
-    An `addon` is no family of models: it only wraps the hooks of others. `warnings` are things worth mending.
+    An `addon` is no family of models: it only wraps the hooks of others, or hears their answers. `warnings` are things
+    worth mending.
     """
 
     name: str
@@ -149,7 +150,8 @@ def _family(name: str, source: str, plugin: Any) -> Family:
         if hook in hooks:
             problems.append(f"{_at(source, function)}: {hook} is there twice. Keep one of the two.")
         problems += _signature(source, hook, function)
-        wrappers = wrappers and bool(options.get("wrapper") or options.get("hookwrapper"))
+        if hook != "answered":  # which is told to all that have it, wrappers or not
+            wrappers = wrappers and bool(options.get("wrapper") or options.get("hookwrapper"))
         hooks[hook] = function
     if not problems and not hooks:
         problems.append(f"{source}: no hook in it. A model needs build(settings), marked with @hookimpl.")
@@ -237,7 +239,7 @@ class Space:
 
 
 class Hooks:
-    """The six hooks of one model: its own, the defaults where it has none, and every wrapper.
+    """The hooks of one model: its own, the defaults where it has none, and every wrapper.
 
     Calling one raises PluginError when the plugin raises anything but a ZooError, or answers None.
     """
@@ -271,8 +273,19 @@ class Hooks:
         return answer
 
 
-def register(families: Mapping[str, Family], addons: Iterable[Family], defaults: Any) -> dict[str, Hooks]:
-    """Register every model under its own name, with its family's hooks, and return each model's Hooks.
+def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
+    """Let an addon that is no file or package wrap all models' hooks; once, whatever name it is called by.
+
+    Raises PluginError when it breaks the contract.
+    """
+    if not manager.has_plugin(f"addon {name}"):
+        manager.register(Space(_family(name, name, plugin).hooks), f"addon {name}")
+
+
+def register(
+    families: Mapping[str, Family], addons: Iterable[Family], defaults: Any
+) -> tuple[pluggy.PluginManager, dict[str, Hooks]]:
+    """Register every model under its own name, with its family's hooks; the manager, and each model's Hooks.
 
     pluggy refuses one module under two names, so each model gets a Space of its own.
     """
@@ -284,6 +297,6 @@ def register(families: Mapping[str, Family], addons: Iterable[Family], defaults:
     spaces = {model: Space(family.hooks) for model, family in families.items()}
     for model, space in spaces.items():
         manager.register(space, model)
-    return {
+    return manager, {
         model: Hooks(model, manager, [space for rival, space in spaces.items() if rival != model]) for model in spaces
     }

@@ -51,6 +51,9 @@ class PictureSettings(Table):
 
     max_mb: float = Field(16, gt=0, le=1024, description="largest picture file, in MB of 1,000,000 bytes")
     max_megapixels: float = Field(50, gt=0, le=1000, description="largest picture, width x height / 1,000,000")
+    max_total_megapixels: float = Field(
+        200, gt=0, le=100_000, description="all pictures of one request together; those beyond are answered with 413"
+    )
 
 
 class ServerSettings(Table):
@@ -59,10 +62,18 @@ class ServerSettings(Table):
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(5000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     workers: int = Field(2, ge=1, le=64, description="worker processes")
+    threads: int = Field(4, ge=1, le=64, description="threads of each worker that answer requests")
+    max_waiting: int = Field(
+        500, ge=0, le=100_000, description="requests of a worker that wait for a thread; more are answered with 503"
+    )
+    wait_seconds: float = Field(
+        10, gt=0, le=3600, description="seconds that a request waits for a thread before it is answered with 503"
+    )
     max_body_mb: float = Field(20, gt=0, le=1024, description="largest request body, in MB; more is answered with 413")
     max_batch: int = Field(256, ge=1, le=10_000, description="most pictures in one request; more are answered with 413")
     body_seconds: float = Field(30, gt=0, le=3600, description="seconds a client has to send its request body")
     drain_seconds: float = Field(10, gt=0, le=600, description="seconds that requests in flight get at shutdown")
+    log: Literal["text", "json", "off"] = Field("text", description="a line on standard output for each request")
 
 
 class Augmentation(Table):

@@ -17,6 +17,7 @@ from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
     NoInk,
+    PictureError,
     PluginError,
     SettingsError,
     TrainingError,
@@ -25,7 +26,7 @@ from zoo.errors import (
     ZooError,
     closest,
 )
-from zoo.models import Model, prediction
+from zoo.models import Loaded, Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
 from zoo.sources import Source, content
@@ -115,8 +116,9 @@ class Zoo:
             )
         ready = {name: model.family for name, model in self.models.items() if model.family is not None}
         addons = [family for family in families.values() if family.addon]
-        for name, hooks in plugins.register(ready, addons, defaults).items():
-            self.models[name].hooks = hooks
+        self._manager, hooks = plugins.register(ready, addons, defaults)
+        for name in hooks:
+            self.models[name].hooks = hooks[name]
         for name, model in self.models.items():
             model.settings = model.settings.named(name, self.network)
             model.networks = self.network
@@ -141,6 +143,13 @@ class Zoo:
                         f'"{model.plugin}". Name one of its own plugin.'
                     )
         return problems
+
+    def join(self, name: str, plugin: Any) -> None:
+        """Let a plugin of the caller's wrap the hooks of all models, as a file of the plugins' folder would.
+
+        A second one of that name is left out. Raises PluginError when it breaks the contract.
+        """
+        plugins.join(self._manager, name, plugin)
 
     @property
     def is_starter(self) -> bool:
@@ -209,7 +218,9 @@ class Zoo:
                 traces.append(trace if reduction == 1 else trace.enlarged(reduction))
         scores = chosen.scores(loaded, np.stack(batch)) if batch else np.empty((0, 0), np.float32)
         fresh = iter(zip(scores, traces, strict=True))
-        return [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
+        told = [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
+        chosen.tell(loaded, told)
+        return told
 
     def read(self, model: str | None, picture: Source, *, version: int | None = None) -> Reading:
         """All the digits that a picture shows, in reading order: a number on paper, drawn digits, lines of them.
@@ -218,6 +229,15 @@ class Zoo:
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
+        try:
+            answer = self._read(chosen, loaded, picture)
+        except PictureError as error:
+            chosen.tell(loaded, [error])
+            raise
+        chosen.tell(loaded, [answer])
+        return answer
+
+    def _read(self, chosen: Model, loaded: Loaded, picture: Source) -> Reading:
         image, reduction = self._decode(picture)
         card = loaded.card
         try:

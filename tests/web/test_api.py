@@ -109,7 +109,10 @@ def test_the_list_of_models(client: FlaskClient, zoo: Zoo) -> None:
 
 def test_health(client: FlaskClient, zoo: Zoo) -> None:
     assert client.get("/livez").json == {"live": True}
-    assert client.get("/readyz").json == {"ready": True, "model": zoo.default_model}
+    told = client.get("/readyz").get_json()
+    assert (told["ready"], told["model"]) == (True, zoo.default_model)
+    assert [model["name"] for model in told["models"]] == list(zoo.models)
+    assert {"name": "cnn", "version": zoo.model("cnn").select()[1], "ready": True, "trouble": None} in told["models"]
 
 
 def test_the_trace_comes_when_asked_for(client: FlaskClient) -> None:

@@ -158,7 +158,11 @@ def test_a_damaged_checkpoint_stops_its_model_only(own_zoo: Path) -> None:
     assert "model.tflite has changed since it was saved" in said(answer)["error"]
     assert send(client, "/predict_linear", saved(drawing())).status_code == 200
     assert client.get("/livez").status_code == 200
-    assert client.get("/readyz").status_code == (503 if zoo.default_model == "cnn" else 200)
+    ready = client.get("/readyz")
+    assert ready.status_code == (503 if zoo.default_model == "cnn" else 200)
+    troubles = {model["name"]: model["trouble"] for model in ready.get_json()["models"]}
+    assert "model.tflite has changed" in troubles.pop("cnn")
+    assert set(troubles.values()) == {None}
     listed = {model["name"]: model for model in client.get("/api/models").get_json()}
     assert listed["cnn"]["available"] is False
     assert "damaged" in listed["cnn"]["problem"]

@@ -38,7 +38,7 @@ class Unimplemented(ZooError):
 def routes(zoo: Zoo) -> Blueprint:
     """`/v2…` of a zoo."""
     v2 = Blueprint("inference_v2", __name__, url_prefix="/v2")
-    statistics = Statistics()
+    statistics = Statistics(zoo)
 
     @v2.errorhandler(ZooError)
     def from_zoo(error: ZooError) -> Answer:

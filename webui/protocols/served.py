@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from webui import inputs
 from webui.inputs import Sent
+from zoo import images
 from zoo.errors import PictureError, UnknownCheckpoint, ZooError
 from zoo.models import Model
 from zoo.types import Prediction
@@ -62,7 +63,9 @@ def answers(zoo: Zoo, model: Model, sent: Sequence[Sent], version: int | None, w
     """
     inputs.check_number(zoo, len(sent))
     good: list[Prediction] = []
-    for place, answer in enumerate(zoo.predict_many(model.name, sent, version=version)):
+    with images.together():
+        found = zoo.predict_many(model.name, sent, version=version)
+    for place, answer in enumerate(found):
         if isinstance(answer, ZooError):
             raise BadPicture(f"{where}[{place}]: {answer}") from answer
         good.append(answer)

@@ -1,0 +1,50 @@
+"""Whether the server is up, and which of its models can answer: what those who restart and route it ask, often."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flask import Blueprint
+
+from webui.errors import HEADERS
+from zoo.errors import UnknownModel
+from zoo.models import Model
+from zoo.zoo import Zoo
+
+FRESH = 1.0  # seconds; to look at what is not loaded means to hash its files, which is done no more often
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/livez` and `/readyz` of a zoo."""
+    health = Blueprint("health", __name__)
+    looked: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def state(model: Model) -> dict[str, Any]:
+        at, told = looked.get(model.name, (-FRESH, {}))
+        if time.monotonic() - at >= FRESH:
+            trouble = model.trouble()
+            card = model.card()
+            version = card.version if card is not None else None
+            told = {"name": model.name, "version": version, "ready": trouble is None, "trouble": trouble}
+            looked[model.name] = time.monotonic(), told
+        return told
+
+    @health.get("/livez")
+    def livez() -> tuple[Any, int, dict[str, str]]:
+        return {"live": True}, 200, HEADERS
+
+    @health.get("/readyz")
+    def readyz() -> tuple[Any, int, dict[str, str]]:
+        """Ready as the default model is; the others are told."""
+        models = [state(model) for model in zoo.models.values()]
+        try:
+            default = zoo.model().name
+        except UnknownModel as error:
+            return {"ready": False, "error": str(error), "models": models}, 503, HEADERS
+        trouble = next(told["trouble"] for told in models if told["name"] == default)
+        if trouble is not None:
+            return {"ready": False, "model": default, "error": trouble, "models": models}, 503, HEADERS
+        return {"ready": True, "model": default, "models": models}, 200, HEADERS
+
+    return health

@@ -1,0 +1,195 @@
+"""What is counted and timed, and `/metrics`, which tells it of all worker processes together, as Prometheus reads it.
+
+Of models a plugin counts, `ModelCounts`, which wraps the hooks of all of them; of HTTP `webui.visits` does. Labels are
+names of the zoo's own, never what a client sent. https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flask import Blueprint, Flask, Response, request
+
+from webui import tally
+from webui.errors import HEADERS, status_of
+from webui.tally import GAUGE, STARTED, Sheet, Tally
+from zoo.errors import PictureError, ZooError
+from zoo.hookspecs import hookimpl
+from zoo.settings import ModelSettings
+from zoo.types import Batch, Prediction, Reading, Scores
+from zoo.zoo import Zoo
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+PICTURES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OTHER = "other"  # the route of what has none, so that made-up addresses make no labels
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A name, what it is, and its labels; the processes' numbers are added, or the largest is taken."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    what: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+    largest: bool = False
+
+
+REQUESTS = Metric("zoo_http_requests_total", "counter", "requests answered", ("route", "method", "status"))
+LATENCY = Metric(
+    "zoo_http_request_seconds",
+    "histogram",
+    "from a request's head to the end of its answer, upload and waiting included",
+    ("route",),
+    SECONDS,
+)
+IN_FLIGHT = Metric("zoo_http_requests_in_flight", "gauge", "requests that are read, wait or are answered just now")
+PREDICTIONS = Metric("zoo_predictions_total", "counter", "pictures answered, and digits read", ("model", "label"))
+REJECTIONS = Metric("zoo_rejections_total", "counter", "pictures and digits rejected", ("model", "reason"))
+UNREADABLE = Metric("zoo_unreadable_pictures_total", "counter", "pictures that could not be read", ("status",))
+BATCHES = Metric("zoo_batch_pictures", "histogram", "pictures that a model was asked at once", ("model",), PICTURES)
+MODEL_TIME = Metric("zoo_predict_seconds", "histogram", "what a model took for a batch", ("model",), SECONDS)
+LOADED = Metric(
+    "zoo_model_loaded", "gauge", "1 for each checkpoint that a worker holds", ("model", "checkpoint"), largest=True
+)
+WORKERS = Metric("zoo_workers", "gauge", "worker processes that serve")
+RESTARTS = Metric("zoo_worker_restarts_total", "counter", "workers that died and were replaced")
+START = Metric(*STARTED, "gauge", "when the server started, in seconds since 1970", largest=True)
+
+METRICS = (
+    REQUESTS,
+    LATENCY,
+    IN_FLIGHT,
+    PREDICTIONS,
+    REJECTIONS,
+    UNREADABLE,
+    BATCHES,
+    MODEL_TIME,
+    LOADED,
+    WORKERS,
+    RESTARTS,
+    START,
+)
+
+answering: ContextVar[str] = ContextVar("answering", default="")
+"""The model that the request of this context has asked."""
+
+
+class ModelCounts:
+    """A plugin around all models: batches, times, answers, and which checkpoints are loaded."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+
+    @hookimpl(wrapper=True)
+    def load(self, folder: Path, settings: ModelSettings) -> Generator[None, Any, Any]:
+        """Tell that a checkpoint is loaded, until what the hook gave is no more."""
+        handle = yield
+        key = (LOADED.name, settings.name, f"{folder.parent.name}/{folder.name}")
+        self._sheet.put(key, 1.0, GAUGE)
+        with suppress(TypeError):  # not everything can be watched
+            weakref.finalize(handle, self._sheet.put, key, 0.0, GAUGE).atexit = False
+        return handle
+
+    @hookimpl(wrapper=True)
+    def predict(self, batch: Batch, settings: ModelSettings) -> Generator[None, Scores, Scores]:
+        """Time one batch."""
+        began = time.perf_counter()
+        scores = yield
+        name = settings.name
+        self._sheet.observe((MODEL_TIME.name, name), SECONDS, time.perf_counter() - began)
+        self._sheet.observe((BATCHES.name, name), PICTURES, len(batch))
+        return scores
+
+    @hookimpl
+    def answered(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
+        """Count what was answered, by label or by the reason for which it was rejected."""
+        name, add = settings.name, self._sheet.add
+        answering.set(name)
+        for answer in answers:
+            if isinstance(answer, Prediction):
+                if answer.reason is None:
+                    add((PREDICTIONS.name, name, answer.label))
+                else:
+                    add((REJECTIONS.name, name, answer.reason))
+            elif isinstance(answer, Reading):
+                if answer.reason is not None:
+                    add((REJECTIONS.name, name, answer.reason))
+                for sign in answer.signs:
+                    add((REJECTIONS.name, name, "unsure") if sign.rejected else (PREDICTIONS.name, name, sign.label))
+            elif isinstance(answer, PictureError):
+                add((UNREADABLE.name, str(status_of(answer))))
+
+
+def watch(app: Flask, zoo: Zoo) -> None:
+    """Count what an app's models answer, tell the server each request's route, and serve `/metrics`."""
+    counted = tally.of(zoo)
+    zoo.join("metrics", ModelCounts(counted.own))
+    app.before_request(note_route)
+    metrics = Blueprint("metrics", __name__)
+
+    @metrics.get("/metrics")
+    def tell() -> Response:
+        return Response(exposition(counted), 200, HEADERS, content_type=TYPE)
+
+    app.register_blueprint(metrics)
+
+
+def note_route() -> None:
+    """Leave the rule that a request has met where the server's log and metrics find it."""
+    rule = request.url_rule
+    if rule is not None:
+        request.environ["zoo.route"] = rule.rule
+
+
+def exposition(counted: Tally) -> str:
+    """All metrics in Prometheus' text format."""
+    names = {metric.name: metric for metric in METRICS}
+    found: dict[str, dict[tuple[str, ...], list[float]]] = {name: {} for name in names}
+    for (name, *labels), numbers in counted.series():
+        if name in names:
+            before = found[name].setdefault(tuple(labels), [0.0] * len(numbers))
+            join = max if names[name].largest else float.__add__
+            found[name][tuple(labels)] = [join(old, new) for old, new in zip(before, numbers, strict=True)]
+    return "\n".join(line for metric in METRICS for line in _lines(metric, found[metric.name])) + "\n"
+
+
+def _lines(metric: Metric, series: dict[tuple[str, ...], list[float]]) -> Iterator[str]:
+    yield f"# HELP {metric.name} {metric.what}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    for values, numbers in sorted(series.items()):
+        if metric is LOADED and not numbers[0]:
+            continue
+        labels = list(zip(metric.labels, values, strict=True))
+        if not metric.bounds:
+            yield f"{metric.name}{_labels(labels)} {_number(numbers[0])}"
+            continue
+        total = 0.0
+        for bound, count in zip((*metric.bounds, float("inf")), numbers[:-1], strict=True):
+            total += count
+            yield f"{metric.name}_bucket{_labels([*labels, ('le', _number(bound))])} {_number(total)}"
+        yield f"{metric.name}_sum{_labels(labels)} {_number(numbers[-1])}"
+        yield f"{metric.name}_count{_labels(labels)} {_number(total)}"
+
+
+def _labels(pairs: list[tuple[str, str]]) -> str:
+    told = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs)
+    return f"{{{','.join(told)}}}" if pairs else ""
+
+
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+def _number(value: float) -> str:
+    if value == float("inf"):
+        return "+Inf"
+    return str(int(value)) if value == int(value) else repr(value)

@@ -1,0 +1,122 @@
+"""Threads that call the app, and the queue before them: how many requests may wait for a turn, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import Context
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+LOOK = 0.2  # seconds; one who waits longer is watched, and gives up the turn by leaving
+
+
+class Crowded(Exception):
+    """There are too many before this request, or they take too long."""
+
+
+class Left(Exception):
+    """The client has left before its turn came."""
+
+
+class Turns:
+    """`threads` threads. `begin` waits in a queue of `max_waiting`, each for `wait_seconds`; `step` waits as it must.
+
+    To be used from one event loop. A queue and futures of our own cost less than an executor's.
+    """
+
+    def __init__(self, threads: int, *, max_waiting: int = 1_000_000, wait_seconds: float = 3600.0) -> None:
+        self._threads = threads
+        self._max_waiting = max_waiting
+        self._wait_seconds = wait_seconds
+        self._busy = 0  # steps that are taken or wait to be
+        self._steps: SimpleQueue[tuple[Context, Callable[[], Any], asyncio.Future[Any], list[None]]] = SimpleQueue()
+        for _ in range(threads):
+            threading.Thread(target=self._take_steps, name="wsgi", daemon=True).start()
+
+    def step(self, context: Context, step: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a step in one of the threads."""
+        return self._put(context, step, [None])
+
+    async def begin(self, context: Context, step: Callable[[], T], left: Callable[[], Awaitable[None]]) -> T:
+        """Run the first step of a request. Raises Crowded, or Left when `left`, which is awaited, returns before."""
+        waiting = self._busy - self._threads
+        if waiting >= self._max_waiting:
+            raise Crowded(
+                f"{self._busy} requests are being answered or wait for it; {self._max_waiting} may wait "
+                "(server.max_waiting). Try again shortly."
+            )
+        turn = [None]  # whoever pops it first decides: a thread, or the wait's end
+        future = self._put(context, step, turn)
+        if waiting < 0:
+            return await future
+        watches: list[asyncio.Task[None]] = []
+
+        def look() -> None:
+            watches.append(asyncio.ensure_future(self._watch(turn, future, left)))
+
+        clock = asyncio.get_running_loop().call_later(min(LOOK, self._wait_seconds), look)
+        try:
+            return await future
+        finally:
+            clock.cancel()
+            for watch in watches:
+                watch.cancel()
+
+    async def _watch(self, turn: list[None], future: asyncio.Future[Any], left: Callable[[], Awaitable[None]]) -> None:
+        """End a wait that has become long, when the client leaves or the time is over."""
+        error: Exception = Left()
+        try:
+            async with asyncio.timeout(max(0.0, self._wait_seconds - LOOK)):
+                await left()
+        except TimeoutError:
+            error = Crowded(
+                f"No thread was free to answer in {self._wait_seconds:g} s, the limit (server.wait_seconds). "
+                "Try again shortly."
+            )
+        if _taken(turn):
+            self._busy -= 1
+            _unless_done(future, future.set_exception, error)
+
+    def _put(self, context: Context, step: Callable[[], T], turn: list[None]) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._busy += 1
+        self._steps.put((context, step, future, turn))
+        return future
+
+    def _take_steps(self) -> None:
+        while True:
+            context, step, future, turn = self._steps.get()
+            if not _taken(turn):
+                continue
+            settle: Callable[[Any], None] = future.set_result
+            try:
+                result = context.run(step)
+            except BaseException as error:
+                settle, result = future.set_exception, error
+                if isinstance(error, StopIteration) or not isinstance(error, Exception):  # not for the event loop
+                    result = RuntimeError(f"the app raised {error!r}")
+            with suppress(RuntimeError):  # the loop is closed: the server stopped while the client was gone
+                future.get_loop().call_soon_threadsafe(self._settle, future, settle, result)
+            del context, step, future, turn, settle, result
+
+    def _settle(self, future: asyncio.Future[Any], settle: Callable[[Any], None], result: Any) -> None:
+        self._busy -= 1
+        _unless_done(future, settle, result)
+
+
+def _taken(turn: list[None]) -> bool:
+    try:
+        turn.pop()
+    except IndexError:
+        return False
+    return True
+
+
+def _unless_done(future: asyncio.Future[Any], settle: Callable[[Any], None], result: Any) -> None:
+    if not future.done():
+        settle(result)
