@@ -99,7 +99,8 @@ def seeds(root: Path) -> str:
 
     rows = ["| model | versions | each | mean | deviation |", "|---|---|---|---|---|"]
     for name in zoo.models:
-        if zoo.model(name).select()[0] != name or len(zoo.catalogue.versions(name)) < 2:
+        card = zoo.model(name).card()
+        if card is None or card.model != name or len(zoo.catalogue.versions(name)) < 2:
             continue
         found = over_seeds(zoo, name, lambda version, name=name: told(name, version))  # type: ignore[misc]
         if found.deviation is not None:
