@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from webui import inputs
+from webui.access import NOTHING, needs
 from webui.errors import HEADERS, BadRequest, message, status_of
 from zoo import listings
 from zoo.errors import UnknownModel, ZooError
@@ -105,10 +106,12 @@ def routes(zoo: Zoo) -> Blueprint:
         return listings.model(zoo, name), 200, HEADERS
 
     @api.get("/livez")
+    @needs(NOTHING)
     def livez() -> Answer:
         return {"live": True}, 200, HEADERS
 
     @api.get("/readyz")
+    @needs(NOTHING)
     def readyz() -> Answer:
         try:
             model = zoo.model()

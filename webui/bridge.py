@@ -21,6 +21,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
+from webui.headers import DATA
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
@@ -252,7 +254,7 @@ class _Call:
         return self._written.append
 
 
-_JSON = [(b"content-type", b"application/json")]
+_JSON = [(b"content-type", b"application/json"), *((name.lower().encode(), value.encode()) for name, value in DATA)]
 
 _BASE: WSGIEnvironment = {
     "SCRIPT_NAME": "",

@@ -1,0 +1,45 @@
+"""The headers that every answer carries, whatever gave it: what a browser may do with it, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+POLICY = "Content-Security-Policy"
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "connect-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""What a page, or a script of it, may load. An answer that brings a policy of its own keeps that."""
+
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+"""JSON needs nothing."""
+
+COMMON = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(self), geolocation=(), microphone=()"),
+]
+PAGE = [(POLICY, PAGE_POLICY), *COMMON]
+DATA = [(POLICY, DATA_POLICY), *COMMON]
+JSON = ("Content-Type", "application/json")
+
+
+def strict(app: WSGIApplication) -> WSGIApplication:
+    """The same app, each of whose answers has those of the headers that it does not set itself."""
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+            missing = DATA if JSON in headers else PAGE
+            own = {name for name, _ in headers}
+            headers = headers + [header for header in missing if header[0] not in own]
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        return app(environ, start)
+
+    return wrapped
