@@ -151,9 +151,9 @@ class Gate:
     def sign_in(self, key: str) -> bool:
         """Whether the key is known; if so, the browser is signed in from now on, by what ends with the key."""
         name = keys.recognised(key, self._hashes)
-        session.clear()
         if name is None:
             return False
+        session.clear()
         session["ticket"] = next(ticket for ticket, owner in self._tickets.items() if owner == name)
         return True
 

@@ -250,7 +250,7 @@ class _Call:
         if exc_info is None and self.status:
             raise RuntimeError("start_response was called twice")
         self.status = int(status[:3])
-        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.headers = [_encoded(header) for header in headers]
         return self._written.append
 
 
@@ -298,6 +298,12 @@ def _variable(header: bytes) -> str | None:
         return None
     name = header.decode("latin-1").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+
+
+@lru_cache(maxsize=256)
+def _encoded(header: tuple[str, str]) -> tuple[bytes, bytes]:
+    """A header as it is sent; most are the same in every answer."""
+    return header[0].lower().encode("latin-1"), header[1].encode("latin-1")
 
 
 def _json(message: str) -> bytes:

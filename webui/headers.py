@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,11 +36,16 @@ def strict(app: WSGIApplication) -> WSGIApplication:
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-            missing = DATA if JSON in headers else PAGE
-            own = {name for name, _ in headers}
-            headers = headers + [header for header in missing if header[0] not in own]
+            headers = headers + _missing(tuple([name for name, _ in headers]), JSON in headers)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         return app(environ, start)
 
     return wrapped
+
+
+@lru_cache(maxsize=256)
+def _missing(own: tuple[str, ...], data: bool) -> list[tuple[str, str]]:
+    """The headers that an answer lacks which has those of these names."""
+    has = {name.lower() for name in own}
+    return [header for header in (DATA if data else PAGE) if header[0].lower() not in has]
