@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import requests
 from guarding import BOSS, KEYS, PAGE, PHONE, picture, serving_with, signed_in, token, zoo_with
 from itsdangerous import URLSafeSerializer
 from serving import Served
+from tritonclient import http
+from tritonclient.utils import InferenceServerException
 
 from webui import create_app
 from webui.access import ADMIN, NOTHING, PREDICT, local, needed
@@ -81,6 +84,14 @@ def test_a_wrong_key_is_401(served: Served, channel, key: str) -> None:
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="zoo", error="invalid_token"'
         assert "not known here" in answer.json()["error"]
+
+
+def test_tritons_own_client_sends_a_key(served: Served) -> None:
+    with closing(http.InferenceServerClient(served.url.removeprefix("http://"))) as client:
+        with pytest.raises(InferenceServerException, match="This server asks for a key"):
+            client.get_model_metadata("cnn")
+        assert client.is_server_ready()
+        assert client.get_model_metadata("cnn", headers=bearer(PHONE))["name"] == "cnn"
 
 
 def test_another_kind_of_authorization_is_no_key(served: Served) -> None:

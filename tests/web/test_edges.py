@@ -230,6 +230,18 @@ def test_the_proxys_words_make_the_addresses(placed: Served) -> None:
         assert {"Secure", "HttpOnly", "Path=/zoo", "SameSite=Lax"} <= set(cookie.split("; "))
 
 
+@pytest.mark.parametrize(
+    ("page", "status"), [("https://digits.example/zoo/login", 303), ("https://evil.example/", 403)]
+)
+def test_over_https_a_form_comes_from_a_page_of_this_site(placed: Served, page: str, status: int) -> None:
+    headers = PAGE | {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "digits.example", "Referer": page}
+    door = requests.get(f"{placed.url}/zoo/login", headers=headers, timeout=30)
+    headers["Cookie"] = door.headers["Set-Cookie"].partition(";")[0]
+    form = {"key": PHONE, "csrf_token": token(door.text)}
+    answer = requests.post(f"{placed.url}/zoo/login", data=form, headers=headers, allow_redirects=False, timeout=30)
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("name", ["Proto", "Host", "Prefix"])
 def test_without_a_proxy_nobodys_word_is_taken(client, name: str) -> None:
     page = client.get("/", headers={f"X-Forwarded-{name}": "evil"})
