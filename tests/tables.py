@@ -165,6 +165,23 @@ def metrics(root: Path) -> str:
     return "\n".join(rows)
 
 
+def scopes(root: Path) -> str:
+    """What the routes ask of a key."""
+    from webui import create_app
+    from webui.access import ADMIN, NOTHING, needed
+    from zoo import Zoo, keys
+
+    app = create_app(Zoo.open(root, environ={"ZOO_SERVER__KEYS__ANY__HASH": keys.hashed("any")}))
+
+    def having(scope: str) -> str:
+        found = {rule.rule for rule in app.url_map.iter_rules() if needed(app, rule.endpoint) == scope}
+        return ", ".join(f"`{rule}`" for rule in sorted(found))
+
+    rows = ["| scope | routes |", "|---|---|"]
+    rows += [f"| none | {having(NOTHING)} |", "| `predict` | all others, and addresses that do not exist |"]
+    return "\n".join([*rows, f"| `admin` | all, and {having(ADMIN)} |"])
+
+
 TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("README.md", "models"): models,
     ("docs/plugins.md", "settings"): settings,
@@ -175,6 +192,7 @@ TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("docs/accuracy.md", "accuracy"): accuracy,
     ("docs/accuracy.md", "seeds"): seeds,
     ("docs/accuracy.md", "hardships"): hardships,
+    ("docs/serving.md", "scopes"): scopes,
 }
 
 

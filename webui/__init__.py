@@ -9,6 +9,7 @@ decodes, normalises or scores. It imports `zoo`, never the other way round.
 
 from __future__ import annotations
 
+import secrets
 from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
-from webui import api, errors, health, metrics, pages
+from webui import access, api, cors, errors, headers, health, metrics, mounting, pages
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
+from zoo.settings import ServerSettings
 from zoo.zoo import Zoo
 
 if TYPE_CHECKING:
@@ -40,10 +42,11 @@ class Front(Flask):
     refusals: WSGIApplication
 
 
-def create_app(zoo: Zoo | None = None) -> Front:
+def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     """The app that serves a zoo; None opens the working folder's. Raises SettingsError when its settings are wrong.
 
-    Models are loaded when they are first asked; `zoo.warm()` beforehand loads them all.
+    Models are loaded when they are first asked; `zoo.warm()` beforehand loads them all. `secret` signs the cookies of
+    those who sign in with a key, where `server.secret` does not; without either it is new, and this app's alone.
     """
     zoo = Zoo.open() if zoo is None else zoo
     app = Front(__name__)
@@ -57,5 +60,30 @@ def create_app(zoo: Zoo | None = None) -> Front:
         app.register_blueprint(part.routes(zoo))
     app.register_blueprint(pages.routes(zoo))
     metrics.watch(app, zoo)
-    app.refusals = errors.handle(app, zoo, pages.page)
+    refusals = errors.handle(app, zoo, pages.page)
+    _guard(app, zoo.settings.server, secret)
+    app.wsgi_app, app.refusals = (  # type: ignore[method-assign, assignment]
+        _around(inner, refusals, zoo.settings.server) for inner in (app.wsgi_app, refusals)
+    )
     return app
+
+
+def _guard(app: Flask, settings: ServerSettings, secret: str | None) -> None:
+    """What is asked of a request before its view: first not to come too often, then a key."""
+    if settings.rate:
+        from webui.rate import limit
+
+        limit(app, settings.rate)
+    if not settings.keys:
+        access.without_keys(app)
+        return
+    from webui import signing
+
+    gate = access.Gate(app, settings.keys, settings.secret or secret or secrets.token_hex(32))
+    app.register_blueprint(signing.routes(gate))
+
+
+def _around(inner: WSGIApplication, lost: WSGIApplication, settings: ServerSettings) -> WSGIApplication:
+    """What surrounds all answers, those to requests that the server refuses too."""
+    placed = mounting.mounted(inner, settings.proxies, settings.prefix, lost)
+    return headers.strict(cors.shared(placed, settings.cors_origins))

@@ -19,6 +19,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from webui.headers import DATA
 from webui.metrics import answering
 from webui.turns import Crowded, Left, Turns
 from webui.visits import Visit, Visits, asked_as
@@ -254,11 +255,11 @@ class _Call:
         if exc_info is None and self.status:
             raise RuntimeError("start_response was called twice")
         self.status = int(status[:3])
-        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.headers = [_encoded(header) for header in headers]
         return self._written.append
 
 
-_JSON = [(b"content-type", b"application/json")]
+_JSON = [(b"content-type", b"application/json"), *((name.lower().encode(), value.encode()) for name, value in DATA)]
 
 _BASE: WSGIEnvironment = {
     "SCRIPT_NAME": "",
@@ -302,6 +303,12 @@ def _variable(header: bytes) -> str | None:
         return None
     name = header.decode("latin-1").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+
+
+@lru_cache(maxsize=256)
+def _encoded(header: tuple[str, str]) -> tuple[bytes, bytes]:
+    """A header as it is sent; most are the same in every answer."""
+    return header[0].lower().encode("latin-1"), header[1].encode("latin-1")
 
 
 def _json(message: str) -> bytes:

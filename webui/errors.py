@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, jsonify, request
-from flask_babel import format_decimal, gettext
+from flask_babel import format_decimal, gettext, ngettext
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from zoo.errors import (
@@ -57,8 +57,48 @@ class Refused(ZooError):
         self.status = status
 
 
+class Barred(ZooError):
+    """A request that is not let in; its answer has `headers` besides."""
+
+    def __init__(self, message: str, headers: dict[str, str]) -> None:
+        super().__init__(message)
+        self.headers = headers
+
+
+class NoKey(Barred):
+    """A request without a key, or with one that is not known: `reason` then is "invalid_token" (RFC 6750)."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        error = f', error="{reason}"' if reason else ""
+        super().__init__(message, {"WWW-Authenticate": f'Bearer realm="zoo"{error}'})
+
+
+class Forbidden(Barred):
+    """A request whose key lacks the scope."""
+
+    def __init__(self, message: str, scope: str) -> None:
+        challenge = f'Bearer realm="zoo", error="insufficient_scope", scope="{scope}"'
+        super().__init__(message, {"WWW-Authenticate": challenge})
+
+
+class Forged(ZooError):
+    """A request with the page's cookie that the page did not send."""
+
+
+class TooOften(Barred):
+    """One request too many of a client, who may ask again after so many `seconds`."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message, {"Retry-After": str(seconds)})
+        self.seconds = seconds
+
+
 STATUS: dict[type[ZooError], int] = {
     BadRequest: 400,
+    NoKey: 401,
+    Forbidden: 403,
+    Forged: 403,
+    TooOften: 429,
     PictureBroken: 400,
     UnknownModel: 404,
     UnknownCheckpoint: 404,
@@ -89,6 +129,11 @@ def status_of(error: ZooError | HTTPException) -> int:
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
 
 
+def headers_of(error: ZooError) -> dict[str, str]:
+    """What the answer to a program carries besides the message."""
+    return HEADERS | error.headers if isinstance(error, Barred) else HEADERS
+
+
 def wants_page() -> bool:
     """Whether the client's Accept names text/html; `*/*` does not. Protocols know no pages."""
     if protocol(request.path) is not None:
@@ -115,10 +160,12 @@ def message(error: ZooError | HTTPException) -> str:
             )
         return "The form is too large or has too many fields. Send each picture in a part named file, and nothing else."
     if error.code == 404:
+        root = request.script_root
         rules = {rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint != "static"}
         routes = sorted(rule for rule in rules if protocol(rule) == protocol(request.path))
         near = closest(request.path, routes)
-        return f"There is nothing at {request.path}.{near} The routes are: {', '.join(routes)}."
+        under = f" They begin at {root}." if root else ""
+        return f"There is nothing at {root}{request.path}.{near} The routes are: {', '.join(routes)}.{under}"
     if error.code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return f"{request.path} does not take {request.method}. It takes: {allowed}."
@@ -145,6 +192,18 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
             gettext("This picture cannot be read"),
             gettext("It is empty, cut short or damaged. Save it again, or choose another."),
         )
+    if isinstance(error, TooOften):
+        return gettext("Too many requests"), ngettext(
+            "Please wait %(num)s second, then try again.", "Please wait %(num)s seconds, then try again.", error.seconds
+        )
+    if isinstance(error, NoKey):
+        return gettext("A key, please"), ""
+    if isinstance(error, Forbidden):
+        return gettext("Your key does not allow this"), gettext(
+            "Sign in with another, or ask whoever runs this zoo for one."
+        )
+    if isinstance(error, Forged):
+        return gettext("This page is out of date"), gettext("Go back to the front page and try again.")
     if isinstance(error, TooMany | WrongType):
         return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
     if isinstance(error, UnknownModel):
@@ -193,11 +252,14 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
     def answer(error: ZooError | HTTPException) -> Response:
         status = status_of(error)
         if wants_page():
-            response = page("error.html", status, notice=explain(error, zoo))
+            template = "login.html" if isinstance(error, NoKey) else "error.html"
+            response = page(template, status, notice=explain(error, zoo))
         else:
             response = jsonify(error=message(error))
             response.status_code = status
             response.headers.extend(HEADERS)
+        if isinstance(error, Barred):
+            response.headers.extend(error.headers)
         if isinstance(error, HTTPException):
             methods = getattr(error, "valid_methods", None)
             if methods:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from webui.access import NOTHING, needs
 from webui.errors import HEADERS
 from zoo.errors import UnknownModel
 from zoo.models import Model
@@ -31,10 +32,12 @@ def routes(zoo: Zoo) -> Blueprint:
         return told
 
     @health.get("/livez")
+    @needs(NOTHING)
     def livez() -> tuple[Any, int, dict[str, str]]:
         return {"live": True}, 200, HEADERS
 
     @health.get("/readyz")
+    @needs(NOTHING)
     def readyz() -> tuple[Any, int, dict[str, str]]:
         """Ready as the default model is; the others are told."""
         models = [state(model) for model in zoo.models.values()]

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from flask import Blueprint, Flask, Response, request
 
 from webui import tally
+from webui.access import ADMIN, needs
 from webui.errors import HEADERS, status_of
 from webui.tally import GAUGE, STARTED, Sheet, Tally
 from zoo.errors import PictureError, ZooError
@@ -138,6 +139,7 @@ def watch(app: Flask, zoo: Zoo) -> None:
     metrics = Blueprint("metrics", __name__)
 
     @metrics.get("/metrics")
+    @needs(ADMIN)
     def tell() -> Response:
         return Response(exposition(counted), 200, HEADERS, content_type=TYPE)
 

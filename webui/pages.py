@@ -22,11 +22,6 @@ LANGUAGES = {"en": "English", "pt-BR": "Português"}
 REMEMBERED = 365 * 24 * 3600  # seconds that a choice of language lasts
 ACCEPT = "image/png,image/jpeg,image/gif,image/webp,image/bmp"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
     "Vary": "Accept-Language, Cookie",
 }
@@ -80,7 +75,8 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     response = make_response(html, status, HEADERS)
     asked = asked_language()
     if asked:
-        response.set_cookie("lang", asked, max_age=REMEMBERED, httponly=True, samesite="Lax", secure=request.is_secure)
+        path, secure = request.script_root or "/", request.is_secure
+        response.set_cookie("lang", asked, REMEMBERED, path=path, httponly=True, samesite="Lax", secure=secure)
     return response
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import ipaddress
 import logging
 import multiprocessing
+import secrets
 import signal
 import socket
 import sys
@@ -50,31 +52,35 @@ def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
     """Serve a zoo's page and API as `zoo.settings.server` says, with every model loaded before its first request.
 
     Forked workers have this very zoo; where they are spawned instead, each opens its folder anew. Otherwise as `serve`.
+    Raises ZooError too when other machines could ask and no key would be asked of them.
     """
+    _refuse_strangers(zoo.settings.server)
     with quiet():
         for name in SHARED:
             importlib.import_module(name)
-    loader = partial(_app, zoo) if _context().get_start_method() == "fork" else partial(_app_of, str(zoo.root))
+    forks = _context().get_start_method() == "fork"
+    secret = secrets.token_hex(32)  # the same for all workers
+    loader = partial(_app, zoo, secret) if forks else partial(_app_of, str(zoo.root), secret)
     serve(loader, zoo.settings.server, announce)
 
 
-def _app(zoo: Zoo) -> WSGIApplication:
+def _app(zoo: Zoo, secret: str) -> WSGIApplication:
     from webui import create_app
 
     logger = logging.getLogger("zoo")
     level = logger.level
     if multiprocessing.current_process().name != FIRST:  # the others would warn of the same models once more
         logger.setLevel(logging.ERROR)
-    app = create_app(zoo)
+    app = create_app(zoo, secret)
     zoo.warm()
     logger.setLevel(level)
     return app
 
 
-def _app_of(folder: str) -> WSGIApplication:
+def _app_of(folder: str, secret: str) -> WSGIApplication:
     from zoo.zoo import Zoo
 
-    return _app(Zoo.open(folder))
+    return _app(Zoo.open(folder), secret)
 
 
 def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, announce: Callable[[str], None]) -> None:
@@ -93,6 +99,21 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
     finally:
         gc.unfreeze()
         listener.close()
+
+
+def _refuse_strangers(settings: ServerSettings) -> None:
+    """Raises ZooError when the address is not of this machine alone and everybody there could ask."""
+    if settings.keys or settings.allow_anonymous:
+        return
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
+    except OSError:
+        return  # told when it is listened on
+    if not ipaddress.ip_address(str(found).partition("%")[0]).is_loopback:
+        raise ZooError(
+            f"{settings.host} can be reached from other machines, and anybody there could ask. Let in who has a key, "
+            "with what `zoo key new` prints, or everybody, with server.allow_anonymous = true in settings.toml."
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -239,7 +260,7 @@ class _Supervisor:
             self._count_workers()
             if not self._announced:
                 self._announced = True
-                announce(_url(self._listener))
+                announce(_url(self._listener) + (f"{self._settings.prefix}/" if self._settings.prefix else ""))
         elif self._announced:
             log.error("A new worker cannot load the app. %s", trouble)
         else:

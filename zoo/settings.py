@@ -11,15 +11,21 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
 from zoo.errors import ModelUnavailable, SettingsError, closest
+from zoo.keys import HASH
 
 FILE = "settings.toml"
 PREFIX = "ZOO_"
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+KEY_NAME = r"^[a-z][a-z0-9_-]{0,63}$"  # small letters, so that a variable can name it
+RATE = re.compile(r"[1-9]\d{0,8} ?(per|/) ?([1-9]\d{0,5} )?(second|minute|hour|day)s?")
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
+PATH_PREFIX = r"^((/[A-Za-z0-9._~-]+)+)?$"
+HIDDEN = {("server", "secret")}  # never shown, not even in a mistake
 
 
 class Table(BaseModel):
@@ -56,8 +62,17 @@ class PictureSettings(Table):
     )
 
 
+class KeySettings(Table):
+    """A key that lets someone in: a line that `zoo key new` prints. The key itself is kept nowhere."""
+
+    hash: str = Field(pattern=HASH, description="the key's SHA-256, as zoo key new prints it")
+    scopes: list[Literal["predict", "admin"]] = Field(
+        ["predict"], min_length=1, description="predict: use the models; admin: that, and see and change the server"
+    )
+
+
 class ServerSettings(Table):
-    """How `zoo serve` listens."""
+    """How `zoo serve` listens, and to whom."""
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(5000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
@@ -74,6 +89,46 @@ class ServerSettings(Table):
     body_seconds: float = Field(30, gt=0, le=3600, description="seconds a client has to send its request body")
     drain_seconds: float = Field(10, gt=0, le=600, description="seconds that requests in flight get at shutdown")
     log: Literal["text", "json", "off"] = Field("text", description="a line on standard output for each request")
+    allow_anonymous: bool = Field(False, description="listen beyond this machine even without keys")
+    secret: str = Field(
+        "", repr=False, description="what signs the page's cookies, 32 characters or more; empty: new at each start"
+    )
+    rate: str = Field("", description='requests that a client may make of a worker, as "100 per minute"; empty: any')
+    proxies: int = Field(0, ge=0, le=16, description="proxies in front whose X-Forwarded headers are believed")
+    prefix: str = Field("", pattern=PATH_PREFIX, description='path under which the zoo is, as "/zoo"; empty: the root')
+    keys: dict[Annotated[str, Field(pattern=KEY_NAME)], KeySettings] = Field(
+        {}, description="who may ask, one line a key; none: everybody may"
+    )
+    cors_origins: list[str] = Field(
+        [], description='origins of other sites whose pages may ask, as "https://example.org"; "*": any, without keys'
+    )
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, secret: str) -> str:
+        if secret and len(secret) < 32:
+            raise ValueError(f"it has {len(secret)} characters and should have 32 or more, drawn at random")
+        return secret
+
+    @field_validator("rate")
+    @classmethod
+    def _a_rate(cls, rate: str) -> str:
+        if rate and not RATE.fullmatch(rate):
+            raise ValueError('it should be a number per second, minute, hour or day, such as "100 per minute"')
+        return rate
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, origins: list[str], info: ValidationInfo) -> list[str]:
+        for origin in origins:
+            if origin == "*":
+                if info.data.get("keys"):
+                    raise ValueError('"*" is for a server without keys; list the origins, as "https://example.org"')
+            elif not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f'"{origin}" is no origin: it should be scheme, host and port alone, as "https://example.org"'
+                )
+        return origins
 
 
 class Augmentation(Table):
@@ -215,6 +270,8 @@ class Sources:
 
     def point(self, key: Key, value: Any) -> str:
         """`settings.toml: [models.cnn] epoch = 5`, or the variable or flag that said it."""
+        if key in HIDDEN:
+            value = "…"
         for other, name in self.others.items():
             if other == key:
                 return f"{name} = {_show(value)}"
@@ -325,6 +382,7 @@ def _line(kind: type[BaseModel], mistake: dict[str, Any], sources: Sources, tabl
 def _kind_at(kind: type[BaseModel], path: Key) -> type[BaseModel]:
     for part in path:
         inner = kind.model_fields[part].annotation if part in kind.model_fields else None
+        inner = next(reversed(get_args(inner)), inner)  # of a table of tables, what each is
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             kind = inner
     return kind

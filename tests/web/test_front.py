@@ -93,7 +93,7 @@ def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(client: FlaskClie
         client.get("/nowhere", headers=HTML),
     ):
         policy = page.headers["Content-Security-Policy"]
-        assert "default-src 'self'" in policy
+        assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
         assert page.headers["X-Content-Type-Options"] == "nosniff"

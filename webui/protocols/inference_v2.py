@@ -16,8 +16,9 @@ from flask import Blueprint, Response, make_response, request
 from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
+from webui.access import ADMIN, NOTHING, needs
 from webui.api import Answer
-from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import Statistics
@@ -44,7 +45,7 @@ def routes(zoo: Zoo) -> Blueprint:
     def from_zoo(error: ZooError) -> Answer:
         special = {Unimplemented: 501, PictureError: 400}
         status = next((code for kind, code in special.items() if isinstance(error, kind)), status_of(error))
-        return {"error": str(error) if status != 500 else message(error)}, status, HEADERS
+        return {"error": str(error) if status != 500 else message(error)}, status, headers_of(error)
 
     @v2.errorhandler(HTTPException)
     def from_http(error: HTTPException) -> Answer:
@@ -67,10 +68,12 @@ def routes(zoo: Zoo) -> Blueprint:
         return {"name": "zoo", "version": release, "extensions": EXTENSIONS}, 200, HEADERS
 
     @v2.get("/health/live")
+    @needs(NOTHING)
     def live() -> Answer:
         return {"live": True}, 200, HEADERS
 
     @v2.get("/health/ready")
+    @needs(NOTHING)
     def ready() -> Answer:
         try:
             problem = zoo.model().trouble()
@@ -137,11 +140,13 @@ def routes(zoo: Zoo) -> Blueprint:
         return {"name": name, "ready": True}, 200, HEADERS
 
     @v2.get("/models/stats")
+    @needs(ADMIN)
     def all_statistics() -> Answer:
         return {"model_stats": [one for model in zoo.models.values() for one in counts(model)]}, 200, HEADERS
 
     @v2.get("/models/<name>/stats")
     @v2.get("/models/<name>/versions/<version>/stats")
+    @needs(ADMIN)
     def model_statistics(name: str, version: str | None = None) -> Answer:
         model, _ = model_of(name, version)
         one = [statistics.of(name, str(int(version)))] if version is not None else None
@@ -163,6 +168,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @v2.post("/repository/models/<name>/load")
     @v2.post("/repository/models/<name>/unload")
+    @needs(ADMIN)
     def load(name: str) -> Answer:
         zoo.model(name)
         raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
 from webui.api import Answer, best
-from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
 from webui.inputs import Sent
 from webui.protocols import served
 from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
@@ -37,7 +37,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @tfs.errorhandler(ZooError)
     def from_zoo(error: ZooError) -> Answer:
         status = 404 if isinstance(error, NotServed) else 400 if isinstance(error, PictureError) else status_of(error)
-        return {"error": str(error) if status != 500 else message(error)}, status, HEADERS
+        return {"error": str(error) if status != 500 else message(error)}, status, headers_of(error)
 
     @tfs.errorhandler(HTTPException)
     def from_http(error: HTTPException) -> Answer:
@@ -98,8 +98,9 @@ def routes(zoo: Zoo) -> Blueprint:
 
 def _malformed() -> BadRequest:
     return BadRequest(
-        f"Malformed request: {request.method} {request.path}. There are GET /v1/models/NAME and NAME/metadata, "
-        "and POST /v1/models/NAME:predict or :classify, each also as NAME/versions/1 and NAME/labels/stable."
+        f"Malformed request: {request.method} {request.script_root}{request.path}. There are GET /v1/models/NAME and "
+        "NAME/metadata, and POST /v1/models/NAME:predict or :classify, each also as NAME/versions/1 and "
+        "NAME/labels/stable."
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli import evaluate, look, train, use
+from zoo.cli import evaluate, key, look, train, use
 from zoo.cli.common import Commands
 
 
@@ -49,5 +49,6 @@ for command in (
     train.calibrate,
     evaluate.evaluate,
     use.init,
+    key.key,
 ):
     main.add_command(command)

@@ -1,0 +1,52 @@
+"""Pages of other sites may ask, if their origins are listed: the answers to their browsers' questions.
+
+An exact comparison is all there is to it, and it has to come before keys, since a preflight carries none; so it is a
+few lines here rather than an extension that matches patterns. Cookies are never let in from elsewhere; keys in headers
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PREFLIGHT = [
+    ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"),
+    (
+        "Access-Control-Allow-Headers",
+        "Accept, Accept-Language, Authorization, Content-Type, Inference-Header-Content-Length, Traceparent, "
+        "X-API-Key, X-Request-ID",
+    ),
+    ("Access-Control-Max-Age", "600"),
+    ("Content-Length", "0"),
+]
+EXPOSED = ("Access-Control-Expose-Headers", "Allow, Inference-Header-Content-Length, Retry-After, X-Request-ID")
+
+
+def shared(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
+    """The same app for the pages of these origins too; "*" stands for any. Without origins, the app itself."""
+    if not origins:
+        return app
+    everyone = "*" in origins
+    listed = frozenset(origins)
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        origin = environ.get("HTTP_ORIGIN", "")
+        told = [] if everyone else [("Vary", "Origin")]
+        if origin and (everyone or origin in listed):
+            told.append(("Access-Control-Allow-Origin", "*" if everyone else origin))
+            if environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+                start_response("204 No Content", told + PREFLIGHT)
+                return []
+            told.append(EXPOSED)
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+            headers = headers + told
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        return app(environ, start)
+
+    return wrapped

@@ -1,0 +1,55 @@
+"""Where the zoo stands, seen from outside: behind proxies that tell so, and under a path of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PATHS = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+HOSTS = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplication) -> WSGIApplication:
+    """The same app behind so many proxies and under a path such as "/zoo"; `lost` answers for all other paths.
+
+    `lost` finds its status and message in `environ["zoo.refusal"]`. With a prefix, no proxy is asked for another.
+    """
+    if prefix:
+        app = _under(prefix, app, lost)
+    if proxies:
+        app = _checked(ProxyFix(app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=0 if prefix else proxies))
+    return app
+
+
+def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIApplication:
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        environ["SCRIPT_NAME"] = prefix
+        if path == prefix or path.startswith(f"{prefix}/"):
+            environ["PATH_INFO"] = path[len(prefix) :] or "/"
+        elif "zoo.refusal" not in environ:
+            environ["zoo.refusal"] = (404, f"There is nothing at {path}. The zoo is at {prefix}/ (server.prefix).")
+            return lost(environ, start_response)
+        return app(environ, start_response)
+
+    return wrapped
+
+
+def _checked(app: WSGIApplication) -> WSGIApplication:
+    """Drops forwarded values that no proxy would send, rather than to build addresses from them."""
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        for name, form in (("HTTP_X_FORWARDED_PREFIX", PATHS), ("HTTP_X_FORWARDED_HOST", HOSTS)):
+            if any(not form.fullmatch(one.strip()) for one in environ.get(name, "").split(",") if one.strip()):
+                del environ[name]
+        if environ.get("HTTP_X_FORWARDED_PREFIX", "").endswith("/"):
+            environ["HTTP_X_FORWARDED_PREFIX"] = environ["HTTP_X_FORWARDED_PREFIX"].rstrip("/")
+        return app(environ, start_response)
+
+    return wrapped

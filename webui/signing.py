@@ -1,0 +1,53 @@
+"""Signing in and out on the page: a key is asked for once, and a cookie stands for it afterwards."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, request, session, url_for
+from flask_babel import gettext
+
+from webui.access import NOTHING, Gate, back, needs
+from webui.errors import NoKey, Notice, wants_page
+from webui.pages import page
+from webui.rate import Rate
+
+ATTEMPTS = "10 per minute"  # that fail, of one client
+
+
+def routes(gate: Gate) -> Blueprint:
+    """`/login` and `/logout`."""
+    signing = Blueprint("signing", __name__)
+    failures = Rate(ATTEMPTS, "wrong keys")
+
+    @signing.get("/login")
+    @needs(NOTHING)
+    def form() -> Response:
+        return page("login.html")
+
+    @signing.post("/login")
+    @needs(NOTHING)
+    def sign_in() -> Response:
+        failures.check(request.remote_addr)
+        gate.check_token()
+        if gate.sign_in(request.form.get("key", "").strip()):
+            return _see(back())
+        failures.count(request.remote_addr)
+        error = NoKey("This key is not known here, or no longer.", "invalid_token")
+        if not wants_page():
+            raise error
+        notice = Notice(401, gettext("This key is not known here"), gettext("Look whether all of it was pasted."), "")
+        response = page("login.html", 401, notice=notice)
+        response.headers.extend(error.headers)
+        return response
+
+    @signing.post("/logout")
+    def sign_out() -> Response:
+        session.clear()
+        return _see(url_for("pages.index"))
+
+    return signing
+
+
+def _see(address: str) -> Response:
+    response = redirect(address, 303)
+    assert isinstance(response, Response)
+    return response

@@ -1,0 +1,46 @@
+"""The command that makes keys for a server that asks for them. It writes nothing."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from zoo import keys
+from zoo.cli.common import as_json, echo_json
+
+
+@click.group()
+def key() -> None:
+    """Make keys that let people and programs in."""
+
+
+@key.command()
+@click.option("--name", default="key", show_default=True, help="What to call it: small letters, digits, - and _.")
+@click.option(
+    "--scope",
+    type=click.Choice(["predict", "admin"]),
+    default="predict",
+    show_default=True,
+    help="predict: use the models. admin: that, and see and change the server.",
+)
+@as_json
+def new(name: str, scope: str, as_json: bool) -> None:
+    """Make a key: print it, this once, and the line that lets it in."""
+    from zoo.settings import KEY_NAME
+
+    if not re.fullmatch(KEY_NAME, name):
+        raise click.BadParameter(
+            f'"{name}" is no name for a key. Use small letters, digits, - and _, with a letter first.',
+            param_hint="--name",
+        )
+    fresh = keys.create()
+    hashed = keys.hashed(fresh)
+    line = f'{name} = {{hash = "{hashed}", scopes = ["{scope}"]}}'
+    if as_json:
+        echo_json({"name": name, "key": fresh, "hash": hashed, "scopes": [scope], "line": line})
+        return
+    click.echo(f"The key, which is shown this once:\n\n    {fresh}\n")
+    click.echo(
+        f"The line for it, in settings.toml under [server.keys]; it is asked for from the next start:\n\n    {line}"
+    )
