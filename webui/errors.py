@@ -89,6 +89,12 @@ def status_of(error: ZooError | HTTPException) -> int:
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
 
 
+def headers_of(error: ZooError | HTTPException) -> dict[str, str]:
+    """What an answer to a program carries; where another method is meant, `Allow` too."""
+    methods = getattr(error, "valid_methods", None)
+    return HEADERS | {"Allow": ", ".join(sorted(methods))} if methods else HEADERS
+
+
 def wants_page() -> bool:
     """Whether the client's Accept names text/html; `*/*` does not. Protocols know no pages."""
     if protocol(request.path) is not None:
@@ -197,11 +203,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
         else:
             response = jsonify(error=message(error))
             response.status_code = status
-            response.headers.extend(HEADERS)
-        if isinstance(error, HTTPException):
-            methods = getattr(error, "valid_methods", None)
-            if methods:
-                response.headers["Allow"] = ", ".join(sorted(methods))
+        response.headers.update(headers_of(error))
         response.vary.add("Accept")
         return response
 

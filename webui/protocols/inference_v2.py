@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
 from webui.api import Answer
-from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import Statistics
@@ -48,7 +48,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @v2.errorhandler(HTTPException)
     def from_http(error: HTTPException) -> Answer:
-        return {"error": message(error)}, status_of(error), HEADERS
+        return {"error": message(error)}, status_of(error), headers_of(error)
 
     def model_of(name: str, version: str | None) -> tuple[Model, int | None]:
         """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
 from webui.api import Answer, best
-from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
 from webui.inputs import Sent
 from webui.protocols import served
 from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
@@ -41,7 +41,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @tfs.errorhandler(HTTPException)
     def from_http(error: HTTPException) -> Answer:
-        return {"error": message(error)}, status_of(error), HEADERS
+        return {"error": message(error)}, status_of(error), headers_of(error)
 
     @tfs.get("/models/<name>")
     @tfs.get("/models/<name>/versions/<version>")
