@@ -74,8 +74,9 @@ class Operation:
     calls: tuple[Call, ...] = ()
 
 
-VERSION = Parameter("version", {"type": "integer", "minimum": 1}, "asks that checkpoint of the model")
-TOP = Parameter("top", {"type": "integer", "minimum": 1}, "the best so many labels too, best first")
+WHOLE = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
+VERSION = Parameter("version", WHOLE, "asks that checkpoint of the model")
+TOP = Parameter("top", WHOLE, "the best so many labels too, best first")
 TRACE = Parameter(
     "trace", {"type": "string", "enum": ["0", "1"]}, "1 for what was done to the picture, and the 28x28 the model saw"
 )

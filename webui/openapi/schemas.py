@@ -226,7 +226,9 @@ class Bytes(TypedDict):
 
 @with_config(exactly_one_of("instances", "inputs"))
 class ServableRequest(TypedDict):
-    signature_name: NotRequired[Annotated[str, Field(description="serving_default, or image_bytes for files alone")]]
+    signature_name: NotRequired[
+        Annotated[Literal["serving_default", "image_bytes"], Field(description="image_bytes takes files alone")]
+    ]
     instances: NotRequired[Annotated[list[Bytes | Pixels], Field(min_length=1)]]
     inputs: NotRequired[Annotated[list[Bytes | Pixels], Field(min_length=1)]]
 
@@ -250,9 +252,12 @@ class ClassifyRequest(TypedDict):
     examples: Annotated[list[Example], Field(min_length=1)]
 
 
+Pair = Annotated[list[str | Share], Field(min_length=2, max_length=2)]
+
+
 @_closed
 class ClassifyResults(TypedDict):
-    results: Annotated[list[list[tuple[str, Share]]], Field(description="label and score, best first")]
+    results: Annotated[list[list[Pair]], Field(description="label and score, best first")]
 
 
 # Open Inference Protocol

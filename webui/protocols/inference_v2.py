@@ -157,7 +157,9 @@ def routes(zoo: Zoo) -> Blueprint:
     @v2.post("/repository/index")
     def index() -> Answer:
         body = request.get_data(cache=False)
-        only_ready = bool(inputs.parsed(body).get("ready", False)) if body else False
+        only_ready = inputs.parsed(body).get("ready", False) if body else False
+        if not isinstance(only_ready, bool):
+            raise BadRequest(f"ready is {pixels.kind(only_ready)}. Give true or false.")
         rows = [row for model in zoo.models.values() for row in _index(zoo, model)]
         return [row for row in rows if row["state"] == "READY" or not only_ready], 200, HEADERS
 
