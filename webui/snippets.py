@@ -65,7 +65,7 @@ const [picture] = document.querySelector("input[type=file]").files;
 def _fetch(base: str, model: str) -> str:
     return f"""\
 const form = new FormData();
-form.append("file", picture, "{PICTURE}");
+form.append("file", picture);
 const answer = await fetch({json.dumps(f"{base}/predict_{model}")}, {{ method: "POST", body: form }});
 const told = await answer.json();
 if (!answer.ok) throw new Error(told.error);
