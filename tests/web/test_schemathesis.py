@@ -28,7 +28,7 @@ load_all_checks()
 ASKED = settings(
     max_examples=3, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
-MANY = settings(ASKED, max_examples=100)
+MANY = settings(ASKED, max_examples=20)
 
 whole = st.builds(
     lambda index, side, kind: saved(drawing(index, side), kind),
