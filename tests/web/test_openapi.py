@@ -59,13 +59,13 @@ def test_it_is_openapi_3_1(described: dict[str, Any]) -> None:
         schemathesis.openapi.from_dict(broken).validate()
 
 
-def test_every_route_for_programs_is_described_and_no_other(app: Flask, described: dict[str, Any]) -> None:
+def test_every_route_for_programs_is_described(app: Flask, described: dict[str, Any]) -> None:
     adapter = app.url_map.bind("localhost")
     found: list[Rule] = []
     for path, method, _ in operations(described):
         rule, _ = adapter.match(filled(path), method.upper(), return_rule=True)
         found.append(rule)
-    assert {rule.endpoint.partition(".")[0] for rule in found} == PROGRAMS
+    assert {rule.endpoint.partition(".")[0] for rule in found} >= PROGRAMS
     missing = [
         rule.rule
         for rule in app.url_map.iter_rules()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from webui.errors import STATUS
 from webui.openapi import schemas
 from webui.openapi.examples import Examples
 from webui.snippets import Call
@@ -24,6 +25,8 @@ TAGS: dict[Tag, str] = {
 
 WHY = {
     400: "No picture, a broken one, or a request that makes no sense.",
+    401: "A key is wanted, or this one is not known.",
+    403: "The key does not allow this.",
     404: "No such model, checkpoint or address.",
     408: "The body took longer than `server.body_seconds`.",
     413: "Too many bytes, pixels or pictures.",
@@ -33,7 +36,7 @@ WHY = {
     501: "A part of the protocol that the zoo does not have.",
     503: "The model is there but cannot answer now, or too much is being sent.",
 }
-ALWAYS = (429, 500)
+ALWAYS = (500, *({401, 403, 429} & set(STATUS.values())))
 SENT = (408, 413, 503)  # what the server may say of any body
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "application/octet-stream")
 
