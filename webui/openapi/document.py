@@ -1,4 +1,4 @@
-"""Operations and types made one OpenAPI 3.1 document of a zoo, with its models' names, shapes and limits."""
+"""Operations and types made one OpenAPI 3.1 document of a zoo, with the names and shapes of its models."""
 
 from __future__ import annotations
 
