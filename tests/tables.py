@@ -1,4 +1,4 @@
-"""The tables of the documents that are printed from the code. `python tests/tables.py` writes them (make docs)."""
+"""What the documents print from the code: tables and examples. `python tests/tables.py` writes them (make docs)."""
 
 from __future__ import annotations
 
@@ -182,6 +182,26 @@ def scopes(root: Path) -> str:
     return "\n".join([*rows, f"| `admin` | all, and {having(ADMIN)} |"])
 
 
+def calls(root: Path) -> str:
+    """Every call to copy, for one model, with a picture of the documents."""
+    from webui import snippets
+
+    kinds = {"curl": "sh", "python": "python", "javascript": "js", "browser": "js"}
+    languages = {"python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page of the server"}
+    protocols = {
+        "tensorflow_serving": "TensorFlow Serving",
+        "inference_v2": "Open Inference Protocol",
+        "huggingface": "Hugging Face",
+    }
+    parts = []
+    for call in snippets.calls("cnn", "http://127.0.0.1:5000"):
+        name = protocols.get(call.protocol) or languages.get(call.language, "curl")
+        code = call.code.replace(snippets.PICTURE, "docs/seven.png")
+        code += "  # 7" if call.language == "python" else ""
+        parts.append(f"{name}:\n\n```{kinds[call.language]}\n{code}\n```")
+    return "\n\n".join(parts)
+
+
 TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("README.md", "models"): models,
     ("docs/plugins.md", "settings"): settings,
@@ -189,6 +209,7 @@ TABLES: dict[tuple[str, str], Callable[[Path], str]] = {
     ("docs/serving.md", "limits"): limits,
     ("docs/serving.md", "metrics"): metrics,
     ("docs/evaluating.md", "robustness"): robustness,
+    ("docs/api.md", "calls"): calls,
     ("docs/accuracy.md", "accuracy"): accuracy,
     ("docs/accuracy.md", "seeds"): seeds,
     ("docs/accuracy.md", "hardships"): hardships,

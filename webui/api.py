@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from webui import inputs
+from webui import inputs, snippets
 from webui.errors import HEADERS, BadRequest, message, status_of
 from zoo import images, listings
 from zoo.errors import ZooError
@@ -103,6 +103,12 @@ def routes(zoo: Zoo) -> Blueprint:
     @api.get("/api/models/<name>")
     def model(name: str) -> Answer:
         return listings.model(zoo, name), 200, HEADERS
+
+    @api.get("/api/models/<name>/calls")
+    def calls(name: str) -> Answer:
+        model = zoo.model(name)
+        told = snippets.calls(model.name, request.url_root)
+        return {"model": model.name, "calls": [asdict(call) for call in told]}, 200, HEADERS
 
     return api
 

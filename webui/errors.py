@@ -129,9 +129,11 @@ def status_of(error: ZooError | HTTPException) -> int:
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
 
 
-def headers_of(error: ZooError) -> dict[str, str]:
-    """What the answer to a program carries besides the message."""
-    return HEADERS | error.headers if isinstance(error, Barred) else HEADERS
+def headers_of(error: ZooError | HTTPException) -> dict[str, str]:
+    """What an answer to a program carries besides the message; where another method is meant, `Allow` too."""
+    methods = getattr(error, "valid_methods", None)
+    told = {"Allow": ", ".join(sorted(methods))} if methods else {}
+    return HEADERS | told | (error.headers if isinstance(error, Barred) else {})
 
 
 def wants_page() -> bool:
@@ -257,13 +259,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
         else:
             response = jsonify(error=message(error))
             response.status_code = status
-            response.headers.extend(HEADERS)
-        if isinstance(error, Barred):
-            response.headers.extend(error.headers)
-        if isinstance(error, HTTPException):
-            methods = getattr(error, "valid_methods", None)
-            if methods:
-                response.headers["Allow"] = ", ".join(sorted(methods))
+        response.headers.update(headers_of(error))
         response.vary.add("Accept")
         return response
 

@@ -175,7 +175,8 @@ def _found() -> str:
         return f"There is no picture: the request has {kind}."
     if "file" in request.form:
         return "There is no picture: the part file came as text, without a filename."
-    parts = ", ".join([*request.files, *request.form]) or "none"
+    names = [name or "one without a name" for name in (*request.files, *request.form)]
+    parts = _listed(names) if names else "none"
     return f"There is no picture: the form has no part named file (it has: {parts})."
 
 

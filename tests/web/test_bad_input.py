@@ -44,6 +44,13 @@ def test_a_file_part_with_an_empty_filename_is_400(client: FlaskClient) -> None:
     assert "no file was chosen" in said(answer)["error"]
 
 
+def test_a_part_whose_name_cannot_be_read_is_400(client: FlaskClient) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="a\\"\r\n\r\n{}\r\n--x--\r\n'
+    answer = client.post("/read", data=body, content_type="multipart/form-data; boundary=x")
+    assert answer.status_code == 400, answer.text
+    assert "no part named file (it has: one without a name)" in said(answer)["error"]
+
+
 BAD: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "empty": (lambda: b"", 400, "empty"),
     "text named .png": (lambda: b"hello, I am text", 415, "not a picture"),

@@ -49,7 +49,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @v2.errorhandler(HTTPException)
     def from_http(error: HTTPException) -> Answer:
-        return {"error": message(error)}, status_of(error), HEADERS
+        return {"error": message(error)}, status_of(error), headers_of(error)
 
     def model_of(name: str, version: str | None) -> tuple[Model, int | None]:
         """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""
@@ -162,7 +162,9 @@ def routes(zoo: Zoo) -> Blueprint:
     @v2.post("/repository/index")
     def index() -> Answer:
         body = request.get_data(cache=False)
-        only_ready = bool(inputs.parsed(body).get("ready", False)) if body else False
+        only_ready = inputs.parsed(body).get("ready", False) if body else False
+        if not isinstance(only_ready, bool):
+            raise BadRequest(f"ready is {pixels.kind(only_ready)}. Give true or false.")
         rows = [row for model in zoo.models.values() for row in _index(zoo, model)]
         return [row for row in rows if row["state"] == "READY" or not only_ready], 200, HEADERS
 

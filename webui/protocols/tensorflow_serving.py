@@ -41,7 +41,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @tfs.errorhandler(HTTPException)
     def from_http(error: HTTPException) -> Answer:
-        return {"error": message(error)}, status_of(error), HEADERS
+        return {"error": message(error)}, status_of(error), headers_of(error)
 
     @tfs.get("/models/<name>")
     @tfs.get("/models/<name>/versions/<version>")

@@ -1,0 +1,77 @@
+"""The page that shows the API, in a real Chromium without the internet: read it, send a picture, see the answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from asking import ROOT
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, ConsoleMessage, Request, expect, sync_playwright
+from serving import serving
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], ROOT) as served:
+        yield served.url
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_a_picture_is_sent_from_the_page(address: str, chromium: Browser, scheme: str, width: int) -> None:
+    context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    complaints: list[ConsoleMessage] = []
+    elsewhere: list[Request] = []
+    page.on("console", lambda said: complaints.append(said) if said.type in ("error", "warning") else None)
+    page.on("request", lambda asked: elsewhere.append(asked) if outside(asked.url, address) else None)
+    page.goto(f"{address}/docs")
+    page.get_by_text("/predict_{name}", exact=False).first.click()
+    page.locator("input[type=file]").first.set_input_files(ROOT / "docs/seven.png")
+    with page.expect_response(lambda answer: "/predict_" in answer.url) as answer:
+        page.get_by_role("button", name="TRY", exact=True).click()
+    assert answer.value.json()["label"] == "7"
+    expect(page.get_by_text("Response Status: OK:200")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not [said.text for said in complaints]
+    assert not [asked.url for asked in elsewhere]
+    context.close()
+
+
+def outside(url: str, address: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme.startswith("http") and parts.netloc != urlsplit(address).netloc
+
+
+@pytest.mark.parametrize(("lang", "title"), [("en", "API"), ("pt-BR", "Esta página precisa de JavaScript")])
+def test_without_scripts_it_leads_to_the_description(client: FlaskClient, lang: str, title: str) -> None:
+    page = client.get(f"/docs?lang={lang}")
+    assert page.status_code == 200
+    assert title in page.text
+    assert 'href="/openapi.json"' in page.text
+    assert "script-src" not in page.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+
+
+def test_what_is_not_ours_has_its_licence_beside_it() -> None:
+    folder = ROOT / "webui/static/rapidoc"
+    assert "Mrinmoy Majumdar" in (folder / "LICENSE.txt").read_text()
+    assert {path.name for path in folder.iterdir()} == {
+        "LICENSE.txt",
+        "rapidoc-min.js",
+        "rapidoc-min.js.LICENSE.txt",
+    }

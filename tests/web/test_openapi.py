@@ -1,0 +1,213 @@
+"""The description of the API against the app: every route is in it, and what it shows is what is taken and given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from asking import b64, drawing, png, saved, send
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import TypeAdapter
+from werkzeug.routing import Rule
+
+from webui import create_app
+from webui.openapi import examples, schemas
+from zoo import Zoo
+
+PROGRAMS = {"api", "tensorflow_serving", "inference_v2", "huggingface"}
+LEFT_OUT = {
+    "tensorflow_serving.other",  # says that a request is malformed
+    "tensorflow_serving.unnamed",
+}
+HERE = {"version": "1", "label": "stable"}
+
+
+@pytest.fixture(scope="module")
+def described(app: Flask) -> dict[str, Any]:
+    answer = app.test_client().get("/openapi.json")
+    assert answer.status_code == 200
+    document: dict[str, Any] = answer.get_json()
+    return document
+
+
+def operations(described: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Path, method, operation."""
+    return [(path, method, one) for path, methods in described["paths"].items() for method, one in methods.items()]
+
+
+def filled(path: str, name: str = "cnn") -> str:
+    return re.sub(r"{(\w+)}", lambda found: (HERE | {"name": name})[found[1]], path)
+
+
+def fits(described: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    jsonschema_rs.validate({**schema, "components": described["components"]}, value)
+
+
+def test_it_is_openapi_3_1(described: dict[str, Any]) -> None:
+    assert described["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(described).validate()
+    broken = json.loads(json.dumps(described))
+    broken["paths"]["/predict"]["post"]["responses"] = []
+    with pytest.raises(Exception, match="is not of type"):
+        schemathesis.openapi.from_dict(broken).validate()
+
+
+def test_every_route_for_programs_is_described(app: Flask, described: dict[str, Any]) -> None:
+    adapter = app.url_map.bind("localhost")
+    found: list[Rule] = []
+    for path, method, _ in operations(described):
+        rule, _ = adapter.match(filled(path), method.upper(), return_rule=True)
+        found.append(rule)
+    assert {rule.endpoint.partition(".")[0] for rule in found} >= PROGRAMS
+    missing = [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in PROGRAMS
+        and rule.endpoint not in LEFT_OUT
+        and rule not in found
+        and rule.rule != "/v2/"  # the same as /v2
+    ]
+    assert not missing, "describe them in webui/openapi/operations.py"
+
+
+def test_names_are_the_zoos(described: dict[str, Any], zoo: Zoo) -> None:
+    (name,) = described["paths"]["/predict_{name}"]["post"]["parameters"][:1]
+    assert name["schema"]["enum"] == list(zoo.models)
+    assert described["servers"] == [{"url": "http://localhost"}]
+    assert described["components"]["schemas"]["Pixels"]["anyOf"][0]["minItems"] == 28
+
+
+def test_the_example_is_a_picture_that_every_model_reads(zoo: Zoo) -> None:
+    for name in zoo.models:
+        assert zoo.predict(name, base64.b64decode(examples.SEVEN)).label == "7"
+
+
+def test_every_example_fits_its_schema_and_requests_are_answered_as_described(
+    described: dict[str, Any], client: FlaskClient
+) -> None:
+    asked = 0
+    for path, method, one in operations(described):
+        for answer in one["responses"].values():
+            for content in answer["content"].values():
+                for example in content.get("examples", {}).values():
+                    fits(described, content["schema"], example["value"])
+        content = one.get("requestBody", {}).get("content", {}).get("application/json", {})
+        for example in content.get("examples", {}).values():
+            fits(described, content["schema"], example["value"])
+            told = client.open(filled(path), method=method.upper(), json=example["value"])
+            assert told.status_code == 200, (path, told.text)
+            fits(described, one["responses"]["200"]["content"]["application/json"]["schema"], told.json)
+            asked += 1
+    assert asked > 30
+
+
+def test_what_is_got_fits_its_schema(described: dict[str, Any], client: FlaskClient) -> None:
+    for path, method, one in operations(described):
+        if method == "get":
+            told = client.get(filled(path))
+            assert told.status_code == 200, (path, told.text)
+            fits(described, one["responses"]["200"]["content"]["application/json"]["schema"], told.json)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "image/png", "application/octet-stream"])
+@pytest.mark.parametrize("path", ["/predict", "/predict_{name}", "/api/models/{name}/predict", "/read", "/hf/{name}"])
+def test_pictures_are_taken_as_each_described_content_type(
+    described: dict[str, Any], client: FlaskClient, path: str, kind: str
+) -> None:
+    one = described["paths"][path]["post"]
+    if kind not in one["requestBody"]["content"]:
+        assert (path, kind) == ("/hf/{name}", "multipart/form-data")
+        return
+    if kind == "multipart/form-data":
+        told = send(client, filled(path), png())
+    else:
+        told = client.post(filled(path), data=png(), content_type=kind)
+    assert told.status_code == 200
+    fits(described, one["responses"]["200"]["content"]["application/json"]["schema"], told.json)
+
+
+def test_the_query_adds_what_is_described(described: dict[str, Any], client: FlaskClient) -> None:
+    schema = described["paths"]["/predict"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    told = send(client, "/predict_cnn?top=3&trace=1&version=1", saved(drawing()))
+    fits(described, schema, told.json)
+    closed = dict(told.get_json(), surprise=1)
+    with pytest.raises(jsonschema_rs.ValidationError):
+        fits(described, schema, closed)
+
+
+def asked_wrongly(client: FlaskClient) -> list[tuple[str, int, Any]]:
+    big = b"\0" * 16_000_001
+    tensor = {"name": "images", "shape": [1, 3, 3], "datatype": "FP32", "data": [0] * 9}
+    return [
+        ("/predict", 400, client.post("/predict")),
+        ("/predict_{name}", 404, send(client, "/predict_nobody", png())),
+        ("/predict_{name}", 413, client.post("/predict_cnn", data=big, content_type="image/png")),
+        ("/predict_{name}", 415, client.post("/predict_cnn", data="hello", content_type="text/plain")),
+        ("/predict_{name}", 415, send(client, "/predict_cnn", b"%PDF-1.7 and so on")),
+        ("/read", 413, client.post("/read", json={"images": [b64(png())] * 257})),
+        ("/api/models/{name}", 404, client.get("/api/models/nobody")),
+        ("/api/models/{name}/calls", 404, client.get("/api/models/nobody/calls")),
+        ("/v1/models/{name}", 404, client.get("/v1/models/nobody")),
+        ("/v1/models/{name}:predict", 400, client.post("/v1/models/cnn:predict", data=b"{")),
+        ("/v1/models/{name}/labels/{label}", 400, client.get("/v1/models/cnn/labels/oldest")),
+        ("/v2/models/{name}/infer", 400, client.post("/v2/models/cnn/infer", json={"inputs": [tensor]})),
+        ("/v2/models/{name}/versions/{version}", 404, client.get("/v2/models/cnn/versions/999")),
+        ("/v2/repository/models/{name}/load", 501, client.post("/v2/repository/models/cnn/load")),
+        ("/hf/{name}", 400, client.post("/hf/cnn", json={})),
+        ("/hf/{name}", 415, client.post("/hf/cnn", data=b"hello", content_type="image/png")),
+    ]
+
+
+def test_errors_are_described_and_have_their_shape(described: dict[str, Any], client: FlaskClient) -> None:
+    for path, status, told in asked_wrongly(client):
+        assert told.status_code == status, (path, told.text)
+        (one,) = described["paths"][path].values()
+        fits(described, one["responses"][str(status)]["content"][told.mimetype]["schema"], told.json)
+
+
+def test_a_model_that_cannot_answer_is_as_described(empty_zoo: Path) -> None:
+    client = create_app(Zoo.open(empty_zoo, environ={})).test_client()
+    described = client.get("/openapi.json").get_json()
+    for path, method in [
+        ("/readyz", "get"),
+        ("/predict", "post"),
+        ("/predict_{name}", "post"),
+        ("/v2/health/ready", "get"),
+        ("/v2/models/{name}/ready", "get"),
+        ("/v2/models/{name}", "get"),
+        ("/v1/models/{name}/metadata", "get"),
+    ]:
+        told = client.open(filled(path, "soft"), method=method.upper(), data=png(), content_type="image/png")
+        assert told.status_code == 503, (path, told.text)
+        content = described["paths"][path][method]["responses"]["503"]["content"]
+        fits(described, content[told.mimetype]["schema"], told.json)
+    details = described["paths"]["/api/models/{name}"]["get"]["responses"]["200"]["content"]["application/json"]
+    fits(described, details["schema"], client.get("/api/models/soft").json)
+
+
+@pytest.mark.parametrize("path", ["/predict_cnn", "/v2/models/cnn", "/hf/cnn", "/openapi.json", "/livez"])
+def test_another_method_is_405_with_allow(client: FlaskClient, path: str) -> None:
+    told = client.delete(path)
+    assert told.status_code == 405
+    assert "OPTIONS" in told.headers["Allow"]
+    assert set(told.get_json()) == {"error"}
+
+
+def test_a_zoo_without_models_describes_itself(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "settings.toml").write_text("")
+    described = create_app(Zoo.open(tmp_path, environ={})).test_client().get("/openapi.json").get_json()
+    schemathesis.openapi.from_dict(described).validate()
+    assert "enum" not in described["paths"]["/predict_{name}"]["post"]["parameters"][0]["schema"]
+
+
+def test_the_types_read_the_answers_in_python_too(client: FlaskClient) -> None:
+    told = send(client, "/predict_cnn?trace=1", png()).get_json()
+    assert TypeAdapter(schemas.Prediction).validate_python(told, strict=True) == told

@@ -1,0 +1,34 @@
+"""The API's description of itself: `/openapi.json` for programs, and `/docs` for people to read and try."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from webui.api import Answer
+from webui.errors import HEADERS
+from webui.openapi.document import document
+from webui.pages import page
+from zoo.zoo import Zoo
+
+CSP = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""As on every page, but for the styles that RapiDoc writes into its own elements."""
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/openapi.json` and `/docs` of a zoo."""
+    openapi = Blueprint("openapi", __name__)
+
+    @openapi.get("/openapi.json")
+    def described() -> Answer:
+        return document(zoo, request.url_root.rstrip("/")), 200, HEADERS
+
+    @openapi.get("/docs")
+    def docs() -> Response:
+        response = page("docs.html")
+        response.headers["Content-Security-Policy"] = CSP
+        return response
+
+    return openapi

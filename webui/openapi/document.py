@@ -1,0 +1,164 @@
+"""Operations and types made one OpenAPI 3.1 document of a zoo, with the names and shapes of its models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
+from webui import snippets
+from webui.openapi.examples import Examples
+from webui.openapi.operations import TAGS, WHY, Content, Operation, operations
+from zoo.datasets import DIGITS
+from zoo.zoo import Zoo
+
+Kind = tuple[Any, JsonSchemaMode]
+Schemas = dict[Kind, dict[str, Any]]
+
+ABOUT = (
+    "Handwritten digits in pictures, read by the models of this zoo. One picture gets the same answer by every "
+    'address. An error is `{"error": "…"}`: what was found, what was expected, what to do. Another method than those '
+    "below is answered 405, with `Allow`. The zoo's own routes answer an error as a page to those whose Accept names "
+    "text/html."
+)
+LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript", "browser": "JavaScript"}
+NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page"}
+
+
+def document(zoo: Zoo, base: str) -> dict[str, Any]:
+    """The description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`."""
+    examples, shapes = _examples(zoo), _shapes(zoo)
+    calls = [call for call in snippets.calls(examples.model, base) if call.protocol == "native"]
+    all_operations = operations(examples, tuple(calls))
+    found, definitions = _schemas(tuple(dict.fromkeys(_kinds(all_operations))))
+    paths: dict[str, dict[str, Any]] = {}
+    for one in all_operations:
+        paths.setdefault(one.path, {})[one.method] = _operation(one, found, examples)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Digit zoo", "version": _release(), "description": ABOUT, "license": _LICENCE},
+        "servers": [{"url": base}],
+        "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
+        "paths": paths,
+        "components": {"schemas": definitions | {"Pixels": _pixels(shapes)}},
+    }
+
+
+_LICENCE = {"name": "MIT", "identifier": "MIT"}
+
+
+def _release() -> str:
+    try:
+        return installed("flask-model-zoo")
+    except PackageNotFoundError:  # run from a folder that is not installed
+        return "0"
+
+
+def _examples(zoo: Zoo) -> Examples:
+    names = tuple(zoo.models)
+    if not names:
+        return Examples("model", "model/1", DIGITS, ())
+    model = zoo.model()
+    name, card = model.name, model.card()
+    if card is None:
+        return Examples(name, f"{name}/1", DIGITS, names)
+    return Examples(name, card.ref, tuple(card.labels), names)
+
+
+def _shapes(zoo: Zoo) -> list[tuple[int, ...]]:
+    """The shapes that the zoo's models take, such as (28, 28, 1); that too when no model has a card yet."""
+    cards = [model.card() for model in zoo.models.values()]
+    return sorted({tuple(card.input_shape) for card in cards if card is not None}) or [(28, 28, 1)]
+
+
+def _pixels(shapes: Iterable[tuple[int, ...]]) -> dict[str, Any]:
+    forms = [form for shape in shapes for form in ([shape[:2], shape] if shape[2:] == (1,) else [shape])]
+    return {
+        "title": "Pixels",
+        "description": "Levels in 0-1, or in 0-255 if any of the picture's is above 1; light on dark or dark on light.",
+        "anyOf": [_nested(form) for form in forms],
+    }
+
+
+def _nested(form: tuple[int, ...]) -> dict[str, Any]:
+    if not form:
+        return {"type": "number", "minimum": 0, "maximum": 255}
+    return {"type": "array", "minItems": form[0], "maxItems": form[0], "items": _nested(form[1:])}
+
+
+def _kinds(all_operations: list[Operation]) -> Iterable[Kind]:
+    for one in all_operations:
+        yield from ((content.type, "validation") for content in one.takes.values())
+        yield from ((content.type, "serialization") for content in one.gives.values())
+        yield from ((kind, "serialization") for kind in one.errors.values())
+
+
+@lru_cache(maxsize=4)
+def _schemas(kinds: tuple[Kind, ...]) -> tuple[Schemas, dict[str, Any]]:
+    """The schema of each kind, and the definitions that they refer to."""
+    adapters = [(kind, kind[1], TypeAdapter(kind[0])) for kind in kinds]
+    found, rest = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
+    return {kind: found[kind, kind[1]] for kind in kinds}, rest.get("$defs", {})
+
+
+def _operation(one: Operation, found: Schemas, examples: Examples) -> dict[str, Any]:
+    told: dict[str, Any] = {"operationId": one.id, "tags": [one.tag], "summary": one.summary}
+    if one.description:
+        told["description"] = one.description
+    parameters = [_in_path(name, examples) for name in re.findall(r"{(\w+)}", one.path)]
+    parameters += [
+        {"name": asked.name, "in": asked.where, "description": asked.description, "schema": asked.schema}
+        for asked in one.parameters
+    ]
+    if parameters:
+        told["parameters"] = parameters
+    if one.takes:
+        told["requestBody"] = {"required": one.needs_body, "content": _contents(one.takes, found, "validation")}
+    told["responses"] = _responses(one, found)
+    if one.calls:
+        told["x-codeSamples"] = [
+            {"lang": LANGUAGES[call.language], "label": NAMES[call.language], "source": call.code} for call in one.calls
+        ]
+    return told
+
+
+def _in_path(name: str, examples: Examples) -> dict[str, Any]:
+    own = examples.checkpoint.rpartition("/")[2]
+    schema, description = {
+        "name": (examples.name_schema, "the model"),
+        "version": ({"type": "string", "pattern": "^[0-9]{1,18}$", "examples": [own]}, "a checkpoint of the model"),
+        "label": (
+            {"type": "string", "enum": ["stable", "latest"]},
+            "stable: the checkpoint that settings.toml selects; latest: the newest",
+        ),
+    }[name]
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
+def _responses(one: Operation, found: Schemas) -> dict[str, Any]:
+    answers: dict[str, Any] = {}
+    if one.gives:
+        answers["200"] = {"description": "The answer.", "content": _contents(one.gives, found, "serialization")}
+    for status, kind in sorted(one.errors.items()):
+        content: dict[str, Any] = {"application/json": {"schema": found[kind, "serialization"]}}
+        if one.tag in ("Pictures", "Models"):
+            content["text/html"] = {"schema": {"type": "string"}}
+        answers[str(status)] = {"description": WHY[status], "content": content}
+        if status == 429:
+            answers["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+    return answers
+
+
+def _contents(contents: Mapping[str, Content], found: Schemas, mode: JsonSchemaMode) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for kind, content in contents.items():
+        told[kind] = {"schema": found[content.type, mode]}
+        if content.examples:
+            told[kind]["examples"] = {name: {"value": value} for name, value in content.examples.items()}
+    return told

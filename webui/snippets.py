@@ -1,0 +1,101 @@
+"""Calls to copy and paste: one model asked about `digit.png`, in curl, Python and JavaScript, and by each protocol.
+
+Every one of them is run by a test, for every model.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Protocol = Literal["native", "tensorflow_serving", "inference_v2", "huggingface"]
+Language = Literal["curl", "python", "javascript", "browser"]
+
+PICTURE = "digit.png"
+"""The picture that every call sends, from the folder where it is run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Code that asks a model. `javascript` is for Node.js 18 or later, as a module; `browser` for a page of the server,
+    where a file was chosen in an `<input type="file">`."""
+
+    protocol: Protocol
+    language: Language
+    code: str
+
+
+def calls(model: str, base: str) -> list[Call]:
+    """The calls to a model of the server at `base`, such as `http://127.0.0.1:5000`; the zoo's own protocol first."""
+    base = base.rstrip("/")
+    return [Call(protocol, language, write(base, model)) for (protocol, language), write in _CALLS.items()]
+
+
+def _curl(base: str, model: str) -> str:
+    return f"curl -F file=@{PICTURE} {shlex.quote(f'{base}/predict_{model}')}"
+
+
+def _python(base: str, model: str) -> str:
+    return f"""\
+import requests
+
+with open("{PICTURE}", "rb") as picture:
+    answer = requests.post({json.dumps(f"{base}/predict_{model}")}, files={{"file": picture}}, timeout=30)
+answer.raise_for_status()
+print(answer.json()["label"])"""
+
+
+def _node(base: str, model: str) -> str:
+    return f"""\
+import {{ readFile }} from "node:fs/promises";
+
+const picture = new Blob([await readFile("{PICTURE}")]);
+{_fetch(base, model)}"""
+
+
+def _browser(base: str, model: str) -> str:
+    return f"""\
+const [picture] = document.querySelector("input[type=file]").files;
+{_fetch(base, model)}"""
+
+
+def _fetch(base: str, model: str) -> str:
+    return f"""\
+const form = new FormData();
+form.append("file", picture);
+const answer = await fetch({json.dumps(f"{base}/predict_{model}")}, {{ method: "POST", body: form }});
+const told = await answer.json();
+if (!answer.ok) throw new Error(told.error);
+console.log(told.label);"""
+
+
+def _tensorflow_serving(base: str, model: str) -> str:
+    return _base64('{\\"instances\\": [{\\"b64\\": \\"%s\\"}]}', f"{base}/v1/models/{model}:predict")
+
+
+def _inference_v2(base: str, model: str) -> str:
+    tensor = '{\\"name\\": \\"images\\", \\"shape\\": [1], \\"datatype\\": \\"BYTES\\", \\"data\\": [\\"%s\\"]}'
+    return _base64('{\\"inputs\\": [' + tensor + "]}", f"{base}/v2/models/{model}/infer")
+
+
+def _huggingface(base: str, model: str) -> str:
+    return f"curl --data-binary @{PICTURE} -H 'Content-Type: image/png' {shlex.quote(f'{base}/hf/{model}')}"
+
+
+def _base64(body: str, url: str) -> str:
+    filled = body % f"$(base64 < {PICTURE} | tr -d '\\n')"
+    return f'echo "{filled}" |\n  curl --json @- {shlex.quote(url)}'
+
+
+_CALLS: dict[tuple[Protocol, Language], Callable[[str, str], str]] = {
+    ("native", "curl"): _curl,
+    ("native", "python"): _python,
+    ("native", "javascript"): _node,
+    ("native", "browser"): _browser,
+    ("tensorflow_serving", "curl"): _tensorflow_serving,
+    ("inference_v2", "curl"): _inference_v2,
+    ("huggingface", "curl"): _huggingface,
+}
