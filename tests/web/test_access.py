@@ -172,6 +172,7 @@ def test_a_form_with_the_cookie_needs_the_token(served: Served) -> None:
     home = browser.get(served.url, timeout=30).text
     meta = re.search(r'<meta name="csrf-token" content="([^"]+)">', home)
     assert meta
+    assert home.count('name="csrf_token"') == home.count('method="post"')
     url, form = f"{served.url}/", {"model_type": "cnn"}
     refused = browser.post(url, data=form, files=picture(), timeout=30)
     assert refused.status_code == 403
