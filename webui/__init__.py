@@ -16,7 +16,7 @@ from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
-from webui import api, errors, pages
+from webui import api, errors, models, pages
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
 from zoo.zoo import Zoo
 
@@ -56,5 +56,6 @@ def create_app(zoo: Zoo | None = None) -> Front:
     for part in (api, tensorflow_serving, inference_v2, huggingface):
         app.register_blueprint(part.routes(zoo))
     app.register_blueprint(pages.routes(zoo))
+    app.register_blueprint(models.routes(zoo))
     app.refusals = errors.handle(app, zoo, pages.page)
     return app
