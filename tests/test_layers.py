@@ -23,7 +23,7 @@ LAYERS = [
     {"calibration"},
     {"training", "evaluation", "models", "starter"},
     {"zoo"},
-    {"checking", "listings", "measuring"},
+    {"checking", "comparing", "listings", "measuring"},
     {"webui"},
     {"terminal", "cli", "__main__"},
 ]

@@ -1,4 +1,4 @@
-"""What a card's figures look like on a page: plots, confusions as shades, pictures, and the words for what is in them."""
+"""What a card's figures look like on a page: plots, shaded counts, pictures, and the words for what is in them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ UNITS = {
     "contrast left": lazy_gettext("of the contrast left"),
     "pixels a side": lazy_gettext("pixels a side"),
     "sigma in pixels": lazy_gettext("sigma in pixels"),
-    "sigma, of 0-1": lazy_gettext("sigma, of 0–1"),
+    "sigma, of 0-1": lazy_gettext("sigma, of 0-1"),
     "pixels square": lazy_gettext("pixels square"),
 }
 REASONS = {
@@ -97,7 +97,7 @@ def word(words: Mapping[str, Any], key: str) -> str:
 def number(value: float) -> str:
     """A number to four significant digits, whole ones in full, as the language writes it.
 
-    Babel does the same, for a hundred times the time, which a table of hundreds of epochs would feel.
+    Babel's own way takes several times as long, which tables of hundreds of epochs would feel.
     """
     places = 0 if value == int(value) else max(0, 3 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{places}f}"
@@ -141,7 +141,9 @@ def confusion(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:
     def shade(count: int) -> int:
         return math.ceil(SHADES * math.log1p(count) / math.log1p(most)) if count else 0
 
-    return [[Cell(count, 0 if at == to else shade(count)) for to, count in enumerate(row)] for at, row in enumerate(counts)]
+    return [
+        [Cell(count, 0 if at == to else shade(count)) for to, count in enumerate(row)] for at, row in enumerate(counts)
+    ]
 
 
 def curves(history: History) -> list[Plot]:
@@ -189,7 +191,9 @@ def _over_epochs(about: str, key: str, lines: Sequence[Line]) -> Plot | None:
         return None
     last = max(x for line in lines for x in line.xs)
     y = (
-        plots.accuracy_axis(gettext("Accuracy"), values) if key == "accuracy" else plots.loss_axis(gettext("Loss"), values)
+        plots.accuracy_axis(gettext("Accuracy"), values)
+        if key == "accuracy"
+        else plots.loss_axis(gettext("Loss"), values)
     )
     return Plot(about, plots.epoch_axis(gettext("Epoch"), last), y, lines)
 
@@ -240,11 +244,11 @@ def robustness(several: Sequence[tuple[str, int, Robustness]]) -> list[Panel]:
         plot = Plot(
             gettext("%(kind)s: accuracy by strength, in %(unit)s", kind=title, unit=unit),
             plots.Axis(unit, "plain", -0.25, len(first.strengths) + 0.25, marks),
-            plots.share_axis(gettext("Accuracy")),
+            plots.share_axis(gettext("Accuracy"), 2),
             lines,
             width=220,
-            height=150,
-            margins=(8, 8, 22, 46),
+            height=140,
+            margins=(8, 8, 22, 50),
         )
         panels.append(Panel(title, unit, plot))
     return panels

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_babel import format_date, gettext, lazy_gettext, ngettext
-from werkzeug.wrappers import Response as AnyResponse
+from werkzeug.wrappers import Response as Redirect
 
 from webui import figures
 from webui.api import asked_version
@@ -102,7 +104,7 @@ def routes(zoo: Zoo) -> Blueprint:
             return {}
 
     @models.get("/models")
-    def index() -> AnyResponse:
+    def index() -> Response:
         rows = []
         for facts in listings.models(zoo):
             card = zoo.models[facts.name].card()
@@ -121,7 +123,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @models.get("/models/<name>")
     @models.get("/models/<name>/<version>")
-    def show(name: str, version: str | None = None) -> AnyResponse:
+    def show(name: str, version: str | None = None) -> Response | Redirect:
         if version is None and (asked := asked_version()) is not None:
             zoo.model(name)
             return redirect(url_for("models.show", name=name, version=asked))
@@ -148,8 +150,7 @@ def routes(zoo: Zoo) -> Blueprint:
             mistakes=mistakes,
             drawn=drawn(one, [mistake.index for mistake in mistakes]),
             settings=figures.flat(card.settings if card else model.settings.model_dump(mode="json")),
-            model_name=name,
-            version=one.version,
+            calls=_calls(name) if version is None else [],
         )
 
     def _checkpoints(name: str, shown: Look) -> list[tuple[Look, bool]]:
@@ -190,10 +191,11 @@ def routes(zoo: Zoo) -> Blueprint:
         response = Response(content, mimetype=kind, headers={**HEADERS, "Cache-Control": "no-cache"})
         response.headers["Content-Disposition"] = f'attachment; filename="{owner}-{number}-{file}"'
         response.add_etag()
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
 
     @models.get("/compare")
-    def compare() -> AnyResponse:
+    def compare() -> Response:
         chosen: list[Look] = []
         for key in dict.fromkeys(request.args.getlist("m")):
             name, slash, version = key.partition("/")
@@ -207,7 +209,9 @@ def routes(zoo: Zoo) -> Blueprint:
         alike = len(measured) > 1 and comparing.same_pictures(evaluations)
         splits = comparing.splits(evaluations) if alike else []
         histories = [(one.key, one.colour, zoo.catalogue.history(one.card)) for one in shown if one.card]
-        robust = [(one.key, one.colour, e.robustness) for one, e in zip(measured, evaluations, strict=True) if e.robustness]
+        robust = [
+            (one.key, one.colour, e.robustness) for one, e in zip(measured, evaluations, strict=True) if e.robustness
+        ]
         calibrated = [
             (one.key, one.colour, e.calibration) for one, e in zip(measured, evaluations, strict=True) if e.calibration
         ]
@@ -233,8 +237,11 @@ def routes(zoo: Zoo) -> Blueprint:
             reliability=figures.reliability(calibrated) if len(calibrated) > 1 else None,
             panels=figures.robustness(robust) if len(robust) > 1 else [],
             robust=robust,
-            differing={key: [settings[one.key].get(key) for one in shown] for key in keys
-                       if len({settings[one.key].get(key) for one in shown}) > 1},
+            differing={
+                key: [settings[one.key].get(key) for one in shown]
+                for key in keys
+                if len({settings[one.key].get(key) for one in shown}) > 1
+            },
         )
 
     def _others(name: str) -> list[Look]:
@@ -248,7 +255,7 @@ def routes(zoo: Zoo) -> Blueprint:
     return models
 
 
-def _shown(template: str, status: int = 200, **values: Any) -> AnyResponse:
+def _shown(template: str, status: int = 200, **values: Any) -> Response:
     """A page that a browser may keep and ask again for, with what all these pages need."""
     response = page(
         template,
@@ -266,14 +273,23 @@ def _shown(template: str, status: int = 200, **values: Any) -> AnyResponse:
     )
     if status == 200:
         response.add_etag()
-        return response.make_conditional(request)
+        response.make_conditional(request)
     return response
+
+
+def _calls(name: str) -> Sequence[Any]:
+    """What a program writes to ask a model, to be copied."""
+    if find_spec("webui.snippets") is None:
+        return []
+    found: Sequence[Any] = import_module("webui.snippets").calls(name, request.url_root)
+    return found
 
 
 def _here(tag: str) -> str:
     """The address of this page in another language."""
     assert request.endpoint is not None
-    return url_for(request.endpoint, **(request.view_args or {}), **request.args.to_dict(flat=False) | {"lang": tag})
+    asked: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(flat=False), "lang": tag}
+    return url_for(request.endpoint, **asked)
 
 
 def _whole(text: str) -> int:

@@ -165,10 +165,10 @@ class Plot:
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
 
 
-def share_axis(title: str, texts: bool = True) -> Axis:
-    """From 0 to 100 %."""
-    marks = (0.0, 0.25, 0.5, 0.75, 1.0)
-    return Axis(title, "share", 0.0, 1.0, tuple((mark, percent(mark) if texts else "") for mark in marks))
+def share_axis(title: str, parts: int = 4) -> Axis:
+    """From 0 to 100 %, marked at equal parts."""
+    marks = [at / parts for at in range(parts + 1)]
+    return Axis(title, "share", 0.0, 1.0, tuple((mark, percent(mark)) for mark in marks))
 
 
 def epoch_axis(title: str, last: float) -> Axis:

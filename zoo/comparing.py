@@ -62,11 +62,18 @@ def pairs(evaluations: Sequence[Evaluation]) -> list[Pair]:
     """Every two of them against each other. Needs the same pictures."""
     wrong = [{mistake.index for mistake in one.mistakes} for one in evaluations]
     return [
-        Pair(a, b, len(wrong[b] - wrong[a]), len(wrong[a] - wrong[b]), len(wrong[a] & wrong[b]), _chance(wrong[a], wrong[b]))
+        Pair(
+            a,
+            b,
+            len(wrong[b] - wrong[a]),
+            len(wrong[a] - wrong[b]),
+            len(wrong[a] & wrong[b]),
+            _chance(wrong[a], wrong[b]),
+        )
         for a, b in combinations(range(len(evaluations)), 2)
     ]
 
 
 def _chance(one: set[int], other: set[int]) -> float:
     few, n = min(len(one - other), len(other - one)), len(one ^ other)
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(few + 1)) / 2**n)
+    return min(1.0, float(2 * sum(math.comb(n, k) for k in range(few + 1)) / 2**n))

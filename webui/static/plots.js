@@ -94,7 +94,7 @@ function draw(figure) {
         y: { range: [data.y.low, data.y.high] },
       },
       axes: [axis(figure, data.x, "x", font, pixels * 1.5), axis(figure, data.y, "y", font, pixels * (panel ? 2.9 : 3.3))],
-      padding: [pixels * 0.5, pixels * 0.6, 0, 0],
+      padding: [pixels * 0.5, pixels * (data.x.scale === "share" ? 1.4 : 0.8), 0, 0],
       series: [
         {},
         ...data.lines.map((line) => ({
