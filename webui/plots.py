@@ -86,7 +86,7 @@ class Plot:
     diagonal: bool = False
     width: int = 400
     height: int = 250
-    margins: tuple[int, int, int, int] = field(default=(10, 10, 34, 52))
+    margins: tuple[int, int, int, int] = field(default=(10, 10, 34, 58))
     """Top, right, bottom, left."""
 
     @property
@@ -181,7 +181,7 @@ def epoch_axis(title: str, last: float) -> Axis:
 def accuracy_axis(title: str, values: Iterable[float]) -> Axis:
     """Wide enough for these accuracies, by the logarithm of the errors."""
     shown = sorted(values)
-    low = max(mark for mark in ACCURACIES[0] if mark <= shown[0])
+    low = max(mark for mark in ACCURACIES[0][:-1] if mark <= shown[0])
     high = min((mark for mark in ACCURACIES[0] if mark > shown[-1]), default=ACCURACIES[0][-1])
     for marks in ACCURACIES:
         kept = [mark for mark in marks if low <= mark <= high]

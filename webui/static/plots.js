@@ -93,7 +93,7 @@ function draw(figure) {
         x: { time: false, ...(zooms ? { min: data.x.low, max: data.x.high } : { range: [data.x.low, data.x.high] }) },
         y: { range: [data.y.low, data.y.high] },
       },
-      axes: [axis(figure, data.x, "x", font, pixels * 1.5), axis(figure, data.y, "y", font, pixels * (panel ? 2.9 : 3.3))],
+      axes: [axis(figure, data.x, "x", font, pixels * 1.5), axis(figure, data.y, "y", font, pixels * (0.9 + 0.45 * Math.max(...data.y.ticks.map(([, text]) => text.length))))],
       padding: [pixels * 0.5, pixels * (data.x.scale === "share" ? 1.4 : 0.8), 0, 0],
       series: [
         {},
