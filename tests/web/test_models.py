@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from asking import HTML, ROOT, ink
+from asking import HTML, ROOT
 from conftest import flip_byte
 from flask.testing import FlaskClient
 
 from webui import create_app, plots
 from zoo import Zoo, comparing
 from zoo.checkpoints import Card
+from zoo.datasets import Labelled
 from zoo.evaluation import worst
 
 NAMES = list(Zoo.open(ROOT).models)
@@ -137,7 +138,7 @@ def test_the_curves_have_every_epoch_of_the_history_drawn_and_in_a_table(
     assert [path.count("L") + 1 for path in paths] == [len(history)] * 4
 
 
-def test_the_worst_mistakes_are_the_test_pictures_themselves(client: FlaskClient, zoo: Zoo) -> None:
+def test_the_worst_mistakes_are_the_test_pictures_themselves(client: FlaskClient, zoo: Zoo, mnist: Labelled) -> None:
     page = section(client.get("/models/cnn").text, "mistakes")
     measured = card_of(zoo, "cnn").evaluation
     assert measured is not None
@@ -148,7 +149,7 @@ def test_the_worst_mistakes_are_the_test_pictures_themselves(client: FlaskClient
     ]
     for content, at, _, _ in shown:
         drawn = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(content))))
-        assert np.array_equal(drawn, ink(int(at)))
+        assert np.array_equal(drawn, mnist.images[int(at), ..., 0])
 
 
 def test_other_checkpoints_have_pages_of_their_own(client: FlaskClient, zoo: Zoo) -> None:
@@ -272,12 +273,12 @@ def test_two_side_by_side_differ_where_their_answers_do(client: FlaskClient, zoo
         assert marks == [at in one for one in wrong]
 
 
-def test_the_splits_agree_with_the_models_asked_anew(zoo: Zoo) -> None:
+def test_the_splits_agree_with_the_models_asked_anew(zoo: Zoo, mnist: Labelled) -> None:
     names = ("cnn", "tiny")
     evaluations = [card.evaluation for card in (card_of(zoo, name) for name in names) if card.evaluation]
     for split in comparing.splits(evaluations)[:10]:
         for name, mistake in zip(names, split.mistakes, strict=True):
-            read = zoo.predict(name, ink(split.index)).digit
+            read = zoo.predict(name, mnist.images[split.index]).digit
             assert read == (split.label if mistake is None else mistake.predicted)
 
 
