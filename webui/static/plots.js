@@ -1,5 +1,5 @@
-// Draws each plot of the page anew with uPlot, so that it tells its values under the pointer or, with the arrow keys, at
-// the focus. The drawing that came with the page stays for those without JavaScript, for print and for forced colours.
+// Draws each plot of the page anew with uPlot, so that it tells its values under the pointer. The drawing that came with
+// the page stays for those without JavaScript, for print and for forced colours; the table beside it has every value.
 
 const Plot = globalThis.uPlot;
 const language = document.documentElement.lang;
