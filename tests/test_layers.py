@@ -23,7 +23,7 @@ LAYERS = [
     {"calibration"},
     {"training", "evaluation", "models", "starter"},
     {"zoo"},
-    {"checking", "listings", "measuring", "spread"},
+    {"checking", "comparing", "listings", "measuring", "spread"},
     {"webui"},
     {"terminal", "cli", "client", "__main__"},
 ]

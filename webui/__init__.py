@@ -17,7 +17,7 @@ from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
-from webui import access, api, cors, errors, headers, health, metrics, mounting, openapi, pages
+from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
 from zoo.settings import ServerSettings
 from zoo.zoo import Zoo
@@ -59,6 +59,7 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     for part in (api, health, tensorflow_serving, inference_v2, huggingface, openapi):
         app.register_blueprint(part.routes(zoo))
     app.register_blueprint(pages.routes(zoo))
+    app.register_blueprint(models.routes(zoo))
     metrics.watch(app, zoo)
     refusals = errors.handle(app, zoo, pages.page)
     _guard(app, zoo.settings.server, secret)

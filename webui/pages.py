@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -82,6 +83,12 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 
 def percent(share: float, places: int = 2) -> str:
     """A share in 0-1 as the language writes it. What is not quite 0 or 1 never looks as if it were."""
+    return _percent(str(get_locale()), share, places)
+
+
+@lru_cache(maxsize=10_000)
+def _percent(locale: str, share: float, places: int) -> str:
+    """Remembered for each locale, since a page of figures has many that are the same, and Babel takes its time."""
     step = 10.0 ** -(places + 2)
     pattern = f"0.{'0' * places}\N{NO-BREAK SPACE}%"
     if 0 < share < step / 2:

@@ -6,12 +6,15 @@ an evaluation or a calibration. A folder whose name starts with a dot, or that h
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint, close
 from zoo.settings import MODEL_NAME
 
 CARD = "card.json"
+HISTORY = "history.csv"
 
 
 class FileFact(BaseModel):
@@ -204,6 +208,17 @@ class Catalogue:
             )
         return card
 
+    def history(self, card: Card) -> list[dict[str, float]]:
+        """How a checkpoint's training went: a row an epoch, of the numbers that it has; none when there is no history.
+
+        Such as epoch, loss, accuracy, val_loss, val_accuracy, learning_rate and seconds. What is no number is left out.
+        """
+        try:
+            with (self.path(card.model, card.version) / HISTORY).open(encoding="utf-8", newline="") as file:
+                return [_numbers(row) for row in csv.DictReader(file)]
+        except (OSError, ValueError, csv.Error):
+            return []
+
     def select(self, model: str, wanted: int | str) -> tuple[str, int]:
         """The (model, version) that a setting such as 3, "latest" or "cnn/3" names.
 
@@ -296,6 +311,15 @@ class Catalogue:
         card = card.model_copy(update=facts)
         files.write(self.path(card.model, card.version) / CARD, _json(card))
         return card
+
+
+def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, float]:
+    found = {}
+    for name, text in row.items():
+        with suppress(TypeError, ValueError):
+            if name is not None and math.isfinite(number := float(text)):  # type: ignore[arg-type]
+                found[name] = number
+    return found
 
 
 def _json(card: Card) -> bytes:

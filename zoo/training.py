@@ -24,13 +24,11 @@ from typing import Any, Protocol
 
 from zoo import datasets, files, fitting, graph, strokes
 from zoo.calibration import calibrate
-from zoo.checkpoints import Calibration, Card, Catalogue
+from zoo.checkpoints import HISTORY, Calibration, Card, Catalogue
 from zoo.errors import PluginError, TrainingError, ZooError
 from zoo.plugins import Family, Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
-
-HISTORY = "history.csv"
 
 
 class Progress(Protocol):

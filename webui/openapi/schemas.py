@@ -171,9 +171,18 @@ class Live(TypedDict):
 
 
 @_closed
+class ModelState(TypedDict):
+    name: str
+    version: int | None
+    ready: bool
+    trouble: str | None
+
+
+@_closed
 class Ready(TypedDict):
     ready: Literal[True]
     model: str
+    models: list[ModelState]
 
 
 @_closed
@@ -181,6 +190,7 @@ class NotReady(TypedDict):
     ready: Literal[False]
     model: NotRequired[str]
     error: str
+    models: list[ModelState]
 
 
 # TensorFlow Serving

@@ -1,0 +1,208 @@
+"""The pages about the models in a real Chromium: at any width, light and dark, with and without JavaScript."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asking import ROOT
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from webui import create_app
+from zoo import Zoo
+
+pytestmark = pytest.mark.long
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+NAMES = list(Zoo.open(ROOT).models)
+PAGES = ["/models?sort=accuracy&order=desc", "/models/cnn", "/models/cnn/1", "/compare", "/compare?m=cnn&m=deep&m=tiny"]
+SHOWS_FOCUS = """
+() => document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== "none"
+"""
+Opener = Callable[..., Page]
+
+
+class Quiet(WSGIRequestHandler):
+    """A handler that leaves the test's output alone."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address of a running server with the zoo of the repository."""
+    server = make_server("127.0.0.1", 0, create_app(Zoo.open(ROOT)), threaded=True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--headless=new", "--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: str) -> Iterator[Opener]:
+    """Opens a page in a fresh profile. Afterwards nothing may have failed, or been asked of another host."""
+    contexts, troubles, asked = [], [], []
+
+    def opened(url: str, **options: Any) -> Page:
+        context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda line: troubles.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(site + url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not troubles
+    assert not [url for url in asked if not url.startswith((f"{site}/", "data:"))]
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def unfold(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the page, each with where."""
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", RULES
+    )
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+@pytest.mark.parametrize("width", [320, 360, 1280, 2560])
+def test_every_page_fits_every_width(visit: Opener, width: int, locale: str) -> None:
+    page = visit("/", viewport={"width": width, "height": 900}, locale=locale)
+    site = page.url.rstrip("/")
+    for url in [*PAGES, *(f"/models/{name}" for name in NAMES if width == 360)]:
+        page.goto(site + url)
+        assert overflow(page) == 0, url
+        unfold(page)
+        assert overflow(page) == 0, f"{url}, unfolded"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("url", ["/models", "/models/cnn", "/compare", "/compare?m=cnn&m=deep&m=tiny"])
+def test_axe_finds_nothing_to_complain_about(visit: Opener, url: str, scheme: str) -> None:
+    page = visit(url, color_scheme=scheme)
+    unfold(page)
+    assert not violations(page)
+
+
+def test_axe_itself_notices(visit: Opener) -> None:
+    page = visit("/models/deep")
+    page.evaluate("document.querySelectorAll('img').forEach(image => image.removeAttribute('alt'))")
+    assert any("image-alt" in found for found in violations(page))
+
+
+@pytest.mark.parametrize("url", ["/models", "/models/deep", "/compare?m=cnn&m=deep"])
+def test_axe_finds_nothing_on_a_phone_without_javascript(visit: Opener, url: str) -> None:
+    """The page as it comes: its own scripts are kept away, axe is let in."""
+    page = visit("/", viewport={"width": 360, "height": 740})
+    page.route("**/*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    page.goto(page.url.rstrip("/") + url)
+    assert page.locator(".uplot").count() == 0
+    unfold(page)
+    assert not violations(page)
+
+
+def test_without_javascript_models_are_sorted_chosen_and_compared(visit: Opener) -> None:
+    page = visit("/models", java_script_enabled=False)
+    page.get_by_role("link", name="Accuracy").click()
+    expect(page.get_by_role("columnheader", name="Accuracy")).to_have_attribute("aria-sort", "descending")
+    first = page.locator("tbody tr").first
+    expect(first).to_contain_text("99.62")
+    page.get_by_role("checkbox", name="Compare deep").check()
+    page.get_by_role("checkbox", name="Compare linear").check()
+    page.get_by_role("button", name="Compare the ticked").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Side by side")
+    expect(page.get_by_role("table").first).to_contain_text("98.23")
+    drawings = page.locator("svg.drawing")
+    assert drawings.count() == 14
+    for at in range(drawings.count()):
+        expect(drawings.nth(at)).to_be_visible()
+    page.get_by_text("The curves as a table").click()
+    expect(page.get_by_role("columnheader", name="Validation loss").first).to_be_visible()
+    page.get_by_role("table").first.get_by_role("link", name="deep").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("deep")
+
+
+def test_with_javascript_a_plot_tells_its_values_under_the_pointer(visit: Opener) -> None:
+    page = visit("/models/deep")
+    figure = page.locator("figure.plot:has(#curve-1)")
+    expect(figure.locator(".uplot canvas")).to_be_visible()
+    expect(figure.locator("svg.drawing")).to_be_hidden()
+    figure.scroll_into_view_if_needed()
+    over = figure.locator(".u-over")
+    box = over.bounding_box()
+    assert box is not None
+    over.hover(position={"x": box["width"] - 1, "y": box["height"] / 2})
+    row = page.locator("#curves-table tbody tr").last.locator("td")
+    unfold(page)
+    epoch, accuracy = row.nth(0).inner_text(), row.nth(4).inner_text()
+    said = figure.locator("output").first.inner_text()
+    assert said.replace("\N{NO-BREAK SPACE}", "") == f"{epoch}: {accuracy}".replace("\N{NO-BREAK SPACE}", "")
+
+
+def test_plots_follow_the_colours_of_the_scheme_and_the_width(visit: Opener) -> None:
+    page = visit("/models/deep")
+    canvas = page.locator("figure.plot:has(#curve-1) canvas")
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    page.emulate_media(color_scheme="dark")
+    expect(canvas).to_have_count(1)
+    page.wait_for_function(
+        "before => document.querySelector('figure.plot:has(#curve-1) canvas')?.toDataURL() !== before", arg=before
+    )
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.wait_for_function("document.querySelector('figure.plot:has(#curve-1) .uplot').offsetWidth < 400")
+    assert overflow(page) == 0
+
+
+def test_what_has_the_focus_shows_it(visit: Opener) -> None:
+    for url in ("/models", "/models/cnn", "/compare?m=cnn&m=deep"):
+        page = visit(url)
+        stops = page.locator("a[href], button, input, summary, [tabindex='0']").count()
+        for _ in range(min(stops, 40)):
+            page.keyboard.press("Tab")
+            assert page.evaluate(SHOWS_FOCUS)
+
+
+def test_a_model_is_reached_from_the_front_page_and_leads_back_with_it_chosen(visit: Opener) -> None:
+    page = visit("/")
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Models").click()
+    page.get_by_role("rowheader").get_by_role("link", name="tiny").click()
+    page.get_by_role("link", name="Português").click()
+    expect(page.get_by_role("heading", name="Piores erros")).to_be_visible()
+    page.get_by_role("link", name="Enviar uma imagem").click()
+    expect(page.locator("input[value=tiny]")).to_be_checked()

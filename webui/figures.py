@@ -1,0 +1,282 @@
+"""What a card's figures look like on a page: plots, shaded counts, pictures, and the words for what is in them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import PIL.Image
+from flask_babel import format_decimal, format_timedelta, get_locale, gettext, lazy_gettext
+
+from webui import plots
+from webui.plots import Line, Plot
+from zoo import datasets
+from zoo.checkpoints import Bin, Evaluation, Reliability, Robustness
+from zoo.evaluation import wilson
+
+History = Sequence[Mapping[str, float]]
+
+COLUMNS = {
+    "epoch": lazy_gettext("Epoch"),
+    "loss": lazy_gettext("Training loss"),
+    "accuracy": lazy_gettext("Training accuracy"),
+    "val_loss": lazy_gettext("Validation loss"),
+    "val_accuracy": lazy_gettext("Validation accuracy"),
+    "learning_rate": lazy_gettext("Learning rate"),
+    "seconds": lazy_gettext("Seconds"),
+}
+"""The columns of a history; a plugin's own have their own names."""
+
+KINDS = {
+    "shift": lazy_gettext("Shift"),
+    "rotation": lazy_gettext("Rotation"),
+    "smaller": lazy_gettext("Smaller"),
+    "larger": lazy_gettext("Larger"),
+    "inversion": lazy_gettext("Inversion"),
+    "thick": lazy_gettext("Thick strokes"),
+    "thin": lazy_gettext("Thin strokes"),
+    "blur": lazy_gettext("Blur"),
+    "noise": lazy_gettext("Noise"),
+    "occlusion": lazy_gettext("Occlusion"),
+    "contrast": lazy_gettext("Contrast"),
+}
+UNITS = {
+    "pixels": lazy_gettext("pixels"),
+    "degrees": lazy_gettext("degrees"),
+    "of the size": lazy_gettext("of the size"),
+    "contrast left": lazy_gettext("of the contrast left"),
+    "pixels a side": lazy_gettext("pixels a side"),
+    "sigma in pixels": lazy_gettext("sigma in pixels"),
+    "sigma, of 0-1": lazy_gettext("sigma, of 0-1"),
+    "pixels square": lazy_gettext("pixels square"),
+}
+REASONS = {
+    "blank": lazy_gettext("blank"),
+    "no_contrast": lazy_gettext("too little contrast"),
+    "several_objects": lazy_gettext("several things"),
+    "not_a_digit": lazy_gettext("not like a digit"),
+}
+REJECTED = {
+    "validation": lazy_gettext("validation pictures"),
+    "photographed": lazy_gettext("the same as if photographed"),
+    "no digits": lazy_gettext("pictures of no digit"),
+}
+"""What a card calls things, in words; what is not here is shown as the card calls it."""
+
+SHADES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A count of a confusion matrix, and how dark it is: 0 to SHADES."""
+
+    count: int
+    shade: int
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One kind of hardship: its name, what its strengths are counted in, and its plot."""
+
+    kind: str
+    unit: str
+    plot: Plot
+
+
+def word(words: Mapping[str, Any], key: str) -> str:
+    """What a card calls something, in the reader's language."""
+    return str(words.get(key, key))
+
+
+def number(value: float) -> str:
+    """A number to four significant digits, whole ones in full, as the language writes it.
+
+    Babel's own way takes several times as long, which tables of hundreds of epochs would feel.
+    """
+    places = 0 if value == int(value) else max(0, 3 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{places}f}"
+    symbols = get_locale().number_symbols["latn"]
+    return text.translate({ord(","): symbols["group"], ord("."): symbols["decimal"]})
+
+
+def strength(value: float) -> str:
+    """A strength as it is."""
+    return str(format_decimal(value, "0.###"))
+
+
+def duration(seconds: float) -> str:
+    """A time in words: 27 minutes."""
+    return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5))
+
+
+def size(count: int) -> str:
+    """Bytes as people say them, in units of 1,000."""
+    if count < 1000:
+        return f"{count}\N{NO-BREAK SPACE}B"
+    unit, share = ("kB", count / 1e3) if count < 1e6 else ("MB", count / 1e6)
+    return f"{format_decimal(share, '0.#' if share < 100 else '0')}\N{NO-BREAK SPACE}{unit}"
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Settings by their dotted keys, each value as settings.toml would have it."""
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = json.dumps(value, ensure_ascii=False)
+    return found
+
+
+def confusion(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:
+    """The counts with their shades; right answers have none, and wrong ones are shaded by the logarithm."""
+    most = max((count for at, row in enumerate(counts) for to, count in enumerate(row) if at != to), default=0)
+
+    def shade(count: int) -> int:
+        return math.ceil(SHADES * math.log1p(count) / math.log1p(most)) if count else 0
+
+    return [
+        [Cell(count, 0 if at == to else shade(count)) for to, count in enumerate(row)] for at, row in enumerate(counts)
+    ]
+
+
+def curves(history: History) -> list[Plot]:
+    """How accuracy and loss went in a training, as far as its history tells."""
+    found = []
+    for key, about in (
+        ("accuracy", gettext("Accuracy by epoch, on the training pictures and on those held out")),
+        ("loss", gettext("Loss by epoch, on the training pictures and on those held out")),
+    ):
+        names = ((f"val_{key}", gettext("Validation")), (key, gettext("Training")))
+        lines = [
+            Line(name, *_column(history, column), colour=at, dashed=at == 2)
+            for at, (column, name) in enumerate(names, 1)
+            if any(column in row for row in history)
+        ]
+        if plot := _over_epochs(about, key, lines):
+            found.append(plot)
+    return found
+
+
+def curves_together(histories: Sequence[tuple[str, int, History]]) -> list[Plot]:
+    """How several trainings went on the pictures held out; each with its name and colour."""
+    found = []
+    for key, about in (
+        ("accuracy", gettext("Validation accuracy by epoch")),
+        ("loss", gettext("Validation loss by epoch")),
+    ):
+        lines = [
+            Line(name, *_column(history, f"val_{key}"), colour=colour)
+            for name, colour, history in histories
+            if any(f"val_{key}" in row for row in history)
+        ]
+        if plot := _over_epochs(about, key, lines):
+            found.append(plot)
+    return found
+
+
+def _column(history: History, name: str) -> tuple[list[float], list[float | None]]:
+    return [row.get("epoch", at) for at, row in enumerate(history, 1)], [row.get(name) for row in history]
+
+
+def _over_epochs(about: str, key: str, lines: Sequence[Line]) -> Plot | None:
+    values = [value for line in lines for value in line.ys if value is not None]
+    if not values:
+        return None
+    last = max(x for line in lines for x in line.xs)
+    y = (
+        plots.accuracy_axis(gettext("Accuracy"), values)
+        if key == "accuracy"
+        else plots.loss_axis(gettext("Loss"), values)
+    )
+    return Plot(about, plots.epoch_axis(gettext("Epoch"), last), y, lines)
+
+
+def reliability(several: Sequence[tuple[str, int, Reliability]]) -> Plot:
+    """How often answers of each confidence are right, with 95 % intervals; each checkpoint with its name and colour."""
+    lines = []
+    for name, colour, one in several:
+        bins = [part for part in one.bins if part.confidence is not None and part.accuracy is not None]
+        ends = [_interval(part) for part in bins] if len(several) == 1 else []
+        lines.append(
+            Line(
+                name,
+                [part.confidence or 0.0 for part in bins],
+                [part.accuracy for part in bins],
+                colour,
+                dots=True,
+                lows=[low for low, _ in ends],
+                highs=[high for _, high in ends],
+            )
+        )
+    return Plot(
+        gettext("How often answers of each confidence are right; on the diagonal, confidence is what it says"),
+        plots.share_axis(gettext("Confidence")),
+        plots.share_axis(gettext("Accuracy")),
+        lines,
+        diagonal=True,
+        height=300,
+    )
+
+
+def _interval(part: Bin) -> tuple[float, float]:
+    return wilson(round((part.accuracy or 0) * part.count), part.count)
+
+
+def robustness(several: Sequence[tuple[str, int, Robustness]]) -> list[Panel]:
+    """A panel for each kind of harder pictures, from the pictures as they are to the strongest."""
+    panels = []
+    for first in several[0][2].kinds:
+        lines = []
+        for name, colour, one in several:
+            same = next((kind for kind in one.kinds if kind.kind == first.kind and kind.unit == first.unit), None)
+            if same is not None and same.strengths == first.strengths:
+                values = [one.plain, *same.accuracy]
+                lines.append(Line(name, list(range(len(values))), values, colour, dots=True))
+        title, unit = word(KINDS, first.kind), word(UNITS, first.unit)
+        marks = tuple((float(at), strength(value)) for at, value in enumerate(first.strengths, 1))
+        plot = Plot(
+            gettext("%(kind)s: accuracy by strength, in %(unit)s", kind=title, unit=unit),
+            plots.Axis(unit, "plain", -0.25, len(first.strengths) + 0.25, marks),
+            plots.share_axis(gettext("Accuracy"), 2),
+            lines,
+            width=220,
+            height=140,
+            margins=(8, 8, 22, 50),
+        )
+        panels.append(Panel(title, unit, plot))
+    return panels
+
+
+class Pictures:
+    """The test pictures that pages show, as data: URLs of PNGs. Only those asked for stay in memory."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, int], str] = {}
+
+    def of(self, evaluation: Evaluation, dataset: str, indices: Iterable[int]) -> dict[int, str]:
+        """The pictures by their places; none when the evaluation was not made on the dataset's test pictures.
+
+        Raises DatasetError.
+        """
+        wanted = list(indices)
+        missing = [index for index in wanted if (dataset, index) not in self._kept]
+        if missing:
+            data = datasets.test_data(dataset)
+            if (evaluation.data, evaluation.pictures) != (data.name, len(data.images)):
+                return {}
+            for index in missing:
+                self._kept[dataset, index] = _url(PIL.Image.fromarray(data.images[index].squeeze()))
+        return {index: self._kept[dataset, index] for index in wanted}
+
+
+def _url(picture: PIL.Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

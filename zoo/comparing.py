@@ -1,0 +1,79 @@
+"""Where checkpoints that were measured on the same pictures differ: which pictures, how many, and whether by chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from zoo.checkpoints import Evaluation, Mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A picture that some read right and others wrong: its place in the data, its class, and each one's mistake.
+
+    `mistakes` has None for each that reads it right.
+    """
+
+    index: int
+    label: int
+    mistakes: tuple[Mistake | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two of the compared, by their places: how many pictures only one of them reads right, and what chance says.
+
+    `chance` is the two-sided p-value of McNemar's exact test (McNemar 1947, Psychometrika 12:153-157): how often two
+    equally good models would differ as unevenly as these.
+    """
+
+    first: int
+    second: int
+    only_first: int
+    only_second: int
+    neither: int
+    chance: float
+
+
+def same_pictures(evaluations: Sequence[Evaluation]) -> bool:
+    """Whether all were measured on the same number of pictures of the same data."""
+    return len({(one.data, one.pictures) for one in evaluations}) <= 1
+
+
+def splits(evaluations: Sequence[Evaluation]) -> list[Split]:
+    """The pictures that not all of them read alike well, the surest mistake first.
+
+    Needs the same pictures. The cards hold every mistake, so what they do not hold was read right.
+    """
+    wrong = [{mistake.index: mistake for mistake in one.mistakes} for one in evaluations]
+    found = []
+    for index in set().union(*wrong):
+        mistakes = tuple(of.get(index) for of in wrong)
+        made = [mistake for mistake in mistakes if mistake is not None]
+        if len(made) < len(mistakes):
+            found.append((-max(mistake.confidence for mistake in made), Split(index, made[0].label, mistakes)))
+    return [split for _, split in sorted(found, key=lambda one: (one[0], one[1].index))]
+
+
+def pairs(evaluations: Sequence[Evaluation]) -> list[Pair]:
+    """Every two of them against each other. Needs the same pictures."""
+    wrong = [{mistake.index for mistake in one.mistakes} for one in evaluations]
+    return [
+        Pair(
+            a,
+            b,
+            len(wrong[b] - wrong[a]),
+            len(wrong[a] - wrong[b]),
+            len(wrong[a] & wrong[b]),
+            _chance(wrong[a], wrong[b]),
+        )
+        for a, b in combinations(range(len(evaluations)), 2)
+    ]
+
+
+def _chance(one: set[int], other: set[int]) -> float:
+    few, n = min(len(one - other), len(other - one)), len(one ^ other)
+    return min(1.0, float(2 * sum(math.comb(n, k) for k in range(few + 1)) / 2**n))
