@@ -16,7 +16,7 @@ from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
-from webui import api, errors, pages
+from webui import api, errors, pages, play
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
 from zoo.zoo import Zoo
 
@@ -53,7 +53,7 @@ def create_app(zoo: Zoo | None = None) -> Front:
     app.json.sort_keys = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Babel(app, locale_selector=pages.locale)
-    for part in (api, tensorflow_serving, inference_v2, huggingface):
+    for part in (api, play, tensorflow_serving, inference_v2, huggingface):
         app.register_blueprint(part.routes(zoo))
     app.register_blueprint(pages.routes(zoo))
     app.refusals = errors.handle(app, zoo, pages.page)

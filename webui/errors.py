@@ -17,6 +17,7 @@ from zoo.errors import (
     PictureUnsupported,
     PluginError,
     UnknownCheckpoint,
+    UnknownLabel,
     UnknownModel,
     ZooError,
     closest,
@@ -59,6 +60,7 @@ class Refused(ZooError):
 
 STATUS: dict[type[ZooError], int] = {
     BadRequest: 400,
+    UnknownLabel: 400,
     PictureBroken: 400,
     UnknownModel: 404,
     UnknownCheckpoint: 404,
