@@ -1,4 +1,4 @@
-"""What the front page asks besides an answer: every model at once, the steps to what a model saw, and which pixels decided."""
+"""What the front page asks besides an answer: all models at once, the steps to what one saw, which pixels decided."""
 
 from __future__ import annotations
 

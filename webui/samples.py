@@ -1,4 +1,4 @@
-"""Digits to try: some of MNIST's test pictures, easy and hard, in one small picture that the front page shows as a strip.
+"""Digits to try: some of MNIST's test pictures, easy and hard, in one small picture that the page shows as a strip.
 
     python -m webui.samples
 

@@ -60,7 +60,6 @@ def words() -> dict[str, str]:
         "box": gettext("the digit's box"),
         "fitted": gettext("cut out, strokes evened"),
         "seen": gettext("what the model saw"),
-        "why": gettext("Why %(label)s?"),
         "why_of": gettext("Red pixels speak for %(label)s, blue ones against it."),
         "read_none": gettext("No digits were found."),
         "read_some": gettext("Reads %(text)s"),
@@ -78,9 +77,6 @@ def words() -> dict[str, str]:
         "slow": gettext("The server takes its time"),
         "slow_advice": gettext("Your drawing is kept; the answer is still awaited."),
         "unknown_picture": gettext("picture"),
-        "sample": gettext("MNIST test picture %(place)s, labelled %(label)s"),
-        "sample_plain": gettext("MNIST test picture %(place)s"),
-        "drawing": gettext("Drawing"),
         "all_of_it": gettext("Show %(name)s on the board"),
     }
 

@@ -1,7 +1,7 @@
 """Which pixels decided: how an answer changes when parts of what the model saw are covered, one after another.
 
-It asks nothing of a model but its answers, so it serves every plugin (occlusion sensitivity: Zeiler, Fergus: Visualizing
-and Understanding Convolutional Networks, ECCV 2014, section 4.2).
+It asks nothing of a model but its answers, so it serves every plugin (occlusion sensitivity: Zeiler, Fergus:
+Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2).
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ export function show(answer, took) {
     sentence.append(title, ` ${reasonOf(answer)}`);
   } else sentence.textContent = say("reads", { model: answer.model, label });
   const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
-  facts.textContent = [...parts, say("took", { ms: milliseconds(took) })].join(" · ");
+  const told = nothing ? parts.slice(1) : parts; // scores for nothing mean nothing
+  facts.textContent = [...told, say("took", { ms: milliseconds(took) })].join(" · ");
   picture.hidden = nothing || !trace;
   if (!picture.hidden) {
     picture.src = `data:image/png;base64,${trace.seen}`;
