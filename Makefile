@@ -2,7 +2,7 @@
 # make test             the tests, under 4 minutes            make test-all   the long ones too
 # make lint             format, lint, types                   make docs       the tables of the documents, from the code
 # make translations     collect and compile the strings       make lock       pin anew what CI runs
-# make vendor           copy the page's libraries, as webui/frontend/package-lock.json pins them
+# make vendor           copy the pages' libraries, as webui/frontend/package-lock.json pins them
 
 SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(SUITS)' 2>/dev/null && echo $$p && break; done)
@@ -53,11 +53,6 @@ translations: .venv/test.done
 	.venv/bin/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete -l pt_BR -i .zoo/messages.pot -d webui/translations
 	.venv/bin/pybabel --quiet compile -d webui/translations
 
-# Needs npm. What comes with the page goes into webui/static/vendor, what only the tests use into tests/web/vendor.
+# Needs npm.
 vendor:
-	npm ci --prefix webui/frontend --ignore-scripts --no-audit --no-fund
-	@mkdir -p webui/static/vendor tests/web/vendor
-	sed '/^\/\/# sourceMappingURL=/d' webui/frontend/node_modules/perfect-freehand/dist/esm/index.mjs > webui/static/vendor/perfect-freehand.js
-	cp webui/frontend/node_modules/perfect-freehand/LICENSE webui/static/vendor/perfect-freehand.LICENSE
-	cp webui/frontend/node_modules/axe-core/axe.min.js tests/web/vendor/axe.min.js
-	cp webui/frontend/node_modules/axe-core/LICENSE tests/web/vendor/axe.LICENSE
+	$(PYTHON) webui/frontend/vendor.py

@@ -44,9 +44,7 @@ def test_a_plugins_own_preprocessing_is_not_shared(zoo_folder: Path, picture) ->
         "    import numpy as np\n    from zoo import Trace\n"
         "    return np.zeros((28, 28, 1), np.float32), Trace(np.full((28, 28), 9, np.uint8))\n"
     )
-    (zoo_folder / "settings.toml").write_text(
-        '[models.soft]\n[models.other]\nplugin = "soft"\ncheckpoint = "soft/1"\n'
-    )
+    (zoo_folder / "settings.toml").write_text('[models.soft]\n[models.other]\nplugin = "soft"\ncheckpoint = "soft/1"\n')
     for vote in ask_all(Zoo.open(zoo_folder, environ={}), picture(0)).votes:
         assert isinstance(vote.answer, Prediction)
         assert vote.answer.trace is not None

@@ -75,5 +75,5 @@ def test_a_label_that_the_model_does_not_tell_is_refused(root, picture) -> None:
     zoo = Zoo.open(root, environ={})
     assert zoo.why("linear", picture(0)).label == "7"
     assert zoo.why("linear", picture(0), label="1").label == "1"
-    with pytest.raises(UnknownLabel, match='no label "12".*0, 1, 2'):
+    with pytest.raises(UnknownLabel, match=r'no label "12".*0, 1, 2'):
         zoo.why("linear", picture(0), label="12")

@@ -1,0 +1,42 @@
+"""Copy what is needed of the locked npm packages, with their licences, into the folders that carry it. Needs npm."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+PACKAGES = {
+    "perfect-freehand": {
+        "LICENSE": "webui/static/vendor/perfect-freehand.LICENSE",
+        "dist/esm/index.mjs": "webui/static/vendor/perfect-freehand.js",
+    },
+    "axe-core": {
+        "LICENSE": "tests/web/vendor/axe.LICENSE",
+        "axe.min.js": "tests/web/vendor/axe.min.js",
+    },
+}
+"""By package, its files and where they go. Pages carry what is in webui/static, the tests alone what is in tests."""
+
+
+def main() -> None:
+    """Install the packages as the lock file has them, in a folder that is thrown away, and copy the files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("package.json", "package-lock.json"):
+            (Path(folder) / name).write_bytes((HERE / name).read_bytes())
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        for package, files in PACKAGES.items():
+            for source, target in files.items():
+                content = (Path(folder) / "node_modules" / package / source).read_bytes()
+                if source.endswith("js"):  # a map that is not there is asked for in vain
+                    content = re.sub(rb"^//# sourceMappingURL=.*\n?", b"", content, flags=re.MULTILINE)
+                (ROOT / target).parent.mkdir(parents=True, exist_ok=True)
+                (ROOT / target).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
