@@ -67,7 +67,7 @@ export class Board {
 
   get empty() {
     const { bottom, strokes } = this.layers;
-    return !bottom && !strokes.some((stroke) => !stroke.erase);
+    return !bottom && ![...strokes, this.stroke].some((stroke) => stroke && !stroke.erase);
   }
 
   // The test picture on the board, if it is untouched.

@@ -91,7 +91,7 @@ addEventListener("online", () => ask());
 // The board
 
 function changed(drawing) {
-  const nothing = board.empty && !board.stroke;
+  const nothing = board.empty;
   invite.hidden = !nothing;
   closer.hideReading();
   many.off();
