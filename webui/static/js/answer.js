@@ -4,7 +4,7 @@ import { DIGITS, labelsOf, milliseconds, mishaps, percent, say, texts } from "./
 
 const find = (id) => document.getElementById(id);
 const [section, digit, sentence, facts, polarity] = ["answer", "digit", "sentence", "facts", "polarity"].map(find);
-const [picture, bars, mishap, spoken] = ["seen-picture", "bars", "mishap", "say"].map(find);
+const [picture, bars, mishap, spoken, paper] = ["seen-picture", "bars", "mishap", "say", "paper"].map(find);
 let shownLabels = null;
 
 function rows(labels) {
@@ -38,6 +38,7 @@ export function show(answer, took) {
   section.classList.remove("waiting", "stale");
   section.classList.toggle("rejected", rejected);
   digit.textContent = rejected ? "" : label;
+  paper.dataset.answer = rejected ? "–" : label;
   sentence.replaceChildren();
   if (rejected) {
     const title = document.createElement("b");
@@ -67,6 +68,7 @@ export function show(answer, took) {
 export function empty() {
   section.classList.remove("rejected", "stale");
   section.classList.add("waiting");
+  delete paper.dataset.answer;
   digit.textContent = "";
   sentence.textContent = texts.empty;
   facts.textContent = polarity.textContent = "\u00a0";
