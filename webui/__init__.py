@@ -17,7 +17,7 @@ from flask import Flask, Request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
-from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages
+from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages, play
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
 from zoo.settings import ServerSettings
 from zoo.zoo import Zoo
@@ -56,7 +56,7 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     app.json.sort_keys = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Babel(app, locale_selector=pages.locale)
-    for part in (api, health, tensorflow_serving, inference_v2, huggingface, openapi):
+    for part in (api, health, play, tensorflow_serving, inference_v2, huggingface, openapi):
         app.register_blueprint(part.routes(zoo))
     app.register_blueprint(pages.routes(zoo))
     app.register_blueprint(models.routes(zoo))

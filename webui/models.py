@@ -258,7 +258,6 @@ def _shown(template: str, status: int = 200, **values: Any) -> Response:
     response = page(
         template,
         status,
-        here=_here,
         word=figures.word,
         words=figures,
         figure=figures.number,
@@ -273,13 +272,6 @@ def _shown(template: str, status: int = 200, **values: Any) -> Response:
         response.add_etag()
         response.make_conditional(request)
     return response
-
-
-def _here(tag: str) -> str:
-    """The address of this page in another language."""
-    assert request.endpoint is not None
-    asked: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(flat=False), "lang": tag}
-    return url_for(request.endpoint, **asked)
 
 
 def _whole(text: str) -> int:

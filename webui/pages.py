@@ -1,24 +1,32 @@
-"""The page for people: choose a model, send a picture, read the digit. All of it works without JavaScript."""
+"""The page for people: draw or send a picture, choose who reads it. What a form can do works without JavaScript."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask_babel import format_decimal, format_percent, get_locale, gettext, lazy_gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from webui import inputs, samples
 from webui.errors import Notice, explain, wants_page
-from webui.inputs import upload
+from webui.words import mishaps, words
 from zoo import listings
+from zoo.arena import Verdict, ask_all
+from zoo.datasets import DIGITS
 from zoo.errors import ZooError
 from zoo.listings import ModelFacts
-from zoo.types import Prediction
+from zoo.types import Prediction, Reading
 from zoo.zoo import Zoo
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 """The page's languages by their BCP 47 tags, each by its own name."""
+
+REASONS = ("several_objects", "not_a_digit", "blank", "no_contrast", "too_many_objects")
+"""Why a picture is rejected; a plugin may give others."""
 
 REMEMBERED = 365 * 24 * 3600  # seconds that a choice of language lasts
 ACCEPT = "image/png,image/jpeg,image/gif,image/webp,image/bmp"
@@ -66,6 +74,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     """A template in the reader's language, with the headers that every page carries."""
     html = render_template(
         template,
+        switch=switch,
         lang=str(get_locale()).replace("_", "-"),
         languages=LANGUAGES,
         percent=percent,
@@ -79,6 +88,15 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
         path, secure = request.script_root or "/", request.is_secure
         response.set_cookie("lang", asked, REMEMBERED, path=path, httponly=True, samesite="Lax", secure=secure)
     return response
+
+
+def switch(tag: str) -> str:
+    """The address of this page in another language; of what a form was answered with, the front page's."""
+    here = request.endpoint or ""
+    if request.method not in ("GET", "HEAD") or here.partition(".")[0] not in ("pages", "models"):
+        return url_for("pages.index", lang=tag)
+    asked: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(flat=False), "lang": tag}
+    return url_for(here, **asked)
 
 
 def percent(share: float, places: int = 2) -> str:
@@ -112,25 +130,9 @@ def seen(prediction: Prediction) -> str | None:
 
 def why_rejected(prediction: Prediction) -> str:
     """What a picture without a digit lacks, or what is told from it all the same."""
-    reason = prediction.reason
-    if reason == "several_objects":
-        return str(
-            gettext(
-                "The picture shows more than one thing. The one most like a digit would be %(label)s.",
-                label=prediction.label,
-            )
-        )
-    if reason == "not_a_digit":
-        return str(
-            gettext(
-                "That does not look like a digit. If it is one, it is most likely %(label)s.", label=prediction.label
-            )
-        )
-    if reason == "blank":
-        return str(gettext("The picture is blank: no ink stands out from its ground."))
-    if reason == "no_contrast":
-        return str(gettext("The picture has too little contrast: its ink hardly stands out from its ground."))
-    return str(gettext("The picture shows no digit that can be read (%(reason)s).", reason=reason))
+    texts, reason = words(), prediction.reason or ""
+    told = texts[reason] if reason in REASONS else texts["other_reason"]
+    return told % {"label": prediction.label, "reason": reason}
 
 
 def preselected(models: list[ModelFacts], wanted: str | None) -> str | None:
@@ -140,24 +142,56 @@ def preselected(models: list[ModelFacts], wanted: str | None) -> str | None:
     return able[0].name if able else None
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows beside the form; all of it may be missing."""
+
+    prediction: Prediction | None = None
+    notice: Notice | None = None
+    sample: int | None = None
+    verdict: Verdict | None = None
+    reading: Reading | None = None
+    several: Sequence[tuple[str, Prediction | Notice]] = ()
+
+
+def asked_sample() -> int | None:
+    """The test picture that `?sample=` names, None when it names none that there is."""
+    text = request.args.get("sample", "")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5):
+        return None
+    return int(text) if int(text) < samples.COUNT else None
+
+
 def routes(zoo: Zoo) -> Blueprint:
     """The front page of a zoo."""
     pages = Blueprint("pages", __name__)
 
-    def front(wanted: str | None, prediction: Prediction | None = None, notice: Notice | None = None) -> Response:
+    def front(wanted: str | None, shown: Shown) -> Response:
         models = listings.models(zoo)
+        prediction = shown.prediction
+        cards = {facts.name: zoo.models[facts.name].card() for facts in models}
         return page(
             "index.html",
-            notice.status if notice else 200,
+            shown.notice.status if shown.notice else 200,
             models=models,
             untrained={facts.name for facts in models if facts.problem and _untrained(facts.name)},
+            labels={name: list(card.labels) for name, card in cards.items() if card and tuple(card.labels) != DIGITS},
             chosen=preselected(models, wanted),
             default=next((facts.name for facts in models if facts.default), None),
+            shown=shown,
             prediction=prediction,
             picture=seen(prediction) if prediction else None,
             rejection=why_rejected(prediction) if prediction and prediction.rejected else None,
-            notice=notice,
+            why_rejected=why_rejected,
+            votes={vote.model: vote for vote in shown.verdict.votes} if shown.verdict else {},
+            counts=shown.verdict.counts() if shown.verdict else [],
+            notice=shown.notice,
             accept=ACCEPT,
+            strip=samples,
+            words=words(),
+            mishaps=mishaps(zoo),
+            digits=DIGITS,
+            most=int(min(zoo.settings.pictures.max_mb, zoo.settings.server.max_body_mb) * 1_000_000),
         )
 
     def _untrained(name: str) -> bool:
@@ -166,19 +200,48 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @pages.get("/")
     def index() -> Response:
-        return front(request.args.get("model"))
+        wanted, place = request.args.get("model"), asked_sample()
+        if place is None:
+            return front(wanted, Shown())
+        chosen = preselected(listings.models(zoo), wanted)
+        try:
+            answer = zoo.predict(chosen, samples.sample(place)) if chosen else None
+        except ZooError as error:
+            return front(wanted, Shown(notice=explain(error, zoo), sample=place))
+        return front(wanted, Shown(answer, sample=place))
 
     @pages.post("/")
     def answer() -> Response:
         wanted = None
         try:
             wanted = request.form.get("model_type") or None
-            zoo.model(wanted)
-            prediction = zoo.predict(wanted, upload())
+            model = zoo.model(wanted)
+            return front(model.name, _asked(model.name, request.form.get("ask")))
         except (ZooError, RequestEntityTooLarge) as error:
             if not wants_page():
                 raise
-            return front(wanted, notice=explain(error, zoo))
-        return front(prediction.model, prediction)
+            return front(wanted, Shown(notice=explain(error, zoo)))
+
+    def _asked(model: str, what: str | None) -> Shown:
+        """What the form's button asks of its pictures, or of the sample that it names."""
+        files = [file for file in request.files.getlist("file") if file.filename]
+        place = None if files else asked_sample()
+        if len(files) > 1:
+            inputs.check_number(zoo, len(files))
+            answers = zoo.predict_many(model, [file.read() for file in files])
+            pairs = zip(files, answers, strict=True)
+            return Shown(
+                several=[
+                    (file.filename or "", explain(answer, zoo) if isinstance(answer, ZooError) else answer)
+                    for file, answer in pairs
+                ]
+            )
+        picture: inputs.Sent = inputs.upload() if place is None else samples.sample(place)
+        prediction = zoo.predict(model, picture)
+        if what == "all":
+            return Shown(prediction, sample=place, verdict=ask_all(zoo, picture))
+        if what == "read":
+            return Shown(prediction, sample=place, reading=zoo.read(model, picture))
+        return Shown(prediction, sample=place)
 
     return pages

@@ -42,6 +42,10 @@ class UnknownCheckpoint(ZooError):
     """The model is known, the version asked for is not."""
 
 
+class UnknownLabel(ZooError):
+    """The model tells no such label."""
+
+
 class ModelUnavailable(ZooError):
     """The model is in the zoo but cannot answer now: quarantined plugin, no checkpoint yet, or a damaged checkpoint."""
 

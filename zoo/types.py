@@ -160,6 +160,28 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """Which pixels of what a model saw speak for a label: `heat` is float32 (28, 28), in nats of log-odds.
+
+    Positive speaks for the label, negative against it. `answer` is the model's own, whose label it is by default.
+    """
+
+    answer: Prediction
+    label: str
+    heat: Plane
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; `heat` in rows, to a hundredth."""
+        answer = self.answer
+        return {
+            "model": answer.model,
+            "checkpoint": answer.checkpoint,
+            "label": self.label,
+            "heat": [[round(float(level), 2) for level in row] for row in self.heat],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Sign:
     """One digit of several in a picture, or whatever the labels name.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from zoo.errors import (
     SettingsError,
     TrainingError,
     UnknownCheckpoint,
+    UnknownLabel,
     UnknownModel,
     ZooError,
     closest,
@@ -31,7 +33,7 @@ from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace
+from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace, Why
 
 if TYPE_CHECKING:
     import keras
@@ -282,6 +284,30 @@ class Zoo:
         if trace.reason is None or trace.box is not None:
             told["seen"] = trace.seen
         return [Step(name, told[name]) for name in steps.STEPS if name in told]
+
+    def why(self, model: str | None, picture: Source, *, label: str | None = None, version: int | None = None) -> Why:
+        """Which pixels of what the model saw speak for its answer, or for another `label`; see `zoo.saliency`.
+
+        The map is 0 when there is nothing to read. Raises what `predict` does, and UnknownLabel.
+        """
+        from zoo import saliency
+
+        chosen = self.model(model)
+        loaded = chosen.load(version)
+        seen, trace = chosen.preprocess(loaded, self.decode(picture))
+        answer = prediction(chosen.name, loaded.card, chosen.scores(loaded, seen[np.newaxis])[0], trace)
+        if label is not None and label not in answer.labels:
+            raise UnknownLabel(
+                f'Model "{chosen.name}" knows no label "{label}".{closest(label, answer.labels)} '
+                f"Its labels are: {', '.join(answer.labels)}."
+            )
+        asked = answer.label if label is None else label
+        heat = saliency.occlusion(seen, partial(chosen.scores, loaded), answer.labels.index(asked))
+        return Why(answer, asked, heat)
+
+    def decode(self, picture: Source) -> Image:
+        """A picture as `preprocess` hooks take it, upright, within the limits of the settings. Raises PictureError."""
+        return self._decode(picture)[0]
 
     def _decode(self, picture: Source) -> tuple[Image, int]:
         """The decoded picture, and by how much it is smaller than the file says."""

@@ -1,17 +1,34 @@
-"""The app of the repository's zoo, and a zoo to be harmed."""
+"""The app of the repository's zoo, a zoo to be harmed, and a real Chromium that visits a running server."""
 
 from __future__ import annotations
 
 import shutil
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asking import ROOT
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from webui import create_app
 from zoo import Zoo
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",
+]
+Opener = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +53,86 @@ def own_zoo(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "settings.toml", tmp_path)
     return tmp_path
+
+
+class Quiet(WSGIRequestHandler):
+    """A handler that leaves the test's output alone."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        pass
+
+
+class Site:
+    """The app of the repository's zoo on a port of its own, which can be stopped and started again."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._port = 0
+        self._server: BaseWSGIServer | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._server = make_server("127.0.0.1", self._port, self._app, threaded=True, request_handler=Quiet)
+        self._port = self._server.port
+        threading.Thread(target=self._server.serve_forever).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Site]:
+    """A running server with the zoo of the repository."""
+    zoo = Zoo.open(ROOT)
+    zoo.warm()
+    site = Site(create_app(zoo))
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def site(host: Site) -> str:
+    """Its address."""
+    return host.url
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: str) -> Iterator[Opener]:
+    """Opens a page, the front page by default, in a fresh profile.
+
+    Afterwards nothing may have failed, or been asked of another host; answers with an error status and lost servers,
+    which Chromium reports too, are brought about by the tests themselves.
+    """
+    contexts, troubles, asked = [], [], []
+
+    def opened(path: str = "/", **options: Any) -> Page:
+        context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda line: troubles.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(site + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    expected = ("the server responded with a status of", "ERR_CONNECTION_RE", "ERR_EMPTY_RESPONSE")
+    assert not [trouble for trouble in troubles if not any(words in trouble for words in expected)]
+    assert not [url for url in asked if not url.startswith((f"{site}/", "data:", f"blob:{site}"))]

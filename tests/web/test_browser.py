@@ -3,105 +3,35 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from werkzeug.serving import WSGIRequestHandler, make_server
-
-from webui import create_app
-from zoo import Zoo, datasets
+from asking import drawing, saved
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 Opener = Callable[..., Page]
-
-
-class Quiet(WSGIRequestHandler):
-    """A handler that leaves the test's output alone."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The address of a running server with the zoo of the repository."""
-    server = make_server("127.0.0.1", 0, create_app(Zoo.open(ROOT)), threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium: Browser, site: str) -> Iterator[Opener]:
-    """Opens the front page in a fresh profile. Afterwards nothing may have failed, or been asked of another host."""
-    contexts, troubles, asked = [], [], []
-
-    def opened(**options: Any) -> Page:
-        context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 900}} | options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda line: troubles.append(line.text) if line.type in ("error", "warning") else None)
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(site)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    # Chromium reports a page whose status is an error; the tests that cause one ask for it themselves.
-    assert not [trouble for trouble in troubles if "the server responded with a status of" not in trouble]
-    assert not [url for url in asked if not url.startswith((f"{site}/", "data:", f"blob:{site}"))]
 
 
 def digit(index: int = 0) -> Any:
     """A test digit of MNIST as a person would send it, as an upload: 7, 2, 1, 0 …"""
-    picture = PIL.Image.fromarray(255 - datasets.test_data("mnist").images[index, ..., 0])
-    file = io.BytesIO()
-    picture.resize((280, 280), PIL.Image.Resampling.BICUBIC).save(file, "PNG")
-    return {"name": "digit.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    return {"name": "digit.png", "mimeType": "image/png", "buffer": saved(drawing(index))}
 
 
 def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
     """Press Tab until the element has the focus, as one without a mouse does."""
-    for _ in range(20):
+    for _ in range(60):
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
         page.keyboard.press(key)
     pytest.fail(f"{selector} cannot be reached by {key}")
-
-
-def predict(page: Page, index: int = 0) -> None:
-    page.set_input_files("#file", digit(index))
-    page.get_by_role("button", name="Predict").click()
 
 
 def overflow(page: Page) -> int:
@@ -109,52 +39,87 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
-def test_choose_upload_predict_and_clear_by_keyboard(visit: Opener) -> None:
+def violations(page: Page) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA and good practice, transitions over."""
+    page.evaluate(AXE)
+    found = page.evaluate(
+        """async () => {
+            await Promise.all(document.getAnimations().map((one) => one.finished));
+            const {violations} = await axe.run();
+            const told = (nodes) => nodes.map((node) => node.html.slice(0, 160)).join(" | ");
+            return violations.map(({id, nodes}) => `${id}: ${told(nodes)}`);
+        }"""
+    )
+    return list(found)
+
+
+def test_sample_model_closer_look_and_undo_by_keyboard(visit: Opener) -> None:
     page = visit()
-    tab_to(page, "#file")
-    page.set_input_files("#file", digit())
-    expect(page.locator("#preview")).to_be_visible()
+    tab_to(page, ".strip a[data-sample='2']")
+    page.keyboard.press("Enter")
+    expect(page.locator("#digit")).to_have_text("1")
+    expect(page.locator("#say")).to_contain_text("deep reads 1")
     tab_to(page, "input[type=radio]")
-    tab_to(page, "input[value=linear]", "ArrowDown")
-    tab_to(page, "button[type=submit]")
+    tab_to(page, "input[value=linear]", "ArrowUp")
+    expect(page.get_by_text("linear reads 1")).to_be_visible()
+    assert "model=linear&sample=2" in page.url
+    tab_to(page, "#why", "Shift+Tab")
+    page.keyboard.press("Space")
+    expect(page.locator("#heat")).to_be_visible()
+    tab_to(page, "#steps")
     page.keyboard.press("Enter")
-    expect(page.locator("#digit")).to_have_text("7")
-    expect(page.get_by_text("linear reads 7")).to_be_visible()
-    expect(page.locator("input[value=linear]")).to_be_checked()
-    expect(page.get_by_role("row", name="7")).to_contain_text("%")
-    tab_to(page, "#clear")
+    expect(page.locator("#closer img")).to_have_count(2)  # a sample needs no more than to be read
+    tab_to(page, "#clear", "Shift+Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#digit")).to_have_count(0)
-    expect(page.locator("input[value=linear]")).to_be_checked()
-    assert page.input_value("#file") == ""
+    expect(page.locator("#digit")).to_be_empty()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#digit")).to_have_text("1")
+    page.keyboard.press("Control+Shift+z")
+    expect(page.locator("#digit")).to_be_empty()
 
 
-def test_what_has_the_focus_shows_it_and_is_not_covered(visit: Opener) -> None:
+def test_what_has_the_focus_shows_it(visit: Opener) -> None:
     page = visit(viewport={"width": 360, "height": 640})
-    for _ in range(14):
+    page.set_input_files("#file", digit())
+    expect(page.locator("#digit")).to_have_text("7")
+    seen = set()
+    for _ in range(60):
         page.keyboard.press("Tab")
-        outlined, covered = page.evaluate(
+        name, outlined, covered = page.evaluate(
             """() => {
-                const focused = document.activeElement, box = focused.closest(".card, .drop") ?? focused;
+                const focused = document.activeElement, box = focused.closest(".card, .file") ?? focused;
                 const {left, top, width, height} = box.getBoundingClientRect();
                 const hit = document.elementFromPoint(left + width / 2, Math.min(top + height / 2, innerHeight - 1));
-                const bar = document.querySelector(".actions");
-                return [focused === document.body || getComputedStyle(box).outlineStyle !== "none",
-                        bar.contains(hit) && !bar.contains(box)];
+                const name = focused.id || focused.value || focused.href || "";
+                const outlined = getComputedStyle(box).outlineStyle !== "none";
+                return [name, outlined, !(box.contains(hit) || hit?.contains(box))];
             }"""
         )
-        assert outlined
-        assert not covered
+        if not name:
+            break
+        seen.add(name)
+        assert outlined, name
+        assert not covered, name
+    assert {"file", "size", "camera", "undo", "clear", "why", "steps", "read", "sort", "sift", "dissent"} <= seen
 
 
-def test_all_of_it_works_without_javascript(visit: Opener) -> None:
+def test_all_that_a_form_can_do_works_without_javascript(visit: Opener) -> None:
     page = visit(java_script_enabled=False)
+    expect(page.locator("#board")).to_be_hidden()
     page.locator("input[value=cnn_5]").check()
-    predict(page, index=1)
+    page.set_input_files("#file", digit(1))
+    page.get_by_role("button", name="Predict").click()
     expect(page.locator("#digit")).to_have_text("2")
     expect(page.locator("input[value=cnn_5]")).to_be_checked()
+    page.locator(".strip a").first.click()
+    expect(page.locator("#digit")).to_have_text("0")
+    page.get_by_role("button", name="Ask all models").click()
+    expect(page.locator(".says", has_text="0")).to_have_count(page.locator(".card").count())
+    page.set_input_files("#file", ROOT / "docs/number.jpg")
+    page.get_by_role("button", name="Read many digits").click()
+    expect(page.locator("#reading-text")).to_contain_text("5550143")
     page.get_by_role("link", name="Clear").click()
-    expect(page.locator("#digit")).to_have_count(0)
+    expect(page.locator("#digit")).to_be_empty()
 
 
 def test_a_picture_can_be_dropped_or_pasted(visit: Opener) -> None:
@@ -165,58 +130,130 @@ def test_a_picture_can_be_dropped_or_pasted(visit: Opener) -> None:
         const options = {bubbles: true, cancelable: true, dataTransfer: transfer, clipboardData: transfer};
         document.body.dispatchEvent(type === "drop" ? new DragEvent(type, options) : new ClipboardEvent(type, options));
     }"""
-    for type in ("drop", "paste"):
-        page.evaluate(event, [type, list(digit()["buffer"])])
-        assert page.evaluate("document.querySelector('#file').files[0].name") == f"{type}.png"
-        expect(page.locator("#preview")).to_be_visible()
-    page.get_by_role("button", name="Predict").click()
-    expect(page.locator("#digit")).to_have_text("7")
+    for index, (type, label) in enumerate((("drop", "7"), ("paste", "2"))):
+        page.evaluate(event, [type, list(digit(index)["buffer"])])
+        expect(page.locator("#digit")).to_have_text(label)
+        expect(page.locator("#seen-picture")).to_be_visible()
 
 
-def test_a_file_that_is_no_picture_is_told_in_place(visit: Opener) -> None:
+def test_several_pictures_each_have_their_answer(visit: Opener) -> None:
     page = visit()
+    wrong = {"name": "notes.png", "mimeType": "image/png", "buffer": b"some text"}
+    page.set_input_files("#file", [digit(0), digit(1), wrong])
+    rows = page.locator("#several li")
+    expect(rows.nth(0)).to_contain_text("7")
+    expect(rows.nth(1).locator("b")).to_have_text("2")
+    expect(rows.nth(2)).to_contain_text("This file is not a picture that can be read")
+    rows.nth(1).get_by_role("button").click()
+    expect(page.locator("#digit")).to_have_text("2")
+
+
+def test_the_camera_takes_a_picture_or_says_why_not(visit: Opener, site: str) -> None:
+    page = visit()
+    page.get_by_role("button", name="Camera").click()
+    expect(page.locator("#lens-notice")).to_contain_text("No camera can be used here")
+    page.get_by_role("button", name="Close").click()
+    page.context.grant_permissions(["camera"], origin=site)
+    page.get_by_role("button", name="Camera").click()
+    page.get_by_role("button", name="Take the picture").click()
+    expect(page.locator("#lens")).to_be_hidden()
+    expect(page.locator("#facts")).to_contain_text("deep/1")
+
+
+def test_many_digits_in_a_photograph_are_framed_and_told_as_text(visit: Opener) -> None:
+    page = visit()
+    page.set_input_files("#file", ROOT / "docs/number.jpg")
+    expect(page.locator("#sentence")).to_contain_text("more than one thing")
+    page.get_by_role("button", name="Read many digits").click()
+    expect(page.locator("#reading-text")).to_contain_text("5550143")
+    expect(page.locator("#boxes rect")).to_have_count(11)
+    frame = page.locator("#boxes rect").first.bounding_box()
+    paper = page.locator("#paper").bounding_box()
+    assert frame is not None
+    assert paper is not None
+    assert paper["x"] < frame["x"] < paper["x"] + paper["width"] / 2
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#boxes rect")).to_have_count(0)
+
+
+def test_a_file_that_is_no_picture_is_told_and_the_board_stays_as_it_was(visit: Opener) -> None:
+    page = visit("/?sample=1")
+    expect(page.locator("#digit")).to_have_text("2")
     page.set_input_files("#file", {"name": "digit.png", "mimeType": "image/png", "buffer": b"some text"})
-    expect(page.locator("#preview")).to_be_hidden()
-    page.get_by_role("button", name="Predict").click()
     expect(page.get_by_role("alert")).to_contain_text("This file is not a picture that can be read")
-    predict(page)
+    expect(page.locator("#answer")).not_to_have_class("stale")
+    expect(page.locator("#digit")).to_have_text("2")
+    page.set_input_files("#file", {"name": "big.png", "mimeType": "image/png", "buffer": bytes(17_000_000)})
+    expect(page.get_by_role("alert")).to_contain_text("This picture is too large")
+    page.set_input_files("#file", digit())
     expect(page.locator("#digit")).to_have_text("7")
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_blank_picture_is_told_to_be_blank(visit: Opener) -> None:
     page = visit()
-    file = io.BytesIO()
-    PIL.Image.new("L", (200, 200), 255).save(file, "PNG")
-    page.set_input_files("#file", {"name": "blank.png", "mimeType": "image/png", "buffer": file.getvalue()})
-    page.get_by_role("button", name="Predict").click()
-    expect(page.get_by_role("status", name="Answer")).to_contain_text("The picture is blank")
+    blank = saved(PIL.Image.new("L", (200, 200), 255))
+    page.set_input_files("#file", {"name": "blank.png", "mimeType": "image/png", "buffer": blank})
+    expect(page.locator("#sentence")).to_contain_text("The picture is blank")
+    expect(page.locator("#say")).to_contain_text("The picture is blank")
 
 
 def test_the_page_speaks_brazilian_portuguese(visit: Opener) -> None:
     page = visit(locale="pt-BR")
     expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
-    page.set_input_files("#file", digit())
-    page.get_by_role("button", name="Prever").click()
+    page.locator(".strip a").nth(7).click()
     expect(page.get_by_text("deep lê 7")).to_be_visible()
+    expect(page.locator("#consensus")).to_contain_text("leem 7")
+    expect(page.locator("#facts")).to_contain_text(",")
     page.get_by_role("link", name="English").click()
     expect(page.get_by_role("heading", name="Which digit is this?")).to_be_visible()
+    expect(page.get_by_text("deep reads 7")).to_be_visible()
     page.reload()
     expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("#digit")).to_have_text("7")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 360, 768, 1280, 2560])
-def test_it_fits_every_width_in_light_and_dark(visit: Opener, tmp_path: Path, width: int, scheme: str) -> None:
+def test_it_fits_every_width_in_light_and_dark(visit: Opener, width: int, scheme: str) -> None:
     page = visit(viewport={"width": width, "height": 900}, color_scheme=scheme, locale="pt-BR")
     assert overflow(page) == 0
-    page.screenshot(path=tmp_path / "start.png")
-    ground = np.asarray(PIL.Image.open(tmp_path / "start.png").convert("L"))[-1, 0]
+    ground = np.asarray(PIL.Image.open(io.BytesIO(page.screenshot())).convert("L"))[-1, 0]
     assert (ground < 64) == (scheme == "dark")
-    page.set_input_files("#file", digit())
-    page.get_by_role("button", name="Prever").click()
-    expect(page.locator("#digit")).to_be_in_viewport()
+    page.set_input_files("#file", ROOT / "docs/number.jpg")
+    expect(page.locator("#sentence")).to_contain_text("mais de uma coisa")
+    page.locator("#read").click()
+    page.locator("#why").click()
+    page.locator("#steps").click()
+    expect(page.locator("#boxes rect")).to_have_count(11)
+    expect(page.locator("#closer img")).to_have_count(7)
     assert overflow(page) == 0
-    page.goto(page.url.split("#")[0] + "a-long-address-that-does-not-exist-" * 6)
+    page.goto(page.url.split("?")[0] + "a-long-address-that-does-not-exist-" * 6)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.locator("summary").click()
     assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing(visit: Opener, width: int, scheme: str) -> None:
+    page = visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert not violations(page)
+    page.set_input_files("#file", [digit(0), digit(1)])
+    expect(page.locator("#several b")).to_have_count(2)
+    page.locator(".strip a").nth(10).click()
+    expect(page.locator(".differs, .agrees")).to_have_count(page.locator(".card").count())
+    page.locator("#why").click()
+    page.locator("#steps").click()
+    page.locator("#read").click()
+    expect(page.locator("#heat")).to_be_visible()
+    expect(page.locator("#closer img").first).to_be_visible()
+    expect(page.locator("#reading")).to_be_visible()
+    assert not violations(page)
+    page.get_by_role("button", name="Camera").click()
+    expect(page.locator("#lens-notice")).to_be_visible()
+    assert not violations(page)
+
+
+def test_axe_finds_nothing_on_an_error_page(visit: Opener) -> None:
+    assert not violations(visit("/nowhere"))

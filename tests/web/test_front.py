@@ -61,7 +61,8 @@ def test_a_blank_picture_is_said_to_be_blank(client: FlaskClient) -> None:
     page = send(client, "/", saved(PIL.Image.new("L", (100, 100), 255)), headers=HTML)
     assert page.status_code == 200
     assert "Nothing to read" in page.text
-    assert 'id="digit"' not in page.text
+    assert '<p class="digit" id="digit"></p>' in page.text
+    assert "confidence" not in page.text.split('id="facts"')[1].split("</p>")[0]
 
 
 def test_an_unknown_model_on_the_page_is_404_with_the_form_kept(client: FlaskClient) -> None:

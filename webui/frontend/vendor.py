@@ -16,6 +16,10 @@ PACKAGES = {
         "dist/uPlot.iife.min.js": "webui/static/vendor/uPlot.iife.min.js",
         "dist/uPlot.min.css": "webui/static/vendor/uPlot.min.css",
     },
+    "perfect-freehand": {
+        "LICENSE": "webui/static/vendor/perfect-freehand.LICENSE",
+        "dist/esm/index.mjs": "webui/static/vendor/perfect-freehand.js",
+    },
     "axe-core": {
         "LICENSE": "tests/web/vendor/axe.LICENSE",
         "axe.min.js": "tests/web/vendor/axe.min.js",

@@ -1,0 +1,70 @@
+"""One picture through every model: the same answers as one by one, with the digit found only once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo import Zoo, ink
+from zoo.arena import Verdict, Vote, ask_all
+from zoo.errors import ModelUnavailable, PictureUnsupported
+from zoo.types import Prediction
+
+MANY = 50
+
+
+@pytest.fixture
+def crowd(zoo_folder: Path) -> Zoo:
+    """A zoo of 50 models, all of one checkpoint; the last one squeezes its pictures only."""
+    entries = "".join(f'[models.soft_{n}]\nplugin = "soft"\ncheckpoint = "soft/1"\n' for n in range(MANY - 1))
+    with (zoo_folder / "settings.toml").open("a") as settings:
+        settings.write(entries)
+    return Zoo.open(zoo_folder, environ={})
+
+
+def test_each_votes_as_it_answers_alone_and_the_digit_is_found_once(
+    crowd: Zoo, picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = picture(0, side=200, ink_dark=True)
+    alone = {name: crowd.predict(name, content) for name in crowd.models}
+    found = []
+    normalise = ink.normalise
+    monkeypatch.setattr(ink, "normalise", lambda *given: found.append(1) or normalise(*given))
+    verdict = ask_all(crowd, content)
+    assert len(verdict.votes) == MANY
+    assert {vote.model: vote.answer for vote in verdict.votes} == alone
+    assert len(found) == 1
+
+
+def test_a_plugins_own_preprocessing_is_not_shared(zoo_folder: Path, picture) -> None:
+    plugin = zoo_folder / "plugins/soft.py"
+    plugin.write_text(
+        plugin.read_text() + "\n\n@hookimpl\ndef preprocess(image, settings):\n"
+        "    import numpy as np\n    from zoo import Trace\n"
+        "    return np.zeros((28, 28, 1), np.float32), Trace(np.full((28, 28), 9, np.uint8))\n"
+    )
+    (zoo_folder / "settings.toml").write_text('[models.soft]\n[models.other]\nplugin = "soft"\ncheckpoint = "soft/1"\n')
+    for vote in ask_all(Zoo.open(zoo_folder, environ={}), picture(0)).votes:
+        assert isinstance(vote.answer, Prediction)
+        assert vote.answer.trace is not None
+        assert vote.answer.trace.seen[0, 0] == 9
+
+
+def test_a_picture_that_is_none_is_nobodys_fault(crowd: Zoo) -> None:
+    with pytest.raises(PictureUnsupported):
+        ask_all(crowd, b"no picture at all")
+
+
+def reads(label: str, rejected: bool = False) -> Vote:
+    return Vote("m", Prediction("m", "m/1", label, int(label), 0.9, (), (), rejected), 0.1)
+
+
+def test_the_label_is_what_most_read_and_none_when_they_are_torn() -> None:
+    def label(*votes: Vote) -> str | None:
+        return Verdict(votes, 0.0).label
+
+    assert label(reads("4"), reads("9"), reads("4")) == "4"
+    assert label(reads("4"), reads("9")) is None
+    assert label(reads("4", rejected=True)) is None
+    assert label(reads("4", rejected=True), reads("9"), Vote("m", ModelUnavailable("no"), 0.0)) == "9"

@@ -1,0 +1,84 @@
+"""What the front page asks besides an answer: all models at once, the steps to what one saw, which pixels decided."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from flask import Blueprint, Response, abort, make_response, request
+
+from webui import inputs, samples
+from webui.api import asked_version
+from webui.errors import HEADERS, BadRequest, message, status_of
+from zoo.arena import Verdict, Vote, ask_all
+from zoo.errors import ZooError
+from zoo.zoo import Zoo
+
+Answer = tuple[Any, int, dict[str, str]]
+KEPT = {"Cache-Control": "public, max-age=604800"}
+
+
+def routes(zoo: Zoo) -> Blueprint:
+    """`/arena`, `/explain`, `/why` and `/samples/…` of a zoo."""
+    play = Blueprint("play", __name__)
+
+    def sent(name: str | None, version: int | None) -> inputs.Sent:
+        found = inputs.pictures(zoo, zoo.model(name), version).only
+        if found is None:
+            raise BadRequest(f"The request has several pictures; {request.path} takes one. Send them one by one.")
+        return found
+
+    @play.post("/arena")
+    def arena() -> Answer:
+        """One picture through every model."""
+        return told(ask_all(zoo, sent(None, None))), 200, HEADERS
+
+    @play.post("/explain")
+    def explain() -> Answer:
+        """The steps from a picture to what a model saw, each as a PNG in a data: URL."""
+        name, version = request.args.get("model"), asked_version()
+        picture = sent(name, version)
+        steps = [
+            {"name": step.name, "picture": data_url(samples.as_png(step.picture))}
+            for step in zoo.explain(name, picture, version=version)
+        ]
+        return {"model": zoo.model(name).name, "steps": steps}, 200, HEADERS
+
+    @play.post("/why")
+    def why() -> Answer:
+        """Which pixels speak for the answer, or for `?label=`."""
+        name, version = request.args.get("model"), asked_version()
+        picture = sent(name, version)
+        return zoo.why(name, picture, label=request.args.get("label"), version=version).to_dict(), 200, HEADERS
+
+    @play.get("/samples/<int:place>.png")
+    def sample(place: int) -> Response:
+        """A test picture of MNIST by its place in the set."""
+        try:
+            content = samples.as_png(samples.sample(place))
+        except IndexError:
+            abort(404)
+        return make_response(content, 200, {"Content-Type": "image/png", **HEADERS, **KEPT})
+
+    return play
+
+
+def told(verdict: Verdict) -> dict[str, Any]:
+    """The JSON form of what all models say."""
+    return {
+        "label": verdict.label,
+        "counts": [{"label": label, "votes": votes} for label, votes in verdict.counts()],
+        "answers": [_vote(vote) for vote in verdict.votes],
+        "preprocess_ms": round(verdict.ms, 3),
+    }
+
+
+def _vote(vote: Vote) -> dict[str, Any]:
+    if isinstance(vote.answer, ZooError):
+        return {"model": vote.model, "error": message(vote.answer), "status": status_of(vote.answer)}
+    return vote.answer.to_dict() | {"ms": round(vote.ms, 3)}
+
+
+def data_url(png: bytes) -> str:
+    """A PNG as a page may hold it."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,66 @@
+"""Digits to try: some of MNIST's test pictures, easy and hard, in one small picture that the page shows as a strip.
+
+    python -m webui.samples
+
+writes that picture anew. Any other test picture can be had by its place too, read from the zoo's own copy of MNIST.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from zoo import datasets
+from zoo.files import write
+from zoo.types import Image
+
+STRIP = Path(__file__).parent / "static" / "samples.png"
+CHOICE = {
+    3: "0", 2: "1", 1: "2", 18: "3", 4: "4", 15: "5", 11: "6", 0: "7", 61: "8", 7: "9",
+    2130: "4", 2654: "6", 4176: "2", 4740: "3", 5937: "5", 9729: "5", 1014: "6", 1901: "9",
+    2597: "5", 6576: "7", 2462: "2", 947: "8", 2939: "9", 3422: "6",
+}  # fmt: skip
+"""The strip from left to right: each picture's place in the test set, and its label there. The easy ones come first."""
+
+EASY = 10
+COUNT = 10_000  # test pictures
+SIDE = 28
+
+
+def sample(place: int) -> Image:
+    """A test picture by its place, 0 to 9,999: uint8 (28, 28), ink light. Raises IndexError, DatasetError."""
+    if not 0 <= place < COUNT:
+        raise IndexError(f"there is no sample {place}")
+    if place in CHOICE:
+        left = SIDE * list(CHOICE).index(place)
+        return _strip()[:, left : left + SIDE]
+    picture: Image = datasets.test_data("mnist").images[place, ..., 0]
+    return picture
+
+
+def as_png(picture: Image) -> bytes:
+    """A picture as a PNG file."""
+    file = io.BytesIO()
+    PIL.Image.fromarray(picture).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _strip() -> NDArray[np.uint8]:
+    with PIL.Image.open(STRIP) as strip:
+        return np.asarray(strip)
+
+
+def main() -> None:
+    """Write the strip."""
+    pictures = datasets.test_data("mnist").images[..., 0]
+    write(STRIP, as_png(np.hstack([pictures[place] for place in CHOICE])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+// The answer: the digit, the ten bars, what the model saw; or what went wrong, in words.
+
+import { DIGITS, labelsOf, milliseconds, mishaps, percent, say, texts } from "./words.js";
+
+const find = (id) => document.getElementById(id);
+const [section, digit, sentence, facts, polarity] = ["answer", "digit", "sentence", "facts", "polarity"].map(find);
+const [picture, bars, mishap, spoken, paper] = ["seen-picture", "bars", "mishap", "say", "paper"].map(find);
+let shownLabels = null;
+
+function rows(labels) {
+  const body = bars.tBodies[0];
+  if (shownLabels === null) shownLabels = [...body.rows].map((row) => row.cells[0].textContent);
+  if (labels.join("\n") === shownLabels.join("\n")) return [...body.rows];
+  const first = body.rows[0];
+  body.replaceChildren(
+    ...labels.map((label) => {
+      const row = first.cloneNode(true);
+      row.cells[0].textContent = label;
+      return row;
+    }),
+  );
+  shownLabels = labels;
+  return [...body.rows];
+}
+
+export const reasonOf = (answer) =>
+  say(texts[answer.reason] ? answer.reason : "other_reason", { label: answer.label, reason: answer.reason });
+
+let speaking;
+export function announce(text) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => (spoken.textContent = text), 450);
+}
+
+export function show(answer, took) {
+  const { rejected, trace, label } = answer;
+  const nothing = rejected && !trace?.box;
+  section.classList.remove("waiting", "stale");
+  section.classList.toggle("rejected", rejected);
+  digit.textContent = rejected ? "" : label;
+  paper.dataset.answer = rejected ? "–" : label;
+  sentence.replaceChildren();
+  if (rejected) {
+    const title = document.createElement("b");
+    title.textContent = `${nothing ? texts.nothing : texts.not_one}.`;
+    sentence.append(title, ` ${reasonOf(answer)}`);
+  } else sentence.textContent = say("reads", { model: answer.model, label });
+  const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
+  const told = nothing ? parts.slice(1) : parts; // scores for nothing mean nothing
+  facts.textContent = [...told, say("took", { ms: milliseconds(took) })].join(" · ");
+  picture.hidden = nothing || !trace;
+  if (!picture.hidden) {
+    picture.src = `data:image/png;base64,${trace.seen}`;
+    picture.alt = picture.dataset.alt;
+  }
+  polarity.textContent = nothing || !trace ? "\u00a0" : texts[trace.polarity] ?? "\u00a0";
+  rows(labelsOf[answer.model] ?? DIGITS).forEach((row, place) => {
+    const share = answer.probabilities[place];
+    row.className = !rejected && row.cells[0].textContent === label ? "best" : "";
+    row.querySelector("rect").setAttribute("width", (share * 100).toFixed(2));
+    row.cells[2].textContent = percent(share);
+  });
+  const all = rejected ? sentence.textContent : `${sentence.textContent}, ${parts[0]}`;
+  document.title = document.title.replace(/^(.* · )?/, rejected ? "" : `${label} · `);
+  announce(all);
+}
+
+export function empty() {
+  section.classList.remove("rejected", "stale");
+  section.classList.add("waiting");
+  delete paper.dataset.answer;
+  digit.textContent = "";
+  sentence.textContent = texts.empty;
+  facts.textContent = polarity.textContent = "\u00a0";
+  picture.hidden = true;
+  picture.alt = "";
+  for (const row of rows(DIGITS)) {
+    row.className = "";
+    row.querySelector("rect").setAttribute("width", "0");
+    row.cells[2].textContent = "–";
+  }
+  document.title = document.title.replace(/^.* · /, "");
+  announce("");
+}
+
+// The answer that is shown belongs to an earlier picture.
+export const stale = () => section.classList.add("stale");
+
+const own = {
+  lost: { title: texts.lost, advice: texts.lost_advice },
+  slow: { title: texts.slow, advice: texts.slow_advice },
+};
+const wordsFor = (kind) => own[kind] ?? mishaps[kind] ?? mishaps[500];
+export const titleOf = (kind) => wordsFor(kind).title;
+
+export function trouble(kind, detail = "") {
+  const { title, advice } = wordsFor(kind);
+  if (mishap.dataset.kind === String(kind) && mishap.dataset.detail === detail) return;
+  mishap.dataset.kind = kind;
+  mishap.dataset.detail = detail;
+  const box = document.createElement("div");
+  box.className = "notice";
+  box.setAttribute("role", "alert");
+  const heading = document.createElement("h2");
+  heading.textContent = title;
+  const text = document.createElement("p");
+  text.textContent = advice;
+  box.append(heading, text);
+  if (detail) {
+    const exact = document.createElement("p");
+    exact.className = "hint";
+    exact.lang = "en"; // the API speaks English
+    exact.textContent = detail;
+    box.append(exact);
+  }
+  mishap.replaceChildren(box);
+}
+
+export function fine() {
+  delete mishap.dataset.kind;
+  mishap.replaceChildren();
+}

@@ -1,0 +1,51 @@
+// Asking the server: the picture as the body, one question at a time of each kind, and what went wrong in one word.
+
+const PATIENCE = 20_000; // ms that a question may take
+
+export class Mishap extends Error {
+  // `kind` is the HTTP status, or "lost" when no answer came.
+  constructor(kind, detail = "") {
+    super(detail || String(kind));
+    this.kind = kind;
+    this.detail = detail;
+  }
+}
+
+export async function post(path, picture, signal) {
+  const headers = { Accept: "application/json", "Content-Type": picture.type || "application/octet-stream" };
+  const token = document.querySelector('meta[name="csrf-token"]')?.content;
+  if (token) headers["X-CSRF-Token"] = token;
+  const late = AbortSignal.timeout(PATIENCE);
+  let response, answer;
+  try {
+    const both = signal ? AbortSignal.any([signal, late]) : late;
+    response = await fetch(path, { method: "POST", headers, body: picture, signal: both });
+    answer = await response.json();
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw new Mishap(response && !response.ok ? response.status : "lost");
+  }
+  if (!response.ok) throw new Mishap(response.status, answer.error);
+  return answer;
+}
+
+// A question that a newer one of its kind makes void: resolves with undefined when it was overtaken or called off.
+export function newest(question) {
+  let current = null;
+  const ask = async (...details) => {
+    current?.abort();
+    const mine = (current = new AbortController());
+    try {
+      const answer = await question(mine.signal, ...details);
+      return current === mine ? answer : undefined;
+    } catch (error) {
+      if (current !== mine || mine.signal.aborted) return undefined;
+      throw error;
+    }
+  };
+  ask.off = () => {
+    current?.abort();
+    current = null;
+  };
+  return ask;
+}

@@ -1,0 +1,76 @@
+// A closer look at one picture: which pixels decided, the steps to what the model saw, and many digits in one picture.
+
+import { texts, say } from "./words.js";
+
+const find = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+const [heat, hint, closer, list] = ["heat", "why-hint", "closer", "closer-list"].map(find);
+const [boxes, reading, line] = ["boxes", "reading", "reading-text"].map(find);
+
+// Red speaks for the label, blue against it; the stronger, the less can be seen through it.
+export function showHeat({ heat: rows, label }) {
+  const pen = heat.getContext("2d");
+  heat.width = rows[0].length;
+  heat.height = rows.length;
+  const most = Math.max(1e-9, ...rows.flat().map(Math.abs));
+  const image = pen.createImageData(heat.width, heat.height);
+  rows.flat().forEach((level, at) => {
+    const share = Math.abs(level) / most;
+    image.data.set(level >= 0 ? [230, 60, 20] : [40, 110, 255], 4 * at);
+    image.data[4 * at + 3] = level === 0 ? 0 : Math.round(40 + 215 * share ** 0.7);
+  });
+  pen.putImageData(image, 0, 0);
+  heat.hidden = false;
+  hint.textContent = say("why_of", { label });
+}
+
+export function hideHeat() {
+  heat.hidden = true;
+  hint.textContent = "\u00a0";
+}
+
+export function showSteps({ steps }) {
+  list.replaceChildren(
+    ...steps.map(({ name, picture }) => {
+      const item = document.createElement("li");
+      const image = Object.assign(new Image(), { src: picture, alt: "" });
+      image.className = name === "seen" || name === "fitted" ? "coarse" : "";
+      const caption = document.createElement("span");
+      caption.textContent = texts[name] ?? name;
+      item.append(image, caption);
+      return item;
+    }),
+  );
+  closer.hidden = false;
+}
+
+export const hideSteps = () => (closer.hidden = true);
+
+const node = (name, attributes) => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+};
+
+export function showReading({ text, digits }, { width, height }) {
+  const unit = Math.max(width, height) / 100;
+  boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  boxes.replaceChildren(
+    ...digits.flatMap(({ label, box: [left, top, right, bottom], rejected }) => {
+      const frame = node("rect", { x: left, y: top, width: right - left, height: bottom - top, rx: unit / 2 });
+      frame.setAttribute("class", rejected ? "doubtful" : "");
+      const high = Math.max(top - unit, 4.5 * unit);
+      const mark = node("text", { x: left, y: high, "font-size": 5 * unit });
+      mark.textContent = rejected ? `${label}?` : label;
+      return [frame, mark];
+    }),
+  );
+  line.textContent = text || texts.read_none;
+  reading.hidden = false;
+  return text ? say("read_some", { text }) : texts.read_none;
+}
+
+export function hideReading() {
+  boxes.replaceChildren();
+  reading.hidden = true;
+}

@@ -1,0 +1,88 @@
+"""What the front page's scripts say, in the reader's language: one table, handed to them with the page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask_babel import gettext
+
+from webui.errors import NoPicture, Notice, Refused, explain
+from zoo.errors import ModelUnavailable, PictureBroken, PictureTooLarge, PictureUnsupported, UnknownModel, ZooError
+from zoo.zoo import Zoo
+
+MISHAPS: dict[int, ZooError] = {
+    400: PictureBroken(),
+    404: UnknownModel(),
+    408: Refused(408, ""),
+    413: PictureTooLarge(),
+    415: PictureUnsupported(),
+    503: ModelUnavailable(),
+    500: ZooError(),
+}
+"""What a status means to one who has sent a picture."""
+
+
+def words() -> dict[str, str]:
+    """The texts by name. `%(…)s` in one is filled in by the script."""
+    return {
+        "reads": gettext("%(model)s reads %(label)s"),
+        "confidence": gettext("confidence %(share)s"),
+        "checkpoint": gettext("checkpoint %(ref)s"),
+        "took": gettext("%(ms)s ms there and back"),
+        "own_time": gettext("%(ms)s ms"),
+        "not_one": gettext("Not one digit"),
+        "nothing": gettext("Nothing to read"),
+        "several_objects": gettext(
+            "The picture shows more than one thing. The one most like a digit would be %(label)s."
+        ),
+        "not_a_digit": gettext("That does not look like a digit. If it is one, it is most likely %(label)s."),
+        "blank": gettext("The picture is blank: no ink stands out from its ground."),
+        "no_contrast": gettext("The picture has too little contrast: its ink hardly stands out from its ground."),
+        "too_many_objects": gettext("The picture shows too many things to tell digits among them."),
+        "other_reason": gettext("The picture shows no digit that can be read (%(reason)s)."),
+        "dark-on-light": gettext("dark ink on a light ground, inverted"),
+        "light-on-dark": gettext("light ink on a dark ground, kept"),
+        "empty": gettext("Draw, and the answer appears here."),
+        "agreed": gettext("All %(count)s models that see a digit read %(label)s."),
+        "most": gettext("%(votes)s of %(count)s models read %(label)s."),
+        "torn": gettext("The models are torn: %(counts)s."),
+        "none_reads": gettext("No model sees a digit."),
+        "agrees": gettext("agrees"),
+        "differs": gettext("differs"),
+        "rejects": gettext("sees none"),
+        "fails": gettext("cannot answer"),
+        "would_be": gettext("at best %(label)s"),
+        "shown": gettext("%(shown)s of %(count)s models shown"),
+        "picture": gettext("the picture"),
+        "contrast": gettext("against its ground"),
+        "ink": gettext("its ink"),
+        "marks": gettext("the digit's marks"),
+        "box": gettext("the digit's box"),
+        "fitted": gettext("cut out, strokes evened"),
+        "seen": gettext("what the model saw"),
+        "why_of": gettext("Red pixels speak for %(label)s, blue ones against it."),
+        "read_none": gettext("No digits were found."),
+        "read_some": gettext("Reads %(text)s"),
+        "copied": gettext("Copied."),
+        "not_copied": gettext("The browser did not allow copying. Select the text and copy it."),
+        "no_camera": gettext("No camera can be used here"),
+        "no_camera_advice": gettext(
+            "There is none, it is in use, or the browser was not allowed to use it. Choose a picture instead."
+        ),
+        "insecure_camera": gettext(
+            "Browsers lend the camera only to pages from this computer or over HTTPS. Choose a picture instead."
+        ),
+        "lost": gettext("The server cannot be reached"),
+        "lost_advice": gettext("Your drawing is kept here. The page goes on asking until the server is back."),
+        "slow": gettext("The server takes its time"),
+        "slow_advice": gettext("Your drawing is kept; the answer is still awaited."),
+        "unknown_picture": gettext("picture"),
+        "all_of_it": gettext("Show %(name)s on the board"),
+    }
+
+
+def mishaps(zoo: Zoo) -> dict[str, dict[str, object]]:
+    """What to tell a person for each status, as `Notice` has it."""
+    told: dict[str, Notice] = {str(status): explain(error, zoo) for status, error in MISHAPS.items()}
+    told["empty"] = explain(NoPicture(), zoo)
+    return {status: asdict(notice) for status, notice in told.items()}
