@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import numpy as np
 import PIL.Image
@@ -123,12 +125,22 @@ def test_the_page_and_all_it_needs_weigh_little(client: FlaskClient) -> None:
     """Uncompressed, as the server sends it: a proxy's compression would only make it less."""
     page = client.get("/")
     total = len(page.data)
-    static = Path(samples.__file__).parent / "static"
-    seen = set()
-    for path in (*static.rglob("*.js"), *static.rglob("*.css"), static / "samples.png", static / "mark.svg"):
-        seen.add(path.name)
-        total += path.stat().st_size
-    assert {"play.js", "perfect-freehand.js", "play.css"} <= seen
+    seen: dict[str, int] = {}
+    wanted = [urljoin("/", found) for found in re.findall(r'(?:src|href)="([^"]+\.(?:js|css|svg|png))"', page.text)]
+    while wanted:
+        address = wanted.pop()
+        if address in seen:
+            continue
+        with client.get(address) as answer:
+            assert answer.status_code == 200, address
+            content = answer.data
+        seen[address] = len(content)
+        if address.endswith((".js", ".css")):
+            inner = re.findall(r'(?:from|import|url\()\s*"?([^"();\s]+\.(?:js|css|svg|png))', content.decode())
+            wanted += [urljoin(address, found) for found in inner]
+    total += sum(seen.values())
+    seen = {address.rpartition("/")[2]: size for address, size in seen.items()}
+    assert {"play.js", "perfect-freehand.js", "play.css", "samples.png"} <= set(seen)
     assert total < 150_000
 
 
