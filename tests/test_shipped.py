@@ -21,11 +21,13 @@ PARAMETERS = {
     "cnn_300": 121_930,
     "deep": 326_826,
     "tiny": 8_994,
+    "ensemble": 3 * 326_826,
 }
 # Test accuracies of the models that this zoo replaces; for the last two, what they are for.
 TO_BEAT = {"cnn": 0.9920, "linear": 0.9782, "cnn_5": 0.9909, "cnn_10": 0.9894, "cnn_300": 0.9922} | {
     "deep": 0.9960,
     "tiny": 0.9920,
+    "ensemble": 0.9960,
 }
 
 
@@ -57,7 +59,7 @@ def test_the_measured_accuracy_beats_the_model_it_replaces(zoo: Zoo, name: str) 
 
 
 def test_all_checkpoints_together_are_small(root: Path) -> None:
-    assert sum(path.stat().st_size for path in (root / "checkpoints").rglob("*") if path.is_file()) < 12_000_000
+    assert sum(path.stat().st_size for path in (root / "checkpoints").rglob("*") if path.is_file()) < 30_000_000
 
 
 def test_the_plain_network_is_kept_beside_the_one_trained_on_varied_pictures(zoo: Zoo) -> None:
