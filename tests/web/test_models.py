@@ -135,7 +135,8 @@ def test_the_curves_have_every_epoch_of_the_history_drawn_and_in_a_table(
         assert text(row).split()[0] == epoch["epoch"]
         assert f"{float(epoch['val_accuracy']):.2%}".replace("%", " %") in text(row)
     paths = re.findall(r'<path class="line[^"]*" d="([^"]+)"', page)
-    assert [path.count("L") + 1 for path in paths] == [len(history)] * 4
+    told = {"loss", "val_loss", "accuracy", "val_accuracy"} & set(history[0])  # an ensemble is not trained on anything
+    assert [path.count("L") + 1 for path in paths] == [len(history)] * len(told)
 
 
 def test_the_worst_mistakes_are_the_test_pictures_themselves(client: FlaskClient, zoo: Zoo, mnist: Labelled) -> None:
@@ -299,10 +300,9 @@ def test_the_chooser_has_every_checkpoint_and_keeps_what_was_chosen(client: Flas
 
 def test_too_many_to_compare_are_refused_with_the_choice_kept(client: FlaskClient) -> None:
     page = client.get("/compare?" + "&".join(f"m={name}" for name in NAMES), headers=HTML)
-    assert len(NAMES) == 7
     assert page.status_code == 400
-    assert "7 were chosen; at most 6 can be shown side by side." in page.text
-    assert page.text.count(" checked") == 7
+    assert f"{len(NAMES)} were chosen; at most 6 can be shown side by side." in page.text
+    assert page.text.count(" checked") == len(NAMES)
 
 
 def test_an_untrained_model_says_so(own_zoo: Path) -> None:

@@ -221,7 +221,14 @@ def _health(examples: Examples) -> list[Operation]:
             method="get",
             path="/readyz",
             summary="Whether the default model can answer",
-            gives=_json(schemas.Ready, ready={"ready": True, "model": examples.model}),
+            gives=_json(
+                schemas.Ready,
+                ready={
+                    "ready": True,
+                    "model": examples.model,
+                    "models": [{"name": examples.model, "version": 1, "ready": True, "trouble": None}],
+                },
+            ),
             errors={503: schemas.NotReady},
         ),
     ]
