@@ -270,7 +270,7 @@ def batch_of(count: int) -> tuple[bytes, dict[str, str]]:
     head = {
         "inputs": [
             {
-                "name": "input",
+                "name": "images",
                 "datatype": "FP32",
                 "shape": list(tensor.shape),
                 "parameters": {"binary_data_size": tensor.nbytes},
