@@ -9,6 +9,7 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
+import psutil
 import requests
 from asking import ROOT, png
 from serving import Served, serving
@@ -66,14 +67,18 @@ class Load:
 
 
 async def killing(served: Served, load: Load) -> list[set[int]]:
-    """Kill a worker every so often; the callers' ports whose connections each one had."""
+    """Kill a worker every so often, the busier one; the callers' ports whose connections each one had."""
     held = []
+
+    def callers(worker: psutil.Process) -> set[int]:
+        port = load.address[1]
+        return {one.raddr.port for one in worker.net_connections("tcp") if one.raddr and one.laddr.port == port}
+
     while time.monotonic() + BETWEEN < load.ends:
         await asyncio.sleep(BETWEEN)
-        worker = served.workers[0]
+        worker = max(served.workers, key=lambda one: len(callers(one)))  # a new one may have none yet
         worker.suspend()  # so that it takes no further connection
-        port = load.address[1]
-        held.append({one.raddr.port for one in worker.net_connections("tcp") if one.raddr and one.laddr.port == port})
+        held.append(callers(worker))
         worker.kill()
     return held
 
