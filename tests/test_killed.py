@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-import pytest
 import psutil
+import pytest
 import requests
 from asking import ROOT, png
 from serving import Served, serving

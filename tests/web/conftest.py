@@ -133,6 +133,11 @@ def visit(chromium: Browser, site: str) -> Iterator[Opener]:
     yield opened
     for context in contexts:
         context.close()
-    expected = ("the server responded with a status of", "ERR_CONNECTION_RE", "ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED")
+    expected = (
+        "the server responded with a status of",
+        "ERR_CONNECTION_RE",
+        "ERR_EMPTY_RESPONSE",
+        "ERR_SOCKET_NOT_CONNECTED",
+    )
     assert not [trouble for trouble in troubles if not any(words in trouble for words in expected)]
     assert not [url for url in asked if not url.startswith((f"{site}/", "data:", f"blob:{site}"))]
