@@ -41,11 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(address: str, folder: Path) -> Iterator[Page]:
-    """The front page, with the picture chosen."""
+    """A page of the server with a file input of one's own, and the picture chosen."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page()
-        page.goto(address)
+        page.goto(f"{address}/models")
+        page.evaluate("document.body.append(Object.assign(document.createElement('input'), {type: 'file'}))")
         page.set_input_files("input[type=file]", folder / snippets.PICTURE)
         yield page
         browser.close()
