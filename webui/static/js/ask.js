@@ -1,6 +1,10 @@
 // Asking the server: the picture as the body, one question at a time of each kind, and what went wrong in one word.
 
 const PATIENCE = 20_000; // ms that a question may take
+const ROOT = new URL("../../", import.meta.url); // of the zoo, which may be under a prefix
+
+// The address of "/read" and the like, wherever the zoo is.
+export const at = (path) => new URL(path.slice(1), ROOT).href;
 
 export class Mishap extends Error {
   // `kind` is the HTTP status, or "lost" when no answer came.
@@ -19,7 +23,7 @@ export async function post(path, picture, signal) {
   let response, answer;
   try {
     const both = signal ? AbortSignal.any([signal, late]) : late;
-    response = await fetch(path, { method: "POST", headers, body: picture, signal: both });
+    response = await fetch(at(path), { method: "POST", headers, body: picture, signal: both });
     answer = await response.json();
   } catch (error) {
     if (signal?.aborted) throw signal.reason;

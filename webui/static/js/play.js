@@ -4,7 +4,7 @@ import * as answer from "./answer.js";
 import * as arena from "./arena.js";
 import * as closer from "./closer.js";
 import * as sources from "./sources.js";
-import { Mishap, newest, post } from "./ask.js";
+import { at, Mishap, newest, post } from "./ask.js";
 import { Board } from "./ink.js";
 import { percent, say, texts } from "./words.js";
 
@@ -228,7 +228,7 @@ function share() {
 const strip = [...document.querySelectorAll(".strip a")];
 async function showSample(place) {
   try {
-    const response = await fetch(`/samples/${place}.png`).catch(() => {
+    const response = await fetch(at(`/samples/${place}.png`)).catch(() => {
       throw new Mishap("lost");
     });
     if (!response.ok) throw new Mishap(response.status);
