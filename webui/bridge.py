@@ -90,11 +90,10 @@ class Bridge:
             raise ValueError(f"the bridge speaks http, not {scope['type']}")
         environ = _environ(scope)
         visit = Visit(environ, scope["raw_path"])
-        body = bytearray()
         if self._visits is not None:
             self._visits.began()
         try:
-            await self._read(body, environ, receive)
+            body = await self._read(visit, receive)
             environ["wsgi.input"], environ["zoo.body"] = BytesIO(body), body
             await self._answer(_Call(self._app, environ, visit.id), body, visit, receive, send)
         except _Refused as refusal:
@@ -102,38 +101,41 @@ class Bridge:
         except (_Gone, Left):
             pass
         finally:
-            self._held -= len(body)
-            visit.received = len(body)
+            self._held -= visit.received
             if self._visits is not None:
                 self._visits.ended(visit)
 
-    async def _read(self, body: bytearray, environ: WSGIEnvironment, receive: Receive) -> None:
-        """Fill `body` with all that the client sends. Raises _Refused or _Gone."""
+    async def _read(self, visit: Visit, receive: Receive) -> bytes:
+        """All that the client sends. Raises _Refused or _Gone."""
+        environ = visit.environ
         declared = environ.get("CONTENT_LENGTH")
         if declared is None and environ.pop("HTTP_TRANSFER_ENCODING", None) is None:
-            return
+            return b""
         length = int(declared) if declared is not None else None
         self._admit(length or 0)
+        chunks: list[bytes] = []
         try:
             async with asyncio.timeout(self._body_seconds):
-                while len(body) != length:
+                while visit.received != length:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise _Gone
                     chunk = message.get("body", b"")
-                    self._admit(len(body) + len(chunk))
+                    self._admit(visit.received + len(chunk))
                     self._held += len(chunk)
-                    body += chunk
+                    visit.received += len(chunk)
+                    chunks.append(chunk)
                     if not message.get("more_body"):
                         break
         except TimeoutError:
             of = f" of {length:,}" if length is not None else ""
             raise _Refused(
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"{len(body):,}{of} bytes of the body came in {self._body_seconds:g} s, the limit "
+                f"{visit.received:,}{of} bytes of the body came in {self._body_seconds:g} s, the limit "
                 "(server.body_seconds). Send it again, faster.",
             ) from None
-        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["CONTENT_LENGTH"] = str(visit.received)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _admit(self, size: int) -> None:
         """Raises _Refused when a body of this many bytes, so far, is too large, or too large just now."""
@@ -171,7 +173,7 @@ class Bridge:
                     while (await receive()).get("more_body"):
                         pass
 
-    async def _begin(self, call: _Call, sent: bytearray, receive: Receive) -> tuple[bytes | None, bool]:
+    async def _begin(self, call: _Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
         """Call the app: at once where that is quick, else in a thread. Raises Crowded, Left, and what the app does."""
         suits, quick = self._quick.suits(call.environ, sent), self._quick
         if suits and quick.knows(call.environ):
@@ -184,7 +186,7 @@ class Bridge:
             quick.learn(call.environ, call.seconds)
         return answer
 
-    async def _answer(self, call: _Call, sent: bytearray, visit: Visit, receive: Receive, send: Send) -> None:
+    async def _answer(self, call: _Call, sent: bytes, visit: Visit, receive: Receive, send: Send) -> None:
         """Run the app and pass on what it gives: at once if it is whole, else part by part."""
         try:
             body, whole = await self._begin(call, sent, receive)

@@ -16,7 +16,7 @@ _HEAD = re.compile(
 _END = (b"--\r\n", b"--")
 
 
-def only_file(kind: str, body: bytes | bytearray) -> bytes | None:
+def only_file(kind: str, body: bytes) -> bytes | None:
     """The content of a form's only part, if that is a file named `file`; None for all other forms, broken ones too.
 
     `kind` is the request's content type with its boundary (RFC 7578).
@@ -31,4 +31,4 @@ def only_file(kind: str, body: bytes | bytearray) -> bytes | None:
     end = body.find(b"\r\n--" + boundary, start)
     if end < 0 or body[end + 4 + len(boundary) :] not in _END:
         return None
-    return bytes(memoryview(body)[start:end])
+    return body[start:end]

@@ -26,7 +26,7 @@ class Quick:
     def __init__(self) -> None:
         self._slow: dict[str, int] = {}  # the slow answers in a row, up to now
 
-    def suits(self, environ: Mapping[str, Any], body: bytes | bytearray) -> bool:
+    def suits(self, environ: Mapping[str, Any], body: bytes) -> bool:
         """Whether a request is of the kind that may be answered at once: one small picture, and no question besides."""
         if not 0 < len(body) <= SMALL or environ["QUERY_STRING"]:
             return False

@@ -60,10 +60,10 @@ def shortened(app: WSGIApplication, zoo: Zoo, written: Compact) -> WSGIApplicati
 
 def _picture(environ: WSGIEnvironment) -> bytes | None:
     """The one picture of a request, if it is a plain one; else None, and the body can be read again."""
-    body: bytes | bytearray | None = environ.get("zoo.body")
+    body: bytes | None = environ.get("zoo.body")
     kind = environ.get("CONTENT_TYPE", "")
     if not body:
         return None
     if kind.startswith("multipart/form-data"):
         return only_file(kind, body)
-    return bytes(body) if kind in PLAIN else None
+    return body if kind in PLAIN else None

@@ -151,7 +151,7 @@ def decode_reduced(
         ) from error
 
 
-def announced(data: bytes | bytearray) -> tuple[int, int] | None:
+def announced(data: bytes) -> tuple[int, int] | None:
     """Width and height that a PNG's or a sequential JPEG's head tells, without decoding; None for all else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)

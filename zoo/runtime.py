@@ -37,7 +37,7 @@ class LiteRT:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._content = path.read_bytes()
+            self._path = str(path)
             self._single = self._interpreter(1)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelUnavailable(f"{path.parent.name}/{path.name} cannot be loaded by LiteRT: {error}") from error
@@ -51,7 +51,8 @@ class LiteRT:
         with quiet():
             from ai_edge_litert.interpreter import Interpreter
 
-            interpreter = Interpreter(model_content=self._content, num_threads=1)
+            # By its path the file is mapped, and all processes share its pages.
+            interpreter = Interpreter(model_path=self._path, num_threads=1)
             shape = interpreter.get_input_details()[0]["shape"]
             if shape[0] != n:
                 interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], (n, *shape[1:]))

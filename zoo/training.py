@@ -152,7 +152,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 
 
 def _begin_with(model: Any, start: str, run: Run) -> None:
-    """Give a new network the weights of a checkpoint. Raises TrainingError when they do not fit, and as `member` does."""
+    """Give a new network the weights of a checkpoint. Raises TrainingError when they do not fit, else as `member`."""
     weights = run.settings.member(start).get_weights()
     if [one.shape for one in weights] != [tuple(variable.shape) for variable in model.weights]:
         raise TrainingError(
