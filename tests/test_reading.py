@@ -98,6 +98,20 @@ def test_a_digit_in_two_parts_is_one(zoo: Zoo) -> None:
     assert reading.signs[2].box[2] > 262
 
 
+def test_bold_digits_are_read(zoo: Zoo) -> None:
+    """Zeros of a felt pen with little in them, which fill their pieces, among thin ones."""
+    sheet = PIL.Image.new("L", (520, 150), 245)
+    pen = ImageDraw.Draw(sheet)
+    for x in (30, 280):
+        pen.ellipse((x, 30, x + 84, 120), fill=30)
+        pen.ellipse((x + 32, 58, x + 52, 92), fill=245)
+    for x in (160, 420):
+        pen.line([(x, 32), (x + 60, 32), (x + 20, 120)], fill=30, width=9, joint="curve")
+    reading = zoo.read(None, np.asarray(sheet))
+    assert reading.text == "0707"
+    assert not any(sign.rejected or sign.touching for sign in reading.signs)
+
+
 def test_a_row_half_in_a_shadow_is_read_whole(zoo: Zoo, mnist: Labelled) -> None:
     canvas = np.full((90, 500), 245.0)
     for place, index in enumerate((0, 1, 2, 3, 4)):

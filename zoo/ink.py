@@ -34,6 +34,7 @@ SIDE = 28
 _FIT = 20  # MNIST's box
 _MIDDLE = 14  # MNIST's centre of mass: 13.48 to 14.50 in all 70,000 digits, counting pixels from 0
 _FAINT = 32  # of 255: what is fainter is no ink that the size of a digit is told by; so told, all of MNIST is 18 to 20
+_SOLID = 80  # of 255: what is fainter at the rim of known ink is its soft edge
 _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
 _ENOUGH = 36  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
@@ -99,6 +100,16 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     tell("box", lambda: steps.boxed(picture, box))
     seen, scale, shift = _fit(found.level, settings)
     return _batch(seen), Trace(seen, found.polarity, box, scale / step, shift, reason)
+
+
+def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
+    """Known ink, uint8 (h, w), light on black, to MNIST's form, uint8 (28, 28), without a search, for which a bold digit
+    that fills its picture is paper, and its hole the ink. Raises `NoInk` with `reason` "blank" when there is none."""
+    solid = level > _SOLID
+    if not solid.any():
+        raise NoInk(f"The piece is blank: no ink in it is stronger than {_SOLID} of 255.", "blank")
+    left, top, right, bottom = box_of(solid)
+    return _fit(level[top:bottom, left:right].astype(np.float32) / np.float32(255), settings)[0]
 
 
 def resize(picture: Image) -> tuple[Batch, Trace]:

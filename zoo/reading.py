@@ -28,8 +28,8 @@ _HIGH = 1.5  # and heights
 _OVER = 0.1  # widths of the narrower piece by which it stands above or below another that it may belong to
 _SURELY_ONE = 0.9  # confidence at which they are taken for one
 _LITTLE = 0.25  # of a digit's ink: less than that beside it, which does not change what it is, is dirt
-_STEADY = 0.99  # confidence below which a digit is looked at again, slanted
-_SLANTS = (-0.2, -0.1, 0.1, 0.2)  # of the height
+_STEADY = 0.99  # confidence below which a digit is looked at again
+_VIEWS = ((-0.2, 0.0), (0.2, 0.0), (0.0, -8.0), (0.0, 8.0))  # slant of the height, and degrees of a turn
 
 
 @dataclass(frozen=True)
@@ -127,27 +127,38 @@ def _above(one: Piece, other: Piece) -> bool:
 
 
 def _steady(recognise: Recognise) -> Recognise:
-    """The same, but what is not told surely is told as the mean of some slants: hands slant, and models mind it."""
+    """The same, but what is not told surely is looked at from some sides: hands slant and turn, and models mind it.
+
+    The views' logarithms are averaged, so that a view which is sure that something is not so weighs much.
+    """
 
     def told(levels: Sequence[Image]) -> NDArray[np.float32]:
         scores = recognise(levels)
         unsure = np.flatnonzero(scores.max(axis=1) < _STEADY)
         if len(unsure):
-            views = [_slanted(levels[int(i)], slant) for i in unsure for slant in _SLANTS]
-            more = recognise(views).reshape(len(unsure), len(_SLANTS), -1)
+            more = recognise([_seen_from(levels[int(i)], *view) for i in unsure for view in _VIEWS])
+            views = np.concatenate([scores[unsure, None], more.reshape(len(unsure), len(_VIEWS), -1)], axis=1)
+            means = np.exp(np.log(np.maximum(views, 1e-9)).mean(axis=1))
             scores = scores.copy()
-            scores[unsure] = (scores[unsure] + more.sum(axis=1)) / (1 + len(_SLANTS))
+            scores[unsure] = means / means.sum(axis=1, keepdims=True)
         return scores
 
     return told
 
 
-def _slanted(level: Image, slant: float) -> Image:
-    """A picture, uint8 (h, w), sheared by `slant` of its height, with room for it."""
-    room = round(abs(slant) * level.shape[0] / 2) + 1
-    image = PIL.Image.fromarray(np.pad(level, ((0, 0), (room, room))))
-    matrix = (1, slant, -slant * image.height / 2, 0, 1, 0)
-    return np.asarray(image.transform(image.size, PIL.Image.Transform.AFFINE, matrix, PIL.Image.Resampling.BILINEAR))
+def _seen_from(level: Image, slant: float, degrees: float) -> Image:
+    """A picture, uint8 (h, w), sheared by `slant` of its height and turned by `degrees`, with room for it."""
+    height, width = level.shape
+    angle = np.radians(degrees)
+    room = 1 + round((abs(slant) * height + abs(np.sin(angle)) * max(height, width)) / 2)
+    image = PIL.Image.fromarray(np.pad(level, room))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) @ [[1, slant], [0, 1]]
+    middle = np.array(image.size) / 2
+    (a, b), (d, e) = turn.tolist()
+    c, f = (middle - turn @ middle).tolist()
+    return np.asarray(
+        image.transform(image.size, PIL.Image.Transform.AFFINE, (a, b, c, d, e, f), PIL.Image.Resampling.BILINEAR)
+    )
 
 
 def _extent(level: Image) -> tuple[int, int]:
