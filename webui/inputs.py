@@ -17,6 +17,7 @@ from werkzeug.datastructures import FileStorage
 
 from webui import pixels
 from webui.errors import BadRequest, NoPicture, TooMany, WrongType
+from webui.forms import only_file
 from zoo import images
 from zoo.errors import ZooError
 from zoo.models import Model
@@ -43,6 +44,9 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     """
     kind = request.mimetype
     if kind == "multipart/form-data":
+        content = only_file(request.environ["CONTENT_TYPE"], request.get_data(parse_form_data=False))
+        if content is not None:
+            return Pictures(content)
         files = request.files.getlist("file")
         if len(files) == 1:
             return Pictures(_content(files[0]))
