@@ -349,12 +349,11 @@ def test_importing_the_zoo_does_not_import_pillow() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_known_ink_is_fitted_as_it_would_be_found(digit: Pixels) -> None:
+def test_known_ink_is_fitted_as_mnist_has_it(digit: Pixels) -> None:
     large = np.asarray(PIL.Image.fromarray(digit).resize((112, 112), PIL.Image.Resampling.BICUBIC))
     known = fit(large)
     assert (known.shape, known.dtype) == ((28, 28), np.uint8)
-    found = normalise(large)[1].seen
-    assert np.abs(known.astype(int) - found).mean() < 8
+    assert np.corrcoef(known.ravel(), digit.ravel())[0, 1] > 0.75, "one whole pixel aside is 0.8 of a thin 4"
     np.testing.assert_array_equal(normalise(known)[1].seen, known, "it is in MNIST's form")
 
 
@@ -364,7 +363,7 @@ def test_a_bold_digit_that_fills_its_piece_is_no_paper() -> None:
     pen.ellipse((4, 4, 79, 79), fill=255)
     pen.ellipse((32, 26, 50, 56), fill=0)
     seen = fit(np.asarray(piece))
-    assert seen[14, 5] > 200
+    assert min(seen[14, :12].max(), seen[14, 16:].max()) > 200
     assert seen[13, 13] < 60, "the hole is a hole"
 
 

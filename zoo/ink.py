@@ -7,7 +7,8 @@ middle of 28x28 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied
     reduce -> ground -> contrast -> marks of both polarities -> the digit's -> look nearer if it is small -> fit
 
 Pillow and NumPy do all of it. OpenCV would spare the labelling of marks, 25 lines here, but costs each serving process
-17 MB, where Pillow takes 5 and is needed to decode. Ground and marks have rooms of their own beside this one.
+17 MB, where Pillow takes 5 and is needed to decode. Ground and marks have rooms of their own beside this one;
+what is left is one way from end to end, and longer than most.
 """
 
 from __future__ import annotations
@@ -103,13 +104,15 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
 
 
 def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
-    """Known ink, uint8 (h, w), light on black, to MNIST's form, uint8 (28, 28), without a search, for which a bold digit
-    that fills its picture is paper, and its hole the ink. Raises `NoInk` with `reason` "blank" when there is none."""
+    """Known ink, uint8 (h, w), light on black, to MNIST's form, uint8 (28, 28), which `normalise` passes unchanged.
+
+    A search would take a bold digit that fills its picture for paper. Raises `NoInk`, "blank", when there is no ink.
+    """
     solid = level > _SOLID
     if not solid.any():
         raise NoInk(f"The piece is blank: no ink in it is stronger than {_SOLID} of 255.", "blank")
     left, top, right, bottom = box_of(solid)
-    return _fit(level[top:bottom, left:right].astype(np.float32) / np.float32(255), settings)[0]
+    return _fit(level[top:bottom, left:right].astype(np.float32) / np.float32(255), settings, whole=True)[0]
 
 
 def resize(picture: Image) -> tuple[Batch, Trace]:
@@ -257,10 +260,11 @@ def _stroke(level: Plane) -> float:
 _MEANS = np.repeat(np.eye(SIDE, dtype=np.float32) / np.float32(_FINE), _FINE, axis=1)
 
 
-def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float, float]]:
+def _fit(level: Plane, settings: InkSettings, whole: bool = False) -> tuple[Image, float, tuple[float, float]]:
     """Ink, float32 (h, w), 0-1, cut to its box, to MNIST's form: uint8 (28, 28); with the scale and the shift.
 
     Strokes are brought between `thin` and `thick`: thinner ones would fade when they are made small, thicker ones clog.
+    `whole` centres by whole pixels of the model, as MNIST was made, so that its box keeps within 20x20.
     """
     height, width = level.shape
     stroke = _stroke(level) * _FIT / max(height, width)
@@ -279,8 +283,9 @@ def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float
     across, down = np.ones(len(weights), np.float32) @ weights, weights @ np.ones(weights.shape[1], np.float32)
     total = max(1.0, float(across.sum()))
     middle = (_MIDDLE + 0.5) * _FINE - 0.5
-    x = round(middle - float(across @ np.arange(len(across))) / total)
-    y = round(middle - float(down @ np.arange(len(down))) / total)
+    unit = _FINE if whole else 1
+    x = unit * round((middle - float(across @ np.arange(len(across))) / total) / unit)
+    y = unit * round((middle - float(down @ np.arange(len(down))) / total) / unit)
     page = np.zeros((SIDE * _FINE, SIDE * _FINE), np.float32)
     right, bottom = min(len(page), x + canvas.shape[1]), min(len(page), y + canvas.shape[0])
     page[max(0, y) : bottom, max(0, x) : right] = weights[max(0, -y) : bottom - y, max(0, -x) : right - x]
