@@ -112,6 +112,20 @@ def test_bold_digits_are_read(zoo: Zoo) -> None:
     assert not any(sign.rejected or sign.touching for sign in reading.signs)
 
 
+def test_faint_broken_ruling_is_no_digit(zoo: Zoo, mnist: Labelled) -> None:
+    """Lines that pale ink barely exceeds come out as dashes, which would tie a whole row together."""
+    canvas = np.full((130, 560), 235.0)
+    for row, start in ((30, 0), (62, 7), (94, 3)):
+        for left in range(start, 560, 46):
+            canvas[row : row + 2, left : left + 40] -= 42
+    for place, index in enumerate((0, 1, 2, 3, 4)):
+        digit = np.asarray(PIL.Image.fromarray(mnist.images[index, :, :, 0]).resize((64, 64)), float)
+        canvas[30:94, 30 + 100 * place : 94 + 100 * place] -= 100 * digit / 255
+    reading = zoo.read(None, canvas.clip(0, 255).astype(np.uint8))
+    assert reading.text == "72104"
+    assert all(sign.box[2] - sign.box[0] < 70 for sign in reading.signs)
+
+
 def test_a_row_half_in_a_shadow_is_read_whole(zoo: Zoo, mnist: Labelled) -> None:
     canvas = np.full((90, 500), 245.0)
     for place, index in enumerate((0, 1, 2, 3, 4)):
