@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw
 
-from zoo import Zoo, scenes
+from zoo import Zoo, reading, scenes
 from zoo.datasets import Labelled
+from zoo.pieces import Piece
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +198,37 @@ def test_a_pattern_is_not_read_mark_by_mark(zoo: Zoo) -> None:
             pattern[y : y + 9, x : x + 5] = 20
     reading = zoo.read(None, pattern)
     assert (reading.signs, reading.reason) == ((), "too_many_objects")
+
+
+def drawn_piece(width: int, height: int) -> Piece:
+    """A piece of two strokes with a thinner one between them, so that there is a place to divide it."""
+    level = np.zeros((height + 8, width + 8), np.uint8)
+    level[4:-4, 4:10] = level[4:-4, -10:-4] = level[height // 2 : height // 2 + 3, 4:-4] = 255
+    return Piece(level, (0, 0, width + 8, height + 8), 1, "dark-on-light", False)
+
+
+def told(whole: float, part: float, wide: int) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+    """A model that is so sure of a 5 in what is wider than `wide`, and of a 1 in the rest."""
+
+    def recognise(levels: Sequence[np.ndarray]) -> np.ndarray:
+        rows = []
+        for level in levels:
+            is_whole = np.count_nonzero((level > 60).any(axis=0)) > wide
+            sure = whole if is_whole else part
+            row = np.full(10, (1 - sure) / 9, np.float32)
+            row[5 if is_whole else 1] = sure
+            rows.append(row)
+        return np.stack(rows)
+
+    return recognise
+
+
+def test_a_narrow_piece_stays_one_digit_though_its_halves_look_like_digits() -> None:
+    found = reading.read([drawn_piece(34, 60)], told(0.55, 0.97, 26), 0.6)
+    assert [int(one.scores.argmax()) for one in found] == [5]
+
+
+def test_a_piece_that_says_nothing_is_divided_though_its_parts_are_not_sure() -> None:
+    found = reading.read([drawn_piece(60, 60)], told(0.12, 0.5, 48), 0.6)
+    assert [int(one.scores.argmax()) for one in found] == [1, 1]
+    assert all(one.touching for one in found)

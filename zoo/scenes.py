@@ -63,7 +63,7 @@ def patch(photo: Image, height: int, width: int, rng: np.random.Generator) -> Pl
 def photo(digit: NDArray[np.uint8], rng: np.random.Generator) -> Image:
     """One digit, uint8 (28, 28), ink light, written on paper and photographed: uint8 (h, w, 3), 50 to 250 pixels."""
     height = int(rng.integers(40, 100))
-    glyph = _glyph(digit, height, rng)
+    glyph = _glyph(_inked(digit), height, rng)
     h, w = glyph.shape
     around = rng.uniform(0.15, 0.9, 4) * max(h, w)
     top, left = int(around[0]), int(around[1])
@@ -93,7 +93,7 @@ def lines(
     for row in texts:
         x = margin + int(rng.integers(0, height))
         for digit in row:
-            glyph = _glyph(digit, round(height * rng.uniform(0.85, 1.15)), rng, lean)
+            glyph = _glyph(_whole(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
             drop = round(x * tilt + height * rng.uniform(-0.08, 0.08))
             placed.append((glyph, x, y + drop))
             x += glyph.shape[1] + round(height * rng.uniform(*gap))
@@ -112,8 +112,10 @@ def lines(
 
 
 def _glyph(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean: float = 0.0) -> Plane:
-    """A digit as ink, float32 (h, w), 0-1, cut to its box, about `height` pixels high, each a little different."""
-    digit = _inked(digit)
+    """A digit in full ink as it is written: float32 (h, w), 0-1, cut to its box, about `height` pixels high.
+
+    Each is a little different.
+    """
     down, across = np.flatnonzero(digit.max(axis=1) > 40), np.flatnonzero(digit.max(axis=0) > 40)
     cut = digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
     scale = height / cut.shape[0]
@@ -133,7 +135,22 @@ def _glyph(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean
 
 
 def _inked(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A digit, uint8 (h, w), whose strokes, left faint as MNIST was made small, are as full as a pen makes them.
+    """A digit, uint8 (h, w), cut to its box, whose strokes, faint as MNIST was made small, are as full as a pen's.
+
+    Thresholds in the cards were found on digits so inked, which breaks the thinnest strokes; rows take `_whole`.
+    """
+    down, across = np.flatnonzero(digit.max(axis=1) > 40), np.flatnonzero(digit.max(axis=0) > 40)
+    return _full(digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1])
+
+
+def _full(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A digit, uint8 (h, w), each pixel against the strongest beside it."""
+    most = np.asarray(PIL.Image.fromarray(digit).filter(ImageFilter.MaxFilter(3)), np.float32)
+    return (digit * (255 / np.maximum(most, 80))).astype(np.uint8)
+
+
+def _whole(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A digit, uint8 (h, w), whose strokes are as full as a pen makes them, and unbroken.
 
     A stroke thinner than MNIST's pixels is faint over all its width, and made full along its ridge, or else a line that
     a pen has drawn would come out as dots. What is faint and stands apart is no pen's: it is the rest of the form that
@@ -148,9 +165,7 @@ def _inked(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
         one = padded[1 + down : 1 + down + rows, 1 + across : 1 + across + columns]
         other = padded[1 - down : 1 - down + rows, 1 - across : 1 - across + columns]
         ridge |= (level > np.maximum(one, other)) & (level > one + other)
-    most = np.asarray(PIL.Image.fromarray(digit).filter(ImageFilter.MaxFilter(3)), np.float32)
-    full = np.where(ridge & (level > _FAINT), 255, level * (255 / np.maximum(most, 80)))
-    return full.astype(np.uint8)
+    return np.where(ridge & (level > _FAINT), 255, _full(digit)).astype(np.uint8)
 
 
 def _of_the_pen(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
