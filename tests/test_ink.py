@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from zoo.datasets import Labelled
 from zoo.errors import NoInk
 from zoo.images import decode
-from zoo.ink import InkSettings, normalise, resize
+from zoo.ink import InkSettings, fit, normalise, resize
 from zoo.settings import PictureSettings
 from zoo.types import Polarity
 
@@ -347,3 +347,27 @@ def test_a_higher_contrast_can_be_asked_for(five: Pixels) -> None:
 def test_importing_the_zoo_does_not_import_pillow() -> None:
     code = "import sys, zoo; sys.exit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_known_ink_is_fitted_as_mnist_has_it(digit: Pixels) -> None:
+    large = np.asarray(PIL.Image.fromarray(digit).resize((112, 112), PIL.Image.Resampling.BICUBIC))
+    known = fit(large)
+    assert (known.shape, known.dtype) == ((28, 28), np.uint8)
+    assert np.corrcoef(known.ravel(), digit.ravel())[0, 1] > 0.75, "one whole pixel aside is 0.8 of a thin 4"
+    np.testing.assert_array_equal(normalise(known)[1].seen, known, "it is in MNIST's form")
+
+
+def test_a_bold_digit_that_fills_its_piece_is_no_paper() -> None:
+    piece = PIL.Image.new("L", (84, 84))
+    pen = PIL.ImageDraw.Draw(piece)
+    pen.ellipse((4, 4, 79, 79), fill=255)
+    pen.ellipse((32, 26, 50, 56), fill=0)
+    seen = fit(np.asarray(piece))
+    assert min(seen[14, :12].max(), seen[14, 16:].max()) > 200
+    assert seen[13, 13] < 60, "the hole is a hole"
+
+
+def test_a_piece_without_ink_is_told() -> None:
+    with pytest.raises(NoInk, match="no ink in it is stronger than 80") as told:
+        fit(np.full((30, 20), 40, np.uint8))
+    assert told.value.reason == "blank"

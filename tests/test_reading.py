@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw
 
-from zoo import Zoo, scenes
+from zoo import Zoo, reading, scenes
 from zoo.datasets import Labelled
+from zoo.pieces import Piece
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,34 @@ def test_a_digit_in_two_parts_is_one(zoo: Zoo) -> None:
     assert reading.signs[2].box[2] > 262
 
 
+def test_bold_digits_are_read(zoo: Zoo) -> None:
+    """Zeros of a felt pen with little in them, which fill their pieces, among thin ones."""
+    sheet = PIL.Image.new("L", (520, 150), 245)
+    pen = ImageDraw.Draw(sheet)
+    for x in (30, 280):
+        pen.ellipse((x, 30, x + 84, 120), fill=30)
+        pen.ellipse((x + 32, 58, x + 52, 92), fill=245)
+    for x in (160, 420):
+        pen.line([(x, 32), (x + 60, 32), (x + 20, 120)], fill=30, width=9, joint="curve")
+    reading = zoo.read(None, np.asarray(sheet))
+    assert reading.text == "0707"
+    assert not any(sign.rejected or sign.touching for sign in reading.signs)
+
+
+def test_faint_broken_ruling_is_no_digit(zoo: Zoo, mnist: Labelled) -> None:
+    """Lines that pale ink barely exceeds come out as dashes, which would tie a whole row together."""
+    canvas = np.full((130, 560), 235.0)
+    for row, start in ((30, 0), (62, 7), (94, 3)):
+        for left in range(start, 560, 46):
+            canvas[row : row + 2, left : left + 40] -= 42
+    for place, index in enumerate((0, 1, 2, 3, 4)):
+        digit = np.asarray(PIL.Image.fromarray(mnist.images[index, :, :, 0]).resize((64, 64)), float)
+        canvas[30:94, 30 + 100 * place : 94 + 100 * place] -= 100 * digit / 255
+    reading = zoo.read(None, canvas.clip(0, 255).astype(np.uint8))
+    assert reading.text == "72104"
+    assert all(sign.box[2] - sign.box[0] < 70 for sign in reading.signs)
+
+
 def test_a_row_half_in_a_shadow_is_read_whole(zoo: Zoo, mnist: Labelled) -> None:
     canvas = np.full((90, 500), 245.0)
     for place, index in enumerate((0, 1, 2, 3, 4)):
@@ -169,3 +198,37 @@ def test_a_pattern_is_not_read_mark_by_mark(zoo: Zoo) -> None:
             pattern[y : y + 9, x : x + 5] = 20
     reading = zoo.read(None, pattern)
     assert (reading.signs, reading.reason) == ((), "too_many_objects")
+
+
+def drawn_piece(width: int, height: int) -> Piece:
+    """A piece of two strokes with a thinner one between them, so that there is a place to divide it."""
+    level = np.zeros((height + 8, width + 8), np.uint8)
+    level[4:-4, 4:10] = level[4:-4, -10:-4] = level[height // 2 : height // 2 + 3, 4:-4] = 255
+    return Piece(level, (0, 0, width + 8, height + 8), 1, "dark-on-light", False)
+
+
+def told(whole: float, part: float, wide: int) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+    """A model that is so sure of a 5 in what is wider than `wide`, and of a 1 in the rest."""
+
+    def recognise(levels: Sequence[np.ndarray]) -> np.ndarray:
+        rows = []
+        for level in levels:
+            is_whole = np.count_nonzero((level > 60).any(axis=0)) > wide
+            sure = whole if is_whole else part
+            row = np.full(10, (1 - sure) / 9, np.float32)
+            row[5 if is_whole else 1] = sure
+            rows.append(row)
+        return np.stack(rows)
+
+    return recognise
+
+
+def test_a_narrow_piece_stays_one_digit_though_its_halves_look_like_digits() -> None:
+    found = reading.read([drawn_piece(34, 60)], told(0.55, 0.97, 26), 0.6)
+    assert [int(one.scores.argmax()) for one in found] == [5]
+
+
+def test_a_piece_that_says_nothing_is_divided_though_its_parts_are_not_sure() -> None:
+    found = reading.read([drawn_piece(60, 60)], told(0.12, 0.5, 48), 0.6)
+    assert [int(one.scores.argmax()) for one in found] == [1, 1]
+    assert all(one.touching for one in found)

@@ -7,7 +7,8 @@ middle of 28x28 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied
     reduce -> ground -> contrast -> marks of both polarities -> the digit's -> look nearer if it is small -> fit
 
 Pillow and NumPy do all of it. OpenCV would spare the labelling of marks, 25 lines here, but costs each serving process
-17 MB, where Pillow takes 5 and is needed to decode. Ground and marks have rooms of their own beside this one.
+17 MB, where Pillow takes 5 and is needed to decode. Ground and marks have rooms of their own beside this one;
+what is left is one way from end to end, and longer than most.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ SIDE = 28
 _FIT = 20  # MNIST's box
 _MIDDLE = 14  # MNIST's centre of mass: 13.48 to 14.50 in all 70,000 digits, counting pixels from 0
 _FAINT = 32  # of 255: what is fainter is no ink that the size of a digit is told by; so told, all of MNIST is 18 to 20
+_SOLID = 80  # of 255: what is fainter at the rim of known ink is its soft edge
 _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
 _ENOUGH = 36  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
@@ -99,6 +101,18 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     tell("box", lambda: steps.boxed(picture, box))
     seen, scale, shift = _fit(found.level, settings)
     return _batch(seen), Trace(seen, found.polarity, box, scale / step, shift, reason)
+
+
+def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
+    """Known ink, uint8 (h, w), light on black, to MNIST's form, uint8 (28, 28), which `normalise` passes unchanged.
+
+    A search would take a bold digit that fills its picture for paper. Raises `NoInk`, "blank", when there is no ink.
+    """
+    solid = level > _SOLID
+    if not solid.any():
+        raise NoInk(f"The piece is blank: no ink in it is stronger than {_SOLID} of 255.", "blank")
+    left, top, right, bottom = box_of(solid)
+    return _fit(level[top:bottom, left:right].astype(np.float32) / np.float32(255), settings, whole=True)[0]
 
 
 def resize(picture: Image) -> tuple[Batch, Trace]:
@@ -246,10 +260,11 @@ def _stroke(level: Plane) -> float:
 _MEANS = np.repeat(np.eye(SIDE, dtype=np.float32) / np.float32(_FINE), _FINE, axis=1)
 
 
-def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float, float]]:
+def _fit(level: Plane, settings: InkSettings, whole: bool = False) -> tuple[Image, float, tuple[float, float]]:
     """Ink, float32 (h, w), 0-1, cut to its box, to MNIST's form: uint8 (28, 28); with the scale and the shift.
 
     Strokes are brought between `thin` and `thick`: thinner ones would fade when they are made small, thicker ones clog.
+    `whole` centres by whole pixels of the model, as MNIST was made, so that its box keeps within 20x20.
     """
     height, width = level.shape
     stroke = _stroke(level) * _FIT / max(height, width)
@@ -268,8 +283,9 @@ def _fit(level: Plane, settings: InkSettings) -> tuple[Image, float, tuple[float
     across, down = np.ones(len(weights), np.float32) @ weights, weights @ np.ones(weights.shape[1], np.float32)
     total = max(1.0, float(across.sum()))
     middle = (_MIDDLE + 0.5) * _FINE - 0.5
-    x = round(middle - float(across @ np.arange(len(across))) / total)
-    y = round(middle - float(down @ np.arange(len(down))) / total)
+    unit = _FINE if whole else 1
+    x = unit * round((middle - float(across @ np.arange(len(across))) / total) / unit)
+    y = unit * round((middle - float(down @ np.arange(len(down))) / total) / unit)
     page = np.zeros((SIDE * _FINE, SIDE * _FINE), np.float32)
     right, bottom = min(len(page), x + canvas.shape[1]), min(len(page), y + canvas.shape[0])
     page[max(0, y) : bottom, max(0, x) : right] = weights[max(0, -y) : bottom - y, max(0, -x) : right - x]

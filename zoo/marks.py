@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 
 from zoo.types import Box, Mask, Plane
 
+# Of ruled lines in a picture of many digits; chosen on composed rows of MNIST's validation digits.
+_FAINT = 0.65  # of the usual ink; what is stronger is no printed line
+_LONG = 0.1  # of the picture's long side, that a line's dashes cover together
+_RISE = 0.06  # of its length, that a line may rise or fall
+
 
 def without_lines(mask: Mask) -> Mask:
     """Without thin lines from border to border, if the rest stands free of the borders, as a digit on lines does."""
@@ -28,14 +33,42 @@ def _lines(mask: Mask) -> Mask:
     if not rows.any():
         return np.zeros_like(mask)
     limit = max(2, round(0.04 * max(mask.shape)))
+    on_lines: Mask = mask & ~_thicker_than(mask, limit) & rows[:, None]
+    return on_lines
+
+
+def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
+    """Without what is left of ruled lines, broken or not, that are too faint, by `high`, the usual ink, to be strokes.
+
+    `ink` is float32 (h, w). Lines are thin and long, and rise or fall by no more than a picture held askew; what
+    they have in common with a stroke stays.
+    """
+    long = max(mask.shape)
+    thickest, gap = max(2, round(0.005 * long)), max(3, round(0.01 * long))
+    thin = mask & ~_thicker_than(mask, thickest) & (ink < _FAINT * high)
+    if not thin.any():
+        return mask
+    joined = thin
+    for _ in range(gap):
+        grown = joined.copy()
+        grown[:, 1:] |= joined[:, :-1]
+        grown[:, :-1] |= joined[:, 1:]
+        joined = grown
+    dashes = Marks(joined, ink, 0)
+    wide, tall = dashes.right - dashes.left - 2 * gap, dashes.bottom - dashes.top
+    rest = mask & ~(thin & dashes.paint((wide > _LONG * long) & (tall <= thickest + _RISE * wide)))
+    return rest if rest.any() else mask
+
+
+def _thicker_than(mask: Mask, limit: int) -> Mask:
+    """The part of a mask that lies in runs of more than `limit` cells down a column."""
     thick = mask
     for _ in range(limit):
         thick = thick[1:] & thick[:-1]
     opened = np.zeros_like(mask)
     for start in range(limit + 1):
         opened[start : start + len(thick)] |= thick
-    on_lines: Mask = mask & ~opened & rows[:, None]
-    return on_lines
+    return opened
 
 
 def spread_out(mask: Mask, times: int, across: bool = True) -> Mask:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zoo.errors import NoInk
 from zoo.ground import COARSE, SEEN, contrast_to, grounds_of, reduce
 from zoo.ink import level_of
-from zoo.marks import Marks, spread_out, without_lines
+from zoo.marks import Marks, spread_out, without_lines, without_ruling
 from zoo.settings import InkSettings
 from zoo.types import Box, Image, Plane, Polarity
 
@@ -129,7 +129,7 @@ def _ink(small: Plane, settings: InkSettings) -> tuple[Marks, Plane, float, floa
             core = mask
             for _ in range(max(2, round(0.012 * max(mask.shape)))):
                 core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
-            marks = Marks(without_lines(mask), ink, settings.speck)
+            marks = Marks(without_lines(without_ruling(mask, ink, high)), ink, settings.speck)
             free = float(marks.mass[~marks.foreign & (marks.sides == 0)].sum())
             weight = free * (1 - min(1.0, 4 * core.sum() / max(1, mask.sum())))
             if best is None or weight > best[0]:

@@ -255,7 +255,7 @@ class Zoo:
         threshold = max(reading.LEAST, card.calibration.threshold if card.calibration else 0.0)
 
         def recognise(levels: Sequence[Image]) -> Scores:
-            return chosen.scores(loaded, np.stack([chosen.preprocess(loaded, level)[0] for level in levels]))
+            return chosen.scores(loaded, np.stack([chosen.take(loaded, level) for level in levels]))
 
         signs = []
         for one in reading.read(found, recognise, threshold):
