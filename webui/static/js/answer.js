@@ -47,7 +47,8 @@ export function show(answer, took) {
   } else sentence.textContent = say("reads", { model: answer.model, label });
   const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
   const told = nothing ? parts.slice(1) : parts; // scores for nothing mean nothing
-  facts.textContent = [...told, say("took", { ms: milliseconds(took) })].join(" · ");
+  const each = [...told, say("took", { ms: milliseconds(took) })];
+  facts.replaceChildren(...each.flatMap((text) => [Object.assign(document.createElement("span"), { textContent: text }), " "]));
   picture.hidden = nothing || !trace;
   if (!picture.hidden) {
     picture.src = `data:image/png;base64,${trace.seen}`;
