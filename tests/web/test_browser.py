@@ -12,11 +12,11 @@ import PIL.Image
 import pytest
 from asking import drawing, saved
 from playwright.sync_api import Page, expect
+from seeing import overflow, violations
 
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 Opener = Callable[..., Page]
 
 
@@ -32,25 +32,6 @@ def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
             return
         page.keyboard.press(key)
     pytest.fail(f"{selector} cannot be reached by {key}")
-
-
-def overflow(page: Page) -> int:
-    """Pixels by which the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 AA and good practice, transitions over."""
-    page.evaluate(AXE)
-    found = page.evaluate(
-        """async () => {
-            await Promise.all(document.getAnimations().map((one) => one.finished));
-            const {violations} = await axe.run();
-            const told = (nodes) => nodes.map((node) => node.html.slice(0, 160)).join(" | ");
-            return violations.map(({id, nodes}) => `${id}: ${told(nodes)}`);
-        }"""
-    )
-    return list(found)
 
 
 def test_sample_model_closer_look_and_undo_by_keyboard(visit: Opener) -> None:
