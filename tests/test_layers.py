@@ -22,6 +22,7 @@ LAYERS = [
     {"defaults", "plugins"},
     {"calibration"},
     {"training", "evaluation", "models", "starter"},
+    {"looking"},
     {"zoo"},
     {"arena", "checking", "comparing", "listings", "measuring", "spread"},
     {"webui"},

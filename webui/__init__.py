@@ -14,11 +14,12 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
 from flask import Flask, Request
-from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
 from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages, play
+from webui.jsons import Compact
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
+from webui.shortcut import shortened
 from zoo.settings import ServerSettings
 from zoo.zoo import Zoo
 
@@ -39,6 +40,7 @@ class Front(Flask):
     """The app, and beside it what answers for requests that the server refuses; see `webui.bridge`."""
 
     request_class = InMemory
+    json_provider_class = Compact
     refusals: WSGIApplication
 
 
@@ -52,8 +54,6 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     app = Front(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(zoo.settings.server.max_body_mb * 1_000_000)
     app.config["MAX_FORM_PARTS"] = 1000 + zoo.settings.server.max_batch  # werkzeug's limit, and room for the pictures
-    assert isinstance(app.json, DefaultJSONProvider)
-    app.json.sort_keys = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Babel(app, locale_selector=pages.locale)
     for part in (api, health, play, tensorflow_serving, inference_v2, huggingface, openapi):
@@ -63,8 +63,12 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     metrics.watch(app, zoo)
     refusals = errors.handle(app, zoo, pages.page)
     _guard(app, zoo.settings.server, secret)
+    inner: WSGIApplication = app.wsgi_app
+    if not (zoo.settings.server.keys or zoo.settings.server.rate):
+        assert isinstance(app.json, Compact)
+        inner = shortened(inner, zoo, app.json)
     app.wsgi_app, app.refusals = (  # type: ignore[method-assign, assignment]
-        _around(inner, refusals, zoo.settings.server) for inner in (app.wsgi_app, refusals)
+        _around(one, refusals, zoo.settings.server) for one in (inner, refusals)
     )
     return app
 

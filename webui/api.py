@@ -10,6 +10,7 @@ from flask import Blueprint, request
 
 from webui import inputs, snippets
 from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.shortcut import FAILED
 from zoo import images, listings
 from zoo.errors import ZooError
 from zoo.types import Prediction
@@ -75,6 +76,8 @@ def routes(zoo: Zoo) -> Blueprint:
     @api.post("/predict_<name>")
     @api.post("/api/models/<name>/predict")
     def predict(name: str | None = None) -> Answer:
+        if (failed := request.environ.get(FAILED)) is not None:
+            raise failed
         model = zoo.model(name)
         asked = PLAIN
         if request.query_string:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
 from contextvars import copy_context
@@ -21,6 +22,7 @@ from urllib.parse import unquote_to_bytes
 
 from webui.headers import DATA
 from webui.metrics import answering
+from webui.quick import Quick
 from webui.turns import Crowded, Left, Turns
 from webui.visits import Visit, Visits, asked_as
 
@@ -56,9 +58,10 @@ class _Gone(Exception):
 class Bridge:
     """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
 
-    The app is called by `turns`, in a few threads. It is not asked what is refused: 413 for a body over the limit, 408
-    for one that takes too long, 503 when the large bodies of the moment take too much memory, or too many wait for
-    those threads. The answer then is what `refusals` says, a WSGI app that finds the status and the message in
+    The app is called by `turns`, in a few threads, or at once where that is quick, and finds the whole body in
+    `environ["zoo.body"]` too. It is not asked what is refused: 413 for a body over the limit, 408 for one that takes
+    too long, 503 when the large bodies of the moment take too much memory, or too many wait for those threads. The
+    answer then is what `refusals` says, a WSGI app that finds the status and the message in
     `environ["zoo.refusal"]`, or else JSON. `visits` is told of every request.
     """
 
@@ -79,6 +82,7 @@ class Bridge:
         self._visits = visits
         self._held = 0  # bytes of the bodies that are being read or answered
         self._turns = turns or Turns(THREADS)
+        self._quick = Quick()
         self._door = Turns(1)  # who is refused does not wait for those who are answered
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -86,50 +90,52 @@ class Bridge:
             raise ValueError(f"the bridge speaks http, not {scope['type']}")
         environ = _environ(scope)
         visit = Visit(environ, scope["raw_path"])
-        body = bytearray()
         if self._visits is not None:
             self._visits.began()
         try:
-            await self._read(body, environ, receive)
-            environ["wsgi.input"] = BytesIO(body)
-            await self._answer(_Call(self._app, environ, visit.id), visit, receive, send)
+            body = await self._read(visit, receive)
+            environ["wsgi.input"], environ["zoo.body"] = BytesIO(body), body
+            await self._answer(_Call(self._app, environ, visit.id), body, visit, receive, send)
         except _Refused as refusal:
             await self._refuse(refusal, visit, receive, send)
         except (_Gone, Left):
             pass
         finally:
-            self._held -= len(body)
-            visit.received = len(body)
+            self._held -= visit.received
             if self._visits is not None:
                 self._visits.ended(visit)
 
-    async def _read(self, body: bytearray, environ: WSGIEnvironment, receive: Receive) -> None:
-        """Fill `body` with all that the client sends. Raises _Refused or _Gone."""
+    async def _read(self, visit: Visit, receive: Receive) -> bytes:
+        """All that the client sends. Raises _Refused or _Gone."""
+        environ = visit.environ
         declared = environ.get("CONTENT_LENGTH")
         if declared is None and environ.pop("HTTP_TRANSFER_ENCODING", None) is None:
-            return
+            return b""
         length = int(declared) if declared is not None else None
         self._admit(length or 0)
+        chunks: list[bytes] = []
         try:
             async with asyncio.timeout(self._body_seconds):
-                while len(body) != length:
+                while visit.received != length:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise _Gone
                     chunk = message.get("body", b"")
-                    self._admit(len(body) + len(chunk))
+                    self._admit(visit.received + len(chunk))
                     self._held += len(chunk)
-                    body += chunk
+                    visit.received += len(chunk)
+                    chunks.append(chunk)
                     if not message.get("more_body"):
                         break
         except TimeoutError:
             of = f" of {length:,}" if length is not None else ""
             raise _Refused(
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"{len(body):,}{of} bytes of the body came in {self._body_seconds:g} s, the limit "
+                f"{visit.received:,}{of} bytes of the body came in {self._body_seconds:g} s, the limit "
                 "(server.body_seconds). Send it again, faster.",
             ) from None
-        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["CONTENT_LENGTH"] = str(visit.received)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _admit(self, size: int) -> None:
         """Raises _Refused when a body of this many bytes, so far, is too large, or too large just now."""
@@ -167,10 +173,23 @@ class Bridge:
                     while (await receive()).get("more_body"):
                         pass
 
-    async def _answer(self, call: _Call, visit: Visit, receive: Receive, send: Send) -> None:
+    async def _begin(self, call: _Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
+        """Call the app: at once where that is quick, else in a thread. Raises Crowded, Left, and what the app does."""
+        suits, quick = self._quick.suits(call.environ, sent), self._quick
+        if suits and quick.knows(call.environ):
+            try:
+                return call.context.run(call.begin)
+            finally:
+                quick.learn(call.environ, call.seconds)
+        answer = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
+        if suits:
+            quick.learn(call.environ, call.seconds)
+        return answer
+
+    async def _answer(self, call: _Call, sent: bytes, visit: Visit, receive: Receive, send: Send) -> None:
         """Run the app and pass on what it gives: at once if it is whole, else part by part."""
         try:
-            body, whole = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
+            body, whole = await self._begin(call, sent, receive)
         except Crowded as error:
             raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, str(error), whole=True) from None
         except Left:
@@ -207,6 +226,7 @@ class _Call:
         self.context = copy_context()
         self.context.run(asked_as.set, name)
         self.status = 0
+        self.seconds = 0.0  # that the app took to begin
         self.headers: list[tuple[bytes, bytes]] = []
         self._app = app
         self._written: list[bytes] = []
@@ -216,6 +236,13 @@ class _Call:
 
     def begin(self) -> tuple[bytes | None, bool]:
         """Call the app; what it has to say so far, and whether that is all (then it is closed too)."""
+        began = time.perf_counter()
+        try:
+            return self._begin()
+        finally:
+            self.seconds = time.perf_counter() - began
+
+    def _begin(self) -> tuple[bytes | None, bool]:
         result = self._app(self.environ, self._start)
         self._close = getattr(result, "close", None)
         try:

@@ -40,8 +40,12 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
     if tensor.shape[1:] not in _shapes(shape):
         wanted = " or ".join(str(["n", *form]).replace("'", "") for form in _shapes(shape))
         raise BadRequest(f"{where} has the shape {list(tensor.shape)}. Give {wanted}, one picture or more.")
-    read = _whole if whole else _shares
-    return [read(one, shape, f"{where}[{place}]") for place, one in enumerate(tensor)]
+    most = 255 if whole else 1
+    if not (tensor.min() >= 0 and tensor.max() <= most):  # NaN is neither
+        for place, one in enumerate(tensor):
+            _checked(one, most, f"{where}[{place}]")
+    levels = tensor if whole else tensor.astype(np.float64) * 255
+    return list(np.rint(levels).astype(np.uint8).reshape(len(tensor), *_own(shape)))
 
 
 def depth(value: Any) -> int:
@@ -106,13 +110,18 @@ def _checked(levels: NDArray[Any], most: int, where: str) -> NDArray[Any]:
 
 
 def _picture(levels: NDArray[Any], shape: Shape) -> Image:
-    picture: Image = np.rint(levels).astype(np.uint8).reshape(shape)
-    return picture[..., 0] if len(shape) == 3 and shape[2] == 1 else picture
+    picture: Image = np.rint(levels).astype(np.uint8).reshape(_own(shape))
+    return picture
+
+
+def _own(shape: Shape) -> Shape:
+    """The form of a picture for a network that takes `shape`: without its only channel."""
+    return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
 
 
 def _shapes(shape: Shape) -> list[Shape]:
     """The forms that a picture may have: as the network takes it, and without its only channel."""
-    return [shape, shape[:2]] if len(shape) == 3 and shape[2] == 1 else [shape]
+    return list(dict.fromkeys((shape, _own(shape))))
 
 
 def _rows(shape: Shape) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zoo.errors import ZooError
+from zoo.errors import PictureError, ZooError
+from zoo.looking import Look
 from zoo.models import Loaded, Model, prediction
 from zoo.sources import Source
-from zoo.types import Prediction, Trace
+from zoo.types import Prediction
 from zoo.zoo import Zoo
 
 
@@ -52,27 +52,28 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
 
     Raises a PictureError. A model that cannot answer gives its error as its vote.
     """
-    start = time.perf_counter()
-    image = zoo.decode(picture)
-    shared: dict[Any, tuple[NDArray[np.float32], Trace]] = {}
+    given = zoo.given(picture)
+    shared: dict[Any, Look] = {}
     own = any("preprocess" in family.hooks for family in zoo.plugins.families.values() if family.addon)
-    spent = time.perf_counter() - start
+    spent = 0.0
     votes = []
     for name, model in zoo.models.items():
+        key, start = None, time.perf_counter()
         try:
             loaded = model.load()
             key = None if own else _way(model, loaded)
-            start = time.perf_counter()
-            if key is None:
-                seen = model.preprocess(loaded, image)
-            else:
-                if key not in shared:
-                    shared[key] = model.preprocess(loaded, image)
+            look, start = shared.get(key), time.perf_counter()
+            if look is None:
+                look = zoo.look(model, loaded, given)
+                if key is not None:
+                    shared[key] = look
                     spent += time.perf_counter() - start
                     start = time.perf_counter()
-                seen = shared[key]
-            answer: Prediction | ZooError = _answer(model, loaded, *seen)
+            scores = model.scores(loaded, look.seen[np.newaxis])[0]
+            answer: Prediction | ZooError = prediction(name, loaded.card, scores, look.trace)
         except ZooError as error:
+            if isinstance(error, PictureError) and key is not None:  # the picture's fault, whoever is asked
+                raise
             answer, start = error, time.perf_counter()
         votes.append(Vote(name, answer, 1000 * (time.perf_counter() - start)))
     return Verdict(tuple(votes), 1000 * spent)
@@ -84,7 +85,3 @@ def _way(model: Model, loaded: Loaded) -> Any:
         return None
     settings = loaded.settings
     return settings.preprocess, settings.ink, tuple(loaded.card.input_shape)
-
-
-def _answer(model: Model, loaded: Loaded, seen: NDArray[np.float32], trace: Trace) -> Prediction:
-    return prediction(model.name, loaded.card, model.scores(loaded, seen[np.newaxis])[0], trace)

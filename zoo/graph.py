@@ -14,13 +14,13 @@ import numpy as np
 
 from zoo.errors import ModelUnavailable
 from zoo.quiet import quiet
-from zoo.runtime import LARGEST, gives_probabilities, parts
+from zoo.runtime import IN_KERAS, gives_probabilities, parts
 from zoo.types import Batch, Scores
 
 if TYPE_CHECKING:
     import keras
 
-SIZES = (1, 8, 64, LARGEST)
+SIZES = (1, 8, 64, IN_KERAS)
 """Pictures that the graph takes; a batch in between is filled up to the next of these."""
 
 
@@ -54,7 +54,7 @@ class Graph:
         """Probabilities, float32 (n, k), for float32 (n, *input_shape)."""
         if batch.shape[1:] != self.input_shape:
             raise ValueError(f"it takes pictures of shape {self.input_shape}, and was given {batch.shape[1:]}")
-        return np.concatenate([self._run(part) for part in parts(np.ascontiguousarray(batch, np.float32))])
+        return np.concatenate([self._run(part) for part in parts(np.ascontiguousarray(batch, np.float32), IN_KERAS)])
 
     def _run(self, part: Batch) -> Scores:
         import tensorflow as tf

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from zoo import datasets
 from zoo.checkpoints import Card, Evaluation, Mistake
-from zoo.errors import DatasetError, ModelUnavailable, ZooError
+from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, UnknownModel, ZooError
 from zoo.evaluation import Track, figures
 from zoo.sources import Source
 from zoo.types import Image, Prediction
@@ -171,17 +171,25 @@ def _siblings(zoo: Zoo, name: str, version: int | None) -> list[int]:
             f'Model "{name}" is served by {card.ref}, another model\'s version. '
             f"Compare the seeds of that one: zoo evaluate {card.model} --version {card.version} --seeds."
         )
-    settings = model.load(version).settings.model_dump(exclude={"seed"})
+    own = _but_for_seed(zoo, card)
     found = []
     for number in zoo.catalogue.versions(name):
         other = zoo.catalogue.card(name, number)
-        if other.plugin != card.plugin:
-            continue
-        try:
-            # By way of the plugin's settings, which know the defaults of what an older card does not say.
-            theirs = type(model.settings).model_validate_json(json.dumps(other.settings))
-        except ValidationError:
-            continue
-        if theirs.model_dump(exclude={"seed"}) == settings:
+        if other.plugin == card.plugin and own is not None and _but_for_seed(zoo, other) == own:
             found.append(number)
     return found
+
+
+def _but_for_seed(zoo: Zoo, card: Card) -> dict[str, Any] | None:
+    """A card's settings without its seed and those of what it started from; None when its plugin takes them no longer.
+
+    By way of the plugin's settings, which know the defaults of what an older card does not say.
+    """
+    try:
+        settings = type(zoo.model(card.model).settings).model_validate_json(json.dumps(card.settings))
+        told = settings.model_dump(exclude={"seed"})
+        if settings.start is not None:
+            told["start"] = _but_for_seed(zoo, zoo.catalogue.card(*zoo.catalogue.select(card.model, settings.start)))
+    except (ValidationError, UnknownModel, UnknownCheckpoint, ModelUnavailable):
+        return None
+    return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -186,10 +187,18 @@ class Model:
         expected = (len(batch), len(loaded.card.labels))
         if scores.shape != expected:
             raise PluginError(f'Model "{self.name}": predict gave shape {scores.shape}, expected {expected}.')
-        if not np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 or scores.min(initial=0) < 0:
+        if not _are_probabilities(scores):
             raise PluginError(f'Model "{self.name}": predict should give probabilities whose rows sum to 1.')
         calibration = loaded.card.calibration
         return rescaled(scores, calibration.temperature) if calibration else scores
+
+
+def _are_probabilities(scores: Scores) -> bool:
+    """Whether rows (n, k) sum to 1 within 1e-5 and nothing is below 0; NaN is neither."""
+    if len(scores) == 1:  # Python's own floats are sooner through a few numbers
+        row = scores[0].tolist()
+        return bool(abs(math.fsum(row) - 1) <= 1e-5 and min(row) >= 0)
+    return bool(np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 and scores.min(initial=0) >= 0)
 
 
 def rejection(card: Card, scores: NDArray[np.float32], trace: Trace) -> str | None:

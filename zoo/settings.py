@@ -179,6 +179,11 @@ class ModelSettings(Table):
     others: int = Field(
         0, ge=0, le=100_000, description="pictures of no digit, drawn by rule, on which the model learns to be unsure"
     )
+    start: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]*/[1-9][0-9]*$",
+        description='version of a model of the same network whose weights training begins with, "deep/2"; without, new',
+    )
     seed: int = Field(1, ge=0, lt=2**31, description="seed of weights, order and dropout")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")
@@ -207,7 +212,8 @@ class ModelSettings(Table):
     @property
     def name(self) -> str:
         """Name of the model that these settings belong to."""
-        return self._name
+        private = self.__pydantic_private__  # as `self._name`, which takes pydantic twenty times as long
+        return private["_name"] if private else ""
 
     def named(
         self,

@@ -135,6 +135,8 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     model = run.hooks.call("build", settings=run.settings)
     if not isinstance(model, keras.Model):
         raise TrainingError(f'Model "{run.model}": build should return a keras.Model, not {type(model).__name__}.')
+    if run.settings.start is not None:
+        _begin_with(model, run.settings.start, run)
     report = RunReport(run.folder, resume, progress)
     rows = _rows(run, run.hooks.call("train", model=model, data=data, settings=run.settings, report=report))
     folder = run.folder / "whole"
@@ -147,6 +149,17 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     shutil.rmtree(run.folder, ignore_errors=True)
     shutil.rmtree(run.earlier, ignore_errors=True)
     return card
+
+
+def _begin_with(model: Any, start: str, run: Run) -> None:
+    """Give a new network the weights of a checkpoint. Raises TrainingError when they do not fit, else as `member`."""
+    weights = run.settings.member(start).get_weights()
+    if [one.shape for one in weights] != [tuple(variable.shape) for variable in model.weights]:
+        raise TrainingError(
+            f'Model "{run.model}": start = "{start}" is a network of other layers than build now makes. '
+            "Start from a checkpoint of the same plugin and the same sizes, or from none."
+        )
+    model.set_weights(weights)
 
 
 def _calibration(run: Run, folder: Path, data: Data, progress: Progress) -> Calibration | None:

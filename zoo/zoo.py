@@ -28,6 +28,7 @@ from zoo.errors import (
     ZooError,
     closest,
 )
+from zoo.looking import Look, look
 from zoo.models import Loaded, Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
@@ -189,9 +190,15 @@ class Zoo:
 
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, PluginError, or a PictureError.
         """
-        answer = self.predict_many(model, [picture], version=version)[0]
-        if isinstance(answer, ZooError):
-            raise answer
+        chosen = self.model(model)
+        loaded = chosen.load(version)
+        try:
+            look = self.look(chosen, loaded, picture)
+        except PictureError as error:
+            chosen.tell(loaded, [error])
+            raise
+        answer = prediction(chosen.name, loaded.card, chosen.scores(loaded, look.seen[np.newaxis])[0], look.trace)
+        chosen.tell(loaded, [answer])
         return answer
 
     def predict_many(
@@ -208,16 +215,15 @@ class Zoo:
         traces: list[Trace] = []
         for picture in pictures:
             try:
-                image, reduction = self._decode(picture)
-                seen, trace = chosen.preprocess(loaded, image)
+                look = self.look(chosen, loaded, picture)
             except PluginError:
                 raise
             except ZooError as error:
                 answers.append(error)
             else:
                 answers.append(None)
-                batch.append(seen)
-                traces.append(trace if reduction == 1 else trace.enlarged(reduction))
+                batch.append(look.seen)
+                traces.append(look.trace)
         scores = chosen.scores(loaded, np.stack(batch)) if batch else np.empty((0, 0), np.float32)
         fresh = iter(zip(scores, traces, strict=True))
         told = [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
@@ -277,12 +283,11 @@ class Zoo:
 
         chosen = self.model(model)
         loaded = chosen.load(version)
-        image, _ = self._decode(picture)
         with steps.watching() as told:
-            _, trace = chosen.preprocess(loaded, image)
-        told.setdefault("picture", steps.on_ground(image))
-        if trace.reason is None or trace.box is not None:
-            told["seen"] = trace.seen
+            look = self.look(chosen, loaded, picture)
+        told.setdefault("picture", steps.on_ground(look.image))
+        if look.trace.reason is None or look.trace.box is not None:
+            told["seen"] = look.trace.seen
         return [Step(name, told[name]) for name in steps.STEPS if name in told]
 
     def why(self, model: str | None, picture: Source, *, label: str | None = None, version: int | None = None) -> Why:
@@ -294,8 +299,9 @@ class Zoo:
 
         chosen = self.model(model)
         loaded = chosen.load(version)
-        seen, trace = chosen.preprocess(loaded, self.decode(picture))
-        answer = prediction(chosen.name, loaded.card, chosen.scores(loaded, seen[np.newaxis])[0], trace)
+        look = self.look(chosen, loaded, picture)
+        seen = look.seen
+        answer = prediction(chosen.name, loaded.card, chosen.scores(loaded, seen[np.newaxis])[0], look.trace)
         if label is not None and label not in answer.labels:
             raise UnknownLabel(
                 f'Model "{chosen.name}" knows no label "{label}".{closest(label, answer.labels)} '
@@ -305,14 +311,22 @@ class Zoo:
         heat = saliency.occlusion(seen, partial(chosen.scores, loaded), answer.labels.index(asked))
         return Why(answer, asked, heat)
 
+    def given(self, picture: Source) -> bytes | Image:
+        """A picture's bytes, or its pixels where it comes as such. Raises PictureBroken when there is no reading it."""
+        # One byte more than the limit shows that there are more; the rest need not be read.
+        return content(picture, int(self.settings.pictures.max_mb * 1e6) + 1)
+
+    def look(self, model: Model, loaded: Loaded, picture: Source) -> Look:
+        """A picture as one model sees it. Raises PictureError or PluginError."""
+        return look(model, loaded, self.given(picture), self.settings.pictures)
+
     def decode(self, picture: Source) -> Image:
         """A picture as `preprocess` hooks take it, upright, within the limits of the settings. Raises PictureError."""
         return self._decode(picture)[0]
 
     def _decode(self, picture: Source) -> tuple[Image, int]:
         """The decoded picture, and by how much it is smaller than the file says."""
-        # One byte more than the limit shows that there are more; the rest need not be read.
-        given = content(picture, int(self.settings.pictures.max_mb * 1e6) + 1)
+        given = self.given(picture)
         return images.decode_reduced(given, self.settings.pictures) if isinstance(given, bytes) else (given, 1)
 
     def train(

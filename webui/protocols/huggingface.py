@@ -35,7 +35,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
 def _asked() -> tuple[bytes, int]:
     """The picture's bytes and how many labels are wanted. Whatever is not JSON is a picture, as clients send it."""
-    body: bytes = request.get_data(cache=False)
+    body: bytes = inputs.body()
     if request.mimetype != "application/json":
         return body, TOP
     asked = inputs.parsed(body)

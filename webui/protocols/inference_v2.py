@@ -161,7 +161,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @v2.post("/repository/index")
     def index() -> Answer:
-        body = request.get_data(cache=False)
+        body = inputs.body()
         only_ready = inputs.parsed(body).get("ready", False) if body else False
         if not isinstance(only_ready, bool):
             raise BadRequest(f"ready is {pixels.kind(only_ready)}. Give true or false.")
@@ -231,10 +231,10 @@ def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
 
 def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent]]:
     """The JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
-    body: bytes = request.get_data(cache=False)
+    body: bytes = inputs.body()
     head, rest = tensors.header(body, request.headers.get(LENGTH))
     if not head and request.headers.get(LENGTH) is not None:
-        return {"parameters": {"binary_data_output": False}}, [rest]
+        return {"parameters": {"binary_data_output": False}}, [bytes(rest)]
     asked = inputs.parsed(head)
     if not isinstance(asked.get("id"), str | None):
         raise BadRequest(f"id is {pixels.kind(asked['id'])}. Give a string.")

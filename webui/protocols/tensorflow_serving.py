@@ -79,7 +79,7 @@ def routes(zoo: Zoo) -> Blueprint:
         model, wanted = _named(zoo, name, version, label)
         if verb == "regress":
             raise BadRequest(f'Model "{name}" has no signature for regression. Ask :predict or :classify.')
-        asked = inputs.parsed(request.get_data(cache=False))
+        asked = inputs.parsed(inputs.body())
         answer = _predict if verb == "predict" else _classify
         return answer(zoo, model, served.checkpoint(model, wanted), asked), 200, HEADERS
 

@@ -29,16 +29,16 @@ Content = NDArray[Any] | list[bytes]
 """An array (n, ...), or the elements of a tensor of BYTES (n,)."""
 
 
-def header(body: bytes, length: str | None) -> tuple[bytes, bytes]:
-    """The JSON of a body and what comes after it, by Inference-Header-Content-Length. Raises BadRequest."""
+def header(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
+    """The JSON of a body and a view of what comes after it, by Inference-Header-Content-Length. Raises BadRequest."""
     if length is None:
-        return body, b""
+        return body, memoryview(b"")
     if not (length.isascii() and length.isdecimal() and len(length) <= 18 and int(length) <= len(body)):
         raise BadRequest(
             f"Inference-Header-Content-Length is {length[:40]}, and the body has {len(body)} bytes. Give the number of "
             "bytes that its JSON has."
         )
-    return body[: int(length)], body[int(length) :]
+    return body[: int(length)], memoryview(body)[int(length) :]
 
 
 def shape(tensor: dict[str, Any], where: str) -> list[int]:
@@ -53,7 +53,7 @@ def shape(tensor: dict[str, Any], where: str) -> list[int]:
     return sizes
 
 
-def read(tensor: dict[str, Any], rest: bytes, where: str) -> tuple[Content, bytes]:
+def read(tensor: dict[str, Any], rest: memoryview, where: str) -> tuple[Content, memoryview]:
     """The content of an input and what comes after it in the raw bytes. Raises BadRequest."""
     form, datatype = shape(tensor, where), tensor.get("datatype")
     if not isinstance(datatype, str) or datatype not in (*DTYPES, "BYTES"):
@@ -89,7 +89,7 @@ def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content
     return values.reshape(form)
 
 
-def _from_bytes(raw: bytes, form: list[int], datatype: str, where: str) -> Content:
+def _from_bytes(raw: memoryview, form: list[int], datatype: str, where: str) -> Content:
     if datatype == "BYTES":
         elements: list[bytes] = []
         at, expected = 0, _elements(form, where)
@@ -97,7 +97,7 @@ def _from_bytes(raw: bytes, form: list[int], datatype: str, where: str) -> Conte
             (length,) = struct.unpack_from("<I", raw, at) if at + 4 <= len(raw) else (len(raw),)
             if at + 4 + length > len(raw):
                 raise BadRequest(f"{where}: element {len(elements)} of its bytes is cut short.")
-            elements.append(raw[at + 4 : at + 4 + length])
+            elements.append(bytes(raw[at + 4 : at + 4 + length]))
             at += 4 + length
         _check(len(elements), expected, form, where)
         return elements

@@ -1,0 +1,48 @@
+"""Which requests the event loop answers by itself, since that is over sooner than handing them to a thread would be.
+
+A small picture at an address whose last answers were quick is such a request. What an answer takes is seen, not
+guessed: an address begins in a thread, and a model that has become slow is asked in threads again after `PATIENCE` slow
+answers. One alone tells nothing, since any process may lose its core for some milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from webui.forms import only_file
+from zoo.images import announced
+
+SMALL = 16_384  # bytes of a body; a connection brings such in one piece
+PIXELS = 450_000  # of a picture, by its head: 640 x 640 and little more
+SECONDS = 0.005  # an answer that took longer was slow
+PATIENCE = 3  # slow answers in a row
+MOST = 1_000  # addresses that are kept in mind
+
+
+class Quick:
+    """Knows by address what the last small picture took. To be used from one event loop."""
+
+    def __init__(self) -> None:
+        self._slow: dict[str, int] = {}  # the slow answers in a row, up to now
+
+    def suits(self, environ: Mapping[str, Any], body: bytes) -> bool:
+        """Whether a request is of the kind that may be answered at once: one small picture, and no question besides."""
+        if not 0 < len(body) <= SMALL or environ["QUERY_STRING"]:
+            return False
+        kind = environ.get("CONTENT_TYPE", "")
+        picture = only_file(kind, body) if kind.startswith("multipart/form-data") else body
+        if picture is None:
+            return False
+        size = announced(picture)
+        return size is not None and size[0] * size[1] <= PIXELS
+
+    def knows(self, environ: Mapping[str, Any]) -> bool:
+        """Whether small pictures at this address are answered quickly."""
+        return self._slow.get(environ["PATH_INFO"], PATIENCE) < PATIENCE
+
+    def learn(self, environ: Mapping[str, Any], seconds: float) -> None:
+        """Keep in mind what an answer took that `suits`."""
+        path = environ["PATH_INFO"]
+        if len(self._slow) < MOST or path in self._slow:
+            self._slow[path] = 0 if seconds < SECONDS else min(PATIENCE, self._slow.get(path, PATIENCE) + 1)
