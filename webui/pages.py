@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from flask_babel import format_decimal, format_percent, get_locale, gettext, lazy_gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webui import inputs, samples
+from webui import inputs, samples, snippets
 from webui.errors import Notice, explain, wants_page
 from webui.words import mishaps, words
 from zoo import listings
@@ -93,7 +93,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 def switch(tag: str) -> str:
     """The address of this page in another language; of what a form was answered with, the front page's."""
     here = request.endpoint or ""
-    if request.method not in ("GET", "HEAD") or here.partition(".")[0] not in ("pages", "models"):
+    if request.method not in ("GET", "HEAD") or here.partition(".")[0] not in ("pages", "models", "openapi"):
         return url_for("pages.index", lang=tag)
     asked: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(flat=False), "lang": tag}
     return url_for(here, **asked)
@@ -170,13 +170,16 @@ def routes(zoo: Zoo) -> Blueprint:
         models = listings.models(zoo)
         prediction = shown.prediction
         cards = {facts.name: zoo.models[facts.name].card() for facts in models}
+        chosen, keyed = preselected(models, wanted), bool(zoo.settings.server.keys)
         return page(
             "index.html",
             shown.notice.status if shown.notice else 200,
             models=models,
             untrained={facts.name for facts in models if facts.problem and _untrained(facts.name)},
             labels={name: list(card.labels) for name, card in cards.items() if card and tuple(card.labels) != DIGITS},
-            chosen=preselected(models, wanted),
+            chosen=chosen,
+            call=snippets.calls(chosen, request.url_root, keyed)[0].code if chosen else None,
+            key=snippets.KEY if keyed else None,
             default=next((facts.name for facts in models if facts.default), None),
             shown=shown,
             prediction=prediction,

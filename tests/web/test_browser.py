@@ -66,15 +66,16 @@ def test_digits_are_drawn_by_keyboard(visit: Opener) -> None:
     expect(page.locator("#pen")).to_be_visible()
     for _ in range(8):
         page.keyboard.press("ArrowUp")
-    expect(page.locator("#say")).to_have_text("column 14, row 6 of 28")
+    expect(page.locator("#where")).to_have_text("column 14, row 6 of 28")
     expect(page.locator("#digit")).to_be_empty()  # the pen is in the air
     page.keyboard.press("Space")
-    expect(page.locator("#say")).to_have_text("pen down, column 14, row 6 of 28")
+    expect(page.locator("#where")).to_have_text("pen down, column 14, row 6 of 28")
     for _ in range(16):
         page.keyboard.press("ArrowDown")
     expect(page.locator("#digit")).to_have_text("1")
     page.keyboard.press("Space")
-    expect(page.locator("#say")).to_contain_text("pen lifted")
+    expect(page.locator("#where")).to_contain_text("pen lifted")
+    expect(page.locator("#say")).to_contain_text("deep reads 1")
     page.keyboard.press("Control+z")
     expect(page.locator("#digit")).to_be_empty()
     for key, times in (("ArrowUp", 15), ("ArrowLeft", 4), ("Enter", 1), ("ArrowRight", 9)):

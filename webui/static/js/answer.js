@@ -26,10 +26,11 @@ function rows(labels) {
 export const reasonOf = (answer) =>
   say(texts[answer.reason] ? answer.reason : "other_reason", { label: answer.label, reason: answer.reason });
 
-let speaking;
-export function announce(text) {
-  clearTimeout(speaking);
-  speaking = setTimeout(() => (spoken.textContent = text), 450);
+// What is said in one place waits a moment, so that only the last of many is heard.
+const speaking = new Map();
+export function announce(text, place = spoken) {
+  clearTimeout(speaking.get(place));
+  speaking.set(place, setTimeout(() => (place.textContent = text), 450));
 }
 
 export function show(answer, took) {

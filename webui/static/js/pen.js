@@ -11,7 +11,8 @@ const EDGE = STEP / 2;
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const find = (id) => document.getElementById(id);
-const [paper, mark] = [find("paper"), find("pen")];
+const [paper, mark, place] = ["paper", "pen", "where"].map(find);
+const tell = (text) => announce(text, place); // beside the answers, which would be lost otherwise
 
 export function listen(board) {
   const { canvas } = board;
@@ -44,7 +45,7 @@ export function listen(board) {
     }
     if (down()) board.move([x, y, 0.5]);
     showPen();
-    announce(where());
+    tell(where());
   };
 
   canvas.addEventListener("keydown", (event) => {
@@ -60,11 +61,11 @@ export function listen(board) {
         ({ stroke } = board);
       }
       showPen();
-      announce(`${texts[down() ? "pen_down" : "pen_up"]}, ${where()}`);
+      tell(`${texts[down() ? "pen_down" : "pen_up"]}, ${where()}`);
     } else if (event.key === "Escape" && down()) {
       lift();
       showPen();
-      announce(texts.pen_up);
+      tell(texts.pen_up);
     } else return;
     event.preventDefault();
   });
