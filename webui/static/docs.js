@@ -20,11 +20,21 @@ function translate(text) {
   if (Object.hasOwn(words, said) && words[said] !== said) text.data = text.data.replace(said, () => words[said]);
 }
 
+// What RapiDoc leaves out for those who hear the page: names of fields, a heading of the first level.
+function describe(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return;
+  if (node.matches("input, select, textarea")) node.ariaLabel ??= node.dataset.pname ?? words["REQUEST BODY"];
+  else if (node.id === "api-title") Object.assign(node, { role: "heading", ariaLevel: "1" });
+}
+
 function within(root) {
   const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
   for (let node = root; node; node = walk.nextNode()) {
     if (node.nodeType === Node.TEXT_NODE) translate(node);
-    else if (node.shadowRoot) watch(node.shadowRoot);
+    else {
+      describe(node);
+      if (node.shadowRoot) watch(node.shadowRoot);
+    }
   }
 }
 
@@ -41,4 +51,7 @@ function watch(root) {
 
 dark.addEventListener("change", follow);
 follow();
-customElements.whenDefined("rapi-doc").then(() => watch(shown.shadowRoot));
+const styles = await (await fetch(new URL("docs.css", import.meta.url))).text();
+await customElements.whenDefined("rapi-doc");
+shown.shadowRoot.adoptedStyleSheets.push(await new CSSStyleSheet().replace(styles));
+watch(shown.shadowRoot);
