@@ -11,6 +11,7 @@ from asking import ROOT
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, ConsoleMessage, Request, expect
 from seeing import violations
+from seeing import violations
 from serving import serving
 
 pytestmark = pytest.mark.long
@@ -57,6 +58,7 @@ def test_its_interface_speaks_portuguese_and_what_it_describes_english(address: 
     page.get_by_role("button", name="EXPERIMENTAR", exact=True).click()
     expect(page.get_by_text("Estado da resposta: OK:200")).to_be_visible()
     expect(page.get_by_role("button", name="LIMPAR RESPOSTA")).to_be_visible()
+    assert not violations(page)
     context.close()
 
 
