@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import multiprocessing
 import os
-import re
-import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -24,19 +20,16 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+from load import FORM, ROOT, WORKERS, Load, Processes, Told, digit, encoded, form, free_port, need_wrk
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-WORKERS = 2
+DIGITS = ("1", "8", "32")  # the loads of small digits
 FIVE = ("cnn", "linear", "cnn_5", "cnn_10", "cnn_300")
-BOUNDARY = "----zoo"
 LITSERVE = """
 import io, sys
 import litserve, numpy, PIL.Image
@@ -67,27 +60,7 @@ if __name__ == "__main__":
 """
 
 
-@dataclass(frozen=True)
-class Load:
-    """A request, and how many connections send it."""
-
-    path: str
-    body: bytes
-    headers: dict[str, str]
-    connections: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a load gave: requests/s, latencies in ms, and CPU time of all the server's processes in µs a request."""
-
-    rate: float
-    p50: float
-    p99: float
-    cpu: float
-
-
-class Server:
+class Server(Processes):
     """A server in processes of its own, with the folder of its zoo."""
 
     def __init__(self, command: list[str], probe: str, folder: Path = ROOT) -> None:
@@ -115,56 +88,13 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def tree(self) -> list[psutil.Process]:
-        parent = psutil.Process(self.process.pid)
-        return [parent, *parent.children(recursive=True)]
-
-    def cpu_seconds(self) -> float:
-        return float(sum(sum(process.cpu_times()[:2]) for process in self.tree()))
-
-    def pss_mb(self) -> float:
-        return float(sum(process.memory_full_info().pss for process in self.tree())) / 1e6
+        self.kill()
 
     def under(self, load: Load, seconds: float) -> Told:
-        """What wrk and the processes' clocks say of some seconds of a load."""
-        before = self.cpu_seconds()
-        rate, p50, p99 = wrk(f"http://127.0.0.1:{self.port}{load.path}", load, seconds)
-        return Told(rate, p50, p99, (self.cpu_seconds() - before) / max(1.0, rate * seconds) * 1e6)
-
-
-def wrk(url: str, load: Load, seconds: float) -> tuple[float, float, float]:
-    """Requests/s, median and 99th percentile of the latency in ms. Ends the run when an answer is not 2xx."""
-    with tempfile.TemporaryDirectory() as folder:
-        script, content = Path(folder, "load.lua"), Path(folder, "body")
-        content.write_bytes(load.body)
-        lines = [f'local file = io.open("{content}", "rb")', 'wrk.method = "POST"', 'wrk.body = file:read("*a")']
-        lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in load.headers.items()]
-        script.write_text("\n".join(lines))
-        command = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds:g}s", "--latency", "-s", str(script), url]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        sys.exit(f"{url} with {load.connections} connections: not every answer was whole.\n{said}")
-    units = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-
-    def latency(share: str) -> float:
-        found = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)", said)
-        return float(found[1]) * units[found[2]] if found else float("nan")
-
-    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    return float(found[1]) if found else 0.0, latency("50"), latency("99")
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        told = super().under(load, seconds)
+        if not told.whole:
+            sys.exit(f"{load.path} with {load.connections} connections: not every answer was whole.")
+        return told
 
 
 def zoo_of(folder: Path, count: int) -> Path:
@@ -226,34 +156,20 @@ def litserve() -> Server:
     return Server([str(python), str(script), str(ROOT / "checkpoints/cnn/2/model.tflite"), str(free_port())], "/health")
 
 
-def multipart(content: bytes) -> tuple[bytes, dict[str, str]]:
-    head = 'Content-Disposition: form-data; name="file"; filename="digit"\r\nContent-Type: application/octet-stream'
-    body = f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
-    return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-
-
 def pictures() -> dict[str, bytes]:
     """A digit as 28x28 PNG, as a photograph of about 180 KB, and as a small JPEG of 640x640."""
-    from zoo import datasets
-
-    digit = datasets.test_data("mnist").images[0, ..., 0]
+    picture = digit()
     return {
-        "png": encoded(Image.fromarray(digit), "PNG"),
-        "photo": photograph(digit, 1600, 1200, noise=3, quality=82),
-        "small": photograph(digit, 640, 640, noise=0, quality=60),
+        "png": encoded(picture, "PNG"),
+        "photo": photograph(picture, 1600, 1200, noise=3, quality=82),
+        "small": photograph(picture, 640, 640, noise=0, quality=60),
     }
 
 
-def encoded(picture: Image.Image, kind: str, **how: Any) -> bytes:
-    content = io.BytesIO()
-    picture.save(content, kind, **how)
-    return content.getvalue()
-
-
-def photograph(digit: np.ndarray, width: int, height: int, noise: float, quality: int) -> bytes:
+def photograph(digit: Image.Image, width: int, height: int, noise: float, quality: int) -> bytes:
     """A digit in blue ink on paper, the light falling from one corner, as a JPEG."""
     size = height * 2 // 5
-    large = Image.fromarray(digit).resize((size, size), Image.Resampling.BICUBIC)
+    large = digit.resize((size, size), Image.Resampling.BICUBIC)
     cover = np.zeros((height, width, 1), np.float32)
     cover[size // 2 : size // 2 + size, size // 2 : size // 2 + size, 0] = np.asarray(large, np.float32) / 255
     shade = 1 - 0.2 * (np.linspace(0, 1, height)[:, None, None] + np.linspace(0, 1, width)[:, None])
@@ -310,17 +226,16 @@ def _bare(seconds: float, size: int) -> float:
 
 def loads() -> dict[str, Load]:
     kinds = pictures()
-    form, form_head = multipart(kinds["png"])
-    small, small_head = multipart(kinds["small"])
+    png = form(kinds["png"])
     batch, batch_head = batch_of(256)
     predict = "/predict_cnn"
     return {
-        "1": Load(predict, form, form_head, 1),
-        "8": Load(predict, form, form_head, 8),
-        "32": Load(predict, form, form_head, 32),
+        "1": Load(predict, png, FORM, 1),
+        "8": Load(predict, png, FORM, 8),
+        "32": Load(predict, png, FORM, 32),
         "raw": Load(predict, kinds["png"], {"Content-Type": "image/png"}, 32),
         "photo": Load(predict, kinds["photo"], {"Content-Type": "image/jpeg"}, 8),
-        "small": Load(predict, small, small_head, 8),
+        "small": Load(predict, form(kinds["small"]), FORM, 8),
         "batch": Load("/v2/models/cnn/infer", batch, batch_head, 4),
     }
 
@@ -360,16 +275,18 @@ def measured(rounds: int, seconds: float, with_litserve: bool) -> Found:
             for name, start in servers.items():
                 with start() as server:
                     for key, load in asked.items():
-                        if name == "litserve" and key not in ("1", "8", "32"):
+                        if name == "litserve" and key not in DIGITS:
                             continue
                         if name == "litserve":
                             load = Load("/predict", load.body, load.headers, load.connections)
                         if name == "nothing" and key == "batch":
                             continue
-                        server.under(Load(load.path, load.body, load.headers, load.connections), 1)
+                        server.under(load, 1)
                         found.told[name, key].append(server.under(load, seconds))
+                        if key == DIGITS[-1]:
+                            found.values[f"memory {name}"].append(server.pss_mb())
                     found.values[f"start {name}"].append(server.first_answer)
-                    found.values[f"memory {name}"].append(server.pss_mb())
+                    found.values[f"memory in the end {name}"].append(server.pss_mb())
             found.values["bare"].append(bare(seconds))
             few, many = [], []
             with zoo(five) as small, zoo(hundred) as large:
@@ -398,7 +315,7 @@ def table(found: Found, with_litserve: bool) -> Iterator[str]:
         (f"{many}: p99 of p50", 3, found.median("zoo", "32", "p99") / found.median("zoo", "32", "p50"), "", -1),
         ("v2 binary, 256 pictures: pictures/s of bare LiteRT, a process a core", 0.6, images, "", 1),
         ("process start to first answer", 1.5, found.value("start zoo"), " s", -1),
-        ("memory of all processes, 2 workers, five models", 130, found.value("memory zoo"), " MB", -1),
+        ("memory of all processes, 2 workers, five models, after digits", 130, found.value("memory zoo"), " MB", -1),
         ("latency with 100 models of that with 5", 1.1, found.value("growth"), "", -1),
         ("start-up for each model more", 5, added, " ms", -1),
     ]
@@ -410,6 +327,8 @@ def table(found: Found, with_litserve: bool) -> Iterator[str]:
     for what, aim, value, unit, sign in rows:
         aimed, held = f"{'≥' if sign > 0 else '≤'} {aim:g}{unit}", sign * (value - aim) >= 0
         yield f"| {what} | {aimed} | {value:.3g}{unit} | {'' if held else 'missed'} |"
+    end = found.value("memory in the end zoo")
+    yield f"| the same, after photographs and batches of tensors | | {end:.3g} MB | |"
     yield ""
     yield "| requests/s | 1 conn. | 8 conn. | 32 conn. | p50 at 32 | p99 at 32 | CPU a request at 32 | memory |"
     yield "|---|---|---|---|---|---|---|---|"
@@ -462,8 +381,7 @@ def main() -> None:
     if asked.nothing:
         serve_nothing(asked.nothing)
         return
-    if shutil.which("wrk") is None:
-        sys.exit("wrk makes the load and is not installed. Install it (Debian: apt-get install wrk).")
+    need_wrk()
     found = measured(asked.rounds, asked.seconds, not asked.without_litserve)
     for line in table(found, not asked.without_litserve):
         print(line)

@@ -13,10 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib.util
-import io
 import os
-import re
-import shutil
 import signal
 import socket
 import statistics
@@ -30,19 +27,16 @@ from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import psutil  # type: ignore[import-untyped]
+from load import BOUNDARY, FORM, ROOT, WORKERS, Load, Processes, digit, encoded, form, free_port, need_wrk
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = (1, 8, 32)
-WORKERS = 2
-BOUNDARY = "----zoo"
 
 
 @dataclass(frozen=True)
@@ -178,7 +172,7 @@ CANDIDATES = {
 }
 
 
-class Running:
+class Running(Processes):
     """A candidate in processes of its own."""
 
     def __init__(self, name: str, app: str, port: int | None = None) -> None:
@@ -202,9 +196,7 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.kill()
         self.errors.close()
 
     def until(self, true: Callable[[], bool], seconds: float) -> bool:
@@ -217,7 +209,7 @@ class Running:
 
     def ask(self, path: str, body: bytes | None = None, timeout: float = 3) -> bytes | None:
         """The body of an answer 200, None when there was another or none in time."""
-        kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body is not None else {}
+        kind = FORM if body is not None else {}
         with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=timeout)) as connection:
             try:
                 connection.request("GET" if body is None else "POST", path, body, kind)
@@ -250,53 +242,9 @@ class Running:
             self.seen.add(pid)
         return len(self.seen) >= (WORKERS if self.workers() else 1)
 
-    def tree(self) -> list[psutil.Process]:
-        parent = psutil.Process(self.process.pid)
-        return [parent, *parent.children(recursive=True)]
-
-    def cpu_seconds(self) -> float:
-        return float(sum(sum(process.cpu_times()[:2]) for process in self.tree()))
-
-    def pss_mb(self) -> float:
-        return float(sum(process.memory_full_info().pss for process in self.tree())) / 1e6
-
     def stderr(self) -> str:
         self.errors.seek(0)
         return self.errors.read()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def upload() -> bytes:
-    """A multipart body with a digit of MNIST's test set as PNG, in the part `file`."""
-    from PIL import Image
-
-    from zoo import datasets
-
-    png = io.BytesIO()
-    Image.fromarray(datasets.test_data("mnist").images[0].reshape(28, 28)).save(png, "PNG")
-    head = 'Content-Disposition: form-data; name="file"; filename="digit.png"\r\nContent-Type: image/png'
-    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + png.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-def wrk(url: str, connections: int, seconds: int, body: bytes) -> tuple[float, bool]:
-    """Requests/s, and whether every answer was 200."""
-    with tempfile.TemporaryDirectory() as folder:
-        script, content = Path(folder, "upload.lua"), Path(folder, "body")
-        content.write_bytes(body)
-        script.write_text(
-            f'local file = io.open("{content}", "rb")\nwrk.method = "POST"\nwrk.body = file:read("*a")\n'
-            f'wrk.headers["Content-Type"] = "multipart/form-data; boundary={BOUNDARY}"\n'
-        )
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True).stdout
-    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    return float(found[1]) if found else 0.0, "Non-2xx" not in said and "Socket errors" not in said
 
 
 def measure(names: list[str], options: argparse.Namespace, body: bytes) -> Iterator[str]:
@@ -314,15 +262,13 @@ def measure(names: list[str], options: argparse.Namespace, body: bytes) -> Itera
                 if server.ask(options.path, body) is None:
                     sys.exit(f"{name}: {options.path} does not answer 200. Train its model, or give another --path.")
                 start[key].append(server.start_seconds)
-                url = f"http://127.0.0.1:{server.port}{options.path}"
-                wrk(url, 8, 1, body)
+                server.under(Load(options.path, body, FORM, 8), 1)
                 for connections in CONNECTIONS:
-                    before = server.cpu_seconds()
-                    rate, whole = wrk(url, connections, options.seconds, body)
-                    rates[key, connections].append(rate)
+                    told = server.under(Load(options.path, body, FORM, connections), options.seconds)
+                    rates[key, connections].append(told.rate)
                     if connections == CONNECTIONS[-1]:
-                        spent[key].append((server.cpu_seconds() - before) / max(rate * options.seconds, 1) * 1e6)
-                    if not whole:
+                        spent[key].append(told.cpu)
+                    if not told.whole:
                         faults.add(key)
                 memory[key].append(server.pss_mb())
     most = CONNECTIONS[-1]
@@ -445,15 +391,15 @@ def main() -> None:
     if options.serve:
         CANDIDATES[options.serve].run(int(options.port), options.app)
         return
-    if shutil.which("wrk") is None and options.skip != "throughput":
-        sys.exit("wrk makes the load and is not installed. Install it (Debian: apt-get install wrk).")
+    if options.skip != "throughput":
+        need_wrk()
     names = []
     for name in options.only or CANDIDATES:
         if importlib.util.find_spec(CANDIDATES[name].needs) is None:
             print(f"{CANDIDATES[name].label} is left out: {CANDIDATES[name].needs} is not installed.\n")
         else:
             names.append(name)
-    body = upload()
+    body = form(encoded(digit(), "PNG"))
     if options.skip != "throughput":
         print(
             f"Requests/s to `{options.path}`, medians of {options.rounds} rounds; CPU and PSS of all its processes.\n"

@@ -9,8 +9,8 @@ import re
 
 _KIND = re.compile(r"multipart/form-data;\s*boundary=(?:\"([^\"\\]{1,70})\"|([0-9A-Za-z'()+_,./:=?-]{1,70}))\s*", re.I)
 _HEAD = re.compile(
-    rb'--([^\r\n]{1,70})\r\nContent-Disposition: form-data; name="file"; filename="[^"\\\r\n]+"\r\n'
-    rb"(?:Content-Type: [^\r\n]{1,100}\r\n)?\r\n",
+    rb'--([!-~]{1,70})\r\nContent-Disposition: form-data; name="file"; filename="[ !#-\[\]-~]+"\r\n'
+    rb"(?:Content-Type: [ -~]{1,100}\r\n)?\r\n",
     re.I,
 )
 _END = (b"--\r\n", b"--")

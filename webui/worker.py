@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024  # connections that wait to be accepted
 CONNECTIONS = 4000  # open connections of a worker, if the system's limit of open files can be raised to that
-_M_ARENA_MAX = -8  # glibc, malloc.h
+SWITCH = (
+    0.0005  # seconds a thread keeps Python's lock; by default 0.005, which a call of the network then waits after it
+)
+KEPT = 16_000_000  # bytes of free memory that a worker does not give back
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc, malloc.h
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -95,7 +99,8 @@ def work(
         signal.signal(number, signal.SIG_DFL)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    _spare_memory()
+    _tend_memory()
+    sys.setswitchinterval(SWITCH)
     try:
         sheet = take(tally, place)
         name_requests(settings.log)
@@ -118,11 +123,17 @@ def work(
     asyncio.run(_run(granian, access))
 
 
-def _spare_memory() -> None:
-    """Let all threads take memory from one heap: each other one would keep what its largest picture took."""
+def _tend_memory() -> None:
+    """Let all threads take memory from one heap, which keeps some for the next picture.
+
+    Each other heap would keep what its largest picture took; and memory that is given back and taken anew comes from
+    the system page by page, which costs more than the copying of a body.
+    """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library than glibc
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+            mallopt = ctypes.CDLL(None).mallopt
+            for option, value in ((_M_ARENA_MAX, 1), (_M_TRIM_THRESHOLD, KEPT), (_M_MMAP_THRESHOLD, KEPT)):
+                mallopt(option, value)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,233 @@
+"""The short ways: the commonest form, small pictures past threads, predictions past Flask. Nothing tells them apart."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import PIL.Image
+import pytest
+import requests
+from asking import ONE, SEVEN, drawing, png, saved
+from flask import Flask, request_started
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.formparser import parse_form_data
+from werkzeug.test import EnvironBuilder, TestResponse
+
+from webui import create_app
+from webui.bridge import Bridge
+from webui.forms import only_file
+from webui.quick import PATIENCE, PIXELS, SECONDS, SMALL, Quick
+from webui.turns import Turns
+from zoo import Zoo
+
+BAD = {
+    "text": (b"no picture at all", 415),
+    "truncated": (png()[:200], 400),
+    "damaged": (png()[:60] + b"?" + png()[61:], 400),
+    "too many pixels": (saved(PIL.Image.new("1", (20_000, 20_000))), 413),
+}
+
+
+def forms() -> dict[str, tuple[str, bytes]]:
+    """A digit as a form, by the clients that people use: its content type and its body."""
+    by_requests = requests.Request("POST", "http://zoo/", files={"file": ("digit.png", png(), "image/png")}).prepare()
+    by_httpx = httpx.Request("POST", "http://zoo/", files={"file": ("digit.png", png(), "image/png")})
+    by_curl = (
+        b'--------------------------x1\r\nContent-Disposition: form-data; name="file"; filename="digit.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n" + png() + b"\r\n--------------------------x1--\r\n"
+    )
+    assert isinstance(by_requests.body, bytes)
+    return {
+        "requests": (by_requests.headers["Content-Type"], by_requests.body),
+        "httpx": (by_httpx.headers["Content-Type"], by_httpx.read()),
+        "curl": ("multipart/form-data; boundary=------------------------x1", by_curl),
+    }
+
+
+@pytest.mark.parametrize("client", forms())
+def test_the_form_of_every_usual_client_is_read(client: str) -> None:
+    assert only_file(*forms()[client]) == png()
+
+
+def parsed(kind: str, body: bytes) -> tuple[dict[str, str], list[tuple[str, bytes]]]:
+    """What werkzeug makes of a form."""
+    environ = EnvironBuilder(method="POST", data=body, content_type=kind).get_environ()
+    _, form, found = parse_form_data(environ, stream_factory=lambda **_: BytesIO())
+    return dict(form), [(name, file.read()) for name, file in found.items(multi=True)]
+
+
+CURL = forms()["curl"]
+
+
+@settings(deadline=None)  # a busy machine makes any example slow
+@given(st.data())
+def test_whatever_is_read_is_what_werkzeug_reads(data: st.DataObject) -> None:
+    kind, body = CURL
+    content = data.draw(st.binary(max_size=80) | st.sampled_from([b"\r\n--", b"\r\n--------------------------x1\r\n"]))
+    body = body.replace(png(), content)
+    at = data.draw(st.integers(0, len(body)))
+    cut = data.draw(st.integers(0, 12))
+    body = body[:at] + data.draw(st.binary(max_size=3) | st.just(body[at : at + cut])) + body[at + cut :]
+    found = only_file(kind, body)
+    if found is not None:
+        assert parsed(kind, body) == ({}, [("file", found)])
+
+
+def test_other_forms_are_left_to_werkzeug() -> None:
+    kind, body = CURL
+    part = body[: body.index(b"\r\n--------------------------x1--")] + b"\r\n"
+    others = {
+        "two files": part + body,
+        "another name": body.replace(b'name="file"', b'name="image"'),
+        "no filename": body.replace(b'; filename="digit.png"', b""),
+        "an empty filename": body.replace(b"digit.png", b""),
+        "a quote in the filename": body.replace(b"digit.png", rb"di\"git.png"),
+        "more headers": body.replace(b"Content-Type", b"X-More: 1\r\nContent-Type"),
+        "the end cut off": body[:-5],
+        "more after the end": body + b"more",
+        "nothing": b"",
+    }
+    assert {name: only_file(kind, other) for name, other in others.items()} == dict.fromkeys(others)
+    assert only_file("multipart/form-data; boundary=another", body) is None
+    assert only_file("multipart/form-data", body) is None
+
+
+def asked(client: FlaskClient, path: str, body: bytes, kind: str, whole: bool) -> TestResponse:
+    """An answer to a request whose body the server holds `whole`, or to one that has to be read."""
+    overrides = {"zoo.body": body} if whole else {}
+    return client.post(path, data=body, content_type=kind, environ_overrides=overrides)
+
+
+def differing(client: FlaskClient, path: str, body: bytes, kind: str) -> list[Any]:
+    told = [asked(client, path, body, kind, whole) for whole in (True, False)]
+    facts = [(one.status, sorted(one.headers), one.data) for one in told]
+    return [] if facts[0] == facts[1] else facts
+
+
+def test_every_address_that_predicts_answers_as_flask_does(client: FlaskClient, zoo: Zoo) -> None:
+    paths = ["/predict", *(f"/predict_{name}" for name in zoo.models)]
+    paths += [f"/api/models/{name}/predict" for name in zoo.models]
+    kind, form = CURL
+    for path in paths:
+        assert not differing(client, path, png(ONE), "image/png"), path
+        assert not differing(client, path, saved(drawing(), "JPEG"), "image/jpeg"), path
+        assert not differing(client, path, form, kind), path
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_picture_is_refused_as_flask_does_and_counted_once(bad: str) -> None:
+    content, status = BAD[bad]
+    app = create_app()
+    client = app.test_client()
+    answer = asked(client, "/predict_cnn", content, "image/png", whole=True)
+    assert answer.status_code == status
+    counted = [line for line in client.get("/metrics").text.splitlines() if line.startswith("zoo_unreadable")]
+    assert counted == [f'zoo_unreadable_pictures_total{{status="{status}"}} 1']
+    assert not differing(client, "/predict_cnn", content, "image/png")
+    assert not differing(client, "/predict_no_such_model", png(), "image/png")
+    assert not differing(client, "/predict_cnn", b"", "image/png")
+
+
+def test_flask_is_not_asked_for_plain_predictions_and_for_all_else_it_is(app: Flask, client: FlaskClient) -> None:
+    begun: list[str] = []
+
+    def note(sender: Flask, **more: Any) -> None:
+        begun.append("asked")
+
+    with request_started.connected_to(note, app):
+        asked(client, "/predict_cnn", png(), "image/png", whole=True)
+        assert begun == []
+        for path in ("/predict_cnn?trace=1", "/hf/cnn", "/read"):
+            asked(client, path, png(), "image/png", whole=True)
+        asked(client, "/predict_cnn", png(), "image/png", whole=False)
+        asked(client, "/predict_cnn", b"{}", "application/json", whole=True)
+        assert len(begun) == 5
+
+
+def test_with_keys_there_is_no_way_past_them(own_zoo: Any) -> None:
+    from zoo import keys
+
+    with (own_zoo / "settings.toml").open("a") as file:
+        file.write(f'\n[server.keys.one]\nhash = "{keys.hashed(keys.create())}"\nscopes = ["predict"]\n')
+    client = create_app(Zoo.open(own_zoo, environ={})).test_client()
+    assert asked(client, "/predict_cnn", png(), "image/png", whole=True).status_code == 401
+
+
+class Told:
+    """An app that tells which thread it was called in, and is as slow as it is told to be."""
+
+    def __init__(self) -> None:
+        self.threads: list[str] = []
+        self.pause = threading.Event()  # never set: waiting for it takes what it is given
+        self.seconds = 0.0
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        self.threads.append(threading.current_thread().name)
+        self.pause.wait(self.seconds)
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+
+async def ask(bridge: Bridge, body: bytes, path: bytes = b"/predict", query: bytes = b"") -> None:
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "raw_path": path,
+        "query_string": query,
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"content-length", b"%d" % len(body)), (b"content-type", b"image/png")],
+    }
+    parts = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return parts.pop() if parts else await asyncio.Future()
+
+    async def send(message: Any) -> None:
+        pass
+
+    await bridge(scope, receive, send)
+
+
+def test_small_pictures_are_answered_in_the_loop_while_that_is_quick() -> None:
+    app, wide = Told(), saved(PIL.Image.new("L", (PIXELS, 2)))
+    noise = saved(PIL.Image.fromarray(np.random.default_rng(1).integers(0, 255, (200, 200), np.uint8)))
+    assert len(noise) > SMALL
+    assert len(wide) < SMALL
+
+    async def all_of_it() -> None:
+        bridge = Bridge(app, max_body=1_000_000, body_seconds=5, turns=Turns(1))
+        for _ in range(3):
+            await ask(bridge, png(SEVEN))
+        await ask(bridge, png(SEVEN), b"/elsewhere")
+        for body, query in ((noise, b""), (wide, b""), (b"text", b""), (png(), b"version=1")):
+            await ask(bridge, body, query=query)
+        app.seconds = 2 * SECONDS
+        for _ in range(PATIENCE + 1):
+            await ask(bridge, png(SEVEN))
+        app.seconds = 0.0
+        for _ in range(2):
+            await ask(bridge, png(SEVEN))
+
+    asyncio.run(all_of_it())
+    loop, thread = "MainThread", "wsgi"
+    assert app.threads[:3] == [thread, loop, loop]
+    assert app.threads[3:8] == [thread] * 5
+    assert app.threads[8:] == [loop] * PATIENCE + [thread, thread, loop]
+
+
+def test_only_so_many_addresses_are_kept_in_mind() -> None:
+    quick = Quick()
+    for number in range(2_000):
+        quick.learn({"PATH_INFO": f"/{number}"}, 0.0)
+    assert quick.knows({"PATH_INFO": "/1"})
+    assert not quick.knows({"PATH_INFO": "/1999"})
