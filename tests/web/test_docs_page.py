@@ -11,7 +11,6 @@ from asking import ROOT
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, ConsoleMessage, Request, expect
 from seeing import violations
-from seeing import violations
 from serving import serving
 
 pytestmark = pytest.mark.long
