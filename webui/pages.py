@@ -37,7 +37,9 @@ HEADERS = {
 BUILT_IN = (
     lazy_gettext("Convolutional network: two convolutions with max-pooling, then a dense layer"),
     lazy_gettext("Deep convolutional network: seven convolutions with batch normalisation, trained on varied pictures"),
-    lazy_gettext("Ensemble: the mean answer of three deep networks that differ in their seed, joined into one graph"),
+    lazy_gettext(
+        "Ensemble: deep networks that differ in their seed look at a picture turned and scaled a little, in one graph"
+    ),
     lazy_gettext("Small dense network on the bare pixels"),
     lazy_gettext(
         "Tiny convolutional network: five 3x3 convolutions with batch normalisation in fewer than 10,000 parameters"
