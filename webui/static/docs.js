@@ -24,6 +24,7 @@ function translate(text) {
 function describe(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return;
   if (node.matches("input, select, textarea")) node.ariaLabel ??= node.dataset.pname ?? words["REQUEST BODY"];
+  else if (node.matches("pre")) node.tabIndex = 0; // it scrolls
   else if (node.id === "api-title") Object.assign(node, { role: "heading", ariaLevel: "1" });
 }
 
