@@ -110,7 +110,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @api.get("/api/models/<name>/calls")
     def calls(name: str) -> Answer:
         model = zoo.model(name)
-        told = snippets.calls(model.name, request.url_root)
+        told = snippets.calls(model.name, request.url_root, bool(zoo.settings.server.keys))
         return {"model": model.name, "calls": [asdict(call) for call in told]}, 200, HEADERS
 
     return api

@@ -148,7 +148,8 @@ def routes(zoo: Zoo) -> Blueprint:
             mistakes=mistakes,
             drawn=drawn(one, [mistake.index for mistake in mistakes]),
             settings=figures.flat(card.settings if card else model.settings.model_dump(mode="json")),
-            calls=snippets.calls(name, request.url_root) if version is None else [],
+            key=snippets.KEY if zoo.settings.server.keys else None,
+            calls=snippets.calls(name, request.url_root, bool(zoo.settings.server.keys)) if version is None else [],
         )
 
     def _checkpoints(name: str, shown: Look) -> list[tuple[Look, bool]]:

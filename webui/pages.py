@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from flask_babel import format_decimal, format_percent, get_locale, gettext, lazy_gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webui import inputs, samples
+from webui import inputs, samples, snippets
 from webui.errors import Notice, explain, wants_page
 from webui.words import mishaps, words
 from zoo import listings
@@ -37,7 +37,9 @@ HEADERS = {
 BUILT_IN = (
     lazy_gettext("Convolutional network: two convolutions with max-pooling, then a dense layer"),
     lazy_gettext("Deep convolutional network: seven convolutions with batch normalisation, trained on varied pictures"),
-    lazy_gettext("Ensemble: the mean answer of three deep networks that differ in their seed, joined into one graph"),
+    lazy_gettext(
+        "Ensemble: deep networks that differ in their seed look at a picture turned and scaled a little, in one graph"
+    ),
     lazy_gettext("Small dense network on the bare pixels"),
     lazy_gettext(
         "Tiny convolutional network: five 3x3 convolutions with batch normalisation in fewer than 10,000 parameters"
@@ -93,7 +95,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 def switch(tag: str) -> str:
     """The address of this page in another language; of what a form was answered with, the front page's."""
     here = request.endpoint or ""
-    if request.method not in ("GET", "HEAD") or here.partition(".")[0] not in ("pages", "models"):
+    if request.method not in ("GET", "HEAD") or here.partition(".")[0] not in ("pages", "models", "openapi"):
         return url_for("pages.index", lang=tag)
     asked: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(flat=False), "lang": tag}
     return url_for(here, **asked)
@@ -170,13 +172,16 @@ def routes(zoo: Zoo) -> Blueprint:
         models = listings.models(zoo)
         prediction = shown.prediction
         cards = {facts.name: zoo.models[facts.name].card() for facts in models}
+        chosen, keyed = preselected(models, wanted), bool(zoo.settings.server.keys)
         return page(
             "index.html",
             shown.notice.status if shown.notice else 200,
             models=models,
             untrained={facts.name for facts in models if facts.problem and _untrained(facts.name)},
             labels={name: list(card.labels) for name, card in cards.items() if card and tuple(card.labels) != DIGITS},
-            chosen=preselected(models, wanted),
+            chosen=chosen,
+            call=snippets.calls(chosen, request.url_root, keyed)[0].code if chosen else None,
+            key=snippets.KEY if keyed else None,
             default=next((facts.name for facts in models if facts.default), None),
             shown=shown,
             prediction=prediction,

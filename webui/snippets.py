@@ -17,6 +17,9 @@ Language = Literal["curl", "python", "javascript", "browser"]
 PICTURE = "digit.png"
 """The picture that every call sends, from the folder where it is run."""
 
+KEY = "KEY"
+"""The variable of the environment with the key, where the server asks for one; names with ZOO_ are settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -28,69 +31,93 @@ class Call:
     code: str
 
 
-def calls(model: str, base: str) -> list[Call]:
-    """The calls to a model of the server at `base`, such as `http://127.0.0.1:5000`; the zoo's own protocol first."""
+def calls(model: str, base: str, keyed: bool = False) -> list[Call]:
+    """The calls to a model of the server at `base`, such as `http://127.0.0.1:5000`; the zoo's own protocol first.
+
+    `keyed` says that the server asks for a key, which they take from the environment: `KEY`. A page has been signed in
+    with one, and sends its token instead.
+    """
     base = base.rstrip("/")
-    return [Call(protocol, language, write(base, model)) for (protocol, language), write in _CALLS.items()]
+    return [Call(protocol, language, write(base, model, keyed)) for (protocol, language), write in _CALLS.items()]
 
 
-def _curl(base: str, model: str) -> str:
-    return f"curl -F file=@{PICTURE} {shlex.quote(f'{base}/predict_{model}')}"
+def _header(keyed: bool) -> str:
+    return f'-H "Authorization: Bearer ${KEY}" ' if keyed else ""
 
 
-def _python(base: str, model: str) -> str:
-    return f"""\
+def _curl(base: str, model: str, keyed: bool) -> str:
+    return f"curl {_header(keyed)}-F file=@{PICTURE} {shlex.quote(f'{base}/predict_{model}')}"
+
+
+def _python(base: str, model: str, keyed: bool) -> str:
+    url = json.dumps(f"{base}/predict_{model}")
+    if not keyed:
+        return f"""\
 import requests
 
 with open("{PICTURE}", "rb") as picture:
-    answer = requests.post({json.dumps(f"{base}/predict_{model}")}, files={{"file": picture}}, timeout=30)
+    answer = requests.post({url}, files={{"file": picture}}, timeout=30)
+answer.raise_for_status()
+print(answer.json()["label"])"""
+    return f"""\
+import os
+
+import requests
+
+key = {{"Authorization": f"Bearer {{os.environ['{KEY}']}}"}}
+with open("{PICTURE}", "rb") as picture:
+    answer = requests.post({url}, files={{"file": picture}}, headers=key, timeout=30)
 answer.raise_for_status()
 print(answer.json()["label"])"""
 
 
-def _node(base: str, model: str) -> str:
+def _node(base: str, model: str, keyed: bool) -> str:
     return f"""\
 import {{ readFile }} from "node:fs/promises";
 
 const picture = new Blob([await readFile("{PICTURE}")]);
-{_fetch(base, model)}"""
+{_fetch(base, model, f"{{ Authorization: `Bearer ${{process.env.{KEY}}}` }}" if keyed else "")}"""
 
 
-def _browser(base: str, model: str) -> str:
+def _browser(base: str, model: str, keyed: bool) -> str:
+    token = """{ "X-CSRF-Token": document.querySelector('meta[name="csrf-token"]').content }"""
     return f"""\
 const [picture] = document.querySelector("input[type=file]").files;
-{_fetch(base, model)}"""
+{_fetch(base, model, token if keyed else "")}"""
 
 
-def _fetch(base: str, model: str) -> str:
+def _fetch(base: str, model: str, headers: str) -> str:
+    said = f"const headers = {headers};\n" if headers else ""
+    options = f'{{ method: "POST", {"headers, " if headers else ""}body: form }}'
     return f"""\
 const form = new FormData();
 form.append("file", picture);
-const answer = await fetch({json.dumps(f"{base}/predict_{model}")}, {{ method: "POST", body: form }});
+{said}const answer = await fetch({json.dumps(f"{base}/predict_{model}")}, {options});
 const told = await answer.json();
 if (!answer.ok) throw new Error(told.error);
 console.log(told.label);"""
 
 
-def _tensorflow_serving(base: str, model: str) -> str:
-    return _base64('{\\"instances\\": [{\\"b64\\": \\"%s\\"}]}', f"{base}/v1/models/{model}:predict")
+def _tensorflow_serving(base: str, model: str, keyed: bool) -> str:
+    return _base64('{\\"instances\\": [{\\"b64\\": \\"%s\\"}]}', f"{base}/v1/models/{model}:predict", keyed)
 
 
-def _inference_v2(base: str, model: str) -> str:
+def _inference_v2(base: str, model: str, keyed: bool) -> str:
     tensor = '{\\"name\\": \\"images\\", \\"shape\\": [1], \\"datatype\\": \\"BYTES\\", \\"data\\": [\\"%s\\"]}'
-    return _base64('{\\"inputs\\": [' + tensor + "]}", f"{base}/v2/models/{model}/infer")
+    return _base64('{\\"inputs\\": [' + tensor + "]}", f"{base}/v2/models/{model}/infer", keyed)
 
 
-def _huggingface(base: str, model: str) -> str:
-    return f"curl --data-binary @{PICTURE} -H 'Content-Type: image/png' {shlex.quote(f'{base}/hf/{model}')}"
+def _huggingface(base: str, model: str, keyed: bool) -> str:
+    sent = f"--data-binary @{PICTURE} -H 'Content-Type: image/png'"
+    return f"curl {_header(keyed)}{sent} {shlex.quote(f'{base}/hf/{model}')}"
 
 
-def _base64(body: str, url: str) -> str:
+def _base64(body: str, url: str, keyed: bool) -> str:
     filled = body % f"$(base64 < {PICTURE} | tr -d '\\n')"
-    return f'echo "{filled}" |\n  curl --json @- {shlex.quote(url)}'
+    return f'echo "{filled}" |\n  curl {_header(keyed)}--json @- {shlex.quote(url)}'
 
 
-_CALLS: dict[tuple[Protocol, Language], Callable[[str, str], str]] = {
+_CALLS: dict[tuple[Protocol, Language], Callable[[str, str, bool], str]] = {
     ("native", "curl"): _curl,
     ("native", "python"): _python,
     ("native", "javascript"): _node,

@@ -78,6 +78,9 @@ def words() -> dict[str, str]:
         "slow_advice": gettext("Your drawing is kept; the answer is still awaited."),
         "unknown_picture": gettext("picture"),
         "all_of_it": gettext("Show %(name)s on the board"),
+        "pen_down": gettext("pen down"),
+        "pen_up": gettext("pen lifted"),
+        "pen_at": gettext("column %(column)s, row %(row)s of 28"),
     }
 
 

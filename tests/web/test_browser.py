@@ -12,11 +12,11 @@ import PIL.Image
 import pytest
 from asking import drawing, saved
 from playwright.sync_api import Page, expect
+from seeing import overflow, violations
 
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 Opener = Callable[..., Page]
 
 
@@ -32,25 +32,6 @@ def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
             return
         page.keyboard.press(key)
     pytest.fail(f"{selector} cannot be reached by {key}")
-
-
-def overflow(page: Page) -> int:
-    """Pixels by which the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 AA and good practice, transitions over."""
-    page.evaluate(AXE)
-    found = page.evaluate(
-        """async () => {
-            await Promise.all(document.getAnimations().map((one) => one.finished));
-            const {violations} = await axe.run();
-            const told = (nodes) => nodes.map((node) => node.html.slice(0, 160)).join(" | ");
-            return violations.map(({id, nodes}) => `${id}: ${told(nodes)}`);
-        }"""
-    )
-    return list(found)
 
 
 def test_sample_model_closer_look_and_undo_by_keyboard(visit: Opener) -> None:
@@ -78,6 +59,42 @@ def test_sample_model_closer_look_and_undo_by_keyboard(visit: Opener) -> None:
     expect(page.locator("#digit")).to_be_empty()
 
 
+def test_digits_are_drawn_by_keyboard(visit: Opener) -> None:
+    page = visit()
+    tab_to(page, "#board")
+    assert "arrow keys move the pen" in page.locator("#board-hint").inner_text()
+    expect(page.locator("#pen")).to_be_visible()
+    for _ in range(8):
+        page.keyboard.press("ArrowUp")
+    expect(page.locator("#where")).to_have_text("column 14, row 6 of 28")
+    expect(page.locator("#digit")).to_be_empty()  # the pen is in the air
+    page.keyboard.press("Space")
+    expect(page.locator("#where")).to_have_text("pen down, column 14, row 6 of 28")
+    for _ in range(16):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator("#digit")).to_have_text("1")
+    page.keyboard.press("Space")
+    expect(page.locator("#where")).to_contain_text("pen lifted")
+    expect(page.locator("#say")).to_contain_text("deep reads 1")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#digit")).to_be_empty()
+    for key, times in (("ArrowUp", 15), ("ArrowLeft", 4), ("Enter", 1), ("ArrowRight", 9)):
+        for _ in range(times):
+            page.keyboard.press(key)
+    page.keyboard.down("ArrowDown")
+    page.keyboard.down("ArrowLeft")  # both are held: slantwise
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowDown")
+        page.keyboard.down("ArrowDown")
+    page.keyboard.up("ArrowLeft")
+    for _ in range(8):
+        page.keyboard.down("ArrowDown")
+    page.keyboard.up("ArrowDown")
+    tab_to(page, "#undo")  # whoever leaves the board has lifted the pen
+    expect(page.locator("#digit")).to_have_text("7")
+    expect(page.locator("#pen")).to_be_hidden()
+
+
 def test_what_has_the_focus_shows_it(visit: Opener) -> None:
     page = visit(viewport={"width": 360, "height": 640})
     page.set_input_files("#file", digit())
@@ -100,7 +117,20 @@ def test_what_has_the_focus_shows_it(visit: Opener) -> None:
         seen.add(name)
         assert outlined, name
         assert not covered, name
-    assert {"file", "size", "camera", "undo", "clear", "why", "steps", "read", "sort", "sift", "dissent"} <= seen
+    assert {
+        "board",
+        "file",
+        "size",
+        "camera",
+        "undo",
+        "clear",
+        "why",
+        "steps",
+        "read",
+        "sort",
+        "sift",
+        "dissent",
+    } <= seen
 
 
 def test_all_that_a_form_can_do_works_without_javascript(visit: Opener) -> None:

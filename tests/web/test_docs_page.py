@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from asking import ROOT
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, ConsoleMessage, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Request, expect
+from seeing import violations
 from serving import serving
 
 pytestmark = pytest.mark.long
@@ -19,14 +20,6 @@ pytestmark = pytest.mark.long
 def address() -> Iterator[str]:
     with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], ROOT) as served:
         yield served.url
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -49,6 +42,45 @@ def test_a_picture_is_sent_from_the_page(address: str, chromium: Browser, scheme
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not [said.text for said in complaints]
     assert not [asked.url for asked in elsewhere]
+    context.close()
+
+
+def test_its_interface_speaks_portuguese_and_what_it_describes_english(address: str, chromium: Browser) -> None:
+    context = chromium.new_context(locale="pt-BR", viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    page.goto(f"{address}/docs")
+    expect(page.get_by_text("Expandir tudo")).to_be_visible()
+    page.get_by_text("/predict_{name}", exact=False).first.click()
+    expect(page.get_by_text("PEDIDO", exact=True)).to_be_visible()
+    expect(page.get_by_text("Ask a model", exact=True).first).to_be_visible()
+    page.locator("input[type=file]").first.set_input_files(ROOT / "docs/seven.png")
+    page.get_by_role("button", name="EXPERIMENTAR", exact=True).click()
+    expect(page.get_by_text("Estado da resposta: OK:200")).to_be_visible()
+    expect(page.get_by_role("button", name="LIMPAR RESPOSTA")).to_be_visible()
+    assert not violations(page)
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_folded_and_unfolded(address: str, chromium: Browser, scheme: str) -> None:
+    context = chromium.new_context(color_scheme=scheme, locale="pt-BR", viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    page.goto(f"{address}/docs")
+    expect(page.get_by_text("Expandir tudo")).to_be_visible()
+    assert not violations(page)
+    page.get_by_text("/predict_{name}", exact=False).first.click()
+    expect(page.get_by_text("PEDIDO", exact=True)).to_be_visible()
+    assert not violations(page)
+    context.close()
+
+
+def test_it_is_reached_from_every_page_and_stays_in_another_language(address: str, chromium: Browser) -> None:
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="API").click()
+    page.get_by_role("link", name="Português").click()
+    expect(page.get_by_text("Recolher tudo")).to_be_visible()
     context.close()
 
 

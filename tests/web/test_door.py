@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from guarding import KEYS, PHONE, picture, serving_with
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from seeing import overflow, violations
 from serving import Served
 
 pytestmark = pytest.mark.long
 
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+FRONT = "/?model=cnn"
 Opener = Callable[..., Page]
 
 POST = """async ([path, token]) => {
@@ -31,31 +32,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium: Browser, served: Served) -> Iterator[Opener]:
-    """Opens the front page in a fresh profile. Afterwards no script may have failed and no policy been offended."""
-    contexts, troubles = [], []
-
-    def opened(**options: Any) -> Page:
-        context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 900}} | options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda line: troubles.append(line.text) if line.type in ("error", "warning") else None)
-        page.goto(f"{served.url}/zoo/?model=cnn")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not [trouble for trouble in troubles if "the server responded with a status of" not in trouble]
+def site(served: Served) -> str:
+    """The address under its prefix, for `visit`."""
+    return f"{served.url}/zoo"
 
 
 def digit() -> Any:
@@ -70,7 +49,7 @@ def enter(page: Page, key: str = PHONE) -> None:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without"])
 def test_a_key_is_asked_for_once_and_the_page_works(visit: Opener, scripts: bool) -> None:
-    page = visit(java_script_enabled=scripts)
+    page = visit(FRONT, java_script_enabled=scripts)
     expect(page.get_by_role("heading", name="A key, please")).to_be_visible()
     enter(page, "wrong")
     expect(page.get_by_role("alert")).to_contain_text("This key is not known here")
@@ -89,7 +68,7 @@ def test_a_key_is_asked_for_once_and_the_page_works(visit: Opener, scripts: bool
 
 
 def test_the_keyboard_is_enough(visit: Opener) -> None:
-    page = visit()
+    page = visit(FRONT)
     for _ in range(10):
         if page.evaluate("document.activeElement.id") == "key":
             break
@@ -102,7 +81,7 @@ def test_the_keyboard_is_enough(visit: Opener) -> None:
 def test_a_script_of_the_page_posts_with_its_token_and_no_script_reads_the_cookie(
     visit: Opener, served: Served
 ) -> None:
-    page = visit()
+    page = visit(FRONT)
     enter(page)
     page.goto(f"{served.url}/zoo/models")
     page.evaluate(
@@ -141,11 +120,11 @@ def test_the_policy_is_in_force(chromium: Browser, served: Served) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 360, 1280])
 def test_the_door_fits_every_width(visit: Opener, width: int, scheme: str) -> None:
-    page = visit(viewport={"width": width, "height": 800}, color_scheme=scheme, locale="pt-BR")
+    page = visit(FRONT, viewport={"width": width, "height": 800}, color_scheme=scheme, locale="pt-BR")
     expect(page.get_by_role("heading", name="Uma chave, por favor")).to_be_visible()
-    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) == 0
+    assert overflow(page) == 0
+    assert not violations(page)
     page.get_by_label("Chave", exact=True).fill(PHONE)
     page.get_by_role("button", name="Entrar").click()
     expect(page.get_by_role("button", name="Sair")).to_be_visible()
-    assert page.evaluate(wide) == 0
+    assert overflow(page) == 0

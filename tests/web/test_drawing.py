@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from playwright.sync_api import Page, Route, expect
+from seeing import violations
 
 Opener = Callable[..., Page]
 
@@ -134,6 +135,26 @@ def test_nothing_moves_when_an_answer_comes(visit: Opener) -> None:
         assert page.evaluate(places) == before
 
 
+SHIFTS = """
+globalThis.shifts = [];
+new PerformanceObserver((list) => shifts.push(...list.getEntries().map((shift) => shift.value)))
+    .observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, width: int) -> None:
+    page = visit("/models", viewport={"width": width, "height": 900})
+    page.context.add_init_script(SHIFTS)
+    page.goto(page.url.replace("/models", "/"))
+    drawing.draw(page, drawing.SEVEN)
+    expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
+    page.locator(".strip a").nth(12).click()  # a hard one, told in more words
+    expect(page.locator("#digit")).not_to_have_text("7")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("shifts.reduce((sum, one) => sum + one, 0)") < 0.01
+
+
 def test_a_stale_answer_never_overtakes_a_newer_one(visit: Opener) -> None:
     page = visit()
     held: list[Route] = []
@@ -156,6 +177,8 @@ def test_a_server_that_stops_half_way_loses_nothing(visit: Opener, host: Any) ->
     try:
         drawing.draw(page, np.array([(0.1, 0.2), (0.5, 0.0)]))
         expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+        expect(page.locator("#answer")).to_have_class("answer stale")
+        assert not violations(page)
     finally:
         host.start()
     expect(page.get_by_role("alert")).to_have_count(0)

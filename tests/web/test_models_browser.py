@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from asking import ROOT
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from werkzeug.serving import WSGIRequestHandler, make_server
+from playwright.sync_api import Page, expect
+from seeing import overflow, violations
 
-from webui import create_app
 from zoo import Zoo
 
 pytestmark = pytest.mark.long
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NAMES = list(Zoo.open(ROOT).models)
 PAGES = ["/models?sort=accuracy&order=desc", "/models/cnn", "/models/cnn/1", "/compare", "/compare?m=cnn&m=deep&m=tiny"]
 SHOWS_FOCUS = """
@@ -27,77 +21,8 @@ SHOWS_FOCUS = """
 Opener = Callable[..., Page]
 
 
-class Quiet(WSGIRequestHandler):
-    """A handler that leaves the test's output alone."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The address of a running server with the zoo of the repository."""
-    server = make_server("127.0.0.1", 0, create_app(Zoo.open(ROOT)), threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--headless=new", "--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium: Browser, site: str) -> Iterator[Opener]:
-    """Opens a page in a fresh profile. Afterwards nothing may have failed, or been asked of another host."""
-    contexts, troubles, asked = [], [], []
-
-    def opened(url: str, **options: Any) -> Page:
-        context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1280, "height": 900}} | options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda line: troubles.append(line.text) if line.type in ("error", "warning") else None)
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(site + url)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not troubles
-    assert not [url for url in asked if not url.startswith((f"{site}/", "data:"))]
-
-
-def overflow(page: Page) -> int:
-    """Pixels by which the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
-
-
 def unfold(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with the page, each with where."""
-    page.evaluate(AXE)
-    found = page.evaluate(
-        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", RULES
-    )
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("locale", ["en-US", "pt-BR"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import requests
 from asking import ROOT
 from flask import Flask, render_template
 from flask.testing import FlaskClient
+from guarding import KEYS, PHONE, serving_with, signed_in
 from markupsafe import escape
 from playwright.sync_api import Page, sync_playwright
 from serving import serving
@@ -52,7 +54,7 @@ def page(address: str, folder: Path) -> Iterator[Page]:
         browser.close()
 
 
-def output(call: Call, folder: Path) -> str:
+def output(call: Call, folder: Path, **environ: str) -> str:
     """What a call prints when it is run as the documentation says."""
     if call.language == "curl":
         command = ["sh", "-c", call.code.replace("curl ", "curl --silent --show-error --fail-with-body ")]
@@ -61,7 +63,7 @@ def output(call: Call, folder: Path) -> str:
     else:
         (folder / "call.mjs").write_text(call.code)
         command = ["node", "call.mjs"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, env=os.environ | environ)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -88,10 +90,10 @@ def digit(call: Call, printed: str) -> str:
     return told[0]["label"]
 
 
-def check(call: Call, folder: Path) -> None:
+def check(call: Call, folder: Path, **environ: str) -> None:
     if call.language == "javascript" and not shutil.which("node"):
         pytest.skip("there is no Node.js here")
-    assert digit(call, output(call, folder)) == "7", call
+    assert digit(call, output(call, folder, **environ)) == "7", call
 
 
 @pytest.mark.parametrize("call", snippets.calls("cnn", "http://zoo.invalid"), ids=lambda one: one.language)
@@ -117,6 +119,17 @@ def test_the_servers_own_calls_are_those_that_work(address: str, folder: Path) -
     calls = [Call(**one) for one in told["calls"]]
     assert calls == snippets.calls("cnn", address)
     check(calls[0], folder)
+
+
+@pytest.mark.long
+def test_where_a_key_is_asked_for_the_page_tells_how_each_call_sends_it(folder: Path, tmp_path: Path) -> None:
+    with serving_with(tmp_path, KEYS) as served:
+        told = signed_in(served.url).get(f"{served.url}/models/cnn", timeout=30).text
+        assert f"export {snippets.KEY}=" in told
+        for call in snippets.calls("cnn", served.url, keyed=True):
+            assert str(escape(call.code)) in told
+            if call.language != "browser":  # a page sends the token of who has signed in
+                check(call, folder, **{snippets.KEY: PHONE})
 
 
 def test_an_address_cannot_get_out_of_its_quotes(folder: Path) -> None:

@@ -20,6 +20,11 @@ PACKAGES = {
         "LICENSE": "webui/static/vendor/perfect-freehand.LICENSE",
         "dist/esm/index.mjs": "webui/static/vendor/perfect-freehand.js",
     },
+    "rapidoc": {
+        "LICENSE.txt": "webui/static/rapidoc/LICENSE.txt",
+        "dist/rapidoc-min.js": "webui/static/rapidoc/rapidoc-min.js",
+        "dist/rapidoc-min.js.LICENSE.txt": "webui/static/rapidoc/rapidoc-min.js.LICENSE.txt",
+    },
     "axe-core": {
         "LICENSE": "tests/web/vendor/axe.LICENSE",
         "axe.min.js": "tests/web/vendor/axe.min.js",

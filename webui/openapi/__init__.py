@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from webui.api import Answer
 from webui.errors import HEADERS
 from webui.openapi.document import document
+from webui.openapi.words import interface
 from webui.pages import page
 from zoo.zoo import Zoo
 
@@ -27,7 +28,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @openapi.get("/docs")
     def docs() -> Response:
-        response = page("docs.html")
+        response = page("docs.html", interface=interface())
         response.headers["Content-Security-Policy"] = CSP
         return response
 

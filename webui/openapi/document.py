@@ -34,7 +34,11 @@ NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser":
 def document(zoo: Zoo, base: str) -> dict[str, Any]:
     """The description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`."""
     examples, shapes = _examples(zoo), _shapes(zoo)
-    calls = [call for call in snippets.calls(examples.model, base) if call.protocol == "native"]
+    calls = [
+        call
+        for call in snippets.calls(examples.model, base, bool(zoo.settings.server.keys))
+        if call.protocol == "native"
+    ]
     all_operations = operations(examples, tuple(calls))
     found, definitions = _schemas(tuple(dict.fromkeys(_kinds(all_operations))))
     paths: dict[str, dict[str, Any]] = {}

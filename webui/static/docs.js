@@ -1,6 +1,9 @@
-// The description of the API in the page's own colours, light or dark.
+// The description of the API in the page's own colours, light or dark, and its interface in the page's language. What the
+// description itself says stays as it is, English like all that the API says.
+
 const shown = document.querySelector("rapi-doc");
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const words = JSON.parse(shown.dataset.words);
 
 function follow() {
   const colours = getComputedStyle(document.documentElement);
@@ -11,5 +14,45 @@ function follow() {
   }
 }
 
+// RapiDoc knows English alone: a text that is wholly one of the words is replaced, now and whenever it is drawn anew.
+function translate(text) {
+  const said = text.data.trim();
+  if (Object.hasOwn(words, said) && words[said] !== said) text.data = text.data.replace(said, () => words[said]);
+}
+
+// What RapiDoc leaves out for those who hear the page: names of fields, a heading of the first level.
+function describe(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return;
+  if (node.matches("input, select, textarea")) node.ariaLabel ??= node.dataset.pname ?? words["REQUEST BODY"];
+  else if (node.matches("pre")) node.tabIndex = 0; // it scrolls
+  else if (node.id === "api-title") Object.assign(node, { role: "heading", ariaLevel: "1" });
+}
+
+function within(root) {
+  const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+  for (let node = root; node; node = walk.nextNode()) {
+    if (node.nodeType === Node.TEXT_NODE) translate(node);
+    else {
+      describe(node);
+      if (node.shadowRoot) watch(node.shadowRoot);
+    }
+  }
+}
+
+const watched = new WeakSet();
+function watch(root) {
+  if (watched.has(root)) return;
+  watched.add(root);
+  const look = (changes) => {
+    for (const { type, target, addedNodes } of changes) (type === "characterData" ? [target] : addedNodes).forEach(within);
+  };
+  new MutationObserver(look).observe(root, { subtree: true, childList: true, characterData: true });
+  within(root);
+}
+
 dark.addEventListener("change", follow);
 follow();
+const styles = await (await fetch(new URL("docs.css", import.meta.url))).text();
+await customElements.whenDefined("rapi-doc");
+shown.shadowRoot.adoptedStyleSheets.push(await new CSSStyleSheet().replace(styles));
+watch(shown.shadowRoot);

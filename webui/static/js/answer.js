@@ -26,10 +26,11 @@ function rows(labels) {
 export const reasonOf = (answer) =>
   say(texts[answer.reason] ? answer.reason : "other_reason", { label: answer.label, reason: answer.reason });
 
-let speaking;
-export function announce(text) {
-  clearTimeout(speaking);
-  speaking = setTimeout(() => (spoken.textContent = text), 450);
+// What is said in one place waits a moment, so that only the last of many is heard.
+const speaking = new Map();
+export function announce(text, place = spoken) {
+  clearTimeout(speaking.get(place));
+  speaking.set(place, setTimeout(() => (place.textContent = text), 450));
 }
 
 export function show(answer, took) {
@@ -47,7 +48,8 @@ export function show(answer, took) {
   } else sentence.textContent = say("reads", { model: answer.model, label });
   const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
   const told = nothing ? parts.slice(1) : parts; // scores for nothing mean nothing
-  facts.textContent = [...told, say("took", { ms: milliseconds(took) })].join(" · ");
+  const each = [...told, say("took", { ms: milliseconds(took) })];
+  facts.replaceChildren(...each.flatMap((text) => [Object.assign(document.createElement("span"), { textContent: text }), " "]));
   picture.hidden = nothing || !trace;
   if (!picture.hidden) {
     picture.src = `data:image/png;base64,${trace.seen}`;

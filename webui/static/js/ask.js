@@ -15,15 +15,15 @@ export class Mishap extends Error {
   }
 }
 
-export async function post(path, picture, signal) {
-  const headers = { Accept: "application/json", "Content-Type": picture.type || "application/octet-stream" };
+export async function post(path, { body, type }, signal) {
+  const headers = { Accept: "application/json", "Content-Type": type || "application/octet-stream" };
   const token = document.querySelector('meta[name="csrf-token"]')?.content;
   if (token) headers["X-CSRF-Token"] = token;
   const late = AbortSignal.timeout(PATIENCE);
   let response, answer;
   try {
     const both = signal ? AbortSignal.any([signal, late]) : late;
-    response = await fetch(at(path), { method: "POST", headers, body: picture, signal: both });
+    response = await fetch(at(path), { method: "POST", headers, body, signal: both });
     answer = await response.json();
   } catch (error) {
     if (signal?.aborted) throw signal.reason;

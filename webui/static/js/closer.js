@@ -6,6 +6,7 @@ const find = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const [heat, hint, closer, list] = ["heat", "why-hint", "closer", "closer-list"].map(find);
 const [boxes, reading, line] = ["boxes", "reading", "reading-text"].map(find);
+const paper = find("paper");
 
 // Red speaks for the label, blue against it; the stronger, the less can be seen through it.
 export function showHeat({ heat: rows, label }) {
@@ -67,10 +68,13 @@ export function showReading({ text, digits }, { width, height }) {
   );
   line.textContent = text || texts.read_none;
   reading.hidden = false;
+  paper.classList.add("read");
   return text ? say("read_some", { text }) : texts.read_none;
 }
 
 export function hideReading() {
+  if (reading.hidden) return;
   boxes.replaceChildren();
   reading.hidden = true;
+  paper.classList.remove("read");
 }

@@ -1,33 +1,12 @@
 // The board: strokes, pictures under them, undo and redo. Drawn twice: for the eyes, and dark on white for the models.
 
-import getStroke from "../vendor/perfect-freehand.js";
+import { inkOf, outline, paintPicture, SIDE } from "./painting.js";
 
-const SIDE = 560; // the board's own units
 const SENT = 280; // pixels on each side of a drawing as it is sent
 const KEPT = "zoo.board";
 const LARGEST = 1_500_000; // characters of a picture that is kept over a reload
 
 const rounded = (value) => Math.round(value * 10) / 10;
-
-function outline(stroke) {
-  const points = getStroke(stroke.points, {
-    size: stroke.size,
-    thinning: stroke.pen ? 0.45 : 0.12,
-    smoothing: 0.6,
-    streamline: stroke.pen ? 0.35 : 0.45,
-    simulatePressure: !stroke.pen,
-    last: true,
-  });
-  const path = new Path2D();
-  if (!points.length) return path;
-  path.moveTo(...points[0]);
-  points.forEach(([x, y], place) => {
-    const [nextX, nextY] = points[(place + 1) % points.length];
-    path.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
-  });
-  path.closePath();
-  return path;
-}
 
 export class Board {
   // `changed(drawing)` is called after each change; `drawing` says that a stroke is still under way.
@@ -36,6 +15,7 @@ export class Board {
     this.changed = changed;
     this.done = [];
     this.undone = [];
+    this.state = 0; // counts up with each change of what is to be seen; the end of a stroke is none
     this.size = 40;
     this.erasing = false;
     this.stroke = null;
@@ -70,27 +50,33 @@ export class Board {
     return !bottom && ![...strokes, this.stroke].some((stroke) => stroke && !stroke.erase);
   }
 
-  // The test picture on the board, if it is untouched.
-  get sample() {
+  // Whether a picture that was brought lies on the board as it came.
+  get untouched() {
     const { bottom, strokes } = this.layers;
-    return strokes.length ? null : bottom?.sample ?? null;
+    return Boolean(bottom) && !strokes.length && !this.stroke;
   }
 
-  // What to send, with its measures: an untouched picture as its own bytes, all else as drawn. null when empty.
+  // The test picture on the board, if it is untouched.
+  get sample() {
+    return this.untouched ? this.layers.bottom.sample : null;
+  }
+
+  // What to send, with its type and measures: an untouched picture as its own bytes, all else as drawn. null when empty.
   content() {
     if (this.empty) return null;
-    const { bottom, strokes } = this.layers;
-    if (bottom && !strokes.length && !this.stroke) {
+    if (this.untouched) {
+      const { bottom } = this.layers;
       const { width = SENT, height = SENT } = bottom.bitmap ?? {};
-      return { picture: bottom.blob, width, height };
+      return { body: bottom.blob, type: bottom.blob.type, width, height };
     }
     this.#paint(this.sheet, SENT / SIDE, "#000");
     this.sheet.globalCompositeOperation = "destination-over";
     this.sheet.fillStyle = "#fff";
     this.sheet.fillRect(0, 0, SENT, SENT);
     this.sheet.globalCompositeOperation = "source-over";
-    const bytes = Uint8Array.from(atob(this.paper.toDataURL("image/png").split(",")[1]), (one) => one.charCodeAt(0));
-    return { picture: new Blob([bytes], { type: "image/png" }), width: SENT, height: SENT };
+    // Bytes, not a Blob: the browser can send them without asking another process for them first.
+    const body = Uint8Array.from(atob(this.paper.toDataURL("image/png").split(",")[1]), (one) => one.charCodeAt(0));
+    return { body, type: "image/png", width: SENT, height: SENT };
   }
 
   // Put a picture on the board, over all that was there, which undo brings back.
@@ -105,7 +91,7 @@ export class Board {
   withdraw() {
     if (this.done.at(-1)?.kind !== "picture") return false;
     this.done.pop();
-    this.#after();
+    this.#altered();
     return !this.empty;
   }
 
@@ -114,28 +100,56 @@ export class Board {
   }
 
   undo() {
+    if (this.stroke) this.end();
     if (!this.done.length) return;
     this.undone.push(this.done.pop());
-    this.#after();
+    this.#altered();
   }
 
   redo() {
-    if (!this.undone.length) return;
+    if (this.stroke || !this.undone.length) return;
     this.done.push(this.undone.pop());
-    this.#after();
+    this.#altered();
   }
 
   #add(mark) {
     this.done.push(mark);
     this.undone = [];
+    this.#altered();
+  }
+
+  #altered() {
+    this.state += 1;
     this.#after();
   }
 
+  // The question goes out first, and is on its way while the board is drawn.
   #after() {
-    this.#draw();
     this.changed(false);
+    this.#soon();
     clearTimeout(this.keeping);
     this.keeping = setTimeout(() => this.keep(), 300);
+  }
+
+  // A stroke, by whatever draws it: places as [x, y, pressure], in the board's units and 0-1.
+  begin(place, { erase = this.erasing, pen = false } = {}) {
+    this.stroke = { kind: "stroke", points: [place], size: this.size, erase, pen };
+    this.state += 1;
+    this.#soon();
+  }
+
+  move(...places) {
+    this.stroke.points.push(...places);
+    this.state += 1;
+    this.#soon();
+    this.changed(true);
+  }
+
+  end() {
+    this.done.push(this.stroke);
+    this.undone = [];
+    this.stroke = null;
+    this.#after();
   }
 
   #listen() {
@@ -151,22 +165,15 @@ export class Board {
       event.preventDefault();
       this.canvas.setPointerCapture(event.pointerId);
       this.pointer = event.pointerId;
-      const erase = this.erasing || Boolean(event.buttons & 32);
-      this.stroke = { kind: "stroke", points: [at(event)], size: this.size, erase, pen: event.pointerType === "pen" };
-      this.#soon();
+      this.begin(at(event), { erase: this.erasing || Boolean(event.buttons & 32), pen: event.pointerType === "pen" });
     });
     this.canvas.addEventListener("pointermove", (event) => {
       if (!this.stroke || event.pointerId !== this.pointer) return;
       const events = event.getCoalescedEvents?.() ?? [];
-      for (const one of events.length ? events : [event]) this.stroke.points.push(at(one));
-      this.#soon();
-      this.changed(true);
+      this.move(...(events.length ? events : [event]).map(at));
     });
     const end = (event) => {
-      if (!this.stroke || event.pointerId !== this.pointer) return;
-      const stroke = this.stroke;
-      this.stroke = null;
-      this.#add(stroke);
+      if (this.stroke && event.pointerId === this.pointer) this.end();
     };
     this.canvas.addEventListener("pointerup", end);
     this.canvas.addEventListener("pointercancel", end);
@@ -246,39 +253,6 @@ export class Board {
       this.#draw();
     })();
   }
-}
-
-// A test picture is light on black; on the board it is ink like any other.
-function inkOf(bitmap) {
-  if (!bitmap) return null;
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const pen = canvas.getContext("2d");
-  pen.drawImage(bitmap, 0, 0);
-  const levels = pen.getImageData(0, 0, bitmap.width, bitmap.height);
-  for (let at = 0; at < levels.data.length; at += 4) {
-    levels.data[at + 3] = levels.data[at];
-    levels.data.fill(0, at, at + 3);
-  }
-  pen.putImageData(levels, 0, 0);
-  return canvas;
-}
-
-function paintPicture(pen, { bitmap, ink }, colour) {
-  pen.imageSmoothingQuality = "high";
-  if (ink) {
-    const layer = new OffscreenCanvas(SIDE, SIDE);
-    const brush = layer.getContext("2d");
-    brush.imageSmoothingQuality = "high";
-    brush.drawImage(ink, 0, 0, SIDE, SIDE);
-    brush.globalCompositeOperation = "source-in";
-    brush.fillStyle = colour;
-    brush.fillRect(0, 0, SIDE, SIDE);
-    pen.drawImage(layer, 0, 0);
-    return;
-  }
-  const scale = SIDE / Math.max(bitmap.width, bitmap.height);
-  const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-  pen.drawImage(bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
 }
 
 function inText(blob) {

@@ -1,54 +1,71 @@
-// The front page: what is drawn or brought is asked of the chosen model at once, then of all.
+// The front page at work: each change of the board is asked about at once, and the answer shown. Everything in this
+// folder speaks through here; nothing is drawn or asked elsewhere.
 
+import * as address from "./address.js";
 import * as answer from "./answer.js";
 import * as arena from "./arena.js";
 import * as closer from "./closer.js";
+import * as pen from "./pen.js";
+import * as several from "./several.js";
 import * as sources from "./sources.js";
 import { at, Mishap, newest, post } from "./ask.js";
 import { Board } from "./ink.js";
-import { percent, say, texts } from "./words.js";
 
 const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
-const OTHERS = 180; // ms after the answer until all models are asked
+const OTHERS = 60; // ms after the answer until all models are asked
 const SLOW = 2500; // ms after which a wait is told
 const AGAIN = 1500; // ms between tries to reach a lost server
 
 const find = (id) => document.getElementById(id);
 const [form, invite, undo, redo, eraser, clear, size] =
   ["play", "invite", "undo", "redo", "eraser", "clear", "size"].map(find);
-const [why, steps, read, copy] = ["why", "steps", "read", "copy"].map(find);
+const [why, steps, read] = ["why", "steps", "read"].map(find);
 const radios = [...form.elements].filter((element) => element.name === "model_type");
 const chosen = () => radios.find((radio) => radio.checked)?.value;
 const query = (extra = {}) => new URLSearchParams({ model: chosen(), ...extra });
 
 // Asking
 
-const predict = newest((signal, picture) => post(`/predict_${chosen()}?trace=1`, picture, signal));
-const everyone = newest((signal, picture) => post("/arena", picture, signal));
-const decided = newest((signal, picture) => post(`/why?${query()}`, picture, signal));
-const stepwise = newest((signal, picture) => post(`/explain?${query()}`, picture, signal));
-const many = newest((signal, picture) => post(`/read?${query()}`, picture, signal));
+const predict = newest((signal, content) => post(`/predict_${chosen()}?trace=1`, content, signal));
+const everyone = newest((signal, content) => post("/arena", content, signal));
+const decided = newest((signal, content) => post(`/why?${query()}`, content, signal));
+const stepwise = newest((signal, content) => post(`/explain?${query()}`, content, signal));
+const many = newest((signal, content) => post(`/read?${query()}`, content, signal));
 
 let due, later, again;
+let current = null; // the question whose answer is shown or awaited
 let refused = false; // the notice on show is about a picture that was taken back
 
+function afresh() {
+  current = null;
+  return ask();
+}
+
+// Asks about the board, unless that is what was asked last: a pen that rests before it is lifted has its answer then.
 async function ask(drawing = false) {
   clearTimeout(due);
-  clearTimeout(later);
   clearTimeout(again);
-  if (!chosen()) return;
+  if (!chosen() || board.empty) return;
+  const about = `${chosen()} ${board.state}`;
+  if (current?.about === about) {
+    current.drawing &&= drawing;
+    if (current.answered && !drawing) settled(current);
+    return;
+  }
+  clearTimeout(later);
   const content = board.content();
-  if (!content) return;
+  const mine = (current = { about, content, drawing, answered: false });
   const slow = setTimeout(() => answer.trouble("slow"), SLOW);
   const start = performance.now();
   try {
-    const found = await predict(content.picture);
+    const found = await predict(content);
     if (!found) return;
     answer.show(found, performance.now() - start);
     if (!refused) answer.fine();
     refused = false;
-    if (!drawing) performance.measure("stroke to answer", { start: board.ended ?? start, end: performance.now() });
-    later = setTimeout(() => look(content, drawing), OTHERS);
+    mine.answered = true;
+    mine.crowd = found.reason === "several_objects" && board.untouched;
+    settled(mine, start);
   } catch (error) {
     failed(error);
   } finally {
@@ -56,9 +73,16 @@ async function ask(drawing = false) {
   }
 }
 
-async function look(content, drawing) {
+function settled(question, start = performance.now()) {
+  if (!question.drawing) performance.measure("stroke to answer", { start: Math.min(board.ended ?? start, start), end: performance.now() });
+  clearTimeout(later);
+  later = setTimeout(() => look(question), OTHERS);
+}
+
+async function look({ content, drawing, crowd }) {
   try {
-    const votes = await everyone(content.picture);
+    if (crowd) await readAll(content);
+    const votes = await everyone(content);
     if (votes) arena.show(votes);
     if (drawing) return;
     if (why.ariaPressed === "true") await lookWhy(content);
@@ -68,49 +92,63 @@ async function look(content, drawing) {
   }
 }
 
+async function readAll(content) {
+  const found = await many(content);
+  if (found) answer.announce(closer.showReading(found, content));
+}
+
 async function lookWhy(content) {
-  const found = await decided(content.picture);
+  const found = await decided(content);
   if (found) closer.showHeat(found);
 }
 
 async function lookSteps(content) {
-  const found = await stepwise(content.picture);
+  const found = await stepwise(content);
   if (found) closer.showSteps(found);
 }
 
 function failed(error) {
   if (!(error instanceof Mishap)) throw error;
+  current = null;
   answer.stale();
   answer.trouble(error.kind, error.detail);
-  if (error.kind === "lost") again = setTimeout(() => ask(), AGAIN);
+  if (error.kind === "lost") again = setTimeout(afresh, AGAIN);
   if ([400, 413, 415].includes(error.kind)) refused = board.withdraw();
 }
 
-addEventListener("online", () => ask());
+addEventListener("online", afresh);
 
 // The board
 
 function changed(drawing) {
   const nothing = board.empty;
+  if (!drawing) {
+    board.ended = performance.now();
+    if (!nothing) ask();
+    requestAnimationFrame(follow);
+  }
   invite.hidden = !nothing;
   closer.hideReading();
   many.off();
-  if (!drawing) {
-    board.ended = performance.now();
-    closer.hideHeat();
-    decided.off();
-    buttons();
-    share();
-  }
-  clearTimeout(due);
   if (nothing) {
     for (const question of [predict, everyone, stepwise]) question.off();
-    for (const timer of [later, again]) clearTimeout(timer);
+    for (const timer of [due, later, again]) clearTimeout(timer);
+    current = null;
     answer.empty();
     arena.empty();
     closer.hideSteps();
-  } else if (drawing) due = setTimeout(() => ask(true), PAUSE);
-  else ask();
+  } else if (drawing) {
+    clearTimeout(due);
+    due = setTimeout(() => ask(true), PAUSE);
+  }
+}
+
+// What can wait until the question is on its way.
+function follow() {
+  closer.hideHeat();
+  decided.off();
+  buttons();
+  address.share(chosen(), board.sample);
 }
 
 function buttons() {
@@ -120,6 +158,7 @@ function buttons() {
 }
 
 const board = new Board(find("board"), changed);
+pen.listen(board);
 
 undo.addEventListener("click", () => board.undo());
 redo.addEventListener("click", () => board.redo());
@@ -142,7 +181,7 @@ document.addEventListener("keydown", (event) => {
 
 for (const radio of radios) {
   radio.addEventListener("change", () => {
-    share();
+    address.share(chosen(), board.sample);
     decided.off();
     closer.hideHeat();
     ask();
@@ -150,7 +189,7 @@ for (const radio of radios) {
 }
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  ask();
+  afresh();
 });
 
 // A closer look
@@ -169,63 +208,13 @@ steps.addEventListener("click", () => {
   if (on && content) lookSteps(content).catch(failed);
   else closer.hideSteps();
 });
-read.addEventListener("click", async () => {
+read.addEventListener("click", () => {
   const content = board.content();
-  if (!content) return;
-  try {
-    const found = await many(content.picture);
-    if (found) answer.announce(closer.showReading(found, content));
-  } catch (error) {
-    failed(error);
-  }
+  if (content) readAll(content).catch(failed);
 });
-
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(texts.copied);
-  } catch {
-    toast(texts.not_copied);
-  }
-}
-function toast(text) {
-  const place = find("toast");
-  place.textContent = text;
-  clearTimeout(toast.gone);
-  toast.gone = setTimeout(() => (place.textContent = ""), 4000);
-}
-copy.addEventListener("click", () => copied(location.href));
-find("reading-copy").addEventListener("click", () => copied(find("reading-text").textContent));
-
-// The address, and what of it goes on to the next page
-
-function share() {
-  const address = new URL(location.href);
-  const { sample } = board;
-  const put = (url, key, value) => (value === null || value === undefined ? url.searchParams.delete(key) : url.searchParams.set(key, value));
-  put(address, "model", chosen());
-  put(address, "sample", sample);
-  address.searchParams.delete("lang");
-  address.hash = "";
-  if (address.href !== location.href) history.replaceState(null, "", address);
-  for (const link of document.querySelectorAll(".languages a")) {
-    const url = new URL(link.href);
-    put(url, "model", chosen());
-    put(url, "sample", sample);
-    link.href = url;
-  }
-  for (const link of strip) {
-    const url = new URL(link.href);
-    put(url, "model", chosen());
-    link.href = url;
-    if (link.dataset.sample === String(sample)) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
-}
 
 // Samples, and pictures that are brought
 
-const strip = [...document.querySelectorAll(".strip a")];
 async function showSample(place) {
   try {
     const response = await fetch(at(`/samples/${place}.png`)).catch(() => {
@@ -238,63 +227,15 @@ async function showSample(place) {
     answer.trouble(error.kind);
   }
 }
-for (const link of strip) {
-  link.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    showSample(Number(link.dataset.sample));
-  });
-}
+address.listen(showSample);
 
-const several = find("several");
-async function bring(files) {
-  const most = Number(form.dataset.most);
-  const fit = files.filter((file) => file.size <= most);
-  if (files.length === 1) {
-    if (!fit.length) return answer.trouble(413);
-    return board.show(files[0], { name: files[0].name ?? "" });
-  }
-  several.hidden = false;
-  const rows = files.map((file) => [file, row(file)]);
-  find("several-list").replaceChildren(...rows.map(([, made]) => made));
-  for (const [file, made] of rows) await tell(file, made, file.size <= most);
-}
-
-function row(file) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "thumb";
-  const name = file.name || texts.unknown_picture;
-  button.ariaLabel = say("all_of_it", { name });
-  const image = Object.assign(new Image(), { alt: "", src: URL.createObjectURL(file) });
-  image.addEventListener("error", () => image.remove());
-  image.addEventListener("load", () => URL.revokeObjectURL(image.src));
-  button.append(image);
-  button.addEventListener("click", () => board.show(file, { name }));
-  const of = Object.assign(document.createElement("span"), { className: "of", textContent: name });
-  const what = Object.assign(document.createElement("span"), { className: "what", textContent: "…" });
-  item.append(button, of, what);
-  return item;
-}
-
-async function tell(file, item, fits) {
-  const what = item.querySelector(".what");
-  try {
-    if (!fits) throw new Mishap(413);
-    const found = await post(`/predict_${chosen()}`, file);
-    if (found.rejected) what.textContent = answer.reasonOf(found);
-    else {
-      const label = Object.assign(document.createElement("b"), { textContent: found.label });
-      what.replaceChildren(label, ` ${percent(found.confidence, 2)}`);
-    }
-  } catch (error) {
-    if (!(error instanceof Mishap)) throw error;
-    what.textContent = answer.titleOf(error.kind);
-    what.classList.add("wrong");
-  }
-}
-sources.listen(bring);
+const most = Number(form.dataset.most); // bytes
+sources.listen((files) => {
+  const show = (file, name) => board.show(file, { name });
+  if (files.length > 1) return several.tellAll(files, chosen(), most, show);
+  if (files[0].size > most) return answer.trouble(413);
+  return show(files[0], files[0].name ?? "");
+});
 
 // The beginning: the sample of the address, or what was on the board before
 

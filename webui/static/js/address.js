@@ -1,0 +1,66 @@
+// The address tells the model and the sample, so that a link to it shows the same; they go on to the next page too.
+
+import { texts } from "./words.js";
+
+const find = (id) => document.getElementById(id);
+const strip = [...document.querySelectorAll(".strip a")];
+const languages = [...document.querySelectorAll(".languages a")];
+let told = null;
+
+const put = (url, key, value) => (value === null || value === undefined ? url.searchParams.delete(key) : url.searchParams.set(key, value));
+
+export function share(model, sample) {
+  const now = JSON.stringify([model, sample]);
+  if (now === told) return;
+  told = now;
+  const address = new URL(location.href);
+  put(address, "model", model);
+  put(address, "sample", sample);
+  address.searchParams.delete("lang");
+  address.hash = "";
+  if (address.href !== location.href) history.replaceState(null, "", address);
+  for (const link of languages) {
+    const url = new URL(link.href);
+    put(url, "model", model);
+    put(url, "sample", sample);
+    link.href = url;
+  }
+  for (const link of strip) {
+    const url = new URL(link.href);
+    put(url, "model", model);
+    link.href = url;
+    if (link.dataset.sample === String(sample)) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+// `show(place)` is called with the sample that is clicked.
+export function listen(show) {
+  for (const link of strip) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      show(Number(link.dataset.sample));
+    });
+  }
+}
+
+let gone;
+function toast(text) {
+  const place = find("toast");
+  place.textContent = text;
+  clearTimeout(gone);
+  gone = setTimeout(() => (place.textContent = ""), 4000);
+}
+
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(texts.copied);
+  } catch {
+    toast(texts.not_copied);
+  }
+}
+
+find("copy").addEventListener("click", () => copied(location.href));
+find("reading-copy").addEventListener("click", () => copied(find("reading-text").textContent));
