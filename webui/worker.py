@@ -38,8 +38,7 @@ CONNECTIONS = 4000  # open connections of a worker, if the system's limit of ope
 SWITCH = (
     0.0005  # seconds a thread keeps Python's lock; by default 0.005, which a call of the network then waits after it
 )
-KEPT = 16_000_000  # bytes of free memory that a worker does not give back
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc, malloc.h
+_M_ARENA_MAX = -8  # glibc, malloc.h
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -124,16 +123,14 @@ def work(
 
 
 def _tend_memory() -> None:
-    """Let all threads take memory from one heap, which keeps some for the next picture.
+    """Let all threads take memory from one heap: each other one would keep what its largest picture took.
 
-    Each other heap would keep what its largest picture took; and memory that is given back and taken anew comes from
-    the system page by page, which costs more than the copying of a body.
+    How much of it is kept is left to glibc, which learns from what is given back: thresholds of our own made each
+    picture's memory come anew from the system, page by page.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library than glibc
-            mallopt = ctypes.CDLL(None).mallopt
-            for option, value in ((_M_ARENA_MAX, 1), (_M_TRIM_THRESHOLD, KEPT), (_M_MMAP_THRESHOLD, KEPT)):
-                mallopt(option, value)
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _reason(error: BaseException) -> str:
