@@ -1,7 +1,7 @@
 """What the models reject: digits, which they should not, and what is no digit, which they should.
 
     python benchmarks/reject.py                 # every model; pictures composed by rule
-    python benchmarks/reject.py --model deep --digits digits/labels.csv --others letters/ood.csv --like letter:o,letter:l
+    python benchmarks/reject.py --model deep --digits digits/labels.csv --others ood.csv --like letter:o,letter:l
 
 Prints a Markdown table of the shares rejected. `--like` names labels of the others that may be taken for digits.
 """

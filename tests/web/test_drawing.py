@@ -119,7 +119,7 @@ def test_all_models_vote_and_can_be_sorted_and_sieved(visit: Opener) -> None:
     page.locator("#sort").select_option("parameters")
     expect(page.locator(".card").first).to_have_attribute("data-name", "tiny")
     page.locator("#sort").select_option("accuracy")
-    expect(page.locator(".card").first).to_have_attribute("data-name", "deep")
+    expect(page.locator(".card").first).to_have_attribute("data-name", "ensemble")
     page.locator("#sift").fill("cnn_")
     expect(page.locator(".card:visible")).to_have_count(3)
 
