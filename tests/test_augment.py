@@ -56,6 +56,7 @@ def test_nothing_asked_is_nothing_changed() -> None:
     np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.long
 def test_a_varied_averaged_run_resumes_where_an_unbroken_one_would_be(empty_zoo: Path) -> None:
     from test_training import StopAfter, weights
 

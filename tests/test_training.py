@@ -60,6 +60,7 @@ class StopAfter(Silent):
             raise KeyboardInterrupt
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(dropout_zoo: Path) -> None:
     zoo = Zoo.open(dropout_zoo, environ={})
     for seed in (1, 1, 2):
@@ -68,6 +69,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(dropout_
     assert weights(dropout_zoo, 1) != weights(dropout_zoo, 3)
 
 
+@pytest.mark.long
 def test_a_run_stopped_in_an_epoch_and_resumed_ends_where_an_unbroken_one_does(dropout_zoo: Path) -> None:
     zoo = Zoo.open(dropout_zoo, environ={})
     changes = {"epochs": 3, "schedule": "one_cycle", "optimizer": "adamw", "weight_decay": 0.01}
@@ -82,14 +84,21 @@ def test_a_run_stopped_in_an_epoch_and_resumed_ends_where_an_unbroken_one_does(d
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [
+        pytest.param("adam", "constant", marks=pytest.mark.long),
+        pytest.param("sgd", "cosine", marks=pytest.mark.long),
+        ("adamw", "one_cycle"),
+    ],
+)
 def test_every_optimizer_and_schedule_learns(empty_zoo: Path, optimizer: str, schedule: str) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
     card = zoo.train("soft", overrides={"optimizer": optimizer, "schedule": schedule, "learning_rate": 0.03})
     assert card.training["val_accuracy"] > 0.8
 
 
+@pytest.mark.long
 def test_smoothed_labels_train_too(empty_zoo: Path) -> None:
     card = Zoo.open(empty_zoo, environ={}).train("soft", overrides={"label_smoothing": 0.1, "learning_rate": 0.01})
     assert card.training["val_accuracy"] > 0.8
@@ -108,6 +117,7 @@ def test_the_card_tells_how_the_checkpoint_was_made(empty_zoo: Path) -> None:
     assert not (empty_zoo / ".zoo/training").is_dir() or not any((empty_zoo / ".zoo/training").glob("*/"))
 
 
+@pytest.mark.long
 def test_a_quick_run_is_a_version_but_not_latest(empty_zoo: Path) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
     zoo.train("soft")
@@ -116,6 +126,7 @@ def test_a_quick_run_is_a_version_but_not_latest(empty_zoo: Path) -> None:
     assert zoo.model("soft").select() == ("soft", 1)
 
 
+@pytest.mark.long
 def test_a_new_model_of_one_hook_predicts_right_after_training(empty_zoo: Path, picture) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
     zoo.train("soft")
@@ -167,6 +178,7 @@ class Notes(StopAfter):
         self.notes += text
 
 
+@pytest.mark.long
 def test_a_run_begun_anew_loses_nothing_of_the_unfinished_one(dropout_zoo: Path) -> None:
     zoo = Zoo.open(dropout_zoo, environ={})
     for stop in (3, 1):
@@ -184,6 +196,7 @@ def own_train(folder: Path, body: str) -> Zoo:
     return Zoo.open(folder, environ={})
 
 
+@pytest.mark.long
 def test_a_train_hook_may_return_what_keras_fit_returns(empty_zoo: Path) -> None:
     fit = "model.compile('adam', 'sparse_categorical_crossentropy')\n"
     fit += "    return model.fit(data.images[:256] / 255, data.classes[:256], verbose=0)"
@@ -198,6 +211,7 @@ def test_a_train_hook_that_returns_no_rows_is_named(empty_zoo: Path, body: str) 
         own_train(empty_zoo, body).train("soft")
 
 
+@pytest.mark.long
 def test_a_train_hook_of_its_own_is_told_to_resume_from_its_own_files(empty_zoo: Path) -> None:
     zoo = own_train(empty_zoo, "(report.folder / 'mine').touch(); raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
@@ -206,6 +220,7 @@ def test_a_train_hook_of_its_own_is_told_to_resume_from_its_own_files(empty_zoo:
     assert zoo.train("soft", resume=True).version == 1
 
 
+@pytest.mark.long
 def test_a_network_without_an_input_layer_trains(empty_zoo: Path) -> None:
     (empty_zoo / "plugins/soft.py").write_text(DROPOUT.replace("layers.Input((28, 28, 1)), ", ""))
     assert Zoo.open(empty_zoo, environ={}).train("soft").input_shape == [28, 28, 1]
