@@ -18,6 +18,7 @@ from zoo.checking import check
 from zoo.datasets import Labelled
 from zoo.errors import ModelUnavailable
 from zoo.runtime import WEIGHTS, LiteRT
+from zoo.settings import Views
 
 TELL = """
 import json, sys
@@ -56,7 +57,9 @@ def test_it_answers_as_litert_does_and_is_never_traced_anew(root: Path, mnist: L
     zoo = Zoo.open(root, environ={})
     loaded = zoo.model(name).load()
     assert isinstance(loaded.handle, LiteRT)
-    found = graph.load(loaded.settings.untrained, zoo.catalogue.path(*zoo.model(name).select()) / WEIGHTS)
+    found = graph.load(
+        loaded.settings.untrained, zoo.catalogue.path(*zoo.model(name).select()) / WEIGHTS, loaded.settings.views
+    )
     batch = mnist.images[:300].astype(np.float32) / np.float32(255)
     expected = loaded.handle.predict(batch)
     for size in (1, 2, 7, 8, 9, 63, 64, 65, 200, 255, 256, 257, 300):
@@ -125,4 +128,4 @@ def test_weights_of_another_network_are_refused(zoo_folder: Path) -> None:
         return Sequential([layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(7)])
 
     with pytest.raises(ModelUnavailable, match=r"1/model\.weights\.h5 does not fit the network"):
-        graph.load(build, zoo_folder / "checkpoints/soft/1" / WEIGHTS)  # type: ignore[arg-type]
+        graph.load(build, zoo_folder / "checkpoints/soft/1" / WEIGHTS, Views())  # type: ignore[arg-type]

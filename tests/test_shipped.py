@@ -113,6 +113,7 @@ def test_their_settings_are_those_of_settings_toml(zoo: Zoo) -> None:
 def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mnist: Labelled, name: str) -> None:
     from zoo.runtime import WEIGHTS, gives_probabilities, keras_probabilities
     from zoo.training import start_tensorflow
+    from zoo.views import around
 
     model = zoo.model(name)
     loaded = model.load()
@@ -124,6 +125,7 @@ def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mn
     start_tensorflow()
     network = model.hooks.call("build", settings=loaded.settings)
     network.load_weights(zoo.catalogue.path(*model.select()) / WEIGHTS)
+    network = around(network, loaded.settings.views)
     keras = keras_probabilities(network, batch, gives_probabilities(network, batch[:64]))
     assert np.abs(litert - keras).max() <= 1e-4
 

@@ -13,6 +13,7 @@ from zoo.hookspecs import hookimpl
 from zoo.runtime import LITERT, WEIGHTS, LiteRT, export, save_weights
 from zoo.settings import ModelSettings
 from zoo.types import Batch, Data, History, Image, Report, Scores, Trace
+from zoo.views import around
 
 if TYPE_CHECKING:
     import keras
@@ -49,7 +50,7 @@ def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
     if settings.runtime == "tensorflow":
         return True
     sample = training_data(settings.dataset, settings.validation).validation_images[:256]
-    export(model, folder / LITERT, sample.astype(np.float32) / np.float32(255))
+    export(around(model, settings.views), folder / LITERT, sample.astype(np.float32) / np.float32(255))
     return True
 
 
@@ -57,5 +58,5 @@ def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
 def load(folder: Path, settings: ModelSettings) -> LiteRT | Graph:
     """The LiteRT form, ready to run without TensorFlow; with runtime = "tensorflow" the network as its graph."""
     if settings.runtime == "tensorflow":
-        return graph.load(settings.untrained, folder / WEIGHTS)
+        return graph.load(settings.untrained, folder / WEIGHTS, settings.views)
     return LiteRT(folder / LITERT)

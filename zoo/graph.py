@@ -15,7 +15,9 @@ import numpy as np
 from zoo.errors import ModelUnavailable
 from zoo.quiet import quiet
 from zoo.runtime import IN_KERAS, gives_probabilities, parts
+from zoo.settings import Views
 from zoo.types import Batch, Scores
+from zoo.views import around
 
 if TYPE_CHECKING:
     import keras
@@ -86,9 +88,10 @@ def start() -> None:
         import keras  # noqa: F401
 
 
-def load(build: Callable[[], keras.Model], weights: Path) -> Graph:
-    """The network that `build` makes, with the weights of its file, as a graph. No more than weights is ever read.
+def load(build: Callable[[], keras.Model], weights: Path, views: Views) -> Graph:
+    """The network that `build` makes, with the weights of its file, as a graph that answers by `views`.
 
+    No more than weights is ever read.
     A process that is one of several, as a server's worker is, computes in one thread, as LiteRT does. Raises
     ModelUnavailable.
     """
@@ -109,4 +112,4 @@ def load(build: Callable[[], keras.Model], weights: Path) -> Graph:
         raise ModelUnavailable(
             f"{weights.parent.name}/{weights.name} does not fit the network that the plugin builds: {error}"
         ) from error
-    return Graph(network)
+    return Graph(around(network, views))

@@ -155,6 +155,18 @@ class Augmentation(Table):
         return any((self.rotate, self.shear, self.scale, self.shift, self.elastic))
 
 
+class Views(Table):
+    """Sides from which a trained network looks at each picture, its answers joined; 0 leaves one out."""
+
+    turn: float = Field(0.0, ge=0, le=45, description="degrees by which the picture is turned too, to either side")
+    zoom: float = Field(0.0, ge=0, lt=0.5, description="share by which it is made larger and smaller too")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is another view than the picture itself."""
+        return bool(self.turn or self.zoom)
+
+
 class ModelSettings(Table):
     """What every model takes; a plugin adds its own in `class Settings(ModelSettings)`.
 
@@ -196,6 +208,7 @@ class ModelSettings(Table):
         0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept; 0: none"
     )
     augment: Augmentation = Field(Augmentation(), description="how training pictures are varied, a table of its own")
+    views: Views = Field(Views(), description="from how many sides it looks when it answers, a table of its own")
     runtime: Literal["litert", "tensorflow"] = Field(
         "litert", description="what answers: litert; tensorflow for a network that LiteRT cannot run"
     )

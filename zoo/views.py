@@ -1,0 +1,64 @@
+"""A picture seen from several sides: turned and scaled a little, and the network's answers to all of it joined.
+
+What a network takes for a 4 and, turned by some degrees, for a 9, it should not be sure of. Nothing is trained for it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.runtime import gives_probabilities
+from zoo.settings import Views
+
+if TYPE_CHECKING:
+    import keras
+
+
+def around(network: keras.Model, views: Views) -> keras.Model:
+    """The network as it answers by the views of its settings: probabilities, the geometric mean over all of them.
+
+    Takes pictures (n, h, w, c). All views of a picture go through the network as one batch.
+    """
+    if not views.any:
+        return network
+    import keras
+
+    shape = network.input_shape[1:]
+    probabilities = gives_probabilities(network, np.zeros((1, *shape), np.float32))
+    picture = keras.Input(shape)
+    sides = [picture]
+    if views.turn:
+        sides += [_warped(picture, angle, 1.0) for angle in (views.turn, -views.turn)]
+    if views.zoom:
+        sides += [_warped(picture, 0.0, 1 + change) for change in (views.zoom, -views.zoom)]
+    scores = network(keras.ops.concatenate(sides, axis=0))
+    logs = keras.ops.log(keras.ops.maximum(scores, 1e-12)) if probabilities else keras.ops.log_softmax(scores)
+    # A view that is sure that it is no 4 counts for more than one that thinks it may be a 9.
+    mean = keras.ops.mean(keras.ops.reshape(logs, (len(sides), -1, scores.shape[-1])), axis=0)
+    return keras.Model(picture, keras.layers.Softmax()(mean))
+
+
+def _warped(picture: Any, angle: float, scale: float) -> Any:
+    """Pictures (n, h, w, c) turned by `angle` degrees about their middle and made 1 / `scale` as large.
+
+    Bilinear (each pixel is the weighted sum of four that are known when the graph is made); black outside.
+    """
+    import keras
+
+    height, width, channels = picture.shape[1:]
+    middle, turn = ((height - 1) / 2, (width - 1) / 2), math.radians(angle)
+    y, x = np.mgrid[:height, :width] - np.reshape(middle, (2, 1, 1))
+    columns = scale * (math.cos(turn) * x - math.sin(turn) * y) + middle[1]
+    rows = scale * (math.sin(turn) * x + math.cos(turn) * y) + middle[0]
+    flat = keras.ops.reshape(picture, (-1, height * width, channels))
+    parts = []
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        row, column = np.floor(rows) + down, np.floor(columns) + right
+        weight = (1 - np.abs(rows - row)) * (1 - np.abs(columns - column))
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        places = np.where(inside, row * width + column, 0).astype(np.int32).ravel()
+        parts.append(keras.ops.take(flat, places, axis=1) * (weight * inside).astype(np.float32).reshape(-1, 1))
+    return keras.ops.reshape(parts[0] + parts[1] + parts[2] + parts[3], (-1, height, width, channels))
