@@ -7,7 +7,6 @@ most because the two processes' lives, the supervisor's and the worker's, can on
 
 from __future__ import annotations
 
-import errno
 import gc
 import importlib
 import ipaddress
@@ -26,10 +25,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
+from webui.door import Door
 from webui.metrics import RESTARTS, WORKERS
 from webui.tally import GAUGE, STARTED, Tally
 from webui.visits import shape_errors
-from webui.worker import BACKLOG, SIGNALS, work
+from webui.worker import SIGNALS, work
 from zoo.errors import ZooError
 from zoo.quiet import quiet
 from zoo.settings import ServerSettings
@@ -90,15 +90,15 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
     is told the URL once a worker serves there. To be called from the main thread. Raises ZooError when the port cannot
     be had or the app cannot be loaded.
     """
-    listener = _listen(settings.host, settings.port)
+    door = Door(settings.host, settings.port, 1 if sys.platform == "win32" else settings.workers)
     shape_errors(settings.log)
     try:
         gc.collect()
         gc.freeze()  # the collector leaves alone what the workers inherit, so that it stays shared memory
-        _Supervisor(app_loader, settings, listener).run(announce)
+        _Supervisor(app_loader, settings, door).run(announce)
     finally:
         gc.unfreeze()
-        listener.close()
+        door.close()
 
 
 def _refuse_strangers(settings: ServerSettings) -> None:
@@ -114,45 +114,6 @@ def _refuse_strangers(settings: ServerSettings) -> None:
             f"{settings.host} can be reached from other machines, and anybody there could ask. Let in who has a key, "
             "with what `zoo key new` prints, or everybody, with server.allow_anonymous = true in settings.toml."
         )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket that no other server shares: without SO_REUSEPORT. Raises ZooError."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise ZooError(f'"{host}" is no address to listen on. Try: zoo serve --host 127.0.0.1.') from error
-    listener = socket.socket(family, kind, protocol)
-    try:
-        if sys.platform == "win32":  # where SO_REUSEADDR would let a second server in
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:  # connections of an earlier run may still be closing
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # for the connections, which inherit it
-        listener.bind(address)
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        raise ZooError(_refusal(error, host, port)) from error
-    return listener
-
-
-def _refusal(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        other = port + 1 if port < 65535 else port - 1
-        return f"Port {port} of {host} is in use. Stop what uses it, or choose another: zoo serve --port {other}."
-    if error.errno == errno.EACCES:
-        return f"Port {port} of {host} is not for this user. Choose one from 1024 up: zoo serve --port 5000."
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine. Try: zoo serve --host 127.0.0.1."
-    return f"Port {port} of {host} cannot be listened on: {error.strerror}."
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _context() -> Any:
@@ -184,12 +145,10 @@ class _Worker:
 class _Supervisor:
     """Keeps as many workers alive as the settings say, until a signal."""
 
-    def __init__(
-        self, app_loader: Callable[[], WSGIApplication], settings: ServerSettings, listener: socket.socket
-    ) -> None:
+    def __init__(self, app_loader: Callable[[], WSGIApplication], settings: ServerSettings, door: Door) -> None:
         self._app_loader = app_loader
         self._settings = settings
-        self._listener = listener
+        self._door = door
         # Granian: on Windows only one process can accept from a socket.
         self._count = 1 if sys.platform == "win32" else settings.workers
         self._workers: list[_Worker] = []
@@ -230,7 +189,8 @@ class _Supervisor:
             with _held():
                 ours, theirs = _context().Pipe(duplex=False)
                 place = min(set(range(1, 1 + self._count)) - {worker.place for worker in self._workers})
-                arguments = (self._app_loader, self._settings, self._listener, theirs, self._tally, place)
+                listener, others = self._door.of(place)
+                arguments = (self._app_loader, self._settings, listener, others, theirs, self._tally, place)
                 self._started += 1
                 process = _context().Process(name=f"zoo-worker-{self._started}", target=work, args=arguments)
                 process.start()
@@ -260,7 +220,7 @@ class _Supervisor:
             self._count_workers()
             if not self._announced:
                 self._announced = True
-                announce(_url(self._listener) + (f"{self._settings.prefix}/" if self._settings.prefix else ""))
+                announce(self._door.url + (f"{self._settings.prefix}/" if self._settings.prefix else ""))
         elif self._announced:
             log.error("A new worker cannot load the app. %s", trouble)
         else:
@@ -280,6 +240,8 @@ class _Supervisor:
         how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
         steady = worker.serves and time.monotonic() - worker.born >= STEADY
         self._failures = 0 if steady else self._failures + 1
+        if self._failures > 1:  # it may take long: who comes now is let in by the others
+            self._door.shut(worker.place)
         if not self._announced and self._failures >= len(PAUSES):
             raise ZooError(f"The server cannot start: every worker dies before it serves. The last one {how}.")
         self._pause_ends = time.monotonic() + PAUSES[min(self._failures, len(PAUSES) - 1)]
@@ -287,7 +249,7 @@ class _Supervisor:
 
     def _stop(self) -> None:
         self._stopping = True
-        self._listener.close()
+        self._door.close()
         for worker in self._workers:
             worker.process.terminate()
         deadline = time.monotonic() + self._settings.drain_seconds

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
@@ -24,6 +24,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from webui.bridge import Bridge
+from webui.door import BACKLOG
 from webui.tally import Tally, take
 from webui.turns import Turns
 from webui.visits import Log, Visits, name_requests, shape_errors
@@ -33,7 +34,6 @@ from zoo.settings import ServerSettings
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-BACKLOG = 1024  # connections that wait to be accepted
 CONNECTIONS = 4000  # open connections of a worker, if the system's limit of open files can be raised to that
 SWITCH = (
     0.0005  # seconds a thread keeps Python's lock; by default 0.005, which a call of the network then waits after it
@@ -89,11 +89,17 @@ def work(
     app_loader: Callable[[], WSGIApplication],
     settings: ServerSettings,
     listener: socket.socket,
+    others: Sequence[socket.socket],
     news: Connection,
     tally: Tally,
     place: int,
 ) -> None:
-    """A worker process, from its start to its end. It counts on the sheet of its place in the tally."""
+    """A worker process, from its start to its end. It counts on the sheet of its place in the tally.
+
+    It accepts from `listener`; `others` are those of the other workers, which a forked one has too and closes.
+    """
+    for other in others:
+        other.close()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     if sys.platform != "win32":
