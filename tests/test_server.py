@@ -63,7 +63,7 @@ def parts(port):
 
 
 def load():
-    if "--broken" in sys.argv:
+    if "--broken" in sys.argv or os.path.exists(sys.argv[0] + ".broken"):
         raise ZooError("settings.toml is nowhere to be found.")
     return app
 
@@ -378,6 +378,35 @@ def test_a_killed_worker_is_replaced_three_times_in_a_row_and_callers_wait_for_t
         seen.append(served.told()["pid"])
     assert len(set(seen)) == 4
     assert served.errors.count("was killed by SIGKILL; another takes its place.") == 3
+
+
+@linux
+def test_connections_that_come_together_are_shared_by_the_workers(serve: Serve) -> None:
+    served = serve(workers=2)
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(closing(HTTPConnection("127.0.0.1", served.port, timeout=15))) for _ in range(40)
+        ]
+        for client in clients:
+            client.connect()
+        for client in clients:
+            client.request("GET", "/")
+        pids = [json.loads(client.getresponse().read())["pid"] for client in clients]
+    assert (
+        min(pids.count(worker.pid) for worker in served.workers()) >= 5
+    )  # by chance 20; 4 or fewer once in 10 million
+
+
+@linux
+def test_where_a_worker_cannot_be_replaced_the_others_let_everybody_in(serve: Serve) -> None:
+    served = serve(workers=2)
+    until(lambda: len({served.told()["pid"] for _ in range(20)}) == 2, "both workers")
+    Path(str(served.process.args[1]) + ".broken").touch()
+    lost, left = served.workers()
+    lost.kill()
+    until(lambda: served.errors.count("A new worker cannot load the app.") >= 2, "two starts that failed")
+    until(lambda: served.errors.count("ended with exit code 1") >= 2, "that they are noticed")
+    assert {served.told()["pid"] for _ in range(20)} == {left.pid}
 
 
 def test_those_who_find_the_queue_full_are_answered_503_at_once_and_may_ask_again(serve: Serve) -> None:
