@@ -16,6 +16,7 @@ from zoo.types import Box, Image
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
 _WIDE = 1.25  # widths to heights that one digit may have
 _SURE = 0.85  # confidence at which a piece that is not wide is taken for one digit
+_GROWN = 0.9  # widths to heights from which a piece that is not surely one digit may be two that have grown together
 _NARROW = 0.15  # widths to heights of the narrowest part of a piece that is divided
 _MISFIT = 1.0  # what each height of width beyond that costs, in logarithms of confidence
 _SLIVER = 0.3  # widths to heights, below which a part costs what a cut stroke does
@@ -39,7 +40,7 @@ _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the he
 class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
-    `touching` says that it was divided from another one.
+    `touching` says that it was divided from another one, or may hold one that has grown into it.
     """
 
     scores: NDArray[np.float32]
@@ -70,7 +71,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Fo
             if width > _WIDE * high or (scores.max() < max(least, _SURE) and width > 0.4 * height):
                 digits += _divided(piece, scores, recognise, high, number)
             else:
-                digits.append(Found(scores, piece.box, number, False))
+                digits.append(Found(scores, piece.box, number, bool(width > _GROWN * high and scores.max() < _STEADY)))
     return digits
 
 

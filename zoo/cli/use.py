@@ -107,7 +107,8 @@ def predict(
 def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool) -> None:
     """Read all the digits in each of PICTURES: files, folders of them, or - for one on standard input.
 
-    One line of text for each line of digits; a note names those that are guessed. --json gives boxes and confidences.
+    One line of text for each line of digits; a note names those that are guessed or touch. --json gives boxes and
+    confidences.
     """
     zoo = open_zoo(ctx)
     zoo.model(model).load(version)
@@ -150,9 +151,12 @@ def _told(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _guessed(row: dict[str, Any]) -> str:
-    """Which digits of a reading are guessed, by their places in the text; empty when none is."""
-    told = [f"{sign['label']} (digit {n})" for n, sign in enumerate(row["digits"], 1) if sign["rejected"]]
-    return f"guessed: {', '.join(told)}" if told else ""
+    """Which digits of a reading are guessed or touch each other, by their places in the text; empty when none is."""
+    signs = list(enumerate(row["digits"], 1))
+    guessed = [f"{sign['label']} (digit {n})" for n, sign in signs if sign["rejected"]]
+    touching = [f"{sign['label']} (digit {n})" for n, sign in signs if sign["touching"] and not sign["rejected"]]
+    kinds = (("guessed", guessed), ("touching", touching))
+    return "; ".join(f"{kind}: {', '.join(told)}" for kind, told in kinds if told)
 
 
 def _most(zoo: Zoo) -> int:
