@@ -1,0 +1,85 @@
+"""The access log, the error log, and the id that ties them to a request."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+
+import pytest
+from holding import Serve, Served
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("a-1_B.2", True), ("x" * 64, True), ("x" * 65, False), ("two words", False), ("%0d%0a", False), ("", False)],
+)
+def test_a_sane_request_id_is_kept_and_every_answer_has_one(served: Served, sent: str, kept: bool) -> None:
+    response, body = served.ask("/", headers={"X-Request-ID": sent})
+    name = response.headers["X-Request-ID"]
+    assert (name == sent) is kept
+    assert re.fullmatch("[A-Za-z0-9._-]{1,64}", name)
+    assert json.loads(body)["HTTP_X_REQUEST_ID"] == name
+
+
+def test_what_is_refused_has_the_requests_id_too(served: Served) -> None:
+    response, _ = served.ask("/", "POST", body=b"x" * 2_000_000, headers={"X-Request-ID": "too-large"})
+    assert (response.status, response.headers["X-Request-ID"]) == (413, "too-large")
+
+
+def test_a_traceback_in_the_log_names_its_request(served: Served) -> None:
+    served.ask("/broken", headers={"X-Request-ID": "broken-7"})
+    assert "GET /broken failed [request broken-7]\nTraceback" in served.errors
+
+
+def test_each_request_is_a_line_of_the_log_without_its_query(serve: Serve) -> None:
+    served = serve()
+    began = time.time()
+    served.ask("/a%0Ab%20c?secret=1", "POST", body=b"12345", headers={"X-Request-ID": "one"})
+    line = served.logged("id=one")
+    found = re.fullmatch(r"(\S+)Z POST /a%0Ab%20c 200 ([0-9.]+) ms in=5 out=\d+ client=127\.0\.0\.1 id=one\n", line)
+    assert found, line
+    assert found[1][:10] in {time.strftime("%Y-%m-%d", time.gmtime(at)) for at in (began, time.time())}
+    served.process.terminate()
+    assert served.ends() == 0
+
+
+def test_the_log_may_be_json_with_tracebacks_and_all(serve: Serve) -> None:
+    served = serve(log="json")
+    served.ask("/broken?secret=1", headers={"X-Request-ID": "one"})
+    told = json.loads(served.logged("one"))
+    assert {name: told[name] for name in ("method", "path", "status", "in", "client", "id")} == {
+        "method": "GET",
+        "path": "/broken",
+        "status": 500,
+        "in": 0,
+        "client": "127.0.0.1",
+        "id": "one",
+    }
+    (error,) = [json.loads(line) for line in served.errors.splitlines()]
+    assert (error["level"], error["id"], error["message"]) == ("ERROR", "one", "GET /broken failed")
+    assert error["traceback"].endswith("LookupError: on purpose")
+
+
+def test_the_log_may_be_off_and_all_of_it_is_written_before_the_end(serve: Serve) -> None:
+    for log, lines in (("off", 0), ("text", 20)):
+        served = serve(log=log)
+        for _ in range(20):
+            served.ask("/")
+        served.process.terminate()
+        assert served.process.stdout is not None
+        assert served.process.stdout.read().count("\n") == lines
+        assert served.ends() == 0
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody(serve: Serve) -> None:
+    served = serve(workers=1)
+    path = "/" + "x" * 280
+    with closing(HTTPConnection("127.0.0.1", served.port, timeout=15)) as connection:
+        for _ in range(200):  # more than a pipe holds
+            connection.request("GET", path)
+            assert connection.getresponse().read()
+    served.process.terminate()
+    assert served.ends() == 0

@@ -1,0 +1,132 @@
+"""What slow, large and odd requests do to the server, and what the app is told of them."""
+
+from __future__ import annotations
+
+import json
+import select
+import time
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
+
+import pytest
+from holding import Gate, Serve, Served, read, until
+
+
+def test_a_hundred_half_sent_bodies_hold_up_nobody(served: Served) -> None:
+    with ExitStack() as stack:
+        for _ in range(100):
+            client = stack.enter_context(served.connect())
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+        for _ in range(20):
+            began = time.monotonic()
+            assert served.told(method="POST", body="quick")["body"] == "quick"
+            assert time.monotonic() - began < 3
+
+
+def test_a_body_that_takes_too_long_is_answered_408(serve: Serve) -> None:
+    served = serve(body_seconds=0.3, workers=1)
+    answer = served.raw(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head
+    error = "4 of 1,000 bytes of the body came in 0.3 s, the limit (server.body_seconds). Send it again, faster."
+    assert json.loads(body) == {"error": error}
+
+
+@pytest.mark.parametrize(
+    ("header", "sent"),
+    [
+        (b"Content-Length: 30000000", b"x" * 100_000),
+        (b"Transfer-Encoding: chunked", b"".join(b"10000\r\n%b\r\n" % (b"x" * 65536) for _ in range(18))),
+    ],
+    ids=["declared", "chunked"],
+)
+def test_a_body_over_the_limit_is_answered_413_before_it_is_whole(served: Served, header: bytes, sent: bytes) -> None:
+    with served.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % header + sent)
+        head, _, body = read(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head
+    assert json.loads(body) == {"error": "The body has more than 1 MB, the limit (server.max_body_mb). Send less."}
+
+
+def test_a_client_that_sends_30_mb_before_it_listens_still_gets_its_413(served: Served) -> None:
+    response, body = served.ask("/", "POST", body=b"x" * 30_000_000)
+    assert (response.status, list(json.loads(body))) == (413, ["error"])
+
+
+def test_a_body_of_just_the_limit_is_taken(served: Served) -> None:
+    assert len(served.told(method="POST", body=b"x" * 1_000_000)["body"]) == 1_000_000
+
+
+def test_a_chunked_body_arrives_whole(served: Served) -> None:
+    told = served.told(method="POST", body=iter([b"one ", b"two ", b"three"]), encode_chunked=True)
+    assert (told["body"], told["CONTENT_LENGTH"]) == ("one two three", "13")
+    assert "HTTP_TRANSFER_ENCODING" not in told
+
+
+def test_head_has_the_headers_of_get_and_no_body(served: Served) -> None:
+    response, body = served.ask("/", "HEAD")
+    assert (response.status, body) == (200, b"")
+    assert int(response.headers["Content-Length"]) > 0
+
+
+def test_a_header_sent_twice_is_joined_and_one_answered_twice_stays_two(served: Served) -> None:
+    answer = served.raw(
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-A: 1\r\nX-A: 2\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    told = json.loads(body)
+    assert (told["HTTP_X_A"], told["HTTP_COOKIE"]) == ("1,2", "a=1; b=2")
+    assert [line for line in head.split(b"\r\n") if line.startswith(b"set-cookie")] == [
+        b"set-cookie: a=1",
+        b"set-cookie: b=2",
+    ]
+
+
+def test_a_header_cannot_pass_for_another_by_an_underscore(served: Served) -> None:
+    assert "HTTP_X_FORWARDED_FOR" not in served.told(headers={"X_Forwarded_For": "10.0.0.1"})
+
+
+def test_the_environ_is_as_pep_3333_wants_it(served: Served) -> None:
+    told = served.told("/a%20b/%C3%A9%2F?q=%20%C3%A9&x", "POST", body=b"?", headers={"Content-Type": "text/x"})
+    assert told["PATH_INFO"].encode("latin-1") == "/a b/é/".encode()
+    assert {name: told[name] for name in ("QUERY_STRING", "SCRIPT_NAME", "REQUEST_METHOD", "SERVER_PROTOCOL")} == {
+        "QUERY_STRING": "q=%20%C3%A9&x",
+        "SCRIPT_NAME": "",
+        "REQUEST_METHOD": "POST",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
+    assert (told["CONTENT_TYPE"], told["CONTENT_LENGTH"]) == ("text/x", "1")
+    assert (told["SERVER_NAME"], told["SERVER_PORT"]) == ("127.0.0.1", str(served.port))
+    assert (told["REMOTE_ADDR"], told["wsgi.url_scheme"]) == ("127.0.0.1", "http")
+    assert "HTTP_CONTENT_TYPE" not in told
+
+
+def test_a_failing_app_costs_one_answer_and_tells_the_log(served: Served) -> None:
+    response, body = served.ask("/broken")
+    assert (response.status, json.loads(body)) == (
+        500,
+        {"error": "The server failed on this request. Its log says why."},
+    )
+    assert "LookupError: on purpose" in served.errors
+    assert served.ask("/")[0].status == 200
+
+
+def test_a_streamed_answer_comes_part_by_part_and_is_closed_when_the_client_leaves(served: Served) -> None:
+    with Gate() as gate, closing(HTTPConnection("127.0.0.1", served.port, timeout=15)) as connection:
+        connection.request("GET", f"/parts?{gate.port}")
+        with gate.reached() as app:
+            response = connection.getresponse()
+            assert response.read(6) == b"first "
+            app.sendall(b"+")
+            assert response.read(8) == b"another "
+            response.close()
+            connection.close()
+
+            def heard() -> bool:
+                app.sendall(b"+")
+                return bool(select.select([app], [], [], 0)[0])
+
+            until(heard, "the app is closed")
+            assert app.recv(6) == b"closed"
