@@ -34,7 +34,7 @@ LAYERS = [
     {"defaults", "plugins"},
     {"calibration"},
     {"training", "evaluation", "models", "starter"},
-    {"looking"},
+    {"looking", "inhabitants"},
     {"zoo"},
     {"arena", "checking", "comparing", "listings", "measuring", "spread"},
     {"webui"},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import datasets, defaults, evaluation, images, pieces, plugins, reading, training
+from zoo import datasets, defaults, evaluation, images, inhabitants, pieces, plugins, reading, training
 from zoo.calibration import calibrate
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
@@ -31,7 +31,7 @@ from zoo.errors import (
 from zoo.looking import Look, look
 from zoo.models import Loaded, Model, prediction
 from zoo.plugins import Plugins
-from zoo.settings import FILE, Key, ModelEntry, Settings, Sources, read, validate
+from zoo.settings import FILE, Key, Settings, Sources, read, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace, Why
@@ -68,84 +68,26 @@ class Zoo:
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
         settings, sources = read(root, os.environ if environ is None else environ, flags)
-        zoo = cls(
-            root, settings, plugins.find(root / settings.plugins_folder), Catalogue(root / settings.checkpoints_folder)
-        )
-        problems = zoo._settle(sources)
+        found = plugins.find(root / settings.plugins_folder)
+        zoo = cls(root, settings, found, Catalogue(root / settings.checkpoints_folder))
+        zoo.models, problems = inhabitants.settled(root, settings, found, zoo.catalogue, sources)
         if not to_train:
-            problems += zoo._missing_versions(sources)
+            problems += inhabitants.without_version(zoo.models.values(), zoo.catalogue, sources)
         if problems:
             raise SettingsError(problems)
+        zoo._settle()
         return zoo
 
-    def _settle(self, sources: Sources) -> list[str]:
-        """Give every model its plugin, settings and hooks; returns what is wrong with the settings."""
-        problems: list[str] = []
-        families, quarantined = self.plugins.families, self.plugins.quarantined
-        entries = dict(self.settings.models)
-        named = {entry.plugin or name for name, entry in entries.items()}
-        for name, family in families.items():
-            if not family.addon and name not in named:
-                entries.setdefault(name, ModelEntry())
-        for name in quarantined:
-            if name not in named and name.isidentifier():
-                entries.setdefault(name, ModelEntry())
-        for name, entry in entries.items():
-            plugin, table = entry.plugin or name, ("models", name)
-            if plugin in quarantined:
-                problem = f'Plugin "{plugin}" is set aside: {quarantined[plugin].problem}'
-                self.models[name] = Model(name, entry, self.catalogue, plugin, problem=problem)
-            elif plugin not in families or families[plugin].addon:
-                known = [known for known, family in families.items() if not family.addon]
-                where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
-                problems.append(
-                    f'{where}: there is no plugin "{plugin}".{closest(plugin, known)} '
-                    f"The plugins are: {', '.join(known) or 'none'}."
-                )
-            else:
-                family = families[plugin]
-                own, wrong = validate(family.settings, entry.model_extra or {}, sources, table, f'plugin "{plugin}"')
-                problems += wrong
-                self.models[name] = Model(name, entry, self.catalogue, plugin, family, own)
-        folder = self.root / self.settings.plugins_folder
-        if problems and not families and not folder.exists():
-            name = self.settings.plugins_folder
-            problems.insert(0, f"{sources.point(('plugins_folder',), name)}: there is no folder {folder}.")
-        default = self.settings.default_model
-        if default is not None and default not in self.models and not problems:
-            problems.append(
-                f"{sources.point(('default_model',), default)}: there is no such model.{closest(default, self.models)} "
-                f"The models are: {', '.join(self.models)}."
-            )
+    def _settle(self) -> None:
+        """Give every model its hooks, and the way to the networks of the others."""
         ready = {name: model.family for name, model in self.models.items() if model.family is not None}
-        addons = [family for family in families.values() if family.addon]
+        addons = [family for family in self.plugins.families.values() if family.addon]
         self._manager, hooks = plugins.register(ready, addons, defaults)
         for name in hooks:
             self.models[name].hooks = hooks[name]
         for name, model in self.models.items():
             model.settings = model.settings.named(name, self.network)
             model.networks = self.network
-        return problems
-
-    def _missing_versions(self, sources: Sources) -> list[str]:
-        problems = []
-        for name, model in self.models.items():
-            if model.checkpoint == "latest" or model.family is None:
-                continue
-            where = sources.point(("models", name, "checkpoint"), model.checkpoint)
-            try:
-                card = self.catalogue.card(*model.select())
-            except UnknownCheckpoint as error:
-                problems.append(f"{where}: {error}")
-            except ModelUnavailable:  # damaged: listed, and answered with 503
-                continue
-            else:
-                if card.plugin != model.plugin:
-                    problems.append(
-                        f'{where}: it is a checkpoint of plugin "{card.plugin}", and the model is of plugin '
-                        f'"{model.plugin}". Name one of its own plugin.'
-                    )
-        return problems
 
     def join(self, name: str, plugin: Any) -> None:
         """Let a plugin of the caller's wrap the hooks of all models, as a file of the plugins' folder would.

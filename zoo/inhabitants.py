@@ -1,0 +1,79 @@
+"""Who lives in a zoo: a model for each table of the settings and each plugin without one, and what is wrong there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from zoo.checkpoints import Catalogue
+from zoo.errors import ModelUnavailable, UnknownCheckpoint, closest
+from zoo.models import Model
+from zoo.plugins import Plugins
+from zoo.settings import ModelEntry, Settings, Sources, validate
+
+
+def settled(
+    root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, sources: Sources
+) -> tuple[dict[str, Model], list[str]]:
+    """The models by their names, with plugin and settings but no hooks yet; and the mistakes in the settings."""
+    models: dict[str, Model] = {}
+    problems: list[str] = []
+    families, quarantined = found.families, found.quarantined
+    entries = dict(settings.models)
+    named = {entry.plugin or name for name, entry in entries.items()}
+    for name, family in families.items():
+        if not family.addon and name not in named:
+            entries.setdefault(name, ModelEntry())
+    for name in quarantined:
+        if name not in named and name.isidentifier():
+            entries.setdefault(name, ModelEntry())
+    for name, entry in entries.items():
+        plugin, table = entry.plugin or name, ("models", name)
+        if plugin in quarantined:
+            problem = f'Plugin "{plugin}" is set aside: {quarantined[plugin].problem}'
+            models[name] = Model(name, entry, catalogue, plugin, problem=problem)
+        elif plugin not in families or families[plugin].addon:
+            known = [known for known, family in families.items() if not family.addon]
+            where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
+            problems.append(
+                f'{where}: there is no plugin "{plugin}".{closest(plugin, known)} '
+                f"The plugins are: {', '.join(known) or 'none'}."
+            )
+        else:
+            family = families[plugin]
+            own, wrong = validate(family.settings, entry.model_extra or {}, sources, table, f'plugin "{plugin}"')
+            problems += wrong
+            models[name] = Model(name, entry, catalogue, plugin, family, own)
+    folder = root / settings.plugins_folder
+    if problems and not families and not folder.exists():
+        name = settings.plugins_folder
+        problems.insert(0, f"{sources.point(('plugins_folder',), name)}: there is no folder {folder}.")
+    default = settings.default_model
+    if default is not None and default not in models and not problems:
+        problems.append(
+            f"{sources.point(('default_model',), default)}: there is no such model.{closest(default, models)} "
+            f"The models are: {', '.join(models)}."
+        )
+    return models, problems
+
+
+def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Sources) -> list[str]:
+    """What is wrong with the versions that the settings name: they do not exist, or are of another plugin."""
+    problems = []
+    for model in models:
+        if model.checkpoint == "latest" or model.family is None:
+            continue
+        where = sources.point(("models", model.name, "checkpoint"), model.checkpoint)
+        try:
+            card = catalogue.card(*model.select())
+        except UnknownCheckpoint as error:
+            problems.append(f"{where}: {error}")
+        except ModelUnavailable:  # damaged: listed, and answered with 503
+            continue
+        else:
+            if card.plugin != model.plugin:
+                problems.append(
+                    f'{where}: it is a checkpoint of plugin "{card.plugin}", and the model is of plugin '
+                    f'"{model.plugin}". Name one of its own plugin.'
+                )
+    return problems
