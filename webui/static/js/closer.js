@@ -57,9 +57,9 @@ export function showReading({ text, digits }, { width, height }) {
   const unit = Math.max(width, height) / 100;
   boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
   boxes.replaceChildren(
-    ...digits.flatMap(({ label, box: [left, top, right, bottom], rejected }) => {
+    ...digits.flatMap(({ label, box: [left, top, right, bottom], rejected, touching }) => {
       const frame = node("rect", { x: left, y: top, width: right - left, height: bottom - top, rx: unit / 2 });
-      frame.setAttribute("class", rejected ? "doubtful" : "");
+      frame.setAttribute("class", rejected || touching ? "doubtful" : "");
       const high = Math.max(top - unit, 4.5 * unit);
       const mark = node("text", { x: left, y: high, "font-size": 5 * unit });
       mark.textContent = rejected ? `${label}?` : label;
