@@ -41,7 +41,7 @@ def test_a_few_digits_of_people_are_read_as_they_are_drawn(visit: Opener) -> Non
 def test_a_hundred_digits_of_people_are_read_right(visit: Opener) -> None:
     page = visit()
     wrong = [(label, found) for label, strokes in drawing.tracks() if (found := read(page, strokes)) != label]
-    assert len(wrong) <= 4, wrong  # one more than is aimed at: what is unsure is told to be no digit
+    assert len(wrong) <= 3, wrong
 
 
 def test_the_drawing_outlives_a_reload_a_switch_of_language_and_a_clear(visit: Opener) -> None:
