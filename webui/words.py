@@ -74,6 +74,8 @@ def words() -> dict[str, str]:
         ),
         "lost": gettext("The server cannot be reached"),
         "lost_advice": gettext("Your drawing is kept here. The page goes on asking until the server is back."),
+        "close": gettext("Close"),
+        "exactly": gettext("What exactly was found"),
         "slow": gettext("The server takes its time"),
         "slow_advice": gettext("Your drawing is kept; the answer is still awaited."),
         "unknown_picture": gettext("picture"),

@@ -220,6 +220,17 @@ def test_a_file_that_is_no_picture_is_told_and_the_board_stays_as_it_was(visit: 
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_what_is_chosen_far_below_the_board_is_answered_in_sight(visit: Opener) -> None:
+    page = visit(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
+    page.locator(".strip a").nth(7).click()
+    expect(page.locator("#digit")).to_have_text("7")
+    expect(page.locator("#board")).to_be_in_viewport(ratio=0.9)
+    page.locator("#camera").scroll_into_view_if_needed()
+    page.set_input_files("#file", digit(1))
+    expect(page.locator("#digit")).to_have_text("2")
+    expect(page.locator("#board")).to_be_in_viewport(ratio=0.9)
+
+
 def test_a_blank_picture_is_told_to_be_blank(visit: Opener) -> None:
     page = visit()
     blank = saved(PIL.Image.new("L", (200, 200), 255))

@@ -41,7 +41,7 @@ def test_a_few_digits_of_people_are_read_as_they_are_drawn(visit: Opener) -> Non
 def test_a_hundred_digits_of_people_are_read_right(visit: Opener) -> None:
     page = visit()
     wrong = [(label, found) for label, strokes in drawing.tracks() if (found := read(page, strokes)) != label]
-    assert len(wrong) <= 4, wrong  # one more than is aimed at: what is unsure is told to be no digit
+    assert len(wrong) <= 3, wrong
 
 
 def test_the_drawing_outlives_a_reload_a_switch_of_language_and_a_clear(visit: Opener) -> None:
@@ -142,6 +142,12 @@ new PerformanceObserver((list) => shifts.push(...list.getEntries().map((shift) =
 """
 
 
+def shifted(page: Page) -> float:
+    """How much has moved on a page with that script, by its own doing or after what one did."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return float(page.evaluate("shifts.reduce((sum, one) => sum + one, 0)"))
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, width: int) -> None:
     page = visit("/models", viewport={"width": width, "height": 900})
@@ -151,8 +157,7 @@ def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, wi
     expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
     page.locator(".strip a").nth(12).click()  # a hard one, told in more words
     expect(page.locator("#digit")).not_to_have_text("7")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert page.evaluate("shifts.reduce((sum, one) => sum + one, 0)") < 0.01
+    assert shifted(page) < 0.01
 
 
 def test_a_stale_answer_never_overtakes_a_newer_one(visit: Opener) -> None:
@@ -187,8 +192,10 @@ def test_a_server_that_stops_half_way_loses_nothing(visit: Opener, host: Any) ->
     assert page.evaluate("JSON.parse(sessionStorage['zoo.board']).done.length") == 2
 
 
-def test_a_slow_server_and_a_lost_model_are_told_apart(visit: Opener) -> None:
-    page = visit()
+def test_a_slow_server_and_a_lost_model_are_told_apart_and_move_nothing(visit: Opener) -> None:
+    page = visit("/models")
+    page.context.add_init_script(SHIFTS)
+    page.goto(page.url.replace("/models", "/"))
     held: list[Route] = []
     page.route("**/predict_deep*", lambda route: held.append(route))
     drawing.draw(page, drawing.ONE)
@@ -204,6 +211,12 @@ def test_a_slow_server_and_a_lost_model_are_told_apart(visit: Opener) -> None:
     expect(page.get_by_role("alert")).to_contain_text("It is damaged.")
     page.locator("input[value=linear]").check()
     expect(page.get_by_role("alert")).to_have_count(0)
+    page.set_input_files("#file", {"name": "digit.png", "mimeType": "image/png", "buffer": b"some text"})
+    expect(page.get_by_role("alert")).to_contain_text("This file is not a picture that can be read")
+    page.get_by_role("button", name="Close").press("Enter")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("#answer")).to_be_focused()
+    assert shifted(page) < 0.01
 
 
 @pytest.mark.long

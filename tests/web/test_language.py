@@ -18,6 +18,8 @@ from flask.testing import FlaskClient
 
 import webui
 from webui import pages
+from webui.openapi.translated import texts
+from webui.openapi.translated import translated as said_anew
 from zoo import Zoo
 
 WEBUI = Path(webui.__file__).parent
@@ -116,3 +118,18 @@ def test_the_compiled_messages_are_up_to_date(translated: tuple[Path, Catalog]) 
 def test_what_the_zoos_own_plugins_say_is_translated(zoo: Zoo, translated: tuple[Path, Catalog]) -> None:
     summaries = {family.summary for family in zoo.plugins.families.values() if not family.addon}
     assert summaries <= strings(translated[1]).keys()
+
+
+def test_the_apis_description_is_translated_for_the_page_and_english_for_programs(
+    client: FlaskClient, translated: tuple[Path, Catalog]
+) -> None:
+    english = client.get("/openapi.json", headers={"Accept-Language": "pt-BR"}).data
+    described = client.get("/openapi.json").get_json()
+    assert texts(described)
+    assert set(texts(described)) <= strings(translated[1]).keys()
+    page = client.get("/docs?lang=pt-BR").text
+    assert 'spec-url="/openapi.json?lang=pt-BR"' in page
+    told = client.get("/openapi.json?lang=pt-BR").get_json()
+    assert told == said_anew(described, lambda text: strings(translated[1])[text])
+    assert told["paths"]["/predict"]["post"]["summary"] == "Perguntar ao modelo padrão"
+    assert english == client.get("/openapi.json").data == client.get("/openapi.json?lang=en").data  # the cookie is set

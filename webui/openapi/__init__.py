@@ -1,14 +1,19 @@
-"""The API's description of itself: `/openapi.json` for programs, and `/docs` for people to read and try."""
+"""The API's description of itself: `/openapi.json` for programs, and `/docs` for people to read and try.
+
+Programs are told in English whatever they accept; `?lang=`, by which the page asks, says it in another language.
+"""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
+from flask_babel import gettext
 
 from webui.api import Answer
 from webui.errors import HEADERS
 from webui.openapi.document import document
+from webui.openapi.translated import translated
 from webui.openapi.words import interface
-from webui.pages import page
+from webui.pages import asked_language, page
 from zoo.zoo import Zoo
 
 CSP = (
@@ -24,7 +29,8 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @openapi.get("/openapi.json")
     def described() -> Answer:
-        return document(zoo, request.url_root.rstrip("/")), 200, HEADERS
+        told = document(zoo, request.url_root.rstrip("/"))
+        return translated(told, gettext) if asked_language() not in (None, "en") else told, 200, HEADERS
 
     @openapi.get("/docs")
     def docs() -> Response:

@@ -1,5 +1,5 @@
-// The description of the API in the page's own colours, light or dark, and its interface in the page's language. What the
-// description itself says stays as it is, English like all that the API says.
+// The description of the API in the page's own colours, light or dark, and its interface in the page's language, like the
+// description itself. What the API answers is English.
 
 const shown = document.querySelector("rapi-doc");
 const dark = matchMedia("(prefers-color-scheme: dark)");

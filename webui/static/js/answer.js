@@ -110,15 +110,34 @@ export function trouble(kind, detail = "") {
   box.append(heading, text);
   if (detail) {
     const exact = document.createElement("p");
-    exact.className = "hint";
     exact.lang = "en"; // the API speaks English
     exact.textContent = detail;
-    box.append(exact);
+    const summary = Object.assign(document.createElement("summary"), { textContent: texts.exactly });
+    const more = document.createElement("details");
+    more.append(summary, exact);
+    box.append(more);
   }
-  mishap.replaceChildren(box);
+  vacate();
+  mishap.append(box);
+  closable(box);
 }
 
 export function fine() {
   delete mishap.dataset.kind;
+  vacate();
+}
+
+// Whoever was in the notice goes on at the answer.
+function vacate() {
+  if (mishap.contains(document.activeElement)) section.focus({ preventScroll: true });
   mishap.replaceChildren();
 }
+
+// What was closed is not told again until something else was.
+function closable(box) {
+  const shut = document.createElement("button");
+  Object.assign(shut, { type: "button", className: "shut", textContent: "×", ariaLabel: texts.close });
+  shut.addEventListener("click", vacate);
+  box.append(shut);
+}
+for (const box of mishap.children) closable(box); // what the page came with

@@ -17,8 +17,8 @@ const SLOW = 2500; // ms after which a wait is told
 const AGAIN = 1500; // ms between tries to reach a lost server
 
 const find = (id) => document.getElementById(id);
-const [form, invite, undo, redo, eraser, clear, size] =
-  ["play", "invite", "undo", "redo", "eraser", "clear", "size"].map(find);
+const [form, paper, invite, undo, redo, eraser, clear, size] =
+  ["play", "paper", "invite", "undo", "redo", "eraser", "clear", "size"].map(find);
 const [why, steps, read] = ["why", "steps", "read"].map(find);
 const radios = [...form.elements].filter((element) => element.name === "model_type");
 const chosen = () => radios.find((radio) => radio.checked)?.value;
@@ -215,6 +215,14 @@ read.addEventListener("click", () => {
 
 // Samples, and pictures that are brought
 
+// What is chosen far below the board, as on a phone, would be answered out of sight.
+function reveal() {
+  const { top, bottom, height } = paper.getBoundingClientRect();
+  const visible = Math.min(bottom, innerHeight) - Math.max(top, 0);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (visible < height / 2) paper.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
+}
+
 async function showSample(place) {
   try {
     const response = await fetch(at(`/samples/${place}.png`)).catch(() => {
@@ -227,11 +235,17 @@ async function showSample(place) {
     answer.trouble(error.kind);
   }
 }
-address.listen(showSample);
+address.listen(async (place) => {
+  await showSample(place);
+  reveal();
+});
 
 const most = Number(form.dataset.most); // bytes
 sources.listen((files) => {
-  const show = (file, name) => board.show(file, { name });
+  const show = async (file, name) => {
+    await board.show(file, { name });
+    reveal();
+  };
   if (files.length > 1) return several.tellAll(files, chosen(), most, show);
   if (files[0].size > most) return answer.trouble(413);
   return show(files[0], files[0].name ?? "");

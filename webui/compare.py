@@ -1,0 +1,83 @@
+"""Two or more models or checkpoints side by side: where they differ, and on which pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Response
+from flask_babel import gettext, ngettext
+
+from webui import figures
+from webui.errors import Notice
+from webui.looks import DRAWN, MOST, Look, Looks, shown, whole
+from zoo import comparing
+
+
+def compared(looks: Looks, asked: Iterable[str]) -> Response:
+    """The page that sets them side by side, each named as `cnn` or `cnn/1`."""
+    chosen: list[Look] = []
+    for key in dict.fromkeys(asked):
+        name, slash, version = key.partition("/")
+        one = looks.at(name, whole(version) if slash else None, len(chosen) % MOST + 1)
+        if one.card is None or one.card.ref not in {other.card.ref for other in chosen if other.card}:
+            chosen.append(one)
+    notice = _too_many(len(chosen)) if len(chosen) > MOST else None
+    told = [one for one in chosen if one.card is not None] if notice is None else []
+    measured = [one for one in told if one.measured is not None]
+    evaluations = [one.measured for one in measured if one.measured is not None]
+    alike = len(measured) > 1 and comparing.same_pictures(evaluations)
+    splits = comparing.splits(evaluations) if alike else []
+    histories = [(one.key, one.colour, looks.zoo.catalogue.history(one.card)) for one in told if one.card]
+    robust = [(one.key, one.colour, e.robustness) for one, e in zip(measured, evaluations, strict=True) if e.robustness]
+    calibrated = [
+        (one.key, one.colour, e.calibration) for one, e in zip(measured, evaluations, strict=True) if e.calibration
+    ]
+    settings = {one.key: figures.flat(one.card.settings) for one in told if one.card}
+    keys = dict.fromkeys(key for values in settings.values() for key in values)
+    return shown(
+        "models/compare.html",
+        400 if notice else 200,
+        notice=notice,
+        choices=[[looks.at(name), *_others(looks, name)] for name in looks.zoo.models],
+        chosen={one.key for one in chosen},
+        shown=told if len(told) > 1 else [],
+        missing=[one for one in chosen if one.card is None],
+        measured=measured,
+        alike=alike,
+        pairs=comparing.pairs(evaluations) if alike else [],
+        splits=splits[:DRAWN],
+        apart=len(splits),
+        drawn=looks.drawn(measured[0], [split.index for split in splits[:DRAWN]]) if splits else {},
+        curves=figures.curves_together(histories) if len(told) > 1 else [],
+        histories=[(name, {row.get("epoch"): row for row in rows}) for name, _, rows in histories if rows],
+        epochs=sorted({row["epoch"] for _, _, rows in histories for row in rows if "epoch" in row}),
+        reliability=figures.reliability(calibrated) if len(calibrated) > 1 else None,
+        panels=figures.robustness(robust) if len(robust) > 1 else [],
+        robust=robust,
+        differing={
+            key: [settings[one.key].get(key) for one in told]
+            for key in keys
+            if len({settings[one.key].get(key) for one in told}) > 1
+        },
+    )
+
+
+def _others(looks: Looks, name: str) -> list[Look]:
+    """The versions of a model that do not answer for it."""
+    selected = looks.selected(name)
+    return [one for one in looks.versions(name) if (name, one.version) != selected]
+
+
+def _too_many(count: int) -> Notice:
+    return Notice(
+        400,
+        gettext("These are too many to be told apart"),
+        ngettext(
+            "%(count)s was chosen; at most %(most)s can be shown side by side.",
+            "%(count)s were chosen; at most %(most)s can be shown side by side.",
+            count,
+            count=count,
+            most=MOST,
+        ),
+        "",
+    )

@@ -1,0 +1,126 @@
+"""What the pages about models have in common: a checkpoint as they show it, and how they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+from flask_babel import format_date
+
+from webui import figures
+from webui.figures import Pictures
+from webui.pages import page
+from zoo.checkpoints import Card, Evaluation
+from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, ZooError
+from zoo.zoo import Zoo
+
+MOST = 6  # compared side by side: as many as there are colours that can be told apart
+DRAWN = 30  # pictures on a page
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A model's checkpoint as a page shows it; `version` is None for the one that answers.
+
+    Without a card, `problem` says why; with one, it says why the checkpoint cannot answer, if so.
+    """
+
+    name: str
+    version: int | None
+    card: Card | None
+    problem: str | None
+    colour: int = 1
+
+    @property
+    def key(self) -> str:
+        """How an address names it."""
+        return self.name if self.version is None else f"{self.name}/{self.version}"
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all its files."""
+        return sum(fact.bytes for fact in self.card.files.values()) if self.card else None
+
+    @property
+    def measured(self) -> Evaluation | None:
+        return self.card.evaluation if self.card else None
+
+
+class Looks:
+    """The checkpoints of a zoo as the pages show them."""
+
+    def __init__(self, zoo: Zoo) -> None:
+        self.zoo = zoo
+        self._pictures = Pictures()
+
+    def at(self, name: str, version: int | None = None, colour: int = 1) -> Look:
+        """A model's checkpoint, by default the one that answers. Raises UnknownModel and UnknownCheckpoint."""
+        model = self.zoo.model(name)
+        if version is None:
+            return Look(name, None, model.card(), model.trouble(), colour)
+        try:
+            card = self.zoo.catalogue.card(*model.select(version))
+        except ModelUnavailable as damaged:
+            return Look(name, version, None, str(damaged), colour)
+        return Look(name, version, card, model.trouble(version), colour)
+
+    def versions(self, name: str) -> list[Look]:
+        """Every version that a model has, newest first."""
+        return [self._listed(name, version) for version in reversed(self.zoo.catalogue.versions(name))]
+
+    def _listed(self, name: str, version: int) -> Look:
+        try:
+            return Look(name, version, self.zoo.catalogue.card(name, version), None)
+        except ZooError as damaged:
+            return Look(name, version, None, str(damaged))
+
+    def selected(self, name: str) -> tuple[str, int] | None:
+        """Whose version answers for a model, None when none does."""
+        try:
+            return self.zoo.models[name].select()
+        except ZooError:
+            return None
+
+    def untrained(self, name: str) -> bool:
+        """Whether all that a model lacks is its training."""
+        model = self.zoo.models[name]
+        return model.family is not None and model.checkpoint == "latest" and not self.zoo.catalogue.versions(name)
+
+    def drawn(self, one: Look, indices: Sequence[int]) -> dict[int, str]:
+        """The pictures that a checkpoint was measured on, as data: URLs; none when they are not at hand."""
+        if one.card is None or one.measured is None:
+            return {}
+        try:
+            return self._pictures.of(one.measured, str(one.card.data.get("name", "")), indices)
+        except DatasetError:
+            return {}
+
+
+def shown(template: str, status: int = 200, **values: Any) -> Response:
+    """A page that a browser may keep and ask again for, with what all these pages need."""
+    response = page(
+        template,
+        status,
+        word=figures.word,
+        words=figures,
+        figure=figures.number,
+        strength=figures.strength,
+        duration=figures.duration,
+        bytes=figures.size,
+        date=lambda moment: format_date(moment, "long"),
+        most=MOST,
+        **values,
+    )
+    if status == 200:
+        response.add_etag()
+        response.make_conditional(request)
+    return response
+
+
+def whole(text: str) -> int:
+    """A version in an address. Raises UnknownCheckpoint."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and int(text)):
+        raise UnknownCheckpoint(f'"{text[:40]}" is no version. Give a whole number from 1, as in cnn/1.')
+    return int(text)

@@ -1,0 +1,74 @@
+"""The table of all models, in the order that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+from flask_babel import lazy_gettext
+
+from webui.looks import Looks, shown
+from zoo import listings
+from zoo.listings import ModelFacts
+
+SORTS = {
+    "name": lazy_gettext("Model"),
+    "accuracy": lazy_gettext("Accuracy"),
+    "parameters": lazy_gettext("Parameters"),
+    "size": lazy_gettext("Size"),
+    "epochs": lazy_gettext("Epochs"),
+    "checkpoint": lazy_gettext("Checkpoint"),
+    "state": lazy_gettext("State"),
+}
+"""The columns of the table of models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A model in the table: its facts and the bytes of its checkpoint."""
+
+    facts: ModelFacts
+    size: int | None
+    untrained: bool
+
+
+def table(looks: Looks) -> Response:
+    """The page of all the models of a zoo."""
+    rows = []
+    for facts in listings.models(looks.zoo):
+        size = looks.at(facts.name).size
+        rows.append(Row(facts, size, facts.problem is not None and looks.untrained(facts.name)))
+    sort, falling = _asked_order()
+    low = min((row.facts.interval[0] for row in rows if row.facts.interval), default=0.0)
+    return shown(
+        "models/index.html",
+        rows=_ordered(rows, sort, falling),
+        sort=sort,
+        falling=falling,
+        columns=SORTS,
+        floor=low - (1 - low) * 0.05,
+    )
+
+
+def _asked_order() -> tuple[str | None, bool]:
+    """By which column the table is to be ordered, if by any that there is, and whether from high to low."""
+    wanted = request.args.get("sort")
+    return (wanted if wanted in SORTS else None), request.args.get("order") == "desc"
+
+
+def _ordered(rows: Sequence[Row], sort: str | None, falling: bool) -> list[Row]:
+    """The rows by a column; those that have nothing in it come last either way."""
+
+    def value(row: Row) -> Any:
+        if sort == "size":
+            return row.size
+        if sort == "state":
+            return not row.facts.available
+        return getattr(row.facts, sort or "name")
+
+    if sort is None:
+        return list(rows)
+    there = [row for row in rows if value(row) is not None]
+    return sorted(there, key=value, reverse=falling) + [row for row in rows if value(row) is None]
