@@ -150,6 +150,10 @@ def test_all_that_a_form_can_do_works_without_javascript(visit: Opener) -> None:
     expect(page.locator("#reading-text")).to_contain_text("5550143")
     page.get_by_role("link", name="Clear").click()
     expect(page.locator("#digit")).to_be_empty()
+    page.set_input_files("#file", [digit(0), digit(1) | {"name": "other.png"}])
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("#answer #several b")).to_have_text(["7", "2"])
+    expect(page.locator("#bars")).to_be_hidden()
 
 
 def test_a_picture_can_be_dropped_or_pasted(visit: Opener) -> None:

@@ -14,6 +14,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from seeing import violations
 
+from webui.pages import REASONS
+
 Opener = Callable[..., Page]
 
 
@@ -124,15 +126,25 @@ def test_all_models_vote_and_can_be_sorted_and_sieved(visit: Opener) -> None:
     expect(page.locator(".card:visible")).to_have_count(3)
 
 
+REJECTED = """async (reason) => {
+    const answer = await import(new URL("static/js/answer.js", location.origin));
+    answer.show({model: "cnn_300", label: "8", reason, rejected: true, confidence: 0.5, checkpoint: "cnn_300/1",
+        probabilities: Array(10).fill(0.1), trace: {seen: "", box: [0, 0, 1, 1], polarity: "dark-on-light"}}, 1234);
+}"""
+
+
 def test_nothing_moves_when_an_answer_comes(visit: Opener) -> None:
-    for width in (360, 1280):
-        page = visit(viewport={"width": width, "height": 900})
+    for width in (360, 900, 1280):
+        page = visit(viewport={"width": width, "height": 900}, locale="pt-BR")
         places = """() => ["#bars", "#why", "#cards", ".strip"].map(
             (one) => Math.round(document.querySelector(one).getBoundingClientRect().top + scrollY))"""
         before = page.evaluate(places)
         drawing.draw(page, drawing.SEVEN)
         expect(page.locator(".agrees").first).to_be_visible()
         assert page.evaluate(places) == before
+        for reason in REASONS:
+            page.evaluate(REJECTED, reason)
+            assert page.evaluate(places) == before, f"{reason}, {width} px"
 
 
 SHIFTS = """
