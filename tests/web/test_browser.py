@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,11 +174,13 @@ def test_a_picture_can_be_dropped_or_pasted(visit: Opener) -> None:
 def test_several_pictures_each_have_their_answer(visit: Opener) -> None:
     page = visit()
     wrong = {"name": "notes.png", "mimeType": "image/png", "buffer": b"some text"}
-    page.set_input_files("#file", [digit(0), digit(1), wrong])
+    number = {"name": "number.jpg", "mimeType": "image/jpeg", "buffer": (ROOT / "docs/number.jpg").read_bytes()}
+    page.set_input_files("#file", [digit(0), digit(1), wrong, number])
     rows = page.locator("#several li")
     expect(rows.nth(0)).to_contain_text("7")
     expect(rows.nth(1).locator("b")).to_have_text("2")
     expect(rows.nth(2)).to_contain_text("This file is not a picture that can be read")
+    expect(rows.nth(3).locator("b")).to_have_text(re.compile(r"^\d{4,}"))
     rows.nth(1).get_by_role("button").click()
     expect(page.locator("#digit")).to_have_text("2")
 

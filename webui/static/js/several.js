@@ -37,11 +37,13 @@ async function tell(file, model, item, fits) {
   const what = item.querySelector(".what");
   try {
     if (!fits) throw new Mishap(413);
-    const found = await post(`/predict_${model}`, { body: file, type: file.type });
-    if (found.rejected) what.textContent = answer.reasonOf(found);
+    const content = { body: file, type: file.type };
+    const found = await post(`/predict_${model}`, content);
+    const row = found.reason === "several_objects" ? (await post(`/read?model=${model}`, content)).text : "";
+    if (found.rejected && !row) what.textContent = answer.reasonOf(found);
     else {
-      const label = Object.assign(document.createElement("b"), { textContent: found.label });
-      what.replaceChildren(label, ` ${percent(found.confidence, 2)}`);
+      const label = Object.assign(document.createElement("b"), { textContent: row || found.label });
+      what.replaceChildren(label, row ? "" : ` ${percent(found.confidence, 2)}`);
     }
   } catch (error) {
     if (!(error instanceof Mishap)) throw error;
