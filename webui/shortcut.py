@@ -48,7 +48,7 @@ def shortened(app: WSGIApplication, zoo: Zoo, written: Compact) -> WSGIApplicati
             environ[FAILED] = error
             return app(environ, start_response)
         environ["zoo.route"] = rule
-        body = written.line(answer).encode()
+        body = written.line(answer)
         start_response(
             "200 OK",
             [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *HEADERS.items()],
