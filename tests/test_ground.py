@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from zoo.ground import median_of, reduce
+from zoo.ground import contrast_to, grounds_of, median_of, reduce
 from zoo.marks import Marks
 from zoo.types import Image, Mask
 
@@ -43,6 +43,18 @@ def test_a_part_of_a_picture_is_averaged_as_its_copy() -> None:
 def test_the_median_of_columns_is_numpys(count: int) -> None:
     values = colours(count, 3).astype(np.float32)
     np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))
+
+
+def test_a_part_stands_out_from_the_ground_of_the_whole_as_it_did_there() -> None:
+    light = np.linspace(120, 230, 160)[:, None, None] * np.linspace(1, 0.8, 120)[:, None]
+    page = (light * (1, 0.95, 0.9)).astype(np.float32)
+    page[60:100, 50:60] *= (0.3, 0.3, 0.6)
+    ground, _ = next(grounds_of(page))
+    assert ground.levels.shape == (24, 18)
+    whole, _ = contrast_to(page, ground)
+    part, _ = contrast_to(page[40:120, 30:90], ground, (30 / 120, 40 / 160, 90 / 120, 120 / 160))
+    np.testing.assert_allclose(part, whole[40:120, 30:90], atol=0.1)
+    assert np.abs(part[:15]).max() < 4 < 60 < -part[20:60, 20:30].max()
 
 
 def flooded(mask: Mask) -> list[set[tuple[int, int]]]:

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL import ImageFilter
 
 from zoo.types import Image, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
 _LONG = 8  # pixels to one, from which NumPy averages them sooner than Pillow has copied them
 COARSE = 24  # pixels on the long side of what an uneven ground is judged by
-_WINDOW = 11  # coarse pixels of the median that is the first guess of the ground: over twice the widest stroke
+_WINDOW = 11  # coarse pixels on the sides of the median that is the first guess: over twice the widest stroke
 _SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
 _EVEN = 3.0  # grey levels by which a drawing's ground may vary and still be of one colour
 _CHROMA = 8.0  # levels between the channels of a picture, above which colour tells something
+_SOME = 1500  # pixels that stand for all where a share or a median is asked for, at the least
+_KEPT = 10_000  # cells of a matrix, up to which it is kept for the next picture
 _TWO_LEVELS = 0.05  # share of a picture's variance within two levels, under which it has no others
 SEEN = 4.0  # grey levels; below, nothing is there for an eye either
 _BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
+
+Part = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a picture, in shares of its sides."""
+
+WHOLE: Part = (0, 0, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a picture may be without ink, seen along one direction of its colours.
+
+    `axis`, float32 (c,), makes one plane of c channels: the direction in which the picture differs most from its
+    ground, so that red ink on blue paper of the same brightness is seen. `levels` is the ground along it, and `gain`
+    what its contrast is multiplied by, since in a shadow ink loses as much as its paper: float32 (rows, columns),
+    coarse, and (1, 1) if the ground is of one colour.
+    """
+
+    axis: NDArray[np.float32]
+    levels: Plane
+    gain: Plane
 
 
 def reduce(picture: Image, step: int) -> Plane:
@@ -120,89 +143,127 @@ def _opaque(small: Plane) -> Plane:
     return opaque
 
 
-def contrast_to(small: Plane, ground: Plane) -> tuple[Plane, float]:
+def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane, float]:
     """By how many grey levels each pixel is lighter than its ground, float32 (h, w); and the ground's noise.
 
-    Colours are measured along the direction in which the picture differs most from its ground, so that red ink on blue
-    paper of the same brightness is seen.
+    `part` says where `small`, float32 (h, w, c), lies in the picture that the ground was found in.
     """
-    away = small - ground
-    if small.shape[2] == 1:
-        contrast = away[:, :, 0]
+    # Of a coloured picture, a part may be grey, and the other way round.
+    alike = small.shape[2] == len(ground.axis) > 1
+    plane = small @ ground.axis if alike else grey_of(small) * ground.axis.sum()
+    height, width = plane.shape
+    if ground.levels.size == 1:
+        contrast = plane - ground.levels
     else:
-        flat = away.reshape(-1, 3)
-        axis = np.linalg.eigh(flat.T @ flat)[1][:, -1]
-        axis = (axis / np.abs(axis).sum() * (1 if axis.sum() >= 0 else -1)).astype(np.float32)
-        contrast = away[:, :, 0] * axis[0] + away[:, :, 1] * axis[1] + away[:, :, 2] * axis[2]
-    if ground.ndim == 3:
-        light = grey_of(ground)
-        contrast = contrast * (light.mean() / np.maximum(light, 16))  # in a shadow, ink loses as much as its paper
-    if small.shape[1] < 3:
+        left, top, right, bottom = part
+        rows, columns = ground.levels.shape
+        down, across = _matrix(rows, height, top, bottom), _matrix(columns, width, left, right).T
+        contrast = (plane - down @ ground.levels @ across) * (down @ ground.gain @ across)
+    if width < 3:
         return contrast, 0.0
     # The median difference of two normal values is 0.954 sigma.
     differences = np.abs(contrast[::3, 2:] - contrast[::3, :-2])
     return contrast, float(median_of(differences.reshape(-1, 1))[0]) / 0.954
 
 
-def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterator[tuple[Plane, tuple[Polarity, ...]]]:
-    """What a picture may be without ink, float32 (c,) if of one colour, else (h, w, c); and what to look for on it.
+def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterator[tuple[Ground, tuple[Polarity, ...]]]:
+    """What a picture, float32 (h, w, c), may be without ink, and what to look for on it.
 
     The search ends with a colour that most of the picture has, unless `more` is asked for: a part of a large picture
     may lie in a shadow.
     """
+    height, width, channels = small.shape
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])  # (n, c)
     around = median_of(ring)
-    flat = small.reshape(-1, small.shape[2])
-    if _share(ring, around) > 0.6 and _share(flat, around) > 0.3:
-        yield around, _BOTH
+    every = max(1, math.isqrt(height * width // _SOME))
+    some = small[::every, ::every].reshape(-1, channels)
+    if _share(ring, around) > 0.6 and _share(some, around) > 0.3:
+        yield _of_colour(some, around), _BOTH
         if not more:
             return
     else:
-        usual = median_of(flat)
-        if _share(flat, usual) > 0.5:
-            yield usual, _BOTH
+        usual = median_of(some)
+        if _share(some, usual) > 0.5:
+            yield _of_colour(some, usual), _BOTH
             if not more:
                 return
     yield _uneven(small, cells), _BOTH
     # Two clear levels: a digit that fills its picture leaves too little paper around it for the above.
-    grey = grey_of(small).ravel()
+    grey = grey_of(some[None])[0]
     least, most = float(grey.min()), float(grey.max())
     if most - least < SEEN:
         return
     total, cut = float(grey.sum()), (least + most) / 2
     for _ in range(4):
         light = grey > cut
-        count, lights = np.count_nonzero(light), float(grey @ light.astype(np.float32))
+        count, lights = np.count_nonzero(light), float(grey @ light)
         lighter, darker = lights / count, (total - lights) / (len(grey) - count)
         cut = (lighter + darker) / 2
     # The variance of all is that between the two levels and that within them.
     variance = float(grey.var())
     between = count * (len(grey) - count) / len(grey) ** 2 * (lighter - darker) ** 2
     if variance - between < _TWO_LEVELS * variance:
-        yield median_of(flat[light]), ("dark-on-light",)
-        yield median_of(flat[~light]), ("light-on-dark",)
+        yield _of_colour(some, median_of(some[light])), ("dark-on-light",)
+        yield _of_colour(some, median_of(some[~light])), ("light-on-dark",)
 
 
-def _uneven(small: Plane, cells: int) -> Plane:
-    """The ground of a photograph, with its shadows and gradients: float32 (h, w, c)."""
+def _axis(away: Plane) -> NDArray[np.float32]:
+    """The direction of colours, float32 (n, c), that are farthest from 0, as (c,)."""
+    if away.shape[1] == 1:
+        return np.ones(1, np.float32)
+    axis = np.linalg.eigh(away.T @ away)[1][:, -1]
+    axis = axis / np.abs(axis).sum() * (1 if axis.sum() >= 0 else -1)
+    return np.asarray(axis, np.float32)
+
+
+def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
+    """A ground of one colour, (c,), of a picture of which some pixels are float32 (n, c)."""
+    axis = _axis(some - colour)
+    return Ground(axis, (colour @ axis).reshape(1, 1), np.ones((1, 1), np.float32))
+
+
+def _uneven(small: Plane, cells: int) -> Ground:
+    """The ground of a photograph, float32 (h, w, c), with its shadows and gradients."""
     height, width, channels = small.shape
     scale = cells / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
-    coarse = np.stack([_scaled(small[:, :, channel], columns, rows) for channel in range(channels)], axis=2)
+    coarse = _matrix(height, rows) @ small.reshape(height, -1)  # (h, w c) -> (rows, w c)
+    coarse = _matrix(width, columns) @ coarse.reshape(rows, width, channels)  # -> (rows, columns, c)
     grey = grey_of(coarse)
-    guess = np.asarray(as_grey(grey).filter(ImageFilter.MedianFilter(_WINDOW)), np.float32)
+    away = np.abs(grey - _usual(grey))
     # The second guess is the mean of what the first takes for paper (normalised convolution: Knutsson, Westin, 1993).
-    away = np.abs(grey - guess)
-    paper = (away <= max(SEEN, 0.3 * float(np.percentile(away, 98)))).astype(np.float32)
-    down, across, slopes = _gauss(rows), _gauss(columns), _slopes(coarse, paper)
+    strong = round(0.98 * (away.size - 1))
+    paper = (away <= max(SEEN, 0.3 * float(np.partition(away.ravel(), strong)[strong]))).astype(np.float32)
+    down, across = _gauss(rows), _gauss(columns)
     weight = np.maximum(down @ paper @ across, np.float32(1e-6))
-    ground = np.empty_like(small)
-    for channel in range(channels):
-        # A mean is pulled aside at the borders, where paper is on one side only: not so once its slope is taken off.
-        level, slope = coarse[:, :, channel], slopes[:, :, channel]
-        mean = (down @ (paper * (level - slope)) @ across) / weight + slope
-        ground[:, :, channel] = _scaled(mean, width, height)
-    return ground
+    # A mean is pulled aside at the borders, where paper is on one side only: not so once its slope is taken off.
+    slopes = _slopes(coarse, paper)
+    level = paper[:, :, None] * (coarse - slopes)
+    mean = across @ (down @ level.reshape(rows, -1)).reshape(coarse.shape)
+    ground = mean / weight[:, :, None] + slopes
+    axis = _axis((coarse - ground).reshape(-1, channels))
+    light = grey_of(ground)
+    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16))
+
+
+def _usual(grey: Plane) -> Plane:
+    """The median level around each pixel of float32 (h, w), found at every second one and smooth between."""
+    down, across = (_windows(size) for size in grey.shape)  # (n, window), (m, window)
+    windows = grey[down[:, None, :, None], across[:, None, :]].reshape(len(down), len(across), -1)
+    middle = _WINDOW**2 // 2
+    usual = np.partition(windows, middle)[:, :, middle]
+    # The nth lies on pixel 2n, not in the middle of two pixels, as a smaller picture's would.
+    halves = [
+        _matrix(n, size, 0.25 / n, 0.25 / n + size / (2 * n)) for n, size in zip(usual.shape, grey.shape, strict=True)
+    ]
+    return np.asarray(halves[0] @ usual @ halves[1].T, np.float32)
+
+
+@functools.lru_cache(maxsize=64)
+def _windows(size: int) -> NDArray[np.intp]:
+    """The places around every second of a line of pixels, (n, window), none beyond its ends."""
+    places = np.arange(0, size, 2)[:, None] + np.arange(-(_WINDOW // 2), _WINDOW // 2 + 1)
+    return np.asarray(places.clip(0, size - 1))
 
 
 def _slopes(values: Plane, weight: Plane) -> Plane:
@@ -211,21 +272,32 @@ def _slopes(values: Plane, weight: Plane) -> Plane:
     All are float32.
     """
     rows, columns = weight.shape
-    down = np.arange(rows, dtype=np.float32)[:, None] - np.float32((rows - 1) / 2)
+    down = np.arange(rows, dtype=np.float32) - np.float32((rows - 1) / 2)
     across = np.arange(columns, dtype=np.float32) - np.float32((columns - 1) / 2)
-    even = values - values.mean(axis=(0, 1))
-    planes = np.zeros_like(values)
-    for places in (down, across):
-        pull = weight * places  # (h, w)
-        rise = np.tensordot(pull, even, 2) / max(float((pull * places).sum()), 1.0)  # (c,)
-        planes += np.multiply.outer(np.broadcast_to(places, weight.shape), rise.astype(np.float32))
+    even = weight[:, :, None] * (values - values.mean(axis=(0, 1)))
+    fall = (down @ even.sum(axis=1)) / max(float(down**2 @ weight.sum(axis=1)), 1.0)  # (c,)
+    rise = (across @ even.sum(axis=0)) / max(float(across**2 @ weight.sum(axis=0)), 1.0)
+    planes: Plane = down[:, None, None] * fall + across[:, None] * rise
     return planes
 
 
-def _scaled(values: Plane, columns: int, rows: int) -> Plane:
-    """Levels, float32 (h, w), to (rows, columns): averaged if that is smaller, else between the nearest."""
-    method = PIL.Image.Resampling.BOX if columns * rows < values.size else PIL.Image.Resampling.BILINEAR
-    return np.asarray(PIL.Image.fromarray(values).resize((columns, rows), method), np.float32)
+def _matrix(size: int, to: int, start: float = 0, end: float = 1) -> Plane:
+    """Brings the part from `start` to `end` of a line of pixels to others: float32 (to, size)."""
+    return (_kept_weights if size * to <= _KEPT else _weights)(size, to, start, end)
+
+
+def _weights(size: int, to: int, start: float, end: float) -> Plane:
+    """Each of a line of pixels the mean of those it covers, or if they are more, of the two that it lies between."""
+    edges = size * (start + (end - start) / to * np.arange(to + 1, dtype=np.float32))
+    places = np.arange(size, dtype=np.float32)
+    if (end - start) * size > to:
+        own = (edges[:-1, None] < places + 0.5) & (places + 0.5 <= edges[1:, None])
+        return np.asarray(own / own.sum(axis=1, keepdims=True).clip(1), np.float32)
+    middles = ((edges[1:] + edges[:-1] - 1) / 2).clip(0, size - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(middles[:, None] - places)), np.float32)
+
+
+_kept_weights = functools.lru_cache(maxsize=64)(_weights)
 
 
 def as_grey(values: Plane) -> PIL.Image.Image:

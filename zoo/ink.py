@@ -14,14 +14,14 @@ what is left is one way from end to end, and longer than most.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
 
 from zoo import steps
 from zoo.errors import NoInk
-from zoo.ground import SEEN, as_grey, contrast_to, grounds_of, median_of, reduce
+from zoo.ground import SEEN, Ground, as_grey, contrast_to, grounds_of, median_of, reduce
 from zoo.marks import Marks, box_of, hull_of, spread_out, without_lines
 from zoo.settings import InkSettings
 from zoo.steps import tell
@@ -39,6 +39,7 @@ _SOLID = 80  # of 255: what is fainter at the rim of known ink is its soft edge
 _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
 _ENOUGH = 36  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
+_PLAIN = 12  # pixels on that side; with fewer, what was seen from afar is searched for anew, and on its own ground
 
 
 DEFAULT = InkSettings()
@@ -50,8 +51,8 @@ class _Found:
 
     `level` is what lies in `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` its contrast in grey
     levels; `weight` says how much like one digit it is. `sheet`, bool over the view, is there if it is none but paper;
-    `several` says that there is another mark as much like a digit. `ink`, in grey levels, its `marks` and those of the
-    `digit` are over the view too: float32, bool and bool (h, w).
+    `several` says that there is another mark as much like a digit. `ink`, in grey levels over its `ground`, its
+    `marks` and those of the `digit` are over the view too: float32, bool and bool (h, w).
     """
 
     level: Plane
@@ -62,6 +63,7 @@ class _Found:
     sheet: Mask | None
     several: bool
 
+    ground: Ground
     ink: Plane
     marks: Mask
     digit: Mask
@@ -89,8 +91,12 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
         nearer = (max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin))
         if step == 1 or long >= _ENOUGH * step or nearer == view:
             break
+        part = picture[nearer[1] : nearer[3], nearer[0] : nearer[2]]
         try:
-            found, step = _find(picture[nearer[1] : nearer[3], nearer[0] : nearer[2]], settings)
+            if long >= _PLAIN * step and part.shape[2:] != (4,):
+                found, step = _closer(found, step, part, (nearer[0] - view[0], nearer[1] - view[1]), settings)
+            else:
+                found, step = _find(part, settings)
         except NoInk:
             break
         view = nearer
@@ -187,6 +193,47 @@ def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
     return found, step
 
 
+def _closer(found: _Found, far: int, part: Image, corner: tuple[int, int], settings: InkSettings) -> tuple[_Found, int]:
+    """The same ink on the same ground in a part of the view, with more pixels to it; `corner` is the part's (x, y).
+
+    `far` is how many of the picture's pixels made one of the view's. Raises `NoInk`.
+    """
+    step = max(1, max(part.shape[:2]) // _WORK)
+    small = reduce(part, step)
+    (height, width), (rows, columns) = small.shape[:2], found.digit.shape
+    left, top = corner[0] / far, corner[1] / far
+    right, bottom = left + width * step / far, top + height * step / far
+    share = (left / columns, top / rows, right / columns, bottom / rows)
+    contrast, noise = contrast_to(small, found.ground, share)
+    ink = contrast if found.polarity == "light-on-dark" else -contrast
+    high = level_of(ink)
+    low = _least(high, noise)
+    mask = without_lines(ink > low)
+    if (others := found.marks & ~found.digit).any():
+        down = (top + (np.arange(height) + 0.5) * (step / far)).astype(np.intp).clip(0, rows - 1)
+        across = (left + (np.arange(width) + 0.5) * (step / far)).astype(np.intp).clip(0, columns - 1)
+        mask = mask & ~others[down[:, None], across]
+    if high < settings.min_contrast or not mask.any():
+        raise NoInk("What was ink from afar is none from nearer.", "no_contrast")
+    marks = Marks(mask, ink, settings.speck)
+    digit = marks.digit(0.5 * high)
+    level, box = _cut_out(ink, digit, low, high)
+    return replace(found, level=level, box=box, high=high, ink=ink, marks=mask, digit=digit), step
+
+
+def _least(high: float, noise: float) -> float:
+    """The faintest ink, in grey levels, of ink of that usual strength on a ground of that noise."""
+    return min(max(0.3 * high, 2.5 * noise), 0.6 * high)
+
+
+def _cut_out(ink: Plane, digit: Mask, low: float, high: float) -> tuple[Plane, Box]:
+    """How full the ink of a digit's marks is, 0-1, in their box, float32 (h, w), and the box."""
+    left, top, right, bottom = box = box_of(digit)
+    within = np.s_[top:bottom, left:right]
+    # Full from about the usual strength on, so that uneven ink and soft focus give strokes as even as MNIST's.
+    return ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within], box
+
+
 def _search(small: Plane, settings: InkSettings) -> _Found:
     """The digit's marks in float32 (h, w, 1 or 3), light or dark, whichever are more like a digit. Raises `NoInk`."""
     found = None
@@ -199,17 +246,14 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
             strongest = max(strongest, high)
             if high < max(settings.min_contrast, settings.min_signal * noise):
                 continue
-            low = min(max(0.3 * high, 2.5 * noise), 0.6 * high)
+            low = _least(high, noise)
             marks = Marks(without_lines(ink > low), ink, settings.speck)
             if found is not None and marks.weight <= found.weight:
                 continue
             digit = marks.digit(0.5 * high)
-            left, top, right, bottom = box = box_of(digit)
-            within = np.s_[top:bottom, left:right]
-            # Full from about the usual strength on, so that uneven ink and soft focus give strokes as even as MNIST's.
-            level = ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within]
+            level, box = _cut_out(ink, digit, low, high)
             found = _Found(
-                level, box, polarity, high, marks.weight, marks.sheet(), marks.several(), ink, marks.mask, digit
+                level, box, polarity, high, marks.weight, marks.sheet(), marks.several(), ground, ink, marks.mask, digit
             )
     if found is None:
         tell("contrast", lambda: steps.lighter_or_darker(contrast))
