@@ -12,7 +12,7 @@ import pytest
 from zoo import Zoo, scenes, strokes
 from zoo.datasets import Labelled
 
-EPOCHS = {"cnn": 40, "linear": 100, "cnn_5": 5, "cnn_10": 10, "cnn_300": 300, "deep": 10, "tiny": 32, "ensemble": 1}
+EPOCHS = {"cnn": 40, "linear": 100, "cnn_5": 5, "cnn_10": 10, "cnn_300": 300, "deep": 12, "tiny": 32, "ensemble": 1}
 PARAMETERS = {
     "cnn": 121_930,
     "linear": 101_770,
