@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from zoo.types import Image, Plane, Polarity
@@ -24,6 +25,7 @@ _SOME = 1500  # pixels that stand for all where a share or a median is asked for
 _KEPT = 10_000  # cells of a matrix, up to which it is kept for the next picture
 _TWO_LEVELS = 0.05  # share of a picture's variance within two levels, under which it has no others
 SEEN = 4.0  # grey levels; below, nothing is there for an eye either
+_ONE: Plane = np.ones((1, 1), np.float32)
 _BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
 
 Part = tuple[float, float, float, float]
@@ -148,9 +150,10 @@ def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane
 
     `part` says where `small`, float32 (h, w, c), lies in the picture that the ground was found in.
     """
-    # Of a coloured picture, a part may be grey, and the other way round.
-    alike = small.shape[2] == len(ground.axis) > 1
-    plane = small @ ground.axis if alike else grey_of(small) * ground.axis.sum()
+    if small.shape[2] == len(ground.axis):
+        plane = small[:, :, 0] if small.shape[2] == 1 else small @ ground.axis
+    else:  # of a coloured picture, a part may be grey, and the other way round
+        plane = grey_of(small) * ground.axis.sum()
     height, width = plane.shape
     if ground.levels.size == 1:
         contrast = plane - ground.levels
@@ -210,7 +213,7 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
 def _axis(away: Plane) -> NDArray[np.float32]:
     """The direction of colours, float32 (n, c), that are farthest from 0, as (c,)."""
     if away.shape[1] == 1:
-        return np.ones(1, np.float32)
+        return np.asarray(_ONE[0], np.float32)
     axis = np.linalg.eigh(away.T @ away)[1][:, -1]
     axis = axis / np.abs(axis).sum() * (1 if axis.sum() >= 0 else -1)
     return np.asarray(axis, np.float32)
@@ -218,8 +221,10 @@ def _axis(away: Plane) -> NDArray[np.float32]:
 
 def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
     """A ground of one colour, (c,), of a picture of which some pixels are float32 (n, c)."""
+    if len(colour) == 1:
+        return Ground(_ONE[0], colour[None], _ONE)
     axis = _axis(some - colour)
-    return Ground(axis, (colour @ axis).reshape(1, 1), np.ones((1, 1), np.float32))
+    return Ground(axis, (colour @ axis).reshape(1, 1), _ONE)
 
 
 def _uneven(small: Plane, cells: int) -> Ground:
@@ -248,8 +253,9 @@ def _uneven(small: Plane, cells: int) -> Ground:
 
 def _usual(grey: Plane) -> Plane:
     """The median level around each pixel of float32 (h, w), found at every second one and smooth between."""
-    down, across = (_windows(size) for size in grey.shape)  # (n, window), (m, window)
-    windows = grey[down[:, None, :, None], across[:, None, :]].reshape(len(down), len(across), -1)
+    down, across = (_padded(size) for size in grey.shape)
+    windows = sliding_window_view(grey.take(down, 0).take(across, 1), (_WINDOW, _WINDOW))[::2, ::2]
+    windows = windows.reshape(*windows.shape[:2], -1)  # (n, m, window, window) -> (n, m, window²)
     middle = _WINDOW**2 // 2
     usual = np.partition(windows, middle)[:, :, middle]
     # The nth lies on pixel 2n, not in the middle of two pixels, as a smaller picture's would.
@@ -260,10 +266,9 @@ def _usual(grey: Plane) -> Plane:
 
 
 @functools.lru_cache(maxsize=64)
-def _windows(size: int) -> NDArray[np.intp]:
-    """The places around every second of a line of pixels, (n, window), none beyond its ends."""
-    places = np.arange(0, size, 2)[:, None] + np.arange(-(_WINDOW // 2), _WINDOW // 2 + 1)
-    return np.asarray(places.clip(0, size - 1))
+def _padded(size: int) -> NDArray[np.intp]:
+    """The places of a line of pixels, its ends repeated for half a window."""
+    return np.asarray(np.arange(-(_WINDOW // 2), size + _WINDOW // 2).clip(0, size - 1))
 
 
 def _slopes(values: Plane, weight: Plane) -> Plane:
@@ -274,11 +279,13 @@ def _slopes(values: Plane, weight: Plane) -> Plane:
     rows, columns = weight.shape
     down = np.arange(rows, dtype=np.float32) - np.float32((rows - 1) / 2)
     across = np.arange(columns, dtype=np.float32) - np.float32((columns - 1) / 2)
-    even = weight[:, :, None] * (values - values.mean(axis=(0, 1)))
-    fall = (down @ even.sum(axis=1)) / max(float(down**2 @ weight.sum(axis=1)), 1.0)  # (c,)
-    rise = (across @ even.sum(axis=0)) / max(float(across**2 @ weight.sum(axis=0)), 1.0)
-    planes: Plane = down[:, None, None] * fall + across[:, None] * rise
-    return planes
+    flat, weights = values.reshape(weight.size, -1), (weight * down[:, None], weight * across)
+    even = flat - np.full(weight.size, 1 / weight.size, np.float32) @ flat
+    fall, rise = (
+        (pull.ravel() @ even) / max(float((pull * places).sum()), 1.0)  # (c,)
+        for pull, places in zip(weights, (down[:, None], across), strict=True)
+    )
+    return np.asarray(down[:, None, None] * fall + across[:, None] * rise, np.float32)
 
 
 def _matrix(size: int, to: int, start: float = 0, end: float = 1) -> Plane:

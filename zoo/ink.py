@@ -296,7 +296,7 @@ def _stroke(level: Plane) -> float:
     that it crosses (Crofton)."""
     solid = level > 0.5
     edges = np.count_nonzero(solid[1:] != solid[:-1]) + np.count_nonzero(solid[:, 1:] != solid[:, :-1])
-    edges += sum(np.count_nonzero(rim) for rim in (solid[0], solid[-1], solid[:, 0], solid[:, -1]))
+    edges += np.count_nonzero(solid[[0, -1]]) + np.count_nonzero(solid[:, [0, -1]])
     return 2 * float(level.sum()) / max(1.0, math.pi / 4 * edges)
 
 

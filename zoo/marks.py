@@ -93,8 +93,8 @@ def hull_of(mask: Mask) -> Mask:
 
 
 def box_of(mask: Mask) -> Box:
-    (down,), (across,) = np.nonzero(mask.any(axis=1)), np.nonzero(mask.any(axis=0))
-    return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
+    down, across = np.logical_or.reduce(mask, 1).tobytes(), np.logical_or.reduce(mask, 0).tobytes()
+    return across.find(1), down.find(1), across.rfind(1) + 1, down.rfind(1) + 1
 
 
 def _followed(to: NDArray[np.intp]) -> NDArray[np.intp]:
