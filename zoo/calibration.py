@@ -23,7 +23,7 @@ DIGITS = 10_000  # validation digits, at the most
 PHOTOS = 800  # validation digits that are photographed by rule
 PHOTOGRAPHED = 0.25  # what the photographed digits count for the temperature, beside 1 for the plain ones
 OTHERS = 500  # pictures of no digit
-REJECTED = 0.005  # share of digits, plain and photographed in equal parts, that may be rejected
+REJECTED = 0.003  # share of digits, plain and photographed in equal parts, that may be rejected
 SEED = 2026
 _TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
 
