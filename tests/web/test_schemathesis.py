@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ def described(*, coverage: bool) -> BaseSchema:
 
     `coverage` adds what Schemathesis finds at the edges of each schema: some hundred requests an operation.
     """
-    told = document(Zoo.open(ROOT, environ={}), "http://127.0.0.1")
+    told = deepcopy(document(Zoo.open(ROOT, environ={}), "http://127.0.0.1"))  # its schemas are everybody's
     data: list[tuple[list[int], str, Any]] = [
         ([1], "BYTES", b64(png())),
         ([1, 28, 28], "UINT8", ink(0).tolist()),
