@@ -25,7 +25,8 @@ _LONE = 0.8  # widths to heights up to which a piece is most likely one digit
 _PAIR = 1.25  # and from which it is as likely two
 _ALONE = 2.0  # what each division of such a piece costs
 _MOST = 6  # digits in one piece
-LEAST = 0.6  # confidence below which a digit of several is rejected, whatever the card asks of a single one
+LEAST = 0.75  # confidence below which a digit of several is rejected, whatever the card asks of a single one
+_STRANGE = 0.6  # confidence below which a piece may be part of another, and from which dirt may belong to it
 _APART = 0.25  # heights between two pieces that may be one digit, at the most
 _BROAD = 1.7  # widths to heights that it may have then: more is known of it than of one that touches another
 _HIGH = 1.5  # and heights
@@ -82,7 +83,7 @@ def _whole_again(
 
     So a 5 finds its bar, and a speck or the trace of a ruled line its digit.
     """
-    strange = scores.max(axis=1) < LEAST
+    strange = scores.max(axis=1) < _STRANGE
     pairs = [
         (i, j)
         for i, part in enumerate(pieces)
@@ -99,7 +100,7 @@ def _whole_again(
     for k in np.argsort(-told.max(axis=1)).tolist():
         i, j = pairs[k]
         dirt = _amount(pieces[i]) < _LITTLE * _amount(pieces[j]) and told[k].argmax() == scores[j].argmax()
-        if told[k].max() >= (LEAST if dirt else _SURELY_ONE) and not {i, j} & used:
+        if told[k].max() >= (_STRANGE if dirt else _SURELY_ONE) and not {i, j} & used:
             used |= {i, j}
             gone.add(i)
             pieces[j], rows[j] = joined[k], told[k]
