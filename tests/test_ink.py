@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -371,3 +372,11 @@ def test_a_piece_without_ink_is_told() -> None:
     with pytest.raises(NoInk, match="no ink in it is stronger than 80") as told:
         fit(np.full((30, 20), 40, np.uint8))
     assert told.value.reason == "blank"
+
+
+def test_a_photographed_number_is_several_digits_and_not_the_paper_between_them(root: Path) -> None:
+    trace = normalise(decode((root / "docs/number.jpg").read_bytes(), PictureSettings()))[1]
+    assert (trace.reason, trace.polarity) == ("several_objects", "dark-on-light")
+    small = PIL.Image.open(root / "docs/number.jpg").reduce(2)
+    trace = normalise(np.asarray(small))[1]
+    assert (trace.reason, trace.polarity) == ("several_objects", "dark-on-light")

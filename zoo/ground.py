@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from PIL import ImageFilter
 
 from zoo.types import Image, Plane, Polarity
 
@@ -235,7 +235,7 @@ def _uneven(small: Plane, cells: int) -> Ground:
     coarse = _matrix(height, rows) @ small.reshape(height, -1)  # (h, w c) -> (rows, w c)
     coarse = _matrix(width, columns) @ coarse.reshape(rows, width, channels)  # -> (rows, columns, c)
     grey = grey_of(coarse)
-    away = np.abs(grey - _usual(grey))
+    away = np.abs(grey - np.asarray(as_grey(grey).filter(ImageFilter.MedianFilter(_WINDOW)), np.float32))
     # The second guess is the mean of what the first takes for paper (normalised convolution: Knutsson, Westin, 1993).
     strong = round(0.98 * (away.size - 1))
     paper = (away <= max(SEEN, 0.3 * float(np.partition(away.ravel(), strong)[strong]))).astype(np.float32)
@@ -245,30 +245,10 @@ def _uneven(small: Plane, cells: int) -> Ground:
     slopes = _slopes(coarse, paper)
     level = paper[:, :, None] * (coarse - slopes)
     mean = across @ (down @ level.reshape(rows, -1)).reshape(coarse.shape)
-    ground = mean / weight[:, :, None] + slopes
+    ground: Plane = np.asarray(mean / weight[:, :, None] + slopes, np.float32)
     axis = _axis((coarse - ground).reshape(-1, channels))
     light = grey_of(ground)
     return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16))
-
-
-def _usual(grey: Plane) -> Plane:
-    """The median level around each pixel of float32 (h, w), found at every second one and smooth between."""
-    down, across = (_padded(size) for size in grey.shape)
-    windows = sliding_window_view(grey.take(down, 0).take(across, 1), (_WINDOW, _WINDOW))[::2, ::2]
-    windows = windows.reshape(*windows.shape[:2], -1)  # (n, m, window, window) -> (n, m, window²)
-    middle = _WINDOW**2 // 2
-    usual = np.partition(windows, middle)[:, :, middle]
-    # The nth lies on pixel 2n, not in the middle of two pixels, as a smaller picture's would.
-    halves = [
-        _matrix(n, size, 0.25 / n, 0.25 / n + size / (2 * n)) for n, size in zip(usual.shape, grey.shape, strict=True)
-    ]
-    return np.asarray(halves[0] @ usual @ halves[1].T, np.float32)
-
-
-@functools.lru_cache(maxsize=64)
-def _padded(size: int) -> NDArray[np.intp]:
-    """The places of a line of pixels, its ends repeated for half a window."""
-    return np.asarray(np.arange(-(_WINDOW // 2), size + _WINDOW // 2).clip(0, size - 1))
 
 
 def _slopes(values: Plane, weight: Plane) -> Plane:
