@@ -158,6 +158,17 @@ def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path) -> None:
     assert done.stderr == "zoo: Training needs TensorFlow: pip install 'flask-model-zoo[train]'.\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux tells them")
+def test_small_matrices_are_not_shared_among_threads(root: Path) -> None:
+    count = (
+        "import contextlib, os, sys; from zoo.__main__ import main; sys.argv[1:] = ['--help']\n"
+        "with contextlib.suppress(SystemExit): main()\n"
+        "import numpy; print('threads', len(os.listdir('/proc/self/task')))"
+    )
+    done = subprocess.run([sys.executable, "-c", count], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "threads 1", done.stderr
+
+
 def test_a_reader_that_stops_early_is_no_error(trained: Path) -> None:
     done = subprocess.run(
         f"{sys.executable} -m zoo plugins --json | head -c 1", shell=True, cwd=trained, capture_output=True, timeout=60

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import PIL.Image
 import pytest
+from PIL import ImageFilter
 
-from zoo.ground import contrast_to, grounds_of, median_of, reduce
+from zoo.ground import contrast_to, grounds_of, median_of, medians_around, reduce
 from zoo.marks import Marks
 from zoo.types import Image, Mask
 
@@ -32,6 +33,13 @@ def test_grey_is_averaged_alike_in_whatever_channels_it_comes(step: int) -> None
     rgb = np.dstack([grey] * 3)
     for picture in (grey, rgb, np.dstack([rgb, np.full_like(grey, 255)])):
         np.testing.assert_allclose(reduce(picture, step), expected, atol=1)
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (18, 24), (24, 3), (3, 24), (40, 24)])
+def test_medians_are_those_of_pillow(shape: tuple[int, int]) -> None:
+    levels = colours(*shape)
+    expected = np.asarray(PIL.Image.fromarray(levels).filter(ImageFilter.MedianFilter(11)))
+    np.testing.assert_array_equal(medians_around(levels.astype(np.int32)), expected)
 
 
 def test_a_part_of_a_picture_is_averaged_as_its_copy() -> None:

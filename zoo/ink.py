@@ -38,7 +38,7 @@ _FAINT = 32  # of 255: what is fainter is no ink that the size of a digit is tol
 _SOLID = 80  # of 255: what is fainter at the rim of known ink is its soft edge
 _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
-_ENOUGH = 36  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
+_ENOUGH = 30  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
 _PLAIN = 12  # pixels on that side; with fewer, what was seen from afar is searched for anew, and on its own ground
 
 
