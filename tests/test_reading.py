@@ -250,3 +250,13 @@ def test_a_piece_that_says_nothing_is_divided_though_its_parts_are_not_sure() ->
     found = reading.read([drawn_piece(60, 60)], told(0.12, 0.5, 48), 0.6)
     assert [int(one.scores.argmax()) for one in found] == [1, 1]
     assert all(one.touching for one in found)
+
+
+def test_the_long_bar_of_a_digit_is_not_taken_off_as_another() -> None:
+    level = np.zeros((68, 108), np.uint8)
+    level[4:-4, 4:40] = 255
+    level[4:30, 40:44] = 255  # thin enough to cut, were there a digit behind it
+    level[4:24, 44:-4] = 255
+    piece = Piece(level, (0, 0, 108, 68), 1, "dark-on-light", False)
+    found = reading.read([piece], told(0.6, 0.97, 70), 0.6)
+    assert [int(one.scores.argmax()) for one in found] == [5]

@@ -18,6 +18,7 @@ _WIDE = 1.25  # widths to heights that one digit may have
 _SURE = 0.85  # confidence at which a piece that is not wide is taken for one digit
 _GROWN = 0.9  # widths to heights from which a piece that is not surely one digit may be two that have grown together
 _NARROW = 0.15  # widths to heights of the narrowest part of a piece that is divided
+_LOW = 0.6  # heights of the line's digits that the ink of such a part has: less is the bar of a 5 or a 7, and no digit
 _MISFIT = 1.0  # what each height of width beyond that costs, in logarithms of confidence
 _SLIVER = 0.3  # widths to heights, below which a part costs what a cut stroke does
 _CUT = 0.3  # what each stroke that is cut through costs
@@ -179,7 +180,9 @@ def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tal
         (i, j)
         for i in range(len(edges))
         for j in range(i + 1, len(edges))
-        if (i, j) != (0, len(edges) - 1) and _NARROW * tall <= edges[j] - edges[i] <= 1.5 * _WIDE * tall
+        if (i, j) != (0, len(edges) - 1)
+        and _NARROW * tall <= edges[j] - edges[i] <= 1.5 * _WIDE * tall
+        and _extent(piece.level[:, edges[i] : edges[j]])[1] >= _LOW * tall
     ]
     told = recognise([_cut(piece.level, edges[i], edges[j]) for i, j in spans]) if spans else np.empty((0, len(whole)))
     scores = dict(zip(spans, told, strict=True)) | {(0, len(edges) - 1): whole}
