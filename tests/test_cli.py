@@ -221,5 +221,5 @@ def test_ctrl_c_is_clean_while_the_command_starts_and_while_it_reads(trained, tm
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert stderr == b""
-    # Python ends itself by the signal when it came within an `exec`, as dataclasses are made; a shell tells both as 130.
+    # Python ends itself by the signal if it came within an `exec`, as dataclasses are made; a shell tells both as 130.
     assert process.returncode in (130, -signal.SIGINT)
