@@ -77,3 +77,40 @@ def test_a_label_that_the_model_does_not_tell_is_refused(root, picture) -> None:
     assert zoo.why("linear", picture(0), label="1").label == "1"
     with pytest.raises(UnknownLabel, match=r'no label "12".*0, 1, 2'):
         zoo.why("linear", picture(0), label="12")
+
+
+def test_a_linear_network_shows_its_weights() -> None:
+    rng = np.random.default_rng(28)
+    matrix = rng.normal(0, 0.2, (784, 3))
+
+    def linear(batch: Batch) -> Scores:
+        powers = np.exp(batch.reshape(len(batch), 784) @ matrix)
+        shares: Scores = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return shares
+
+    heat = saliency.weights(rng.random((28, 28, 1), np.float32), linear, 2)
+    wanted = (matrix[:, 2] - matrix.mean(axis=1)).reshape(28, 28)
+    np.testing.assert_allclose(heat, wanted, atol=1e-3)
+
+
+def test_the_dense_network_of_the_zoo_shows_the_weights_in_effect(root, picture) -> None:
+    """Those of its file, through the hidden units that this picture wakes, at the card's temperature."""
+    zoo = Zoo.open(root, environ={})
+    model = zoo.model("linear")
+    why = zoo.why("linear", picture(0))
+    assert why.by == "weights"
+    loaded = model.load()
+    interpreter = loaded.handle._single
+    tensors = {
+        tuple(int(n) for n in one["shape"]): interpreter.get_tensor(one["index"])
+        for one in interpreter.get_tensor_details()
+        if tuple(one["shape"]) in {(128, 784), (10, 128), (128,)}
+    }
+    seen = zoo.look(model, loaded, picture(0)).seen.reshape(-1)
+    awake = tensors[128, 784] @ seen + tensors[(128,)] > 0
+    effect = (tensors[10, 128] * awake) @ tensors[128, 784]  # (10, 784)
+    card = loaded.card
+    assert card.calibration is not None
+    wanted = (effect[7] - effect.mean(axis=0)).reshape(28, 28) / card.calibration.temperature
+    assert np.corrcoef(why.heat.ravel(), wanted.ravel())[0, 1] > 0.999
+    assert zoo.why("cnn", picture(0)).by == "occlusion"

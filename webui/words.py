@@ -61,6 +61,7 @@ def words() -> dict[str, str]:
         "fitted": gettext("cut out, strokes evened"),
         "seen": gettext("what the model saw"),
         "why_of": gettext("Red pixels speak for %(label)s, blue ones against it."),
+        "weights_of": gettext("Its weights: ink where it is red speaks for %(label)s, where it is blue against it."),
         "read_none": gettext("No digits were found."),
         "read_some": gettext("Reads %(text)s"),
         "copied": gettext("Copied."),

@@ -1,7 +1,7 @@
-"""Which pixels decided: how an answer changes when parts of what the model saw are covered, one after another.
+"""Which pixels decided: by covering parts of what the model saw, one after another, or by a dense network's weights.
 
-It asks nothing of a model but its answers, so it serves every plugin (occlusion sensitivity: Zeiler, Fergus:
-Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2).
+Either asks nothing of a model but its answers. Covering serves every plugin (occlusion sensitivity: Zeiler, Fergus:
+Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2); weights are what a linear network is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from zoo.types import Batch, Plane, Scores
 PATCH = 4  # pixels on each side of what is covered: about a stroke's width
 STEP = 2  # pixels from one patch to the next
 _LEAST = 1e-6  # probabilities are told apart down to this
+_NUDGE = 0.05  # of full ink, by which a pixel is changed to find its weight: a ReLU hardly ever turns within it
 
 
 def occlusion(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Plane:
@@ -45,6 +46,22 @@ def occlusion(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Pl
         times[patch] += 1
     ink = np.abs(seen - ground).reshape(height, width, -1).max(axis=2) > 0
     heat: Plane = np.where(ink, total / np.maximum(times, 1), 0).astype(np.float32)
+    return heat
+
+
+def weights(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Plane:
+    """What full ink in a pixel adds for class `label` over the mean of all classes: float32 (height, width), in nats.
+
+    The weights of a linear network, as they are. One with ReLU is linear around each picture: those there. `seen`
+    and `predict` are as for `occlusion`; one call asks for every pixel, changed a little.
+    """
+    flat = seen.reshape(-1)
+    nudges = np.where(flat < 0.5, np.float32(_NUDGE), np.float32(-_NUDGE))
+    batch = np.concatenate([flat[np.newaxis], flat + np.diag(nudges)]).reshape(-1, *seen.shape)
+    logs = np.log(predict(batch).astype(np.float64).clip(1e-35))  # (1 + pixels, k)
+    lead = logs[:, label] - logs.mean(axis=1)
+    slopes = (lead[1:] - lead[0]) / nudges
+    heat: Plane = slopes.reshape(*seen.shape[:2], -1).sum(axis=2).astype(np.float32)
     return heat
 
 

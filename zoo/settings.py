@@ -208,6 +208,10 @@ class ModelSettings(Table):
         0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept; 0: none"
     )
     augment: Augmentation = Field(Augmentation(), description="how training pictures are varied, a table of its own")
+    why: Literal["occlusion", "weights"] = Field(
+        "occlusion",
+        description="how it shows which pixels decided: by covering them, or by its weights, for dense networks",
+    )
     views: Views = Field(Views(), description="from how many sides it looks when it answers, a table of its own")
     runtime: Literal["litert", "tensorflow"] = Field(
         "litert", description="what answers: litert; tensorflow for a network that LiteRT cannot run"

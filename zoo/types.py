@@ -161,13 +161,15 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Which pixels of what a model saw speak for a label: `heat` is float32 (28, 28), in nats of log-odds.
+    """Which pixels of what a model saw speak for a label: `heat` is float32 (28, 28), in nats.
 
-    Positive speaks for the label, negative against it. `answer` is the model's own, whose label it is by default.
+    Positive speaks for the label, negative against it. `answer` is the model's own, whose label it is by default. `by`
+    says whether pixels were covered, or are shown with their weights: `zoo.saliency`.
     """
 
     answer: Prediction
     label: str
+    by: Literal["occlusion", "weights"]
     heat: Plane
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,6 +179,7 @@ class Why:
             "model": answer.model,
             "checkpoint": answer.checkpoint,
             "label": self.label,
+            "by": self.by,
             "heat": [[round(float(level), 2) for level in row] for row in self.heat],
         }
 

@@ -250,8 +250,11 @@ class Zoo:
                 f"Its labels are: {', '.join(answer.labels)}."
             )
         asked = answer.label if label is None else label
-        heat = saliency.occlusion(seen, partial(chosen.scores, loaded), answer.labels.index(asked))
-        return Why(answer, asked, heat)
+        way = loaded.settings.why
+        if look.trace.reason is not None and look.trace.box is None:
+            return Why(answer, asked, way, np.zeros(seen.shape[:2], np.float32))
+        find = saliency.weights if way == "weights" else saliency.occlusion
+        return Why(answer, asked, way, find(seen, partial(chosen.scores, loaded), answer.labels.index(asked)))
 
     def given(self, picture: Source) -> bytes | Image:
         """A picture's bytes, or its pixels where it comes as such. Raises PictureBroken when there is no reading it."""

@@ -9,7 +9,7 @@ const [boxes, reading, line] = ["boxes", "reading", "reading-text"].map(find);
 const paper = find("paper");
 
 // Red speaks for the label, blue against it; the stronger, the less can be seen through it.
-export function showHeat({ heat: rows, label }) {
+export function showHeat({ heat: rows, label, by }) {
   const pen = heat.getContext("2d");
   heat.width = rows[0].length;
   heat.height = rows.length;
@@ -22,7 +22,7 @@ export function showHeat({ heat: rows, label }) {
   });
   pen.putImageData(image, 0, 0);
   heat.hidden = false;
-  hint.textContent = say("why_of", { label });
+  hint.textContent = say(by === "weights" ? "weights_of" : "why_of", { label });
 }
 
 export function hideHeat() {
