@@ -255,7 +255,7 @@ def _uneven(small: Plane, cells: int) -> Ground:
 def medians_around(levels: NDArray[np.int32]) -> NDArray[np.int32]:
     """The median around each cell of (rows, columns), in a square of `_WINDOW` that repeats the rim beyond the border.
 
-    NumPy selects among whole numbers by vector instructions, in a sixth of the time of Pillow's filter.
+    NumPy selects among whole numbers by vector instructions, several times as fast as Pillow's filter.
     """
     rows, columns = levels.shape
     rim, size = _WINDOW // 2, _WINDOW**2

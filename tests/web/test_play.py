@@ -69,6 +69,10 @@ def test_which_pixels_decided_is_told_for_the_answer_or_another_label(client: Fl
     other = said(client.post("/why?label=1", data=png(), content_type="image/png"))
     assert other["label"] == "1"
     assert np.array(other["heat"]).min() < 0
+    assert (answer["by"], said(client.post("/why?model=linear", data=png(), content_type="image/png"))["by"]) == (
+        "occlusion",
+        "weights",
+    )
 
 
 def test_the_strip_is_what_the_test_set_has_there() -> None:
