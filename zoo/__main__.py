@@ -6,8 +6,8 @@ import sys
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it with 130, as a shell expects."""
-    # NumPy's matrices are small here. Shared among threads on busy cores, one waits for the other's turn by the system's
-    # clock, which is hundreds of times what the work takes.
+    # NumPy's matrices are small here. Shared among threads on busy cores, each waits for the other's turn, hundreds of
+    # times as long as the work takes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from zoo.cli import main as command
