@@ -227,6 +227,18 @@ def test_a_file_that_is_no_picture_is_told_and_the_board_stays_as_it_was(visit: 
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.parametrize("size", [(360, 640), (700, 900), (1280, 800)])
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+def test_what_went_wrong_is_told_without_hiding_the_board(visit: Opener, size: tuple[int, int], locale: str) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
+    page.set_input_files("#file", {"name": "digit.png", "mimeType": "image/png", "buffer": b"some text"})
+    expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
+    notice, paper = page.get_by_role("alert").bounding_box(), page.locator("#paper").bounding_box()
+    assert notice is not None
+    assert paper is not None
+    assert notice["y"] + notice["height"] <= paper["y"] or notice["x"] >= paper["x"] + paper["width"]
+
+
 def test_what_is_chosen_far_below_the_board_is_answered_in_sight(visit: Opener) -> None:
     page = visit(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
     page.locator(".strip a").nth(7).click()

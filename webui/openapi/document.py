@@ -10,7 +10,7 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic.json_schema import JsonSchemaMode
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from webui import snippets
 from webui.openapi.examples import Examples
@@ -103,11 +103,20 @@ def _kinds(all_operations: list[Operation]) -> Iterable[Kind]:
         yield from ((kind, "serialization") for kind in one.errors.values())
 
 
+class _Untitled(GenerateJsonSchema):
+    """Without titles of fields, which would say their names again, in English."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
 @lru_cache(maxsize=4)
 def _schemas(kinds: tuple[Kind, ...]) -> tuple[Schemas, dict[str, Any]]:
     """The schema of each kind, and the definitions that they refer to."""
     adapters = [(kind, kind[1], TypeAdapter(kind[0])) for kind in kinds]
-    found, rest = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
+    found, rest = TypeAdapter.json_schemas(
+        adapters, ref_template="#/components/schemas/{model}", schema_generator=_Untitled
+    )
     return {kind: found[kind, kind[1]] for kind in kinds}, rest.get("$defs", {})
 
 

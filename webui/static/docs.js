@@ -14,10 +14,21 @@ function follow() {
   }
 }
 
-// RapiDoc knows English alone: a text that is wholly one of the words is replaced, now and whenever it is drawn anew.
+// RapiDoc knows English alone: a text, or each part of one as "Min 1┃Max 9", that is wholly one of the words or a limit
+// in them is replaced, now and whenever it is drawn anew.
+const LIMIT = /^(Min|Max|More than|Less than|multiple of) (\S+?)( chars)?$/;
+
+function said(part) {
+  if (Object.hasOwn(words, part)) return words[part];
+  const limit = LIMIT.exec(part);
+  if (!limit) return part;
+  return `${words[limit[1]]} ${limit[2]}${limit[3] ? ` ${words.chars}` : ""}`;
+}
+
 function translate(text) {
-  const said = text.data.trim();
-  if (Object.hasOwn(words, said) && words[said] !== said) text.data = text.data.replace(said, () => words[said]);
+  const before = text.data.trim();
+  const after = before.split("┃").map(said).join("┃");
+  if (after !== before) text.data = text.data.replace(before, () => after);
 }
 
 // What RapiDoc leaves out for those who hear the page: names of fields, a heading of the first level.
