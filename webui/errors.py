@@ -42,6 +42,10 @@ class NoPicture(BadRequest):
     """A request without a picture."""
 
 
+class UnknownSample(ZooError):
+    """A test picture that there is not."""
+
+
 class WrongType(ZooError):
     """A request whose content type is none that is read."""
 
@@ -104,6 +108,7 @@ STATUS: dict[type[ZooError], int] = {
     PictureBroken: 400,
     UnknownModel: 404,
     UnknownCheckpoint: 404,
+    UnknownSample: 404,
     PictureTooLarge: 413,
     TooMany: 413,
     PictureUnsupported: 415,
@@ -212,6 +217,8 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
         return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
     if isinstance(error, UnknownModel):
         return gettext("There is no such model"), gettext("Choose one of the models in the list.")
+    if isinstance(error, UnknownSample):
+        return gettext("There is no such test picture"), gettext("Choose one of the digits to try.")
     if isinstance(error, UnknownCheckpoint):
         return gettext("There is no such checkpoint"), gettext("Leave the version out to get the current one.")
     if status == 413:

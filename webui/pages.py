@@ -12,12 +12,12 @@ from flask_babel import format_decimal, format_percent, get_locale, gettext, laz
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webui import inputs, samples, snippets
-from webui.errors import Notice, explain, wants_page
+from webui.errors import Notice, UnknownSample, explain, wants_page
 from webui.words import mishaps, words
 from zoo import listings
 from zoo.arena import Verdict, ask_all
 from zoo.datasets import DIGITS
-from zoo.errors import ZooError
+from zoo.errors import ModelUnavailable, UnknownModel, ZooError
 from zoo.listings import ModelFacts
 from zoo.types import Prediction, Reading
 from zoo.zoo import Zoo
@@ -203,11 +203,26 @@ def routes(zoo: Zoo) -> Blueprint:
         model = zoo.models[name]
         return model.family is not None and model.checkpoint == "latest" and not zoo.catalogue.versions(name)
 
+    def _missing(wanted: str | None) -> Notice | None:
+        """What is to be said of an address whose model or sample is not to be had."""
+        error: ZooError
+        try:
+            if wanted is not None and (problem := zoo.model(wanted).trouble()):
+                error = ModelUnavailable(problem)
+            elif "sample" in request.args and asked_sample() is None:
+                error = UnknownSample(f"There are test pictures 0 to {samples.COUNT - 1}.")
+            else:
+                return None
+        except UnknownModel as unknown:
+            error = unknown
+        return explain(error, zoo)
+
     @pages.get("/")
     def index() -> Response:
         wanted, place = request.args.get("model"), asked_sample()
-        if place is None:
-            return front(wanted, Shown())
+        notice = _missing(wanted)
+        if notice is not None or place is None:
+            return front(wanted, Shown(notice=notice, sample=place))
         chosen = preselected(listings.models(zoo), wanted)
         try:
             answer = zoo.predict(chosen, samples.sample(place)) if chosen else None

@@ -6,13 +6,14 @@ from dataclasses import asdict
 
 from flask_babel import gettext
 
-from webui.errors import NoPicture, Notice, Refused, explain
+from webui.errors import Forbidden, NoPicture, Notice, Refused, explain
 from zoo.errors import ModelUnavailable, PictureBroken, PictureTooLarge, PictureUnsupported, UnknownModel, ZooError
 from zoo.zoo import Zoo
 
 MISHAPS: dict[int, ZooError] = {
     400: PictureBroken(),
     404: UnknownModel(),
+    403: Forbidden("", ""),
     408: Refused(408, ""),
     413: PictureTooLarge(),
     415: PictureUnsupported(),
@@ -28,6 +29,7 @@ def words() -> dict[str, str]:
         "reads": gettext("%(model)s reads %(label)s"),
         "confidence": gettext("confidence %(share)s"),
         "checkpoint": gettext("checkpoint %(ref)s"),
+        "labelled": gettext("labelled %(label)s by MNIST"),
         "took": gettext("%(ms)s ms there and back"),
         "own_time": gettext("%(ms)s ms"),
         "not_one": gettext("Not one digit"),
@@ -61,10 +63,12 @@ def words() -> dict[str, str]:
         "fitted": gettext("cut out, strokes evened"),
         "seen": gettext("what the model saw"),
         "why_of": gettext("Red pixels speak for %(label)s, blue ones against it."),
+        "stepwise": gettext("The steps are shown below."),
         "weights_of": gettext("Its weights: ink where it is red speaks for %(label)s, where it is blue against it."),
         "read_none": gettext("No digits were found."),
         "read_some": gettext("Reads %(text)s"),
         "copied": gettext("Copied."),
+        "copied_model": gettext("Copied. The link names the model; the drawing stays here."),
         "not_copied": gettext("The browser did not allow copying. Select the text and copy it."),
         "no_camera": gettext("No camera can be used here"),
         "no_camera_advice": gettext(
@@ -77,8 +81,15 @@ def words() -> dict[str, str]:
         "lost_advice": gettext("Your drawing is kept here. The page goes on asking until the server is back."),
         "close": gettext("Close"),
         "exactly": gettext("What exactly was found"),
+        "no_key": gettext("A key, please"),
+        "no_key_advice": gettext("You are not signed in any more. Your drawing is kept."),
+        "sign_in": gettext("Sign in"),
+        "too_often": gettext("Too many requests"),
+        "busy": gettext("Too much is being sent just now"),
+        "again_advice": gettext("Your drawing is kept. The page asks again by itself in a moment."),
         "slow": gettext("The server takes its time"),
         "slow_advice": gettext("Your drawing is kept; the answer is still awaited."),
+        "several_told": gettext("%(count)s pictures: %(answers)s"),
         "unknown_picture": gettext("picture"),
         "all_of_it": gettext("Show %(name)s on the board"),
         "pen_down": gettext("pen down"),

@@ -96,14 +96,27 @@ def test_an_address_with_a_sample_shows_its_answer(client: FlaskClient) -> None:
     assert "linear reads 7" in page
     for nonsense in ("-1", "10000", "x", "٣", "1" * 5000):
         page = client.get("/", query_string={"sample": nonsense}, headers=HTML)
-        assert page.status_code == 200
+        assert page.status_code == 404
+        assert "There is no such test picture" in page.text
         assert '<p class="digit" id="digit"></p>' in page.text
+
+
+def test_an_address_whose_model_cannot_answer_says_so_and_offers_another(own_zoo: Path) -> None:
+    flip_byte(own_zoo / "checkpoints/cnn_5/1/model.tflite")
+    client = create_app(Zoo.open(own_zoo)).test_client()
+    page = client.get("/?model=cnn_5&sample=0", headers=HTML)
+    assert page.status_code == 503
+    assert "This model cannot answer now" in page.text
+    assert re.search(r'value="deep"[^>]*checked', page.text)
+    page = client.get("/?model=nope", headers=HTML)
+    assert page.status_code == 404
+    assert "There is no such model" in page.text
 
 
 def test_the_form_asks_all_models(client: FlaskClient, zoo: Zoo) -> None:
     page = send(client, "/", saved(drawing()), ask="all", headers=HTML).text
     assert f"{len(zoo.models)} models read 7." in page
-    assert page.count('<span class="says">7</span>') == len(zoo.models)
+    assert page.count('<span class="says">7</span><span class="stance">agrees</span>') == len(zoo.models)
 
 
 def test_the_form_reads_many_digits(client: FlaskClient) -> None:

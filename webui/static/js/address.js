@@ -5,6 +5,7 @@ import { texts } from "./words.js";
 const find = (id) => document.getElementById(id);
 const strip = [...document.querySelectorAll(".strip a")];
 const languages = [...document.querySelectorAll(".languages a")];
+const CHOSEN = "zoo.model";
 let told = null;
 
 const put = (url, key, value) => (value === null || value === undefined ? url.searchParams.delete(key) : url.searchParams.set(key, value));
@@ -13,6 +14,7 @@ export function share(model, sample) {
   const now = JSON.stringify([model, sample]);
   if (now === told) return;
   told = now;
+  if (model) remember(model);
   const address = new URL(location.href);
   put(address, "model", model);
   put(address, "sample", sample);
@@ -31,6 +33,27 @@ export function share(model, sample) {
     link.href = url;
     if (link.dataset.sample === String(sample)) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
+  }
+}
+
+// What MNIST says a test picture of the strip is; undefined for others.
+export const labelOf = (sample) => strip.find((link) => link.dataset.sample === String(sample))?.dataset.label;
+
+// The model chosen last, for as long as the tab is open, where the address names none.
+export function before() {
+  if (new URLSearchParams(location.search).has("model")) return null;
+  try {
+    return sessionStorage.getItem(CHOSEN);
+  } catch {
+    return null;
+  }
+}
+
+function remember(model) {
+  try {
+    sessionStorage.setItem(CHOSEN, model);
+  } catch {
+    // Storage is not allowed: the address alone tells it.
   }
 }
 
@@ -53,14 +76,16 @@ function toast(text) {
   gone = setTimeout(() => (place.textContent = ""), 4000);
 }
 
-async function copied(text) {
+async function copied(text, done = texts.copied) {
   try {
     await navigator.clipboard.writeText(text);
-    toast(texts.copied);
+    toast(done);
   } catch {
     toast(texts.not_copied);
   }
 }
 
-find("copy").addEventListener("click", () => copied(location.href));
+// `drawn()` says whether there is something on the board that a link cannot hold.
+export const listenToCopy = (drawn) =>
+  find("copy").addEventListener("click", () => copied(location.href, drawn() ? texts.copied_model : texts.copied));
 find("reading-copy").addEventListener("click", () => copied(find("reading-text").textContent));

@@ -33,10 +33,12 @@ export function announce(text, place = spoken) {
   speaking.set(place, setTimeout(() => (place.textContent = text), 450));
 }
 
-export function show(answer, took) {
+// `truth` is the label that the picture is known to have, if it is.
+export function show(answer, took, truth) {
   const { rejected, trace, label } = answer;
   const nothing = rejected && !trace?.box;
   section.classList.remove("waiting", "stale");
+  paper.classList.remove("stale");
   section.classList.toggle("rejected", rejected);
   digit.textContent = rejected ? "" : label;
   paper.dataset.answer = rejected ? "–" : label;
@@ -48,8 +50,13 @@ export function show(answer, took) {
   } else sentence.textContent = say("reads", { model: answer.model, label });
   const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
   const told = nothing ? parts.slice(1) : parts; // scores for nothing mean nothing
-  const each = [...told, say("took", { ms: milliseconds(took) })];
-  facts.replaceChildren(...each.flatMap((text) => [Object.assign(document.createElement("span"), { textContent: text }), " "]));
+  const each = [...told, say("took", { ms: milliseconds(took) })].map((text) => Object.assign(document.createElement("span"), { textContent: text }));
+  if (truth !== undefined) {
+    const known = Object.assign(document.createElement("span"), { textContent: say("labelled", { label: truth }) });
+    known.className = !rejected && truth !== label ? "wrong" : "";
+    each.unshift(known);
+  }
+  facts.replaceChildren(...each.flatMap((one) => [one, " "]));
   picture.hidden = nothing || !trace;
   if (!picture.hidden) {
     picture.src = `data:image/png;base64,${trace.seen}`;
@@ -62,13 +69,14 @@ export function show(answer, took) {
     row.querySelector("rect").setAttribute("width", (share * 100).toFixed(2));
     row.cells[2].textContent = percent(share);
   });
-  const all = rejected ? sentence.textContent : `${sentence.textContent}, ${parts[0]}`;
+  const all = [sentence.textContent, ...(rejected ? [] : parts.slice(0, 1)), ...(truth === undefined ? [] : [say("labelled", { label: truth })])].join(", ");
   document.title = document.title.replace(/^(.* · )?/, rejected ? "" : `${label} · `);
   announce(all);
 }
 
 export function empty() {
   section.classList.remove("rejected", "stale");
+  paper.classList.remove("stale");
   section.classList.add("waiting");
   delete paper.dataset.answer;
   digit.textContent = "";
@@ -86,17 +94,22 @@ export function empty() {
 }
 
 // The answer that is shown belongs to an earlier picture.
-export const stale = () => section.classList.add("stale");
+export function stale() {
+  for (const place of [section, paper]) place.classList.add("stale");
+}
 
 const own = {
   lost: { title: texts.lost, advice: texts.lost_advice },
   slow: { title: texts.slow, advice: texts.slow_advice },
+  busy: { title: texts.busy, advice: texts.again_advice },
+  429: { title: texts.too_often, advice: texts.again_advice },
+  401: { title: texts.no_key, advice: texts.no_key_advice, remedy: [texts.sign_in, () => location.reload()] },
 };
 const wordsFor = (kind) => own[kind] ?? mishaps[kind] ?? mishaps[500];
 export const titleOf = (kind) => wordsFor(kind).title;
 
 export function trouble(kind, detail = "") {
-  const { title, advice } = wordsFor(kind);
+  const { title, advice, remedy } = wordsFor(kind);
   if (mishap.dataset.kind === String(kind) && mishap.dataset.detail === detail) return;
   mishap.dataset.kind = kind;
   mishap.dataset.detail = detail;
@@ -117,12 +130,19 @@ export function trouble(kind, detail = "") {
     more.append(summary, exact);
     box.append(more);
   }
+  if (remedy) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: remedy[0] });
+    button.addEventListener("click", remedy[1]);
+    box.append(button);
+  }
   vacate();
   mishap.append(box);
   closable(box);
 }
 
+// What the page came with, about its address, stays until it is closed.
 export function fine() {
+  if (mishap.dataset.kind === undefined) return;
   delete mishap.dataset.kind;
   vacate();
 }

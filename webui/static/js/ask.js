@@ -7,16 +7,19 @@ const ROOT = new URL("../../", import.meta.url); // of the zoo, which may be und
 export const at = (path) => new URL(path.slice(1), ROOT).href;
 
 export class Mishap extends Error {
-  // `kind` is the HTTP status, or "lost" when no answer came.
-  constructor(kind, detail = "") {
+  // `kind` is the HTTP status, "busy" for a 503 that says when to ask again, or "lost" when no answer came; `after` is
+  // how many seconds to wait for that.
+  constructor(kind, detail = "", after = 0) {
     super(detail || String(kind));
-    this.kind = kind;
+    this.kind = kind === 503 && after ? "busy" : kind;
     this.detail = detail;
+    this.after = after;
   }
 }
 
 export async function post(path, { body, type }, signal) {
-  const headers = { Accept: "application/json", "Content-Type": type || "application/octet-stream" };
+  // A browser names the type by the file's name, the server knows it by its bytes.
+  const headers = { Accept: "application/json", "Content-Type": type.startsWith("image/") ? type : "application/octet-stream" };
   const token = document.querySelector('meta[name="csrf-token"]')?.content;
   if (token) headers["X-CSRF-Token"] = token;
   const late = AbortSignal.timeout(PATIENCE);
@@ -27,9 +30,9 @@ export async function post(path, { body, type }, signal) {
     answer = await response.json();
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw new Mishap(response && !response.ok ? response.status : "lost");
+    throw new Mishap(response && !response.ok ? response.status : "lost", "", Number(response?.headers.get("Retry-After")));
   }
-  if (!response.ok) throw new Mishap(response.status, answer.error);
+  if (!response.ok) throw new Mishap(response.status, answer.error, Number(response.headers.get("Retry-After")));
   return answer;
 }
 

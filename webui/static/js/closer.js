@@ -4,7 +4,8 @@ import { texts, say } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-const [heat, hint, closer, list] = ["heat", "why-hint", "closer", "closer-list"].map(find);
+const [heat, legend, list] = ["heat", "why-hint", "closer-list"].map(find);
+export const section = find("closer");
 const [boxes, reading, line] = ["boxes", "reading", "reading-text"].map(find);
 const paper = find("paper");
 
@@ -22,13 +23,15 @@ export function showHeat({ heat: rows, label, by }) {
   });
   pen.putImageData(image, 0, 0);
   heat.hidden = false;
-  hint.textContent = say(by === "weights" ? "weights_of" : "why_of", { label });
+  legend.textContent = say(by === "weights" ? "weights_of" : "why_of", { label });
 }
 
 export function hideHeat() {
   heat.hidden = true;
-  hint.textContent = "\u00a0";
+  legend.textContent = "\u00a0";
 }
+
+export const hint = () => legend.textContent;
 
 export function showSteps({ steps }) {
   list.replaceChildren(
@@ -42,10 +45,10 @@ export function showSteps({ steps }) {
       return item;
     }),
   );
-  closer.hidden = false;
+  section.hidden = false;
 }
 
-export const hideSteps = () => (closer.hidden = true);
+export const hideSteps = () => (section.hidden = true);
 
 const node = (name, attributes) => {
   const made = document.createElementNS(SVG, name);

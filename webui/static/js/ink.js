@@ -1,10 +1,9 @@
 // The board: strokes, pictures under them, undo and redo. Drawn twice: for the eyes, and dark on white for the models.
 
-import { inkOf, outline, paintPicture, SIDE } from "./painting.js";
+import { load, save } from "./keeping.js";
+import { CONTRARY, fillBelow, groundOf, inkOf, outline, paintPicture, SIDE } from "./painting.js";
 
 const SENT = 280; // pixels on each side of a drawing as it is sent
-const KEPT = "zoo.board";
-const LARGEST = 1_500_000; // characters of a picture that is kept over a reload
 
 const rounded = (value) => Math.round(value * 10) / 10;
 
@@ -70,10 +69,7 @@ export class Board {
       return { body: bottom.blob, type: bottom.blob.type, width, height };
     }
     this.#paint(this.sheet, SENT / SIDE, "#000");
-    this.sheet.globalCompositeOperation = "destination-over";
-    this.sheet.fillStyle = "#fff";
-    this.sheet.fillRect(0, 0, SENT, SENT);
-    this.sheet.globalCompositeOperation = "source-over";
+    fillBelow(this.sheet, "#fff");
     // Bytes, not a Blob: the browser can send them without asking another process for them first.
     const body = Uint8Array.from(atob(this.paper.toDataURL("image/png").split(",")[1]), (one) => one.charCodeAt(0));
     return { body, type: "image/png", width: SENT, height: SENT };
@@ -81,9 +77,8 @@ export class Board {
 
   // Put a picture on the board, over all that was there, which undo brings back.
   async show(blob, { sample = null, name = "" } = {}) {
-    const bitmap = await createImageBitmap(blob).catch(() => null);
     const id = crypto.randomUUID?.() ?? String(Math.random());
-    this.pictures.set(id, { blob, bitmap, sample, name, ink: sample === null ? null : inkOf(bitmap) });
+    this.pictures.set(id, await pictureOf(blob, { sample, name }));
     this.#add({ kind: "picture", id });
   }
 
@@ -203,70 +198,36 @@ export class Board {
     pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     if (bottom?.bitmap) paintPicture(pen, bottom, colour);
-    pen.fillStyle = colour;
+    const ground = bottom?.ground;
+    pen.fillStyle = ground ? CONTRARY[ground] : colour; // what is drawn on a picture can be seen on it, by models too
     for (const stroke of this.stroke ? [...strokes, this.stroke] : strokes) {
       pen.globalCompositeOperation = stroke.erase ? "destination-out" : "source-over";
       pen.fill(stroke === this.stroke ? outline(stroke) : (stroke.path ??= outline(stroke)));
     }
+    if (ground) fillBelow(pen, ground);
     pen.globalCompositeOperation = "source-over";
   }
 
-  // Over a reload, and a switch of language, the board stays as it is.
   keep() {
-    const used = new Set(this.done.filter((mark) => mark.kind === "picture").map((mark) => mark.id));
-    const pictures = [...this.pictures].filter(([id]) => used.has(id));
-    Promise.all(pictures.map(async ([id, { blob, sample, name, url }]) => [id, { sample, name, url: url ?? (await inText(blob)) }]))
-      .then((kept) => {
-        for (const [id, { url }] of kept) this.pictures.get(id).url = url;
-        this.#store(Object.fromEntries(kept));
-      });
-  }
-
-  #store(pictures) {
-    const done = this.done
-      .filter((mark) => mark.kind !== "picture" || pictures[mark.id]?.url)
-      .map(({ path, ...mark }) => mark);
-    try {
-      sessionStorage.setItem(KEPT, JSON.stringify({ done, pictures, size: this.size }));
-    } catch {
-      // No room, or storage is not allowed: the board then lasts as long as the page.
-    }
+    return save(this);
   }
 
   restore() {
-    let kept;
-    try {
-      kept = JSON.parse(sessionStorage.getItem(KEPT));
-    } catch {
-      kept = null;
-    }
+    const kept = load();
     this.ready = (async () => {
       if (!kept) return;
       this.size = kept.size;
-      for (const [id, { url, sample, name }] of Object.entries(kept.pictures)) {
-        if (!url) continue;
-        const blob = fromText(url);
-        const bitmap = await createImageBitmap(blob).catch(() => null);
-        this.pictures.set(id, { blob, bitmap, sample, name, url, ink: sample === null ? null : inkOf(bitmap) });
-      }
-      this.done = kept.done.filter((mark) => mark.kind !== "picture" || this.pictures.has(mark.id));
+      for (const [id, { blob, ...more }] of kept.pictures) this.pictures.set(id, await pictureOf(blob, more));
+      this.done = kept.done;
+      this.undone = kept.undone;
       this.#draw();
     })();
   }
 }
 
-function inText(blob) {
-  if (blob.size * 1.4 > LARGEST) return null;
-  return new Promise((resolve) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result);
-    reader.onerror = () => resolve(null);
-    reader.readAsDataURL(blob);
-  });
-}
-
-function fromText(url) {
-  const [head, text] = url.split(",");
-  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-  return new Blob([bytes], { type: head.slice(5).split(";")[0] });
+// A picture with what it takes to lay it on the board: its pixels, or null if the browser cannot read it, and its ground.
+async function pictureOf(blob, { sample, name, url }) {
+  const bitmap = await createImageBitmap(blob).catch(() => null);
+  const own = sample === null;
+  return { blob, bitmap, sample, name, url, ink: own ? null : inkOf(bitmap), ground: own ? groundOf(bitmap) : null };
 }

@@ -40,6 +40,32 @@ export function inkOf(bitmap) {
   return canvas;
 }
 
+export const CONTRARY = { "#fff": "#000", "#000": "#fff" };
+
+// What a picture that was brought lies on: black around a dark one and below light ink on transparent, else white.
+export function groundOf(bitmap) {
+  if (!bitmap) return null;
+  const side = 32;
+  const pen = new OffscreenCanvas(side, side).getContext("2d");
+  pen.drawImage(bitmap, 0, 0, side, side);
+  const { data } = pen.getImageData(0, 0, side, side);
+  let [light, cover] = [0, 0];
+  for (let at = 0; at < data.length; at += 4) {
+    light += ((data[at] + data[at + 1] + data[at + 2]) / 3) * data[at + 3];
+    cover += data[at + 3];
+  }
+  const dark = light < 127.5 * cover;
+  const transparent = cover < 0.5 * 255 * side * side;
+  return dark === transparent ? "#fff" : "#000";
+}
+
+export function fillBelow(pen, colour) {
+  pen.globalCompositeOperation = "destination-over";
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, SIDE, SIDE);
+  pen.globalCompositeOperation = "source-over";
+}
+
 export function paintPicture(pen, { bitmap, ink }, colour) {
   pen.imageSmoothingQuality = "high";
   if (ink) {

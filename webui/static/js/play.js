@@ -10,11 +10,12 @@ import * as several from "./several.js";
 import * as sources from "./sources.js";
 import { at, Mishap, newest, post } from "./ask.js";
 import { Board } from "./ink.js";
+import { texts } from "./words.js";
 
 const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
 const OTHERS = 60; // ms after the answer until all models are asked
 const SLOW = 2500; // ms after which a wait is told
-const AGAIN = 1500; // ms between tries to reach a lost server
+const AGAIN = 1500; // ms, at the least, between tries to reach a server that is lost or refuses
 
 const find = (id) => document.getElementById(id);
 const [form, paper, invite, undo, redo, eraser, clear, size] =
@@ -60,7 +61,7 @@ async function ask(drawing = false) {
   try {
     const found = await predict(content);
     if (!found) return;
-    answer.show(found, performance.now() - start);
+    answer.show(found, performance.now() - start, address.labelOf(board.sample));
     if (!refused) answer.fine();
     refused = false;
     mine.answered = true;
@@ -112,7 +113,7 @@ function failed(error) {
   current = null;
   answer.stale();
   answer.trouble(error.kind, error.detail);
-  if (error.kind === "lost") again = setTimeout(afresh, AGAIN);
+  if (["lost", "busy", 429].includes(error.kind)) again = setTimeout(afresh, Math.max(AGAIN, 1000 * error.after));
   if ([400, 413, 415].includes(error.kind)) refused = board.withdraw();
 }
 
@@ -152,13 +153,16 @@ function follow() {
 }
 
 function buttons() {
+  const held = document.activeElement;
   undo.disabled = !board.done.length;
   redo.disabled = !board.undone.length;
   for (const button of [clear, why, steps, read]) button.disabled = board.empty;
+  if (held?.disabled) board.canvas.focus({ preventScroll: true, focusVisible: false }); // or the focus would be lost
 }
 
 const board = new Board(find("board"), changed);
 pen.listen(board);
+address.listenToCopy(() => !board.empty && board.sample === null);
 
 undo.addEventListener("click", () => board.undo());
 redo.addEventListener("click", () => board.redo());
@@ -198,29 +202,32 @@ why.addEventListener("click", () => {
   const on = why.ariaPressed !== "true";
   why.ariaPressed = String(on);
   const content = board.content();
-  if (on && content) lookWhy(content).catch(failed);
+  if (on && content) lookWhy(content).then(() => answer.announce(closer.hint()), failed);
   else closer.hideHeat();
 });
 steps.addEventListener("click", () => {
   const on = steps.ariaExpanded !== "true";
   steps.ariaExpanded = String(on);
   const content = board.content();
-  if (on && content) lookSteps(content).catch(failed);
+  if (on && content) lookSteps(content).then(() => {
+    reveal(closer.section);
+    answer.announce(texts.stepwise);
+  }, failed);
   else closer.hideSteps();
 });
 read.addEventListener("click", () => {
   const content = board.content();
-  if (content) readAll(content).catch(failed);
+  if (content) readAll(content).then(() => reveal(paper), failed);
 });
 
 // Samples, and pictures that are brought
 
-// What is chosen far below the board, as on a phone, would be answered out of sight.
-function reveal() {
-  const { top, bottom, height } = paper.getBoundingClientRect();
+// What is asked for far from where it is answered, as on a phone, would be answered out of sight.
+function reveal(place) {
+  const { top, bottom, height } = place.getBoundingClientRect();
   const visible = Math.min(bottom, innerHeight) - Math.max(top, 0);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (visible < height / 2) paper.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
+  if (visible < height / 2) place.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
 }
 
 async function showSample(place) {
@@ -237,16 +244,19 @@ async function showSample(place) {
 }
 address.listen(async (place) => {
   await showSample(place);
-  reveal();
+  reveal(paper);
 });
 
 const most = Number(form.dataset.most); // bytes
 sources.listen((files) => {
   const show = async (file, name) => {
     await board.show(file, { name });
-    reveal();
+    reveal(paper);
   };
-  if (files.length > 1) return several.tellAll(files, chosen(), most, show);
+  if (files.length > 1) {
+    several.tellAll(files, chosen(), most, show).then((text) => text && answer.announce(text));
+    return reveal(several.section);
+  }
   if (files[0].size > most) return answer.trouble(413);
   return show(files[0], files[0].name ?? "");
 });
@@ -254,6 +264,8 @@ sources.listen((files) => {
 // The beginning: the sample of the address, or what was on the board before
 
 const asked = form.dataset.sample;
+const before = radios.find((radio) => radio.value === address.before() && !radio.disabled);
+if (before) before.checked = true;
 await board.ready;
 size.value = board.size;
 if (asked !== undefined && String(board.sample) !== asked) await showSample(Number(asked));

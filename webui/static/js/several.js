@@ -2,18 +2,35 @@
 
 import * as answer from "./answer.js";
 import { Mishap, post } from "./ask.js";
-import { percent, say, texts } from "./words.js";
+import { number, percent, say, texts } from "./words.js";
 
-const section = document.getElementById("several");
-const list = document.getElementById("several-list");
+const AGAIN = 1500; // ms, at the least, between tries to reach a server that is lost or refuses
+const find = (id) => document.getElementById(id);
+const list = find("several-list");
+export const section = find("several");
+let latest = 0;
 
-// `show(file, name)` puts one on the board; files above `most` bytes are not sent.
+// `show(file, name)` puts one on the board; files above `most` bytes are not sent. Resolves with what is to be announced,
+// or with nothing if other pictures have come or the list was closed.
 export async function tellAll(files, model, most, show) {
+  const mine = (latest += 1);
   section.hidden = false;
   const rows = files.map((file) => [file, row(file, show)]);
   list.replaceChildren(...rows.map(([, made]) => made));
-  for (const [file, made] of rows) await tell(file, model, made, file.size <= most);
+  for (const [file, made] of rows) {
+    while (mine === latest && !(await told(file, model, made, file.size <= most)));
+  }
+  if (mine !== latest) return "";
+  const answers = rows.map(([, made]) => [...made.querySelectorAll("span")].map((part) => part.textContent.trim()).join(": "));
+  return say("several_told", { count: number(files.length), answers: answers.join("; ") });
 }
+
+find("several-close")?.addEventListener("click", () => {
+  latest += 1;
+  section.hidden = true;
+  list.replaceChildren();
+  find("file").focus({ preventScroll: true });
+});
 
 function row(file, show) {
   const item = document.createElement("li");
@@ -33,7 +50,8 @@ function row(file, show) {
   return item;
 }
 
-async function tell(file, model, item, fits) {
+// Whether there is an answer, or an error that stays. A server that is lost or refuses is asked again.
+async function told(file, model, item, fits) {
   const what = item.querySelector(".what");
   try {
     if (!fits) throw new Mishap(413);
@@ -45,9 +63,14 @@ async function tell(file, model, item, fits) {
       const label = Object.assign(document.createElement("b"), { textContent: row || found.label });
       what.replaceChildren(label, row ? "" : ` ${percent(found.confidence, 2)}`);
     }
+    what.classList.remove("wrong");
+    return true;
   } catch (error) {
     if (!(error instanceof Mishap)) throw error;
     what.textContent = answer.titleOf(error.kind);
     what.classList.add("wrong");
+    if (!["lost", "busy", 429].includes(error.kind)) return true;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(AGAIN, 1000 * error.after)));
+    return false;
   }
 }

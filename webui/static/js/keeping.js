@@ -1,0 +1,87 @@
+// What lies on the board is kept for as long as the tab is open: over a reload, a switch of language, another page.
+
+const KEY = "zoo.board";
+const LARGEST = 1_500_000; // characters of one picture as text
+const SIDES = [2000, 1200, 700]; // pixels on the long side of the copy that is kept of a larger one
+
+// Keep a board's marks that can be undone and redone, and the pictures that they name. Without room for all, what lies on
+// it; without room for its picture, the strokes.
+export async function save(board) {
+  const unwritten = () => [...board.done, ...board.undone]
+    .map((mark) => board.pictures.get(mark.id))
+    .filter((picture) => picture && picture.url === undefined);
+  for (let few = unwritten(); few.length; few = unwritten()) {
+    await Promise.all(few.map(async (picture) => (picture.url = await inText(picture))));
+  }
+  const { done, undone, pictures, size } = board;
+  const top = done.slice(Math.max(0, done.findLastIndex((mark) => mark.kind !== "stroke")));
+  const strokes = top.map((mark) => (mark.kind === "stroke" ? mark : { kind: "clear" }));
+  const choices = [{ done, undone }, { done: top, undone: [] }, { done: strokes, undone: [] }];
+  if (choices.some((marks) => stored(marks, pictures, size))) return;
+  try {
+    sessionStorage.removeItem(KEY); // nothing is better than an earlier drawing
+  } catch {
+    // Storage is not allowed: the board then lasts as long as the page.
+  }
+}
+
+function stored({ done, undone }, pictures, size) {
+  const kept = {};
+  const bare = (mark) => {
+    if (mark.kind !== "picture") return { ...mark, path: undefined };
+    const { sample, name, url } = pictures.get(mark.id);
+    if (!url) return { kind: "clear" };
+    kept[mark.id] = { sample, name, url };
+    return mark;
+  };
+  const marks = { done: done.map(bare), undone: undone.map(bare) };
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify({ ...marks, pictures: kept, size }));
+  } catch {
+    return false;
+  }
+  return true;
+}
+
+// What was kept, or null: `{done, undone, size}` and its pictures as `[id, {blob, sample, name, url}]`.
+export function load() {
+  try {
+    const { pictures, ...marks } = JSON.parse(sessionStorage.getItem(KEY));
+    return { ...marks, pictures: Object.entries(pictures).map(([id, one]) => [id, { ...one, blob: fromText(one.url) }]) };
+  } catch {
+    return null;
+  }
+}
+
+// A picture as a data: URL, "" when even a small copy of it is too long.
+async function inText({ blob, bitmap }) {
+  if (blob.size * 1.4 <= LARGEST) return read(blob);
+  if (!bitmap) return "";
+  const long = Math.max(bitmap.width, bitmap.height);
+  for (const side of SIDES) {
+    const scale = Math.min(1, side / long);
+    const canvas = new OffscreenCanvas(Math.max(1, bitmap.width * scale), Math.max(1, bitmap.height * scale));
+    const pen = canvas.getContext("2d");
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    // Where a browser writes no WebP it writes PNG.
+    const copy = await canvas.convertToBlob({ type: "image/webp", quality: 0.92 });
+    if (copy.size * 1.4 <= LARGEST) return read(copy);
+  }
+  return "";
+}
+
+function read(blob) {
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => resolve("");
+    reader.readAsDataURL(blob);
+  });
+}
+
+function fromText(url) {
+  const [head, text] = url.split(",");
+  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  return new Blob([bytes], { type: head.slice(5).split(";")[0] });
+}
