@@ -30,7 +30,7 @@ LAYERS = [
     {"steps"},
     {"ink", "strip", "pieces"},
     {"augment", "strokes", "reading", "robustness", "saliency"},
-    {"fitting"},
+    {"extras", "fitting"},
     {"defaults", "plugins"},
     {"calibration"},
     {"training", "evaluation", "models", "starter"},

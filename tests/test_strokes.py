@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo import ModelSettings, Zoo, datasets, glyphs, strokes
+from zoo import Zoo, datasets, glyphs, strokes
 
 
 def test_drawn_digits_have_mnists_form() -> None:
@@ -24,24 +24,6 @@ def test_drawn_digits_have_mnists_form() -> None:
 def test_the_same_seed_draws_the_same_and_another_others() -> None:
     np.testing.assert_array_equal(strokes.draw(20, 1)[0], strokes.draw(20, 1)[0])
     assert (strokes.draw(20, 1)[0] != strokes.draw(20, 2)[0]).any()
-
-
-def test_they_are_trained_on_and_never_validated_on() -> None:
-    plain = datasets.training_data("mnist", 5000)
-    assert strokes.added(plain, ModelSettings()) is plain
-    more = strokes.added(plain, ModelSettings(drawn=30))
-    assert len(more.images) == len(more.classes) == len(plain.images) + 30
-    np.testing.assert_array_equal(more.validation_images, plain.validation_images)
-
-
-def test_pictures_of_no_digit_have_no_class_and_follow_the_seed() -> None:
-    plain = datasets.training_data("mnist", 5000)
-    one, again, other = (strokes.added(plain, ModelSettings(others=40, seed=seed)).others for seed in (1, 1, 2))
-    assert one.shape == (40, 28, 28, 1)
-    assert (one.max(axis=(1, 2, 3)) > 200).all()
-    np.testing.assert_array_equal(one, again)
-    assert (one != other).any()
-    assert len(strokes.added(plain, ModelSettings(others=40)).images) == len(plain.images)
 
 
 @pytest.mark.long
@@ -69,15 +51,3 @@ def test_every_form_can_be_read(root: object, digit: int) -> None:
     mine = images[classes == digit]
     read = [answer.label for answer in zoo.predict_many("cnn", list(mine[..., 0]))]  # type: ignore[union-attr]
     assert np.mean([label == str(digit) for label in read]) > 0.6
-
-
-def test_a_coarse_scan_fills_its_square_and_keeps_its_class() -> None:
-    plain = datasets.training_data("mnist", 5000)
-    more = strokes.added(plain, ModelSettings(coarse=60))
-    images, classes = more.images[len(plain.images) :], more.classes[len(plain.images) :]
-    assert images.shape == (60, 28, 28, 1)
-    wide = [np.flatnonzero((image[..., 0] > 60).any(axis=0)) for image in images[classes != 1]]
-    assert np.median([places[-1] + 1 - places[0] for places in wide]) >= 19, "MNIST's own are about 16 wide"
-    np.testing.assert_array_equal(images, strokes.added(plain, ModelSettings(coarse=60)).images[len(plain.images) :])
-    both = strokes.added(plain, ModelSettings(drawn=30, coarse=60))
-    assert len(both.images) == len(both.classes) == len(plain.images) + 90

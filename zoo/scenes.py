@@ -60,10 +60,13 @@ def patch(photo: Image, height: int, width: int, rng: np.random.Generator) -> Pl
     return tiled
 
 
-def photo(digit: NDArray[np.uint8], rng: np.random.Generator) -> Image:
-    """One digit, uint8 (28, 28), ink light, written on paper and photographed: uint8 (h, w, 3), 50 to 250 pixels."""
+def photo(digit: NDArray[np.uint8], rng: np.random.Generator, whole: bool = False) -> Image:
+    """One digit, uint8 (28, 28), ink light, written on paper and photographed: uint8 (h, w, 3), 50 to 250 pixels.
+
+    Its thinnest strokes are unbroken if it is to be `whole`.
+    """
     height = int(rng.integers(40, 100))
-    glyph = _glyph(_inked(digit), height, rng)
+    glyph = _glyph(_whole(digit) if whole else _inked(digit), height, rng)
     h, w = glyph.shape
     around = rng.uniform(0.15, 0.9, 4) * max(h, w)
     top, left = int(around[0]), int(around[1])

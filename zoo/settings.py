@@ -188,6 +188,9 @@ class ModelSettings(Table):
     coarse: int = Field(
         0, ge=0, le=100_000, description="training digits besides as coarse scans keep them, stretched to a square"
     )
+    photographed: int = Field(
+        0, ge=0, le=100_000, description="training digits besides as photographs on paper, composed by rule, show them"
+    )
     others: int = Field(
         0, ge=0, le=100_000, description="pictures of no digit, drawn by rule, on which the model learns to be unsure"
     )

@@ -11,7 +11,6 @@ arXiv:1812.04606), so that a network is unsure of it and the answer can say so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -20,38 +19,11 @@ from PIL import ImageDraw
 
 from zoo import ink
 from zoo.glyphs import DIGITS, SIGNS, Stroke
-from zoo.settings import ModelSettings
-from zoo.types import Data, Image
+from zoo.types import Image
 
 _SIDE = 112  # pixels of the sheet: four times MNIST's
 _BODY = 72  # pixels of the digit's height on it
 _STEPS = 8  # straight pieces between two points
-_COARSE = 16  # pixels of a coarse scan's side
-_WIDEST = 4.0  # a thin 1 would become a block
-
-
-def added(data: Data, settings: ModelSettings) -> Data:
-    """The data with what the settings ask for: `drawn` and `coarse` digits to train on, and `others`, no digits.
-
-    Half of the coarse ones were drawn, where any are.
-    """
-    given = data
-    if settings.others:
-        data = replace(data, others=no_digits(given.images, settings.others, settings.seed))
-    if settings.drawn:
-        data = _joined(data, *draw(settings.drawn, settings.seed))
-    if settings.coarse:
-        rng = np.random.default_rng([settings.seed, 2])
-        places = rng.integers(len(given.images), size=settings.coarse)
-        if settings.drawn:
-            places[::2] = rng.integers(len(given.images), len(data.images), size=len(places[::2]))
-        images = np.stack([coarse(data.images[i, :, :, 0], rng) for i in places])
-        data = _joined(data, images, data.classes[places])
-    return data
-
-
-def _joined(data: Data, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> Data:
-    return replace(data, images=np.concatenate([data.images, images]), classes=np.concatenate([data.classes, classes]))
 
 
 def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -63,19 +35,6 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         forms = DIGITS[int(digit)]
         images[i] = ink.normalise(sheet(forms[int(rng.integers(len(forms)))], rng))[1].seen[:, :, None]
     return images, classes
-
-
-def coarse(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A digit, uint8 (28, 28), as a coarse scan keeps it, then in MNIST's form again: uint8 (28, 28, 1).
-
-    Cut to its ink, stretched to a square of 16 pixels, black and white; so the forms of many archives were stored.
-    """
-    ys, xs = np.nonzero(picture > 60)
-    cut = PIL.Image.fromarray(picture[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
-    size = (min(_COARSE, round(_WIDEST * cut.width)), min(_COARSE, round(_WIDEST * cut.height)))
-    small = np.asarray(cut.resize(size, PIL.Image.Resampling.BOX))
-    scan = np.pad(np.where(small > rng.uniform(30, 90), 255, 0).astype(np.uint8), 2)
-    return ink.normalise(scan)[1].seen[:, :, None]
 
 
 def no_digits(digits: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.uint8]:

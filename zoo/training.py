@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from zoo import datasets, files, fitting, graph, strokes
+from zoo import datasets, extras, files, fitting, graph
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Calibration, Card, Catalogue
 from zoo.errors import PluginError, TrainingError, ZooError
@@ -130,7 +130,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 
     done = _settle_unfinished(run, resume, progress)
     progress.begin(run.model, run.settings.epochs, done)
-    data = strokes.added(datasets.training_data(run.settings.dataset, run.settings.validation), run.settings)
+    data = extras.added(datasets.training_data(run.settings.dataset, run.settings.validation), run.settings)
     keras.utils.set_random_seed(run.settings.seed)
     model = run.hooks.call("build", settings=run.settings)
     if not isinstance(model, keras.Model):

@@ -1,0 +1,78 @@
+"""What a training set is given besides its own pictures, as the settings ask: drawn, scanned and photographed by rule.
+
+Nobody's handwriting is in it but that of the set itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from zoo import ink, scenes, strokes
+from zoo.errors import NoInk
+from zoo.settings import ModelSettings
+from zoo.types import Data
+
+_COARSE = 16  # pixels of a coarse scan's side
+_WIDEST = 4.0  # a thin 1 would become a block
+_WHOLE = 0.75  # share of photographs whose thinnest strokes are unbroken
+
+
+def added(data: Data, settings: ModelSettings) -> Data:
+    """The data with what the settings ask for: `drawn`, `coarse` and `photographed` digits to train on, and `others`.
+
+    Half of the coarse ones were drawn, where any are.
+    """
+    given = data
+    if settings.others:
+        data = replace(data, others=strokes.no_digits(given.images, settings.others, settings.seed))
+    if settings.drawn:
+        data = _joined(data, *strokes.draw(settings.drawn, settings.seed))
+    if settings.coarse:
+        rng = np.random.default_rng([settings.seed, 2])
+        places = rng.integers(len(given.images), size=settings.coarse)
+        if settings.drawn:
+            places[::2] = rng.integers(len(given.images), len(data.images), size=len(places[::2]))
+        images = np.stack([coarse(data.images[i, :, :, 0], rng) for i in places])
+        data = _joined(data, images, data.classes[places])
+    if settings.photographed:
+        rng = np.random.default_rng([settings.seed, 3])
+        places = rng.integers(len(given.images), size=settings.photographed)
+        images, found = photographed(given.images[places, ..., 0], rng)
+        data = _joined(data, images, given.classes[places[found]])
+    return data
+
+
+def _joined(data: Data, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> Data:
+    return replace(data, images=np.concatenate([data.images, images]), classes=np.concatenate([data.classes, classes]))
+
+
+def coarse(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A digit, uint8 (28, 28), as a coarse scan keeps it, then in MNIST's form again: uint8 (28, 28, 1).
+
+    Cut to its ink, stretched to a square of 16 pixels, black and white; so the forms of many archives were stored.
+    """
+    ys, xs = np.nonzero(picture > 60)
+    cut = PIL.Image.fromarray(picture[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
+    size = (min(_COARSE, round(_WIDEST * cut.width)), min(_COARSE, round(_WIDEST * cut.height)))
+    small = np.asarray(cut.resize(size, PIL.Image.Resampling.BOX))
+    scan = np.pad(np.where(small > rng.uniform(30, 90), 255, 0).astype(np.uint8), 2)
+    return ink.normalise(scan)[1].seen[:, :, None]
+
+
+def photographed(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Digits, uint8 (n, 28, 28), as photographs on paper bring them to MNIST's form: uint8 (m, 28, 28, 1).
+
+    Also the places of the m in which ink was found, int (m,). About 2 ms each.
+    """
+    images, found = [], []
+    for place, digit in enumerate(digits):
+        try:
+            images.append(ink.normalise(scenes.photo(digit, rng, whole=rng.random() < _WHOLE))[1].seen[:, :, None])
+        except NoInk:
+            continue
+        found.append(place)
+    return np.stack(images), np.array(found)
