@@ -16,6 +16,8 @@ from zoo.datasets import Labelled
 
 ROOT = Path(__file__).resolve().parent.parent
 
+PLUGINS = ("cnn", "deep", "ensemble", "linear", "tiny")  # those that the repo ships
+
 SOFTMAX = '''"""One dense layer on the bare pixels."""
 
 from zoo import hookimpl
@@ -41,6 +43,16 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 def root() -> Path:
     """The repo, which is itself a zoo."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same without what its user may have put into `plugins` since, which need not be able to answer."""
+    folder = tmp_path_factory.mktemp("shipped")
+    for name in ("settings.toml", "README.md", "docs", "checkpoints", *(f"plugins/{plugin}.py" for plugin in PLUGINS)):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).symlink_to(ROOT / name)
+    return folder
 
 
 @pytest.fixture(scope="session")

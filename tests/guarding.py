@@ -26,7 +26,8 @@ boss = {{hash = "{keys.hashed(BOSS)}", scopes = ["admin"]}}
 
 def zoo_with(folder: Path, server: str) -> Path:
     """A zoo of `cnn` in a folder, with these lines in its table [server]."""
-    for part in ("plugins", "checkpoints"):
+    (folder / "plugins").mkdir(exist_ok=True)
+    for part in ("plugins/cnn.py", "checkpoints"):
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
     settings = f'default_model = "cnn"\n[models.cnn]\ncheckpoint = 1\n[server]\n{server}\n'

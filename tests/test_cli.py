@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SOFTMAX, flip_byte
+from conftest import PLUGINS, SOFTMAX, flip_byte
 
 
 def test_help_names_every_command_and_how_to_begin(run) -> None:
@@ -141,7 +141,9 @@ def test_init_starts_a_zoo_and_never_overwrites_one(tmp_path: Path, root: Path, 
     done = run("init", "mine", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "mine/settings.toml").read_bytes() == (root / "settings.toml").read_bytes()
-    assert run("check", cwd=tmp_path / "mine").returncode == 0
+    checked = run("check", cwd=tmp_path / "mine").stdout
+    for plugin in PLUGINS:
+        assert f"ok\tmodel {plugin}\t" in checked
     again = run("init", "mine", cwd=tmp_path)
     assert again.returncode == 1
     assert "mine/settings.toml is there already; nothing was changed" in again.stderr

@@ -93,10 +93,10 @@ def test_the_readmes_curl_gets_the_answer_shown(root: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_documented_requests_get_the_answers_shown(root: Path) -> None:
+def test_the_documented_requests_get_the_answers_shown(root: Path, shipped: Path) -> None:
     text = (root / "docs/api.md").read_text()
     steps = re.findall(r"```(sh|json|python)\n(.*?)```", text, re.DOTALL)
-    with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], root) as served:
+    with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], shipped) as served:
         answer = ""
         for language, block in steps:
             if language == "json":
@@ -106,7 +106,7 @@ def test_the_documented_requests_get_the_answers_shown(root: Path) -> None:
             block = block.replace("http://127.0.0.1:5000", served.url).replace("curl ", "curl --silent --show-error ")
             block = block.replace("127.0.0.1:5000", served.url.removeprefix("http://"))
             command = ["sh", "-c", block] if language == "sh" else [sys.executable, "-c", block]
-            done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(command, cwd=shipped, capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, done.stderr
             answer = done.stdout
             if language == "sh":

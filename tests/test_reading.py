@@ -19,8 +19,8 @@ from zoo.pieces import Piece
 
 
 @pytest.fixture(scope="module")
-def zoo(root: Path) -> Zoo:
-    return Zoo.open(root, environ={})
+def zoo(shipped: Path) -> Zoo:
+    return Zoo.open(shipped, environ={})
 
 
 def scene(mnist: Labelled, rng: np.random.Generator, lines: int = 1, digits: int = 10, **how: object) -> scenes.Scene:

@@ -32,8 +32,8 @@ TO_BEAT = {"cnn": 0.9920, "linear": 0.9782, "cnn_5": 0.9909, "cnn_10": 0.9894, "
 
 
 @pytest.fixture(scope="module")
-def zoo(root: Path) -> Zoo:
-    return Zoo.open(root, environ={})
+def zoo(shipped: Path) -> Zoo:
+    return Zoo.open(shipped, environ={})
 
 
 @pytest.mark.parametrize("name", EPOCHS)
