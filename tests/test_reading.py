@@ -260,3 +260,12 @@ def test_the_long_bar_of_a_digit_is_not_taken_off_as_another() -> None:
     piece = Piece(level, (0, 0, 108, 68), 1, "dark-on-light", False)
     found = reading.read([piece], told(0.6, 0.97, 70), 0.6)
     assert [int(one.scores.argmax()) for one in found] == [5]
+
+
+@pytest.mark.parametrize(
+    ("width", "whole", "part", "touching"),
+    [(36, 0.95, 0.995, True), (36, 0.95, 0.98, False), (36, 0.998, 0.9995, False), (54, 0.998, 0.9995, True)],
+)
+def test_one_that_may_have_grown_together_of_two_says_so(width: int, whole: float, part: float, touching: bool) -> None:
+    (found,) = reading.read([drawn_piece(width, 60)], told(whole, part, width - 6), 0.6)
+    assert (int(found.scores.argmax()), found.touching) == (5, touching)

@@ -17,6 +17,10 @@ from zoo.types import Box, Image
 _WIDE = 1.25  # widths to heights that one digit may have
 _SURE = 0.85  # confidence at which a piece that is not wide is taken for one digit
 _GROWN = 0.9  # widths to heights from which a piece that is not surely one digit may be two that have grown together
+_CERTAIN = 0.996  # confidence below which a piece may be two if both its parts are told with
+_BOTH = 0.991
+_BROADER = 0.8  # widths to heights from which it may be two, however sure, if both its parts are told with
+_BOTH_SURELY = 0.999
 _NARROW = 0.15  # widths to heights of the narrowest part of a piece that is divided
 _LOW = 0.6  # heights of the line's digits that the ink of such a part has: less is the bar of a 5 or a 7, and no digit
 _MISFIT = 1.0  # what each height of width beyond that costs, in logarithms of confidence
@@ -59,7 +63,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Fo
     """The digits of the pieces in reading order. `least` is the confidence below which the model rejects."""
     if not pieces:
         return []
-    recognise = _steady(recognise)
+    once, recognise = recognise, _steady(recognise)
     whole = recognise([piece.level for piece in pieces])
     tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
@@ -73,7 +77,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Fo
             if width > _WIDE * high or (scores.max() < max(least, _SURE) and width > 0.4 * height):
                 digits += _divided(piece, scores, recognise, high, number)
             else:
-                digits.append(Found(scores, piece.box, number, bool(width > _GROWN * high and scores.max() < _STEADY)))
+                digits.append(Found(scores, piece.box, number, _may_be_two(piece, float(scores.max()), once, high)))
     return digits
 
 
@@ -181,8 +185,8 @@ def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tal
         for i in range(len(edges))
         for j in range(i + 1, len(edges))
         if (i, j) != (0, len(edges) - 1)
-        and _NARROW * tall <= edges[j] - edges[i] <= 1.5 * _WIDE * tall
-        and _extent(piece.level[:, edges[i] : edges[j]])[1] >= _LOW * tall
+        and edges[j] - edges[i] <= 1.5 * _WIDE * tall
+        and _may_be_part(piece, edges[i], edges[j], tall)
     ]
     told = recognise([_cut(piece.level, edges[i], edges[j]) for i, j in spans]) if spans else np.empty((0, len(whole)))
     scores = dict(zip(spans, told, strict=True)) | {(0, len(edges) - 1): whole}
@@ -214,6 +218,33 @@ def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tal
         )
         for i, j in pairwise(path)
     ]
+
+
+def _may_be_two(piece: Piece, sure: float, recognise: Recognise, tall: float) -> bool:
+    """Whether a piece that is told to be one digit with confidence `sure` may hold another that has grown into it.
+
+    So a 1 does into a 9: both together are told to be a 9, a little less surely than a 9 is, and the parts to be a 9
+    and a 1 quite surely.
+    """
+    width = _extent(piece.level)[0]
+    if width > _GROWN * tall and sure < _STEADY:
+        return True
+    if sure >= _CERTAIN and width <= _BROADER * tall:
+        return False
+    columns = np.flatnonzero((piece.level > 60).any(axis=0))
+    first, end = int(columns[0]), int(columns[-1]) + 1
+    pairs = [((first, at), (at, end)) for at in cuts(piece.level)]
+    pairs = [pair for pair in pairs if all(_may_be_part(piece, *part, tall) for part in pair)]
+    if not pairs:
+        return False
+    told = recognise([_cut(piece.level, *part) for pair in pairs for part in pair])
+    surest = told.max(axis=1).reshape(-1, 2).min(axis=1).max()
+    return bool(surest >= (_BOTH if sure < _CERTAIN else _BOTH_SURELY))
+
+
+def _may_be_part(piece: Piece, left: int, right: int, tall: float) -> bool:
+    """Whether the columns from `left` to before `right` are wide and high enough for a digit."""
+    return _NARROW * tall <= right - left and _extent(piece.level[:, left:right])[1] >= _LOW * tall
 
 
 def _evidence(row: NDArray[np.float32]) -> float:

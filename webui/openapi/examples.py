@@ -57,7 +57,7 @@ class Examples:
     @property
     def probabilities(self) -> list[float]:
         most = 0.991
-        rest = (1 - most) / max(1, len(self.labels) - 1)
+        rest = round((1 - most) / max(1, len(self.labels) - 1), 6)
         return [most if place == self._best else rest for place in range(len(self.labels))]
 
     @property
