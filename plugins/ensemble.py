@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Settings(ModelSettings):
     epochs: int = Field(1, ge=1, le=1, description="nothing is trained: the members are taken as they are")
     members: tuple[str, ...] = Field(
-        ("deep/8", "deep/9", "deep/10"), min_length=2, description="models of the zoo, or MODEL/VERSION"
+        ("deep/11", "deep/13", "deep/14"), min_length=2, description="models of the zoo, or MODEL/VERSION"
     )
     views: Views = Views(turn=7, zoom=0.07)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +21,7 @@ _CERTAIN = 0.996  # confidence below which a piece may be two if both its parts 
 _BOTH = 0.991
 _BROADER = 0.8  # widths to heights from which it may be two, however sure, if both its parts are told with
 _BOTH_SURELY = 0.999
+_LIKELIEST = 3  # places that are tried for that, those with the least ink
 _NARROW = 0.15  # widths to heights of the narrowest part of a piece that is divided
 _LOW = 0.6  # heights of the line's digits that the ink of such a part has: less is the bar of a 5 or a 7, and no digit
 _MISFIT = 1.0  # what each height of width beyond that costs, in logarithms of confidence
@@ -68,6 +69,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Fo
     tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
     digits: list[Found] = []
+    ones: dict[int, tuple[Piece, float, float]] = {}  # by their place among the digits
     for number, line in enumerate(in_lines(pieces)):
         for piece, scores in ((pieces[i], whole[i]) for i in line):
             width, height = _extent(piece.level)
@@ -77,7 +79,10 @@ def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Fo
             if width > _WIDE * high or (scores.max() < max(least, _SURE) and width > 0.4 * height):
                 digits += _divided(piece, scores, recognise, high, number)
             else:
-                digits.append(Found(scores, piece.box, number, _may_be_two(piece, float(scores.max()), once, high)))
+                ones[len(digits)] = piece, float(scores.max()), high
+                digits.append(Found(scores, piece.box, number, False))
+    for place, touching in zip(ones, _grown_together(list(ones.values()), once), strict=True):
+        digits[place] = replace(digits[place], touching=touching)
     return digits
 
 
@@ -220,26 +225,30 @@ def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tal
     ]
 
 
-def _may_be_two(piece: Piece, sure: float, recognise: Recognise, tall: float) -> bool:
-    """Whether a piece that is told to be one digit with confidence `sure` may hold another that has grown into it.
+def _grown_together(ones: Sequence[tuple[Piece, float, float]], recognise: Recognise) -> list[bool]:
+    """Which pieces that are told to be one digit may hold another: each a piece, its confidence and a digit's height.
 
     So a 1 does into a 9: both together are told to be a 9, a little less surely than a 9 is, and the parts to be a 9
     and a 1 quite surely.
     """
-    width = _extent(piece.level)[0]
-    if width > _GROWN * tall and sure < _STEADY:
-        return True
-    if sure >= _CERTAIN and width <= _BROADER * tall:
-        return False
-    columns = np.flatnonzero((piece.level > 60).any(axis=0))
-    first, end = int(columns[0]), int(columns[-1]) + 1
-    pairs = [((first, at), (at, end)) for at in cuts(piece.level)]
-    pairs = [pair for pair in pairs if all(_may_be_part(piece, *part, tall) for part in pair)]
-    if not pairs:
-        return False
-    told = recognise([_cut(piece.level, *part) for pair in pairs for part in pair])
-    surest = told.max(axis=1).reshape(-1, 2).min(axis=1).max()
-    return bool(surest >= (_BOTH if sure < _CERTAIN else _BOTH_SURELY))
+    found, parts, places = [], [], []
+    for number, (piece, sure, tall) in enumerate(ones):
+        width = _extent(piece.level)[0]
+        found.append(width > _GROWN * tall and sure < _STEADY)
+        if found[-1] or (sure >= _CERTAIN and width <= _BROADER * tall):
+            continue
+        columns = np.flatnonzero((piece.level > 60).any(axis=0))
+        first, end = int(columns[0]), int(columns[-1]) + 1
+        for at in cuts(piece.level)[:_LIKELIEST]:
+            pair = (first, at), (at, end)
+            if all(_may_be_part(piece, *part, tall) for part in pair):
+                parts += [_cut(piece.level, *part) for part in pair]
+                places.append(number)
+    if places:
+        surest = recognise(parts).max(axis=1).reshape(-1, 2).min(axis=1)
+        for number, both in zip(places, surest.tolist(), strict=True):
+            found[number] |= both >= (_BOTH if ones[number][1] < _CERTAIN else _BOTH_SURELY)
+    return found
 
 
 def _may_be_part(piece: Piece, left: int, right: int, tall: float) -> bool:

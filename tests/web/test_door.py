@@ -127,4 +127,5 @@ def test_the_door_fits_every_width(visit: Opener, width: int, scheme: str) -> No
     page.get_by_label("Chave", exact=True).fill(PHONE)
     page.get_by_role("button", name="Entrar").click()
     expect(page.get_by_role("button", name="Sair")).to_be_visible()
+    page.wait_for_load_state()  # its styles too
     assert overflow(page) == 0

@@ -199,7 +199,7 @@ def test_a_server_that_stops_half_way_loses_nothing(visit: Opener, host: Any) ->
     finally:
         host.start()
     expect(page.get_by_role("alert")).to_have_count(0)
-    expect(page.locator("#facts")).to_contain_text("deep/9")
+    expect(page.locator("#facts")).to_contain_text("checkpoint deep/")
     expect(page.locator("#answer")).not_to_have_class("stale")
     assert page.evaluate("JSON.parse(sessionStorage['zoo.board']).done.length") == 2
 

@@ -1,6 +1,7 @@
 // Asking the server: the picture as the body, one question at a time of each kind, and what went wrong in one word.
 
 const PATIENCE = 20_000; // ms that a question may take
+const AGAIN = 1500; // ms, at the least, between tries
 const ROOT = new URL("../../", import.meta.url); // of the zoo, which may be under a prefix
 
 // The address of "/read" and the like, wherever the zoo is.
@@ -14,6 +15,11 @@ export class Mishap extends Error {
     this.kind = kind === 503 && after ? "busy" : kind;
     this.detail = detail;
     this.after = after;
+  }
+
+  // ms after which to ask again a server that is lost or refuses for now; null where that is of no use.
+  get again() {
+    return ["lost", "busy", 429].includes(this.kind) ? Math.max(AGAIN, 1000 * this.after) : null;
   }
 }
 

@@ -15,7 +15,6 @@ import { texts } from "./words.js";
 const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
 const OTHERS = 60; // ms after the answer until all models are asked
 const SLOW = 2500; // ms after which a wait is told
-const AGAIN = 1500; // ms, at the least, between tries to reach a server that is lost or refuses
 
 const find = (id) => document.getElementById(id);
 const [form, paper, invite, undo, redo, eraser, clear, size] =
@@ -113,7 +112,7 @@ function failed(error) {
   current = null;
   answer.stale();
   answer.trouble(error.kind, error.detail);
-  if (["lost", "busy", 429].includes(error.kind)) again = setTimeout(afresh, Math.max(AGAIN, 1000 * error.after));
+  if (error.again !== null) again = setTimeout(afresh, error.again);
   if ([400, 413, 415].includes(error.kind)) refused = board.withdraw();
 }
 

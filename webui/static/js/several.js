@@ -4,7 +4,6 @@ import * as answer from "./answer.js";
 import { Mishap, post } from "./ask.js";
 import { number, percent, say, texts } from "./words.js";
 
-const AGAIN = 1500; // ms, at the least, between tries to reach a server that is lost or refuses
 const find = (id) => document.getElementById(id);
 const list = find("several-list");
 export const section = find("several");
@@ -69,8 +68,8 @@ async function told(file, model, item, fits) {
     if (!(error instanceof Mishap)) throw error;
     what.textContent = answer.titleOf(error.kind);
     what.classList.add("wrong");
-    if (!["lost", "busy", 429].includes(error.kind)) return true;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(AGAIN, 1000 * error.after)));
+    if (error.again === null) return true;
+    await new Promise((resolve) => setTimeout(resolve, error.again));
     return false;
   }
 }
