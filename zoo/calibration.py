@@ -23,7 +23,8 @@ DIGITS = 10_000  # validation digits, at the most
 PHOTOS = 800  # validation digits that are photographed by rule
 PHOTOGRAPHED = 0.25  # what the photographed digits count for the temperature, beside 1 for the plain ones
 OTHERS = 500  # pictures of no digit
-REJECTED = 0.003  # share of digits, plain and photographed in equal parts, that may be rejected
+REJECTED = 0.003  # share of digits, plain and photographed in equal parts, that may be rejected at the most
+WORTH = 50  # what a share of the digits that is rejected counts beside the same share of no digits that is not
 SEED = 2026
 _TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
 
@@ -32,8 +33,9 @@ def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> 
     """Find the temperature and the threshold of a trained model, `model` being what its `load` hook gave.
 
     The temperature divides the logarithms of the probabilities and makes the likelihood of the validation digits, plain
-    and photographed, greatest (Guo et al. 2017, arXiv:1706.04599). The threshold is the confidence, after that, that
-    all but a share `REJECTED` of those digits reach (Hendrycks, Gimpel 2017, arXiv:1610.02136).
+    and photographed, greatest (Guo et al. 2017, arXiv:1706.04599). The threshold is a confidence, after that, that
+    all but a share `REJECTED` of those digits reach (Hendrycks, Gimpel 2017, arXiv:1610.02136): of all such the one at
+    which the digits that are rejected, `WORTH` times, and the pictures of no digit that are not are fewest.
     """
     rng = np.random.default_rng(SEED)
     digits, known = list(data.validation_images[:DIGITS, ..., 0]), data.validation_classes[:DIGITS]
@@ -49,19 +51,26 @@ def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> 
     temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, told)))
     weights = np.repeat(parts, counts)
     confidence = rescaled(both, temperature).max(axis=1)
-    order = np.argsort(confidence)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    threshold = float(confidence[order][np.searchsorted(reached, REJECTED)])
-    unsure = rescaled(strange, temperature).max(axis=1) < threshold
+    doubt = rescaled(strange, temperature).max(axis=1)
+    threshold = _threshold(confidence, weights / weights.sum(), doubt)
     return Calibration(
         temperature=round(temperature, 4),
         threshold=round(threshold, 4),
         rejected={
             "validation": round(float((confidence[: len(plain)] < threshold).mean()), 4),
             "photographed": round(float((confidence[len(plain) :] < threshold).mean()), 4),
-            "no digits": round(float(unsure.mean()), 4),
+            "no digits": round(float((doubt < threshold).mean()), 4),
         },
     )
+
+
+def _threshold(digits: NDArray[np.float32], weights: NDArray[np.float64], others: NDArray[np.float32]) -> float:
+    """The threshold by the confidences of digits, (n,), weighted to a sum of 1, and of what is none, (m,)."""
+    order = np.argsort(digits)
+    below = np.cumsum(weights[order]) - weights[order]  # the share that is rejected at each digit's confidence
+    tried = digits[order][below <= REJECTED]
+    passed = 1 - np.searchsorted(np.sort(others), tried) / len(others)
+    return float(tried[np.argmin(WORTH * below[: len(tried)] + passed)])
 
 
 def rescaled(scores: Scores, temperature: float) -> Scores:

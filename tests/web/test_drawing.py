@@ -121,7 +121,9 @@ def test_all_models_vote_and_can_be_sorted_and_sieved(visit: Opener) -> None:
     page.locator("#sort").select_option("parameters")
     expect(page.locator(".card").first).to_have_attribute("data-name", "tiny")
     page.locator("#sort").select_option("accuracy")
-    expect(page.locator(".card").first).to_have_attribute("data-name", "ensemble")
+    expect(page.locator(".card").last).to_have_attribute("data-name", "linear")
+    told = page.locator(".card").evaluate_all("cards => cards.map((card) => Number(card.dataset.accuracy))")
+    assert told == sorted(told, reverse=True)
     page.locator("#sift").fill("cnn_")
     expect(page.locator(".card:visible")).to_have_count(3)
 
