@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo import Zoo, datasets, ink, scenes, strokes
+from zoo import Zoo, calibration, datasets, ink, scenes, strokes
 from zoo.calibration import rescaled
 from zoo.checkpoints import Calibration
 from zoo.errors import NoInk, ZooError
@@ -64,6 +64,13 @@ def test_what_is_told_with_less_than_the_threshold_is_rejected(zoo_folder: Path,
         assert answer.rejected == (answer.reason is not None)
         assert sum(answer.probabilities) == pytest.approx(1, abs=1e-5), "the scores are given all the same"
     assert any(answer.reason == "not_a_digit" for answer in answers[100:])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("others", "threshold"), [([0.4, 0.7], 0.9), ([0.4, 0.4], 0.5), ([0.97, 0.4], 0.5)])
+def test_a_digit_is_refused_only_for_many_that_are_none(others: list[float], threshold: float) -> None:
+    digits = np.array([0.5, 0.9, *(0.95 for _ in range(8)), *(0.99 for _ in range(990))], np.float32)
+    found = calibration.threshold(digits, np.full(1000, 0.001), np.array(others, np.float32))
+    assert found == pytest.approx(threshold)
 
 
 def test_calibrating_again_finds_the_same_and_writes_nothing(zoo: Zoo) -> None:

@@ -52,19 +52,19 @@ def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> 
     weights = np.repeat(parts, counts)
     confidence = rescaled(both, temperature).max(axis=1)
     doubt = rescaled(strange, temperature).max(axis=1)
-    threshold = _threshold(confidence, weights / weights.sum(), doubt)
+    least = threshold(confidence, weights / weights.sum(), doubt)
     return Calibration(
         temperature=round(temperature, 4),
-        threshold=round(threshold, 4),
+        threshold=round(least, 4),
         rejected={
-            "validation": round(float((confidence[: len(plain)] < threshold).mean()), 4),
-            "photographed": round(float((confidence[len(plain) :] < threshold).mean()), 4),
-            "no digits": round(float((doubt < threshold).mean()), 4),
+            "validation": round(float((confidence[: len(plain)] < least).mean()), 4),
+            "photographed": round(float((confidence[len(plain) :] < least).mean()), 4),
+            "no digits": round(float((doubt < least).mean()), 4),
         },
     )
 
 
-def _threshold(digits: NDArray[np.float32], weights: NDArray[np.float64], others: NDArray[np.float32]) -> float:
+def threshold(digits: NDArray[np.float32], weights: NDArray[np.float64], others: NDArray[np.float32]) -> float:
     """The threshold by the confidences of digits, (n,), weighted to a sum of 1, and of what is none, (m,)."""
     order = np.argsort(digits)
     below = np.cumsum(weights[order]) - weights[order]  # the share that is rejected at each digit's confidence
