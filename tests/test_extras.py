@@ -50,3 +50,8 @@ def test_photographed_digits_have_mnists_form_and_keep_their_class(root: Path) -
     np.testing.assert_array_equal(
         images, extras.added(plain, ModelSettings(photographed=60)).images[len(plain.images) :]
     )
+
+
+def test_of_no_digits_there_are_no_photographs() -> None:
+    images, found = extras.photographed(np.empty((0, 28, 28), np.uint8), np.random.default_rng(1))
+    assert (images.shape, len(found)) == ((0, 28, 28, 1), 0)

@@ -75,4 +75,4 @@ def photographed(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[N
         except NoInk:
             continue
         found.append(place)
-    return np.stack(images), np.array(found)
+    return np.array(images, np.uint8).reshape(-1, ink.SIDE, ink.SIDE, 1), np.array(found, np.intp)
