@@ -1,0 +1,151 @@
+"""The Open Inference Protocol: its tensors, statistics and errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from asking import HTML, b64, drawing, png, said, saved
+from flask.testing import FlaskClient
+from protocols import LENGTH, element, infer, infer_raw, outputs, photograph
+
+from webui import create_app
+from zoo import Zoo
+
+
+def test_v2_health_and_metadata(client: FlaskClient, zoo: Zoo) -> None:
+    assert said(client.get("/v2")) == said(client.get("/v2/"))
+    assert "binary_tensor_data" in said(client.get("/v2"))["extensions"]
+    assert said(client.get("/v2/health/live")) == {"live": True}
+    assert said(client.get("/v2/health/ready")) == {"ready": True}
+    assert said(client.get("/v2/models")) == {"models": list(zoo.models)}
+    for url in ("", "/versions/1"):
+        assert said(client.get(f"/v2/models/cnn{url}/ready")) == {"name": "cnn", "ready": True}
+        told = said(client.get(f"/v2/models/cnn{url}"))
+        assert told["inputs"] == [{"name": "images", "datatype": "FP32", "shape": [-1, 28, 28, 1]}]
+        assert [one["name"] for one in told["outputs"]] == ["probabilities", "labels", "digits", "rejected"]
+        config = said(client.get(f"/v2/models/cnn{url}/config"))
+        assert config["input"] == [{"name": "images", "data_type": "TYPE_FP32", "dims": [28, 28, 1]}]
+        assert config["max_batch_size"] == 256
+    index = said(client.post("/v2/repository/index", json={"ready": True}))
+    assert {"name": "cnn", "version": "2", "state": "READY", "reason": ""} in index
+
+
+def test_v2_gives_the_outputs_that_are_asked_for(client: FlaskClient, zoo: Zoo) -> None:
+    tensor = {"datatype": "BYTES", "shape": [2], "data": [b64(png()), b64(saved(PIL.Image.new("L", (50, 50))))]}
+    answer = infer(client, "cnn", tensor, id="mine")
+    assert (said(answer)["id"], said(answer)["model_name"], said(answer)["model_version"]) == ("mine", "cnn", "2")
+    assert [one["shape"] for one in said(answer)["outputs"]] == [[2, 10], [2], [2], [2]]
+    found = outputs(answer)
+    assert (found["labels"][0], found["digits"][0], found["rejected"]) == ("7", 7, [False, True])
+    best = {"name": "probabilities", "parameters": {"classification": 2, "binary_data": True}}
+    answer = infer(client, "cnn", tensor, outputs=[{"name": "digits"}, best])
+    classes = outputs(answer)["probabilities"]
+    assert list(outputs(answer)) == ["digits", "probabilities"]
+    assert len(classes) == 4
+    score, index, label = classes[0].split(":")
+    assert (float(score), index, label) == (pytest.approx(max(found["probabilities"][:10]), abs=1e-6), "7", "7")
+
+
+def test_v2_takes_null_for_what_is_left_out(client: FlaskClient) -> None:
+    tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "data": [b64(png())], "parameters": None}
+    nothing = {"id": None, "parameters": None, "outputs": None}
+    answer = client.post("/v2/models/cnn/infer", json={"inputs": [tensor], **nothing})
+    assert "id" not in said(answer)
+    assert outputs(answer)["digits"] == [7]
+
+
+def test_v2_raw_bytes_go_both_ways_in_a_batch(client: FlaskClient, zoo: Zoo) -> None:
+    pictures = [saved(drawing()), photograph(), png()]
+    raw = b"".join(map(element, pictures))
+    answer = infer_raw(client, "cnn", "BYTES", [3], raw, parameters={"binary_data_output": True})
+    found, expected = outputs(answer), [zoo.predict("cnn", picture) for picture in pictures]
+    assert answer.mimetype == "application/octet-stream"
+    assert np.reshape(found["probabilities"], (3, 10)).tolist() == [list(one.probabilities) for one in expected]
+    assert found["labels"] == [one.label for one in expected]
+    assert found["digits"] == [one.digit for one in expected]
+    assert found["rejected"] == [one.rejected for one in expected]
+
+
+def test_v2_counts_what_it_answers(own_zoo: Path) -> None:
+    client = create_app(Zoo.open(own_zoo)).test_client()
+    infer(client, "cnn", {"datatype": "BYTES", "shape": [2], "data": [b64(png())] * 2})
+    infer(client, "cnn", {"datatype": "BYTES", "shape": [1], "data": ["@"]})
+    for url in ("/v2/models/cnn/stats", "/v2/models/cnn/versions/2/stats", "/v2/models/stats"):
+        stats = next(
+            one for one in said(client.get(url))["model_stats"] if (one["name"], one["version"]) == ("cnn", "2")
+        )
+        assert (stats["inference_count"], stats["execution_count"]) == (2, 1)
+        assert stats["inference_stats"]["success"]["count"] == stats["inference_stats"]["fail"]["count"] == 1
+        assert stats["last_inference"] > 0
+
+
+def fp32(**more: Any) -> dict[str, Any]:
+    tensor = {"name": "images", "datatype": "FP32", "shape": [1, 28, 28], "data": [0.5] * 784} | more
+    return {"inputs": [tensor]}
+
+
+V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
+    "bad JSON": (b"{", {}, 400, "not JSON"),
+    "no inputs": ({}, {}, 400, "there is null"),
+    "two inputs": ({"inputs": [{}, {}]}, {}, 400, "there is 2 inputs"),
+    "name": (fp32(name="x"), {}, 400, 'unexpected inference input the string "x" for model "cnn"'),
+    "datatype": (fp32(datatype="FLOAT"), {}, 400, 'images.datatype is the string "FLOAT"'),
+    "shape": (fp32(shape="x"), {}, 400, 'images.shape is the string "x"'),
+    "shape below 1": (fp32(shape=[0, 28, 28], data=[]), {}, 400, "images.shape is a list"),
+    "other shape": (fp32(shape=[28, 28]), {}, 400, "images has the shape [28, 28]. Give [n, 28, 28, 1] or [n, 28, 28]"),
+    "too few": (fp32(data=[0.5]), {}, 400, "images.data has 1 elements; the shape [1, 28, 28] has 784."),
+    "no data": (fp32(data=None), {}, 400, "images.data is null"),
+    "text": (fp32(data=["x"] * 784), {}, 400, 'has the string "x" among its numbers'),
+    "above 1": (fp32(data=[2.5] * 784), {}, 400, "images[0] has the level 2.5, expected 0-1"),
+    "fractions of UINT8": (fp32(datatype="UINT8"), {}, 400, "datatype UINT8 has none"),
+    "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255"),
+    "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
+    "output": (fp32() | {"outputs": [{"name": "x"}]}, {}, 400, "unexpected inference output: outputs[0]"),
+    "classification": (
+        fp32() | {"outputs": [{"name": "labels", "parameters": {"classification": 2}}]},
+        {},
+        400,
+        "classification of labels",
+    ),
+    "flag": (fp32() | {"parameters": {"binary_data_output": 1}}, {}, 400, "binary_data_output is the number 1"),
+    "header": (b"{}", {LENGTH: "x"}, 400, f"{LENGTH} is x"),
+    "header too long": (b"{}", {LENGTH: "3"}, 400, "the body has 2 bytes"),
+    "more than is left": (
+        fp32(parameters={"binary_data_size": 9}),
+        {},
+        400,
+        "binary_data_size is the number 9; 0 bytes",
+    ),
+    "no picture": (
+        fp32(datatype="BYTES", shape=[1], data=["aGVsbG8h"]),
+        {},
+        400,
+        "images[0]: The file is not a picture",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", V2_BAD)
+def test_v2_errors(client: FlaskClient, case: str) -> None:
+    body, headers, status, text = V2_BAD[case]
+    data = body if isinstance(body, bytes) else json.dumps(body)
+    answer = client.post("/v2/models/cnn/infer", data=data, headers=HTML | headers)
+    assert answer.status_code == status, answer.text
+    assert set(said(answer)) == {"error"}
+    assert text in said(answer)["error"]
+
+
+def test_v2_raw_bytes_that_do_not_fit(client: FlaskClient) -> None:
+    assert "the shape [1, 28, 28] of FP32 has 3136" in infer_raw(client, "cnn", "FP32", [1, 28, 28], bytes(9)).text
+    assert "element 0 of its bytes is cut short" in infer_raw(client, "cnn", "BYTES", [1], b"\x09\0\0\0ab").text
+    assert "has 1 elements; the shape [2] has 2" in infer_raw(client, "cnn", "BYTES", [2], element(png())).text
+    head = json.dumps(
+        {"inputs": [{"name": "images", "shape": [1], "datatype": "BYTES", "data": [b64(png())]}]}
+    ).encode()
+    answer = client.post("/v2/models/cnn/infer", data=head + b"more", headers={LENGTH: str(len(head))})
+    assert "4 bytes of the body belong to no input" in said(answer)["error"]
