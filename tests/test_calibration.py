@@ -10,7 +10,7 @@ import pytest
 from zoo import Zoo, calibration, datasets, ink, scenes, strokes
 from zoo.calibration import rescaled
 from zoo.checkpoints import Calibration
-from zoo.errors import NoInk, ZooError
+from zoo.errors import CardChanged, NoInk, ZooError
 from zoo.types import Image
 
 
@@ -96,3 +96,20 @@ def test_noise_and_empty_pictures_are_nothing_to_read(digits: np.ndarray) -> Non
 def test_composed_photographs_are_the_same_for_the_same_seed(digits: np.ndarray) -> None:
     one, other = (scenes.photo(digits[0], np.random.default_rng(8)) for _ in range(2))
     np.testing.assert_array_equal(one, other)
+
+
+def test_a_zoo_answers_by_what_it_has_calibrated_and_an_evaluation_does_not_undo_it(zoo_folder: Path) -> None:
+    zoo = Zoo.open(zoo_folder, environ={})
+    model = zoo.model("soft")
+    strict = zoo.catalogue.amend(model.load().card, calibration=Calibration(temperature=1.2, threshold=0.999))
+    found = zoo.calibrate("soft").calibration
+    assert found is not None
+    assert found.threshold < 0.999
+    assert model.load().card.calibration == found
+    card, _ = zoo.evaluate("soft", quick=True)
+    assert card.calibration == found
+    assert zoo.catalogue.card("soft", 1).calibration == found
+    before = zoo.catalogue.card("soft", 1)
+    with pytest.raises(CardChanged, match="zoo evaluate soft --version 1"):
+        zoo.catalogue.amend(strict, evaluation=None)
+    assert zoo.catalogue.card("soft", 1) == before

@@ -18,6 +18,7 @@ from zoo.datasets import Labelled
 from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
 from zoo.images import decode, decode_reduced
 from zoo.settings import PictureSettings
+from zoo.sources import content
 
 LIMITS = PictureSettings()
 ALL = ["PNG", "JPEG", "GIF", "WEBP", "BMP"]
@@ -296,3 +297,61 @@ def test_a_run_length_encoded_bmp_is_refused(digit: Pixels) -> None:
     packed[30] = 1
     with pytest.raises(PictureUnsupported, match="run-length encoded BMP"):
         decode(bytes(packed), LIMITS)
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])
+@pytest.mark.parametrize("kind", [0, 2])  # grey, RGB
+def test_a_png_without_pixels_is_broken(width: int, height: int, kind: int) -> None:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))
+    rest = chunk(b"IDAT", zlib.compress(bytes(6))) + chunk(b"IEND", b"")
+    assert "PNG picture" in wrong(b"\x89PNG\r\n\x1a\n" + header + rest, PictureBroken)
+
+
+def test_a_png_whose_head_has_changed_is_broken(digit: Pixels) -> None:
+    data = bytearray(saved(digit, "PNG"))
+    data[19] = 27  # of the width
+    assert "PNG picture" in wrong(bytes(data), PictureBroken)
+
+
+def sixteen(digit: Pixels) -> PIL.Image.Image:
+    return PIL.Image.fromarray(digit.astype(np.uint16) * 257)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(
+            lambda digit, mode=mode: PIL.Image.fromarray(digit).convert(mode)
+            for mode in ("1", "L", "LA", "P", "RGB", "RGBA")
+        ),
+        sixteen,
+    ],
+    ids=["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
+)
+def test_pillows_picture_is_what_its_file_is(make, digit: Pixels) -> None:
+    picture = make(digit)
+    np.testing.assert_array_equal(content(picture), decode(saved(picture, "PNG"), LIMITS))
+
+
+def test_pillows_picture_of_inks_is_no_transparent_one(scene: Pixels) -> None:
+    printed = PIL.Image.fromarray(scene).convert("CMYK")
+    np.testing.assert_array_equal(content(printed), np.asarray(printed.convert("RGB")))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pillows_picture_of_a_turned_photograph_comes_upright(orientation: int, scene: Pixels) -> None:
+    exif = PIL.Image.Exif()
+    exif[274] = orientation
+    data = saved(scene, "JPEG", exif=exif)
+    np.testing.assert_array_equal(content(PIL.Image.open(io.BytesIO(data))), decode(data, LIMITS))
+
+
+def test_pillows_picture_of_a_cut_file_is_broken(scene: Pixels) -> None:
+    data = saved(scene, "PNG")
+    with pytest.raises(PictureBroken, match="Pillow's picture cannot be read"):
+        content(PIL.Image.open(io.BytesIO(data[: len(data) // 2])))
+
+
+def test_pillows_picture_without_pixels_is_broken() -> None:
+    with pytest.raises(PictureBroken, match="0 x 5 pixels"):
+        content(PIL.Image.new("L", (0, 5)))

@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo import files
-from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint, closest
+from zoo.errors import CardChanged, ModelUnavailable, SettingsError, UnknownCheckpoint, closest
 from zoo.settings import MODEL_NAME
 
 CARD = "card.json"
@@ -307,8 +307,17 @@ class Catalogue:
             return card
 
     def amend(self, card: Card, **facts: Any) -> Card:
-        """Put an `evaluation` or a `calibration` into a checkpoint's card."""
-        card = card.model_copy(update=facts)
+        """Put an `evaluation` or a `calibration` into a checkpoint's card, as it is by now; returns that.
+
+        Raises CardChanged when an evaluation was made by another calibration than the card's.
+        """
+        now = self.card(card.model, card.version)
+        if "calibration" not in facts and now.calibration != card.calibration:
+            raise CardChanged(
+                f"Checkpoint {card.ref} has been calibrated anew while it was measured, and what was measured is of no "
+                f"use. Its card is as it was; measure it again: zoo evaluate {card.model} --version {card.version}."
+            )
+        card = now.model_copy(update=facts)
         files.write(self.path(card.model, card.version) / CARD, _json(card))
         return card
 

@@ -1,7 +1,7 @@
 """What can go wrong, said so that the reader can act: what was found, what was expected, where, and what to do.
 
-Each message is one or more plain lines for a person. Nothing here knows HTTP or exit codes; `webui` and `cli` map the
-types.
+Each message is one or more plain lines for a person. What HTTP or a command answers to them is for `webui` and `cli` to
+know; only `ServerError`, which the client raises, tells what HTTP told it.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class UnknownLabel(ZooError):
 
 class ModelUnavailable(ZooError):
     """The model is in the zoo but cannot answer now: quarantined plugin, no checkpoint yet, or a damaged checkpoint."""
+
+
+class CardChanged(ZooError):
+    """A card no longer says what a measurement was made by; it is left as it is."""
 
 
 class PictureError(ZooError):

@@ -71,6 +71,7 @@ _SILENT = (b"pHYs", b"tIME", b"tEXt", b"sRGB", b"gAMA")
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _filters = threading.Lock()
 _large = threading.Lock()  # one at a time: a picture of 50 megapixels takes up to 400 MB while it is decoded
+_FREE = contextlib.nullcontext()
 
 
 _together: ContextVar[list[float] | None] = ContextVar("together", default=None)
@@ -132,7 +133,7 @@ def decode_reduced(
             if name == "JPEG" and min(picture.size) >= 2 * side:
                 picture.draft(None, (side, side))
             reduction = round(width / picture.width)
-            with _large if picture.width * picture.height > LARGE else contextlib.nullcontext():
+            with _large if picture.width * picture.height > LARGE else _FREE:
                 pixels, further = _pixels(picture, side)
             return _upright(pixels, turn), reduction * further
     except PictureError:
@@ -200,6 +201,8 @@ def _plain(data: bytes, limits: PictureSettings, again: bool) -> Image | None:
     if data[12:16] != b"IHDR" or data[24:29] != b"\x08\0\0\0\0":  # depth 8, grey, deflated, filtered, not interlaced
         return None
     width, height = struct.unpack_from(">II", data, 16)
+    if not width or not height or zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], "big"):
+        return None
     parts, at = [], 33
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -215,7 +218,8 @@ def _plain(data: bytes, limits: PictureSettings, again: bool) -> Image | None:
         return None
     _check_pixels((width, height), limits, again)
     try:
-        return np.asarray(PIL.Image.frombytes("L", (width, height), b"".join(parts), "zip", "L", 0))
+        with _large if width * height > LARGE else _FREE:
+            return np.asarray(PIL.Image.frombytes("L", (width, height), b"".join(parts), "zip", "L", 0))
     except (ValueError, OSError):
         return None
 
@@ -299,15 +303,33 @@ def _reduction(side: int, least: int) -> int:
 def _pixels(picture: PIL.Image.Image, least: int) -> tuple[Image, int]:
     """Decode to uint8 (h, w), (h, w, 3) or (h, w, 4); a large one at 1/2, 1/4 or 1/8 of its size, which is told too."""
     picture.load()
-    mode, by = picture.mode, _reduction(min(picture.size), least)
+    by = _reduction(min(picture.size), least)
+    plain = _of_eight_bits(picture)
+    return np.asarray(plain.reduce(by) if by > 1 else plain), by
+
+
+def _of_eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """A picture of any of Pillow's modes as one of L, RGB or RGBA."""
+    mode = picture.mode
     if mode.startswith("I"):  # 16-bit grey, scaled by 65535 / 255 = 257
-        levels = ((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8)
-        picture = PIL.Image.fromarray(levels)
-        return np.asarray(picture.reduce(by) if by > 1 else picture), by
+        return PIL.Image.fromarray(((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8))
     if "transparency" in picture.info or mode in ("LA", "PA", "La", "RGBa"):
-        picture = picture.convert("RGBA")
-    elif mode == "1":
-        picture = picture.convert("L")
-    elif mode not in ("L", "RGB", "RGBA"):
-        picture = picture.convert("RGB")
-    return np.asarray(picture.reduce(by) if by > 1 else picture), by
+        return picture.convert("RGBA")
+    if mode == "1":
+        return picture.convert("L")
+    return picture if mode in ("L", "RGB", "RGBA") else picture.convert("RGB")
+
+
+def of_pillow(picture: PIL.Image.Image) -> Image:
+    """Pillow's picture as `decode` gives its file: upright, uint8 (h, w), (h, w, 3) or (h, w, 4).
+
+    Raises `PictureBroken` when it has no pixels, or its file turns out to be damaged once they are read.
+    """
+    try:
+        pixels = np.asarray(_of_eight_bits(picture))
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+    except Exception as error:  # what Pillow raises on damage, it promises no more here than in `decode_reduced`
+        raise PictureBroken(f"Pillow's picture cannot be read: {error}. Give one that is whole.") from error
+    if not pixels.size:
+        raise PictureBroken(f"Pillow's picture has {picture.width} x {picture.height} pixels. Give one that has some.")
+    return _upright(pixels, orientation if orientation in range(1, 9) else 1)

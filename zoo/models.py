@@ -7,7 +7,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,15 @@ class Model:
                     self._others.popitem(last=False)
             self._others.move_to_end(ref)
             return self._others[ref]
+
+    def renew(self, card: Card) -> None:
+        """Answer by a card that has been amended, where this model has loaded its checkpoint."""
+        with self._lock:
+            if self._served is not None and self._served.card.ref == card.ref:
+                self._served = replace(self._served, card=card)
+            for ref, loaded in self._others.items():
+                if loaded.card.ref == card.ref:
+                    self._others[ref] = replace(loaded, card=card)
 
     def _open(self, owner: str, version: int) -> Loaded:
         card, settings = self._inspect(owner, version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -23,7 +24,12 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
 
     Of a path, at most so many bytes are read. Raises PictureBroken when there is no reading it.
     """
-    if hasattr(picture, "__array_interface__"):  # NumPy's own, and Pillow's pictures
+    pillow = sys.modules.get("PIL.Image")  # whoever gives Pillow's picture has imported it
+    if pillow is not None and isinstance(picture, pillow.Image):
+        from zoo.images import of_pillow
+
+        return of_pillow(picture)
+    if hasattr(picture, "__array_interface__"):
         pixels = np.asarray(picture)
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[..., 0]

@@ -291,10 +291,7 @@ class Zoo:
         model = self.model(name)
         if model.family is None or model.hooks is None:
             raise ModelUnavailable(model.problem or f'Model "{name}" has no plugin.')
-        if self.is_starter:
-            raise TrainingError(
-                "This is the starter zoo, which stays as it came. Make your own first: zoo init my-zoo && cd my-zoo."
-            )
+        self._refuse_starter()
         changes = {**(model.family.settings.fast if fast else {}), **(overrides or {})}
         own = model.settings.model_dump(mode="json")
         settings, wrong = validate(
@@ -318,19 +315,35 @@ class Zoo:
         )
         return training.train(run, resume, progress or training.Silent())
 
+    def _refuse_starter(self) -> None:
+        if self.is_starter:
+            raise TrainingError(
+                "This is the starter zoo, which stays as it came. Make your own first: zoo init my-zoo && cd my-zoo."
+            )
+
     def calibrate(self, name: str, *, version: int | None = None) -> Card:
         """Find a checkpoint's temperature and threshold anew, as training does, and put them into its card.
 
-        An evaluation that the card holds goes, since what it measured is not the same any more.
+        An evaluation that the card holds goes, since what it measured is not the same any more. Raises TrainingError in
+        the starter zoo, which stays as it came.
         """
+        self._refuse_starter()
         model = self.model(name)
         loaded = model.load(version)
         assert model.hooks is not None
         data = datasets.training_data(loaded.settings.dataset, loaded.settings.validation)
         found = calibrate(model.hooks, loaded.settings, loaded.handle, data)
-        if found == loaded.card.calibration:
-            return loaded.card
-        return self.catalogue.amend(loaded.card, calibration=found, evaluation=None)
+        card = self.catalogue.card(loaded.card.model, loaded.card.version)
+        if found == card.calibration:
+            return card
+        return self._amended(card, calibration=found, evaluation=None)
+
+    def _amended(self, card: Card, **facts: Any) -> Card:
+        """The card with new facts, on disk and in every model that answers by it."""
+        card = self.catalogue.amend(card, **facts)
+        for model in self.models.values():
+            model.renew(card)
+        return card
 
     def network(self, name: str) -> keras.Model:
         """The trained network of a model, "cnn", or of one of its versions, "cnn/2", with the weights of its file.
@@ -359,5 +372,5 @@ class Zoo:
         if self.is_starter:
             return loaded.card, measured
         if stored is None or stored.model_dump(exclude={"created"}) != measured.model_dump(exclude={"created"}):
-            return self.catalogue.amend(loaded.card, evaluation=measured), measured
+            return self._amended(loaded.card, evaluation=measured), measured
         return loaded.card, stored
