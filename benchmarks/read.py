@@ -46,7 +46,8 @@ def of_files(path: Path, zoo: Zoo) -> tuple[NDArray[np.uint8], list[str], list[I
         digits.append(trace.seen)
         labels.append(label)
         left, top, right, bottom = (edge // step for edge in trace.box)
-        sides = (picture[:, : left - 4], picture[:, right + 4 :], picture[: max(0, top - 4)], picture[bottom + 4 :])
+        above, before = max(0, top - 4), max(0, left - 4)
+        sides = (picture[:, :before], picture[:, right + 4 :], picture[:above], picture[bottom + 4 :])
         blank = max(sides, key=lambda side: min(side.shape[:2]))
         if trace.polarity == "dark-on-light" and picture.ndim == 3 and min(blank.shape[:2]) > 40:
             papers.append(np.ascontiguousarray(blank[:, :, :3]))

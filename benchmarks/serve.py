@@ -296,7 +296,6 @@ def measured(rounds: int, seconds: float, with_litserve: bool) -> Found:
                     few.append(small.under(asked["1"], 1).p50)
                     many.append(large.under(asked["1"], 1).p50)
             found.values["growth"].append(statistics.median(b / a for a, b in zip(few, many, strict=True)))
-            found.values["start 5"].append(small.first_answer)
             with zoo(hundred) as alone:
                 found.values["start 100"].append(alone.first_answer)
     return found

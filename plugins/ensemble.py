@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class Settings(ModelSettings):
+    fast: ClassVar[Mapping[str, Any]] = {}  # it is quick as it is
+
     epochs: int = Field(1, ge=1, le=1, description="nothing is trained: the members are taken as they are")
     members: tuple[str, ...] = Field(
         ("deep/11", "deep/13", "deep/14"), min_length=2, description="models of the zoo, or MODEL/VERSION"

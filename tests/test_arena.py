@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo import Zoo, ink
+from zoo import Zoo, hookimpl, ink
 from zoo.arena import Verdict, Vote, ask_all
-from zoo.errors import ModelUnavailable, PictureUnsupported
+from zoo.errors import ModelUnavailable, PictureUnsupported, ZooError
 from zoo.types import Prediction
 
 MANY = 50
@@ -68,3 +68,22 @@ def test_the_label_is_what_most_read_and_none_when_they_are_torn() -> None:
     assert label(reads("4"), reads("9")) is None
     assert label(reads("4", rejected=True)) is None
     assert label(reads("4", rejected=True), reads("9"), Vote("m", ModelUnavailable("no"), 0.0)) == "9"
+
+
+def test_every_vote_is_told_to_who_listens(crowd: Zoo, picture) -> None:
+    class Listening:
+        def __init__(self) -> None:
+            self.heard: list[Prediction | ZooError] = []
+
+        @hookimpl
+        def answered(self, answers: list[Prediction | ZooError]) -> None:
+            self.heard += answers
+
+    listening = Listening()
+    crowd.join("listening", listening)
+    votes = ask_all(crowd, picture(0)).votes
+    assert listening.heard == [vote.answer for vote in votes]
+    with pytest.raises(PictureUnsupported):
+        ask_all(crowd, b"no picture at all")
+    assert isinstance(listening.heard[-1], PictureUnsupported)
+    assert len(listening.heard) == MANY + 1

@@ -118,6 +118,17 @@ def test_a_served_checkpoint_keeps_its_cards_settings_and_check_reports_the_diff
     assert any(text.startswith("settings say epochs = 9, its checkpoint soft/1 was trained with 1") for text in texts)
 
 
+def test_check_reports_what_an_older_card_does_not_tell(zoo_folder: Path) -> None:
+    path = zoo_folder / "checkpoints/soft/1/card.json"
+    card = json.loads(path.read_text())
+    del card["seal"], card["settings"]["coarse"]
+    path.write_text(json.dumps(card))
+    with (zoo_folder / "settings.toml").open("a") as settings:
+        settings.write("coarse = 5\n")
+    (text,) = [finding.text for finding in check(Zoo.open(zoo_folder, environ={})) if finding.level == "warning"]
+    assert text.startswith("settings say coarse = 5, its checkpoint soft/1 was trained with 0")
+
+
 def test_publishing_never_overwrites_and_takes_the_next_number(zoo_folder: Path, tmp_path: Path) -> None:
     catalogue = versions(zoo_folder, 4)
     facts = catalogue.card("soft", 4).model_dump(exclude={"version", "files"})
@@ -148,6 +159,8 @@ def test_another_version_can_be_asked_for_beside_the_selected_one(zoo_folder: Pa
     zoo = Zoo.open(zoo_folder, environ={})
     assert zoo.predict("soft", picture(0)).checkpoint == "soft/2"
     assert zoo.predict("soft", picture(0), version=1).checkpoint == "soft/1"
+    model = zoo.model("soft")
+    assert model.load(2) is model.load(), "what is served is not loaded twice"
     with pytest.raises(UnknownCheckpoint, match=r"has no checkpoint 3\. It has: 1, 2"):
         zoo.predict("soft", picture(0), version=3)
 

@@ -322,6 +322,19 @@ def test_versions_that_differ_by_their_seed_alone_are_told_with_mean_and_deviati
     assert "mean 70.00 %, standard deviation 10.00 points (3 versions)" in done.stdout
 
 
+def test_a_version_whose_start_is_gone_is_still_among_its_own_seeds(zoo_folder: Path) -> None:
+    first = zoo_folder / "checkpoints/soft/1"
+    settings = json.loads((first / "card.json").read_text())["settings"]
+    for version, start in ((2, "soft/8"), (3, "soft/8"), (4, "soft/9")):
+        copy = shutil.copytree(first, first.with_name(str(version)))
+        change_card(copy, version=version, settings=settings | {"seed": version, "start": start})
+    zoo = Zoo.open(zoo_folder, environ={})
+    runs = over_seeds(
+        zoo, "soft", lambda number: Measured(*zoo.evaluate("soft", version=number, quick=True)), version=2
+    )
+    assert [run.card.version for run in runs.runs] == [2, 3]
+
+
 def test_the_seeds_of_another_models_version_are_asked_for_there(zoo_folder: Path) -> None:
     (zoo_folder / "settings.toml").write_text('[models.twin]\nplugin = "soft"\ncheckpoint = "soft/1"\n')
     zoo = Zoo.open(zoo_folder, environ={})

@@ -376,3 +376,20 @@ def test_a_program_may_join_a_plugin_of_its_own_once(zoo_folder: Path, picture) 
     assert (first.heard, second.heard) == (1, 0)
     with pytest.raises(PluginError, match="there is no hook 'answred'"):
         zoo.join("misspelt", Misspelt())
+
+
+def test_a_file_of_the_same_name_is_not_in_the_way_of_a_joined_plugin(zoo_folder: Path, picture) -> None:
+    write(zoo_folder, "counting", "from zoo import hookimpl\n\n\n@hookimpl\ndef answered(answers):\n    pass\n")
+
+    class Counting:
+        heard = 0
+
+        @hookimpl
+        def answered(self, answers: Any) -> None:
+            self.heard += len(answers)
+
+    zoo, counting = Zoo.open(zoo_folder, environ={}), Counting()
+    assert "counting" in zoo.plugins.families
+    zoo.join("counting", counting)
+    zoo.predict("soft", picture(0))
+    assert counting.heard == 1

@@ -135,3 +135,11 @@ def test_an_empty_file_is_a_zoo_of_every_plugin_at_its_defaults(zoo_folder: Path
 def test_a_folder_that_is_named_and_is_no_zoo_is_not_taken_for_the_starter(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"has no settings.toml. Make a zoo there: zoo init"):
         Zoo.open(tmp_path, environ={})
+
+
+def test_a_part_of_a_table_leaves_the_rest_as_the_plugin_has_it(root: Path) -> None:
+    zoo = Zoo.open(root, environ={"ZOO_MODELS__TINY__AUGMENT__ROTATE": "12"})
+    assert zoo.model("tiny").settings.augment == Zoo.open(root, environ={}).model("tiny").settings.augment.model_copy(
+        update={"rotate": 12.0}
+    )
+    assert zoo.model("tiny").settings.augment.shear > 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from zoo import Zoo
-from zoo.errors import PluginError, SettingsError, TrainingError
+from zoo.errors import ModelUnavailable, PluginError, SettingsError, TrainingError
 from zoo.training import Silent
 
 DROPOUT = '''"""A dense layer behind dropout, whose random state a resumed run has to find again."""
@@ -363,3 +363,25 @@ def test_fast_training_of_the_cnn_passes_99_percent_on_the_test_set(root: Path, 
     assert done.returncode == 0, done.stderr
     measured = run("evaluate", "cnn", "--version", "1", "--quick", "--json", cwd=tmp_path)
     assert json.loads(measured.stdout)["accuracy"] >= 0.99
+
+
+def test_a_hook_that_reads_what_is_not_there_is_no_full_disk(empty_zoo: Path) -> None:
+    with pytest.raises(PluginError, match=r"its train hook raised FileNotFoundError: .*weights\.bin"):
+        own_train(empty_zoo, "open('weights.bin')").train("soft")
+
+
+def test_a_start_whose_build_has_changed_is_told_in_a_line(zoo_folder: Path) -> None:
+    (zoo_folder / "plugins/soft.py").write_text(
+        DROPOUT.replace("layers.Dense(10)", "layers.Dense(5), layers.Dense(10)")
+    )
+    with pytest.raises(ModelUnavailable, match=r"soft/1/model\.weights\.h5 does not fit the network"):
+        Zoo.open(zoo_folder, environ={}).train("soft", overrides={"start": "soft/1"})
+
+
+def test_a_change_within_a_table_leaves_the_rest_of_the_settings(empty_zoo: Path) -> None:
+    with (empty_zoo / "settings.toml").open("a") as settings:
+        settings.write("\n[models.soft.augment]\nshift = 1.5\n")
+    card = Zoo.open(empty_zoo, environ={}).train("soft", overrides={"augment": {"rotate": 5}})
+    assert (card.settings["augment"]["shift"], card.settings["augment"]["rotate"]) == (1.5, 5.0)
+    with pytest.raises(SettingsError, match=r"^augment\.rotat = 5: no such setting"):
+        Zoo.open(empty_zoo, environ={}).train("soft", overrides={"augment": {"rotat": 5}})

@@ -71,8 +71,10 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
                     start = time.perf_counter()
             scores = model.scores(loaded, look.seen[np.newaxis])[0]
             answer: Prediction | ZooError = prediction(name, loaded.card, scores, look.trace)
+            model.tell(loaded, [answer])
         except ZooError as error:
             if isinstance(error, PictureError) and key is not None:  # the picture's fault, whoever is asked
+                model.tell(loaded, [error])
                 raise
             answer, start = error, time.perf_counter()
         votes.append(Vote(name, answer, 1000 * (time.perf_counter() - start)))

@@ -40,8 +40,8 @@ def _model(model: Model) -> list[Finding]:
     except ZooError as error:
         return [Finding("error", what, str(error))]
     said = model.settings.model_dump(mode="json")
-    trained = {"runtime": loaded.settings.runtime} | loaded.card.settings  # which older cards do not tell
-    apart = [key for key in said if key in trained and said[key] != trained[key]]
+    trained = loaded.settings.model_dump(mode="json")  # which knows the defaults of what an older card does not tell
+    apart = [key for key in said if said[key] != trained[key]]
     found = [
         Finding(
             "warning",

@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo.errors import ModelUnavailable
 from zoo.quiet import quiet
-from zoo.runtime import IN_KERAS, gives_probabilities, parts
+from zoo.runtime import IN_KERAS, gives_probabilities, load_weights, parts
 from zoo.settings import Views
 from zoo.types import Batch, Scores
 from zoo.views import around
@@ -106,10 +106,5 @@ def load(build: Callable[[], keras.Model], weights: Path, views: Views) -> Graph
     with quiet():  # what it tells of the processor when it begins
         tf.constant(0)
     network = build()
-    try:
-        network.load_weights(weights)
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(
-            f"{weights.parent.name}/{weights.name} does not fit the network that the plugin builds: {error}"
-        ) from error
+    load_weights(network, weights)
     return Graph(around(network, views))

@@ -6,6 +6,7 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,8 @@ def _siblings(zoo: Zoo, name: str, version: int | None) -> list[int]:
     found = []
     for number in zoo.catalogue.versions(name):
         other = zoo.catalogue.card(name, number)
-        if other.plugin == card.plugin and own is not None and _but_for_seed(zoo, other) == own:
+        alike = other.plugin == card.plugin and own is not None and _but_for_seed(zoo, other) == own
+        if alike or number == card.version:
             found.append(number)
     return found
 
@@ -183,13 +185,16 @@ def _siblings(zoo: Zoo, name: str, version: int | None) -> list[int]:
 def _but_for_seed(zoo: Zoo, card: Card) -> dict[str, Any] | None:
     """A card's settings without its seed and those of what it started from; None when its plugin takes them no longer.
 
-    By way of the plugin's settings, which know the defaults of what an older card does not say.
+    By way of the plugin's settings, which know the defaults of what an older card does not say. A start that is gone is
+    compared by its name.
     """
     try:
         settings = type(zoo.model(card.model).settings).model_validate_json(json.dumps(card.settings))
         told = settings.model_dump(exclude={"seed"})
         if settings.start is not None:
-            told["start"] = _but_for_seed(zoo, zoo.catalogue.card(*zoo.catalogue.select(card.model, settings.start)))
+            with suppress(UnknownCheckpoint):
+                start = zoo.catalogue.card(*zoo.catalogue.select(card.model, settings.start))
+                told["start"] = _but_for_seed(zoo, start)
     except (ValidationError, UnknownModel, UnknownCheckpoint, ModelUnavailable):
         return None
     return told

@@ -20,7 +20,7 @@ from zoo.checkpoints import Card, Catalogue
 from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, NoInk, PluginError, UnknownCheckpoint, ZooError
 from zoo.plugins import Family, Hooks
-from zoo.runtime import WEIGHTS
+from zoo.runtime import WEIGHTS, load_weights
 from zoo.settings import ModelEntry, ModelSettings
 from zoo.types import Image, Prediction, Reading, Scores, Trace
 
@@ -110,6 +110,8 @@ class Model:
                     self._served = self._open(*ref)
                 return self._served
             ref = self.select(version)
+            if self._served is not None and (self._served.card.model, self._served.card.version) == ref:
+                return self._served
             if ref not in self._others:
                 self._others[ref] = self._open(*ref)
                 if len(self._others) > KEPT:
@@ -157,12 +159,15 @@ class Model:
         return card, settings.named(self.name, self.networks, self.hooks.build)
 
     def network(self, version: int | None = None) -> Any:
-        """The trained keras.Model of a checkpoint: what `build` makes, with the weights of its file."""
+        """The trained keras.Model of a checkpoint: what `build` makes, with the weights of its file.
+
+        Raises ModelUnavailable, as when `build` makes another network by now, and UnknownCheckpoint.
+        """
         ref = self.select(version)
         settings = self._inspect(*ref)[1]
         assert self.hooks is not None
         network = self.hooks.call("build", settings=settings)
-        network.load_weights(self._catalogue.path(*ref) / WEIGHTS)
+        load_weights(network, self._catalogue.path(*ref) / WEIGHTS)
         return network
 
     def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:

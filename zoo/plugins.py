@@ -274,12 +274,12 @@ class Hooks:
 
 
 def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
-    """Let an addon that is no file or package wrap all models' hooks; once, whatever name it is called by.
+    """Let an addon that is no file or package wrap all models' hooks; once by each name, which no file's can be.
 
     Raises PluginError when it breaks the contract.
     """
-    if not manager.has_plugin(f"addon {name}"):
-        manager.register(Space(_family(name, name, plugin).hooks), f"addon {name}")
+    if not manager.has_plugin(f"joined {name}"):
+        manager.register(Space(_family(name, name, plugin).hooks), f"joined {name}")
 
 
 def register(

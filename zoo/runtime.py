@@ -117,6 +117,16 @@ def save_weights(model: keras.Model, path: Path) -> None:
     model.save_weights(path)
 
 
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Give a network the weights of a checkpoint's file. Raises ModelUnavailable when they are not its own."""
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(
+            f"{'/'.join(path.parts[-3:])} does not fit the network that the plugin builds by now: {error}"
+        ) from error
+
+
 def export(model: keras.Model, path: Path, sample: Batch) -> None:
     """Write the network's LiteRT form, ending in probabilities, and see that it agrees with Keras on `sample`.
 

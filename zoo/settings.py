@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
@@ -335,7 +335,7 @@ def read(
     layers = [(name, variable(text), tuple(name[len(PREFIX) :].lower().split("__"))) for name, text in _ours(environ)]
     layers += [(flag, value, key) for key, (flag, value) in (flags or {}).items()]
     for name, value, key in layers:
-        _put(values, key, value, name)
+        put(values, key, value, name)
         sources.others[key] = name
     settings, problems = validate(Settings, values, sources, ())
     for model in values.get("models", {}) if isinstance(values.get("models"), dict) else ():
@@ -362,12 +362,31 @@ def variable(text: str) -> Any:
     return parsed["value"] if list(parsed) == ["value"] else text
 
 
-def _put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
+def put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
+    """Set a value in tables within tables; `name` says who does. Raises SettingsError where there is no table."""
     for part in key[:-1]:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
             raise SettingsError([f"{name}: {part!r} is a value, not a table, so nothing can be set inside it."])
     values[key[-1]] = value
+
+
+def over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the changes, a table's within it."""
+    merged = {**values, **changes}
+    for name, change in changes.items():
+        if isinstance(change, Mapping) and isinstance(values.get(name), Mapping):
+            merged[name] = over(values[name], change)
+    return merged
+
+
+def keys_of(values: Mapping[str, Any]) -> Iterator[Key]:
+    """The keys of all values that are no tables."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((name, *key) for key in keys_of(value))
+        else:
+            yield (name,)
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -379,9 +398,15 @@ def validate(
     """Validate one table; returns the settings, or None and a line for each mistake. `owner` names a plugin.
 
     They are read as JSON is, strictly but with lists for tuples and text for enums, since TOML knows no more than JSON.
+    What a table within it, such as `augment`, does not say keeps the value that the plugin gives it.
     """
+    own = {
+        name: one.default.model_dump()
+        for name, one in kind.model_fields.items()
+        if isinstance(one.default, Table) and isinstance(values.get(name), Mapping)
+    }
     try:
-        return kind.model_validate_json(json.dumps(values, default=str)), []
+        return kind.model_validate_json(json.dumps(over(own, values), default=str)), []
     except ValidationError as error:
         return None, [_line(kind, dict(mistake), sources, table, owner) for mistake in error.errors()]
     except Exception as error:

@@ -7,6 +7,7 @@ settings. Nothing reaches the checkpoints until it is whole.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -29,6 +30,9 @@ from zoo.errors import PluginError, TrainingError, ZooError
 from zoo.plugins import Family, Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+"""Of an OSError in a hook: nothing can be written. Any other is the plugin's own, as of what is not there."""
 
 
 class Progress(Protocol):
@@ -113,7 +117,7 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
     except OSError as error:
         raise _unwritable(run, error) from error
     except PluginError as error:
-        if isinstance(error.__cause__, OSError):
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
             raise _unwritable(run, error.__cause__) from error
         raise
 

@@ -189,8 +189,8 @@ class Sign:
     """One digit of several in a picture, or whatever the labels name.
 
     `box` is in the picture's pixels, `line` counts from 0. `touching` says that it hung together with a neighbour and
-    was divided from it, or may still hold one; `rejected` that it is not told with the confidence that the model's card
-    asks for.
+    was divided from it, or may still hold one; `rejected` that it is told with less confidence than reading asks for,
+    `zoo.reading.LEAST`, or the model's card where that asks for more.
     """
 
     label: str

@@ -31,7 +31,7 @@ from zoo.errors import (
 from zoo.looking import Look, look
 from zoo.models import Loaded, Model, prediction
 from zoo.plugins import Plugins
-from zoo.settings import FILE, Key, Settings, Sources, read, validate
+from zoo.settings import FILE, Key, Settings, Sources, keys_of, over, read, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace, Why
@@ -296,8 +296,8 @@ class Zoo:
         own = model.settings.model_dump(mode="json")
         settings, wrong = validate(
             model.family.settings,
-            {**own, **changes},
-            Sources(FILE, {("models", name, key): f"{key}" for key in changes}),
+            over(own, changes),
+            Sources(FILE, {("models", name, *key): ".".join(key) for key in keys_of(changes)}),
             ("models", name),
             f'plugin "{model.plugin}"',
         )

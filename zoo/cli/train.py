@@ -19,8 +19,10 @@ from zoo.cli.common import INTERRUPTED, as_json, echo_json, open_zoo
 @click.argument("name")
 @click.option("--epochs", type=click.IntRange(1), help="For this run only.")
 @click.option("--seed", type=click.IntRange(0), help="For this run only.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any other setting, for this run only.")
-@click.option("--fast", is_flag=True, help="The plugin's quick settings: a good model in under a minute.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any other, for this run only: augment.rotate=12."
+)
+@click.option("--fast", is_flag=True, help="The plugin's quick settings: smaller or shorter, about a minute.")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run of the same settings.")
 @as_json
 @click.pass_context
@@ -39,14 +41,14 @@ def train(
     Ctrl-C loses at most the epoch in hand; --resume goes on. A run with --fast, --epochs, --seed or --set makes a
     version that is not `latest`: name it in settings.toml to serve it.
     """
-    from zoo.settings import variable
+    from zoo.settings import put, variable
 
     overrides: dict[str, Any] = {}
     for change in changes:
         key, found, text = change.partition("=")
         if not found:
             raise click.BadParameter(f"{change!r} should be KEY=VALUE.", param_hint="--set")
-        overrides[key.strip()] = variable(text.strip())
+        put(overrides, tuple(key.strip().split(".")), variable(text.strip()), f"--set {change}")
     overrides |= {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
     zoo = open_zoo(ctx, to_train=True)
     progress = terminal.Bar() if sys.stderr.isatty() else terminal.Lines()
