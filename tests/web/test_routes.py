@@ -162,6 +162,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("/read", {"pixels": [[[0.5] * 28] * 28]}),
     ("/hf/cnn", {"inputs": PNG, "parameters": {"top_k": 3, "function_to_apply": "softmax"}}),
     ("/v1/models/cnn:predict", {"instances": [{"b64": PNG}], "signature_name": "serving_default"}),
+    ("/v1/models/cnn:predict", {"instances": [{"images": {"b64": PNG}}]}),
     ("/v1/models/cnn:predict", {"inputs": {"images": [[[0.5] * 28] * 28]}}),
     ("/v1/models/cnn:classify", {"examples": [{"image": {"b64": PNG}}], "context": {}}),
     ("/v2/models/cnn/infer", {"inputs": [FLAT], "id": "mine"}),
