@@ -14,7 +14,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from webui import snippets
 from webui.openapi.examples import Examples
-from webui.openapi.operations import TAGS, WHY, Content, Operation, operations
+from webui.openapi.operations import RETRY, TAGS, WHY, Content, Operation, operations
+from webui.samples import COUNT
+from zoo.checkpoints import Card
 from zoo.datasets import DIGITS
 from zoo.zoo import Zoo
 
@@ -67,18 +69,22 @@ def _release() -> str:
 def _examples(zoo: Zoo) -> Examples:
     names = tuple(zoo.models)
     if not names:
-        return Examples("model", "model/1", DIGITS, ())
+        return Examples("model", "model/1", DIGITS, (), DIGITS)
     model = zoo.model()
     name, card = model.name, model.card()
+    labels = tuple(dict.fromkeys(label for one in _cards(zoo) for label in one.labels)) or DIGITS
     if card is None:
-        return Examples(name, f"{name}/1", DIGITS, names)
-    return Examples(name, card.ref, tuple(card.labels), names)
+        return Examples(name, f"{name}/1", DIGITS, names, labels)
+    return Examples(name, card.ref, tuple(card.labels), names, labels)
 
 
 def _shapes(zoo: Zoo) -> list[tuple[int, ...]]:
     """The shapes that the zoo's models take, such as (28, 28, 1); that too when no model has a card yet."""
-    cards = [model.card() for model in zoo.models.values()]
-    return sorted({tuple(card.input_shape) for card in cards if card is not None}) or [(28, 28, 1)]
+    return sorted({tuple(card.input_shape) for card in _cards(zoo)}) or [(28, 28, 1)]
+
+
+def _cards(zoo: Zoo) -> list[Card]:
+    return [card for model in zoo.models.values() if (card := model.card()) is not None]
 
 
 def _pixels(shapes: Iterable[tuple[int, ...]]) -> dict[str, Any]:
@@ -150,6 +156,7 @@ def _in_path(name: str, examples: Examples) -> dict[str, Any]:
             {"type": "string", "enum": ["stable", "latest"]},
             "stable: the checkpoint that settings.toml selects; latest: the newest",
         ),
+        "place": ({"type": "integer", "minimum": 0, "maximum": COUNT - 1}, "its place in the test set"),
     }[name]
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
@@ -160,11 +167,12 @@ def _responses(one: Operation, found: Schemas) -> dict[str, Any]:
         answers["200"] = {"description": "The answer.", "content": _contents(one.gives, found, "serialization")}
     for status, kind in sorted(one.errors.items()):
         content: dict[str, Any] = {"application/json": {"schema": found[kind, "serialization"]}}
-        if one.tag in ("Pictures", "Models"):
+        if one.tag in ("Pictures", "Models", "Health"):
             content["text/html"] = {"schema": {"type": "string"}}
         answers[str(status)] = {"description": WHY[status], "content": content}
-        if status == 429:
-            answers["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+        if status in RETRY:
+            told = {"schema": {"type": "integer"}, "description": RETRY[status]}
+            answers[str(status)]["headers"] = {"Retry-After": told}
     return answers
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from webui.access import ADMIN, NOTHING, PREDICT
 from webui.errors import STATUS
 from webui.openapi import schemas
 from webui.openapi.examples import Examples
 from webui.snippets import Call
+from zoo.checkpoints import Card
 from zoo.listings import ModelFacts
 
 Tag = Literal["Pictures", "Models", "Health", "TensorFlow Serving", "Open Inference Protocol", "Hugging Face"]
@@ -17,7 +19,7 @@ Tag = Literal["Pictures", "Models", "Health", "TensorFlow Serving", "Open Infere
 TAGS: dict[Tag, str] = {
     "Pictures": "Pictures in, digits out: the zoo's own protocol.",
     "Models": "What there is to ask.",
-    "Health": "Whether the server can answer.",
+    "Health": "Whether the server can answer, and how it fares.",
     "TensorFlow Serving": "As TensorFlow Serving's REST API. A picture that cannot be read fails its whole request.",
     "Open Inference Protocol": "Version 2, as KServe and Triton speak it. One bad picture fails its whole request.",
     "Hugging Face": "As Hugging Face's image classification.",
@@ -34,10 +36,13 @@ WHY = {
     429: "Too many requests; try again after `Retry-After`.",
     500: "A fault of the server, whose log says what it was.",
     501: "A part of the protocol that the zoo does not have.",
-    503: "The model is there but cannot answer now, or too much is being sent.",
+    503: "The model is there but cannot answer now; with `Retry-After`, the server is too busy.",
 }
-ALWAYS = (500, *({401, 403, 429} & set(STATUS.values())))
-SENT = (408, 413, 503)  # what the server may say of any body
+RETRY = {429: "seconds", 503: "seconds, where the server is too busy"}
+"""Which answers say by `Retry-After` when to ask again."""
+
+ALWAYS = (500, 503, *({401, 403, 429} & set(STATUS.values())))
+SENT = (408, 413)  # what the server may say of any body
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "application/octet-stream")
 
 
@@ -61,7 +66,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `takes` and `gives` are by content type, `errors` by status, each with its type."""
+    """One method of one path. `takes` and `gives` are by content type, `errors` by status, each with its type.
+
+    `scope` is what a key needs for it, as `webui.access` asks.
+    """
 
     id: str
     tag: Tag
@@ -75,6 +83,7 @@ class Operation:
     errors: Mapping[int, Any] = field(default_factory=dict)
     description: str = ""
     calls: tuple[Call, ...] = ()
+    scope: str = PREDICT
 
 
 WHOLE = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
@@ -96,11 +105,17 @@ def failing(*statuses: int) -> dict[int, Any]:
     return dict.fromkeys(sorted({*statuses, *ALWAYS}), schemas.Error)
 
 
+def _unready(kind: Any) -> dict[int, Any]:
+    """What may come to a request that needs no key, and tells by 503 what cannot answer, as this type."""
+    return {500: schemas.Error, 503: kind | schemas.Error}
+
+
 def operations(examples: Examples, calls: tuple[Call, ...] = ()) -> list[Operation]:
     """All of them, with examples of one model; `calls` are shown with the route of that model."""
     return [
         *_pictures(examples, calls),
-        *_models(examples),
+        *_closer(examples),
+        *_models(),
         *_health(examples),
         *_tensorflow_serving(examples),
         *_inference_v2(examples),
@@ -112,19 +127,23 @@ def _json(kind: Any, **examples: Any) -> dict[str, Content]:
     return {"application/json": Content(kind, examples)}
 
 
-def _sent(examples: Examples) -> dict[str, Content]:
-    return {
-        "multipart/form-data": Content(schemas.Form),
-        **{kind: Content(schemas.File) for kind in PICTURES},
-        "application/json": Content(
-            schemas.Pictures,
-            {
-                "image": {"image": examples.base64},
-                "images": {"images": [examples.base64, examples.base64]},
-                "pixels": {"pixels": examples.pixels},
-            },
-        ),
-    }
+def _sent(form: Any, told: Any, **shown: Any) -> dict[str, Content]:
+    """Pictures in a form, as the body itself, or in JSON."""
+    return {"multipart/form-data": Content(form), **_bare(), **_json(told, **shown)}
+
+
+def _bare() -> dict[str, Content]:
+    return {kind: Content(schemas.File) for kind in PICTURES}
+
+
+def _several(examples: Examples) -> dict[str, Content]:
+    images = {"images": [examples.base64, examples.base64]}
+    one, pixels = {"image": examples.base64}, {"pixels": examples.pixels}
+    return _sent(schemas.Form, schemas.Pictures, image=one, images=images, pixels=pixels)
+
+
+def _model_asked(examples: Examples) -> Parameter:
+    return Parameter("model", examples.name_schema, "asks another model than the default one")
 
 
 def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
@@ -148,7 +167,7 @@ def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
                 summary=summary,
                 description="One picture, or several at once: parts named `file`, `images`, or several `pixels`. "
                 "Of several, one that cannot be read has its error and status in its place.",
-                takes=_sent(examples),
+                takes=_several(examples),
                 gives=told,
                 parameters=(TOP, TRACE, VERSION),
                 errors=errors,
@@ -162,18 +181,69 @@ def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
             method="post",
             path="/read",
             summary="Read several digits in a picture",
-            takes=_sent(examples),
+            takes=_several(examples),
             gives=read,
-            parameters=(
-                Parameter("model", examples.name_schema, "asks another model than the default one"),
-                VERSION,
-            ),
+            parameters=(_model_asked(examples), VERSION),
             errors=errors,
         ),
     ]
 
 
-def _models(examples: Examples) -> list[Operation]:
+def _closer(examples: Examples) -> list[Operation]:
+    one: dict[str, Any] = {
+        "tag": "Pictures",
+        "method": "post",
+        "takes": _sent(
+            schemas.OneForm, schemas.Picture, image={"image": examples.base64}, pixels={"pixels": examples.pixels}
+        ),
+        "errors": failing(400, 404, 415, *SENT),
+    }
+    model = _model_asked(examples)
+    label = Parameter(
+        "label", {"type": "string", "enum": list(examples.every_label)}, "asks about this label, not the answer's own"
+    )
+    return [
+        Operation(
+            id="arena",
+            path="/arena",
+            summary="Ask every model about one picture",
+            gives=_json(schemas.Verdict, one=examples.verdict),
+            **one,
+        ),
+        Operation(
+            id="why",
+            path="/why",
+            summary="Which pixels of what the model saw speak for its answer",
+            gives=_json(schemas.Why),
+            parameters=(model, VERSION, label),
+            **one,
+        ),
+        Operation(
+            id="explain",
+            path="/explain",
+            summary="The steps from a picture to what the model saw",
+            gives=_json(schemas.Steps),
+            parameters=(model, VERSION),
+            **one,
+        ),
+        Operation(
+            id="sample",
+            tag="Pictures",
+            method="get",
+            path="/samples/{place}.png",
+            summary="A test picture of MNIST",
+            gives={"image/png": Content(schemas.Raw)},
+            errors=failing(404),
+        ),
+    ]
+
+
+def _models() -> list[Operation]:
+    files = (
+        ("card", "card.json", "A checkpoint's facts, as a file", _json(Card)),
+        ("history", "history.csv", "How a checkpoint's training went, as a file", {"text/csv": Content(schemas.Csv)}),
+    )
+    of_a_version = (("", "", ""), ("_version", "/{version}", ", by version"))
     return [
         Operation(
             id="models",
@@ -202,6 +272,19 @@ def _models(examples: Examples) -> list[Operation]:
             gives=_json(schemas.Calls),
             errors=failing(404),
         ),
+        *(
+            Operation(
+                id=f"{id}{suffix}",
+                tag="Models",
+                method="get",
+                path=f"/models/{{name}}{where}/{file}",
+                summary=f"{summary}{asked}",
+                gives=gives,
+                errors=failing(404),
+            )
+            for id, file, summary, gives in files
+            for suffix, where, asked in of_a_version
+        ),
     ]
 
 
@@ -214,6 +297,7 @@ def _health(examples: Examples) -> list[Operation]:
             path="/livez",
             summary="Whether the server is up",
             gives=_json(schemas.Live, live={"live": True}),
+            scope=NOTHING,
         ),
         Operation(
             id="readyz",
@@ -229,7 +313,18 @@ def _health(examples: Examples) -> list[Operation]:
                     "models": [{"name": examples.model, "version": 1, "ready": True, "trouble": None}],
                 },
             ),
-            errors={503: schemas.NotReady},
+            errors=_unready(schemas.NotReady),
+            scope=NOTHING,
+        ),
+        Operation(
+            id="metrics",
+            tag="Health",
+            method="get",
+            path="/metrics",
+            summary="What all worker processes have counted and timed",
+            gives={"text/plain": Content(schemas.Exposition)},
+            errors=failing(),
+            scope=ADMIN,
         ),
     ]
 
@@ -259,7 +354,7 @@ def _tensorflow_serving(examples: Examples) -> list[Operation]:
                 path=f"{base}/metadata",
                 summary=f"Signatures{asked}",
                 gives=_json(schemas.ServableMetadata),
-                errors=failing(400, 404, 503),
+                errors=failing(400, 404),
                 **common,
             ),
             Operation(
@@ -272,6 +367,8 @@ def _tensorflow_serving(examples: Examples) -> list[Operation]:
                     rows={"instances": [image]},
                     columns={"inputs": [image]},
                     pixels={"instances": [examples.pixels]},
+                    named_rows={"instances": [{"image_bytes": image}]},
+                    named_columns={"inputs": {"image_bytes": [image]}},
                 ),
                 gives=_json(schemas.Rows | schemas.Columns, rows={"predictions": [row]}, columns={"outputs": [row]}),
                 errors=errors,
@@ -282,7 +379,11 @@ def _tensorflow_serving(examples: Examples) -> list[Operation]:
                 method="post",
                 path=f"{base}:classify",
                 summary=f"Labels and scores, best first{asked}",
-                takes=_json(schemas.ClassifyRequest, one={"examples": [{"image": image}]}),
+                takes=_json(
+                    schemas.ClassifyRequest,
+                    one={"examples": [{"image": image}]},
+                    pixels={"examples": [{"pixels": examples.pixels}]},
+                ),
                 gives=_json(schemas.ClassifyResults, one={"results": [examples.ranked]}),
                 errors=errors,
                 **common,
@@ -294,8 +395,24 @@ def _tensorflow_serving(examples: Examples) -> list[Operation]:
 def _inference_v2(examples: Examples) -> list[Operation]:
     tag: Tag = "Open Inference Protocol"
     found = [
-        Operation("v2_server", tag, "get", "/v2", "The server and its extensions", _json(schemas.ServerMetadata)),
-        Operation("v2_live", tag, "get", "/v2/health/live", "Whether the server is up", _json(schemas.V2Live)),
+        Operation(
+            "v2_server",
+            tag,
+            "get",
+            "/v2",
+            "The server and its extensions",
+            _json(schemas.ServerMetadata),
+            errors=failing(),
+        ),
+        Operation(
+            "v2_live",
+            tag,
+            "get",
+            "/v2/health/live",
+            "Whether the server is up",
+            _json(schemas.V2Live),
+            scope=NOTHING,
+        ),
         Operation(
             "v2_ready",
             tag,
@@ -303,7 +420,8 @@ def _inference_v2(examples: Examples) -> list[Operation]:
             "/v2/health/ready",
             "Whether the default model can answer",
             _json(schemas.V2Ready),
-            errors={503: schemas.V2NotReady},
+            errors=_unready(schemas.V2NotReady),
+            scope=NOTHING,
         ),
         Operation(
             "v2_models", tag, "get", "/v2/models", "The models' names", _json(schemas.V2Models), errors=failing()
@@ -313,9 +431,10 @@ def _inference_v2(examples: Examples) -> list[Operation]:
             tag,
             "get",
             "/v2/models/stats",
-            "What the worker process that answers was asked by this protocol",
+            "What all worker processes were asked by this protocol",
             _json(schemas.V2Statistics),
             errors=failing(),
+            scope=ADMIN,
         ),
         Operation(
             "v2_index",
@@ -337,6 +456,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 f"Not there: settings.toml says which models are {verb}ed",
                 {},
                 errors=failing(404, 501, *SENT),
+                scope=ADMIN,
             )
             for verb in ("load", "unload")
         ),
@@ -352,7 +472,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 base,
                 f"Inputs and outputs{asked}",
                 _json(schemas.V2Metadata),
-                errors=failing(404, 503),
+                errors=failing(404),
             ),
             Operation(
                 f"v2_config{suffix}",
@@ -361,7 +481,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 f"{base}/config",
                 f"Configuration, as Triton tells it{asked}",
                 _json(schemas.V2Config),
-                errors=failing(404, 503),
+                errors=failing(404),
             ),
             Operation(
                 f"v2_model_ready{suffix}",
@@ -370,16 +490,17 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 f"{base}/ready",
                 f"Whether the model can answer{asked}",
                 _json(schemas.V2ModelReady),
-                errors=failing(404) | {503: schemas.V2ModelNotReady},
+                errors=failing(404) | {503: schemas.V2ModelNotReady | schemas.Error},
             ),
             Operation(
                 f"v2_statistics{suffix}",
                 tag,
                 "get",
                 f"{base}/stats",
-                f"What the worker process that answers was asked{asked}",
+                f"What all worker processes were asked{asked}",
                 _json(schemas.V2Statistics),
-                errors=failing(404, 503),
+                errors=failing(404),
+                scope=ADMIN,
             ),
             Operation(
                 f"v2_infer{suffix}",
@@ -409,11 +530,8 @@ def _huggingface(examples: Examples) -> list[Operation]:
             path="/hf/{name}",
             summary="Labels and scores, best first",
             takes={
-                **{kind: Content(schemas.File) for kind in PICTURES},
-                **_json(
-                    schemas.HFRequest,
-                    one={"inputs": examples.base64, "parameters": {"top_k": 3}},
-                ),
+                **_bare(),
+                **_json(schemas.HFRequest, one={"inputs": examples.base64, "parameters": {"top_k": 3}}),
             },
             gives=_json(list[schemas.Score], one=examples.scores),
             parameters=(VERSION,),

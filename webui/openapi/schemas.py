@@ -15,6 +15,7 @@ from typing_extensions import TypeAliasType, TypedDict
 from webui.snippets import Call
 from zoo.checkpoints import Card
 from zoo.listings import ModelFacts
+from zoo.steps import STEPS
 from zoo.types import Sign
 
 _closed = with_config(ConfigDict(extra="forbid"))
@@ -42,9 +43,10 @@ Pixels = TypeAliasType("Pixels", list[Any])
 """One picture as levels; `webui.openapi.document` puts in the shapes that the zoo's models take."""
 
 
-def exactly_one_of(*names: str) -> ConfigDict:
-    """A schema that wants one of these keys, and not two."""
-    return ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
+def exactly_one_of(*names: str, closed: bool = False) -> ConfigDict:
+    """A schema that wants one of these keys, and not two; a closed one wants no other key besides."""
+    extra: dict[str, Any] = {"oneOf": [{"required": [name]} for name in names]}
+    return ConfigDict(json_schema_extra=extra, extra="forbid" if closed else "ignore")
 
 
 @_closed
@@ -64,6 +66,16 @@ class Pictures(TypedDict):
     image: NotRequired[Base64]
     images: NotRequired[Annotated[list[Base64], Field(min_length=1)]]
     pixels: NotRequired[Pixels | Annotated[list[Pixels], Field(min_length=1)]]
+
+
+class OneForm(TypedDict):
+    file: File
+
+
+@with_config(exactly_one_of("image", "pixels"))
+class Picture(TypedDict):
+    image: NotRequired[Base64]
+    pixels: NotRequired[Pixels]
 
 
 @_closed
@@ -134,6 +146,64 @@ class Readings(TypedDict):
 
 
 @_closed
+class Ballot(TypedDict):
+    label: str
+    votes: Annotated[int, Field(ge=1)]
+
+
+@_closed
+class Vote(Prediction):
+    ms: Annotated[float, Field(ge=0, description="milliseconds that the model itself took")]
+
+
+@_closed
+class NoVote(TypedDict):
+    """In the place of a model that cannot answer."""
+
+    model: str
+    error: str
+    status: Annotated[int, Field(ge=400, le=599)]
+
+
+@_closed
+class Verdict(TypedDict):
+    label: Annotated[
+        str | None,
+        Field(description="what most read; null when no model sees a digit, or two labels have as many votes"),
+    ]
+    counts: Annotated[list[Ballot], Field(description="most first")]
+    answers: list[Vote | NoVote]
+    preprocess_ms: Annotated[float, Field(ge=0, description="milliseconds that finding the digit took, once for all")]
+
+
+@_closed
+class Step(TypedDict):
+    name: Annotated[str, Field(json_schema_extra={"enum": list(STEPS)})]
+    picture: Annotated[str, Field(description="a PNG as a data: URL")]
+
+
+@_closed
+class Steps(TypedDict):
+    model: str
+    steps: list[Step]
+
+
+@_closed
+class Why(TypedDict):
+    model: str
+    checkpoint: str
+    label: str
+    by: Annotated[
+        Literal["occlusion", "weights"],
+        Field(description="by covering parts of the picture, or by a network's weights"),
+    ]
+    heat: Annotated[
+        list[list[float]],
+        Field(description="rows of nats of log-odds, a number a pixel: positive for the label, negative against it"),
+    ]
+
+
+@_closed
 class CheckpointRow(TypedDict):
     model: str
     checkpoint: str
@@ -163,6 +233,10 @@ class ModelDetails(ModelFacts):
 class Calls(TypedDict):
     model: str
     calls: list[Call]
+
+
+Csv = Annotated[str, WithJsonSchema({"type": "string", "description": "a row an epoch"})]
+Exposition = Annotated[str, WithJsonSchema({"type": "string", "description": "in Prometheus' text format"})]
 
 
 @_closed
@@ -234,13 +308,33 @@ class Bytes(TypedDict):
     b64: Base64
 
 
+@with_config(exactly_one_of("images", "image_bytes", closed=True))
+class Named(TypedDict):
+    """A picture under the name of the model's input."""
+
+    images: NotRequired[Bytes | Pixels]
+    image_bytes: NotRequired[Bytes | Pixels]
+
+
+Instance = Bytes | Pixels | Named
+Instances = Annotated[list[Instance], Field(min_length=1)]
+
+
+@with_config(exactly_one_of("images", "image_bytes", closed=True))
+class NamedColumn(TypedDict):
+    """Pictures under the name of the model's input."""
+
+    images: NotRequired[Instances]
+    image_bytes: NotRequired[Instances]
+
+
 @with_config(exactly_one_of("instances", "inputs"))
 class ServableRequest(TypedDict):
     signature_name: NotRequired[
         Annotated[Literal["serving_default", "image_bytes"], Field(description="image_bytes takes files alone")]
     ]
-    instances: NotRequired[Annotated[list[Bytes | Pixels], Field(min_length=1)]]
-    inputs: NotRequired[Annotated[list[Bytes | Pixels], Field(min_length=1)]]
+    instances: NotRequired[Instances]
+    inputs: NotRequired[Instances | NamedColumn]
 
 
 @_closed
@@ -253,12 +347,14 @@ class Columns(TypedDict):
     outputs: list[list[Share]]
 
 
-@_closed
+@with_config(exactly_one_of("image", "pixels", closed=True))
 class Example(TypedDict):
-    image: Bytes
+    image: NotRequired[Instance]
+    pixels: NotRequired[Instance]
 
 
 class ClassifyRequest(TypedDict):
+    signature_name: NotRequired[Literal["serving_default", "image_bytes", "classify"]]
     examples: Annotated[list[Example], Field(min_length=1)]
 
 
