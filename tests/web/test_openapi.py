@@ -14,6 +14,7 @@ import schemathesis
 from asking import b64, drawing, files, png, saved, send
 from flask import Flask
 from flask.testing import FlaskClient
+from guarding import BOSS, KEYS, PHONE, zoo_with
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
 from werkzeug.test import create_environ, run_wsgi_app
@@ -152,6 +153,37 @@ def test_what_a_route_asks_of_a_key_is_known_to_its_description(app: Flask) -> N
     for one in all_operations(examples.Examples("cnn", "cnn/1", ("0",), ("cnn",), ("0",))):
         endpoint, _ = adapter.match(filled(one.path), one.method.upper())
         assert one.scope == needed(app, endpoint), one.path
+
+
+def test_without_keys_nothing_asks_for_one(described: dict[str, Any]) -> None:
+    assert "security" not in described
+    assert "securitySchemes" not in described["components"]
+    assert not [path for path, _, one in operations(described) if "security" in one]
+
+
+def test_with_keys_it_says_how_to_send_one_and_where_none_is_needed(tmp_path: Path) -> None:
+    client = create_app(Zoo.open(zoo_with(tmp_path, KEYS), environ={})).test_client()
+    described = client.get("/openapi.json", headers={"X-API-Key": PHONE}).get_json()
+    schemathesis.openapi.from_dict(described).validate()
+    schemes = described["components"]["securitySchemes"]
+    for path, method, one in operations(described):
+        url, ways = filled(path), one.get("security", described["security"])
+        if method != "get":
+            continue
+        assert (client.get(url).status_code == 401) == bool(ways), path
+        for way in ways:
+            ((name, scopes),) = way.items()
+            for key, may in ((PHONE, scopes == []), (BOSS, True)):
+                told = client.get(url, headers=sent_as(schemes[name], key))
+                assert told.status_code == (200 if may else 403), (path, name)
+
+
+def sent_as(scheme: dict[str, str], key: str) -> dict[str, str]:
+    """The header that a described way to send a key means."""
+    if scheme["type"] == "http":
+        return {"Authorization": f"{scheme['scheme']} {key}"}
+    assert scheme["in"] == "header"
+    return {scheme["name"]: key}
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "image/png", "application/octet-stream"])

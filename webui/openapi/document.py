@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from webui import snippets
+from webui.access import ADMIN, NOTHING, PREDICT
 from webui.openapi.examples import Examples
 from webui.openapi.operations import RETRY, TAGS, WHY, Content, Operation, operations
 from webui.samples import COUNT
@@ -33,20 +34,23 @@ LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript", "b
 NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page"}
 
 
-def document(zoo: Zoo, base: str) -> dict[str, Any]:
-    """The description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`."""
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `Authorization: Bearer KEY`."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, as `X-API-Key: KEY`."},
+}
+"""The ways to send a key, of which one is enough."""
+
+
+def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
+    """The description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`; `keyed` if it wants a key."""
     examples, shapes = _examples(zoo), _shapes(zoo)
-    calls = [
-        call
-        for call in snippets.calls(examples.model, base, bool(zoo.settings.server.keys))
-        if call.protocol == "native"
-    ]
+    calls = [call for call in snippets.calls(examples.model, base, keyed) if call.protocol == "native"]
     all_operations = operations(examples, tuple(calls))
     found, definitions = _schemas(tuple(dict.fromkeys(_kinds(all_operations))))
     paths: dict[str, dict[str, Any]] = {}
     for one in all_operations:
         paths.setdefault(one.path, {})[one.method] = _operation(one, found, examples)
-    return {
+    told: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "Digit zoo", "version": _release(), "description": ABOUT, "license": _LICENCE},
         "servers": [{"url": base}],
@@ -54,6 +58,24 @@ def document(zoo: Zoo, base: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": definitions | {"Pixels": _pixels(shapes)}},
     }
+    return _secured(told, all_operations) if keyed else told
+
+
+def _secured(told: dict[str, Any], all_operations: list[Operation]) -> dict[str, Any]:
+    """The description of a server that wants a key, and of what needs none or a key with a scope of its own."""
+    told["components"]["securitySchemes"] = SECURITY
+    told["security"] = _security(PREDICT)
+    for one in all_operations:
+        if one.scope != PREDICT:
+            told["paths"][one.path][one.method]["security"] = _security(one.scope)
+    return told
+
+
+def _security(scope: str) -> list[dict[str, list[str]]]:
+    """What a request needs of the ways to send a key; the scope is named where not every key has it."""
+    if scope == NOTHING:
+        return []
+    return [{way: [scope] if scope == ADMIN else []} for way in SECURITY]
 
 
 _LICENCE = {"name": "MIT", "identifier": "MIT"}
