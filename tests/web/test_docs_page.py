@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Request, expect
 from seeing import violations
 from serving import serving
 
+from zoo import Zoo
+
 pytestmark = pytest.mark.long
 
 
@@ -73,6 +75,19 @@ def test_with_keys_it_asks_for_who_is_signed_in(chromium: Browser, tmp_path: Pat
         assert way
         assert way["y"] > summary["y"]
         context.close()
+
+
+def test_it_leads_to_the_calls_of_each_model(address: str, chromium: Browser) -> None:
+    context = chromium.new_context(locale="pt-BR", viewport={"width": 360, "height": 800})
+    page = context.new_page()
+    page.goto(f"{address}/docs")
+    expect(page.get_by_text("Recolher", exact=True)).to_be_visible()
+    told = page.get_by_text("Chamadas para copiar")
+    assert told.get_by_role("link").all_inner_texts() == list(Zoo.open(ROOT, environ={}).models)
+    told.get_by_role("link", name="tiny", exact=True).click()
+    expect(page.get_by_role("heading", name="Chamadas para copiar")).to_be_in_viewport()
+    expect(page.get_by_text("/predict_tiny").first).to_be_in_viewport()
+    context.close()
 
 
 def test_it_speaks_portuguese(address: str, chromium: Browser) -> None:

@@ -34,7 +34,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @openapi.get("/docs")
     def docs() -> Response:
-        response = page("docs.html", interface=interface())
+        response = page("docs.html", interface=interface(), models=list(zoo.models))
         response.headers["Content-Security-Policy"] = CSP
         return response
 
