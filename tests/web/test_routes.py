@@ -244,6 +244,7 @@ def test_what_is_not_there(client: FlaskClient, method: str, path: str, status: 
         ({"inputs": "", "parameters": 3}, 400, "parameters is the number 3"),
         ({"inputs": "", "parameters": {"top_k": 0}}, 400, "top_k is the number 0"),
         ({"inputs": "", "parameters": {"function_to_apply": "sigmoid"}}, 400, "function_to_apply"),
+        ({"inputs": "", "parameters": {"function_to_apply": "none"}}, 400, "function_to_apply"),
         ({"inputs": ""}, 400, "0 bytes arrived"),
         ({"inputs": "aGVsbG8h"}, 415, "not a picture"),
     ],
