@@ -79,7 +79,7 @@ def test_every_route_for_programs_is_described(app: Flask, described: dict[str, 
         and rule not in found
         and rule.rule != "/v2/"  # the same as /v2
     ]
-    assert not missing, "describe them in webui/openapi/operations.py"
+    assert not missing, "describe them in webui/openapi/operations.py or protocol_operations.py"
 
 
 def test_names_are_the_zoos(described: dict[str, Any], zoo: Zoo) -> None:

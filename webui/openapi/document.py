@@ -15,7 +15,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from webui import snippets
 from webui.access import ADMIN, NOTHING, PREDICT
 from webui.openapi.examples import Examples
-from webui.openapi.operations import RETRY, TAGS, WHY, Content, Operation, operations
+from webui.openapi.operation import RETRY, TAGS, WHY, Content, Operation
+from webui.openapi.operations import operations
 from webui.samples import COUNT
 from zoo.checkpoints import Card
 from zoo.datasets import DIGITS
