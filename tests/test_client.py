@@ -56,6 +56,7 @@ def folder(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "settings.toml").write_text(
         'default_model = "deep"\n[models.cnn]\n[models.deep]\n[models.linear]\n[models.words]\nplugin = "tiny"\n'
         "[server]\nmax_batch = 5\nmax_body_mb = 2.0\n[pictures]\nmax_mb = 1.0\n"
+        "max_total_megapixels = 0.2\n"
     )
     return folder
 
@@ -166,6 +167,30 @@ def test_many_pictures_keep_their_order_and_their_errors(client: Client, zoo: Zo
     assert client.predict_many([]) == []
 
 
+def test_pictures_that_are_too_many_together_are_sent_again(client: Client, zoo: Zoo, picture) -> None:
+    """Two of 300 x 300 go into one request; one of 500 x 500 has more than a request of several may have."""
+    file = io.BytesIO()
+    PIL.Image.new("1", (8000, 8000)).save(file, "PNG")
+    sent = [*(picture(i, side=300) for i in range(5)), picture(5, side=500), file.getvalue(), b"hello"]
+    found, expected = client.predict_many(sent, "cnn"), zoo.predict_many("cnn", sent)
+    assert found[:6] == expected[:6]
+    assert [type(one) for one in found[6:]] == [PictureTooLarge, PictureUnsupported]
+    assert [str(one) for one in found[6:]] == [str(one) for one in expected[6:]]
+    large = [picture(i, side=500) for i in range(3)]
+    assert client.predict_many(large, "cnn") == zoo.predict_many("cnn", large)
+
+
+def test_a_server_that_puts_every_picture_off_is_not_asked_for_ever() -> None:
+    told = "those before it 9; the limit for all pictures of one request is 9 (pictures.max_total_megapixels)."
+    row = {"error": told, "status": 413}
+    with (
+        scripted((200, {}, {"predictions": [row, row]}), (413, {}, {"error": told})) as (url, asked),
+        Client(url) as zoo,
+    ):
+        assert [type(one) for one in zoo.predict_many([b"one", b"two"])] == [PictureTooLarge] * 2
+        assert len(asked) == 3
+
+
 def test_labels_that_are_no_digits_are_fetched(client: Client, zoo: Zoo, picture) -> None:
     sent = [picture(i) for i in range(3)]
     found = client.predict_many(sent, "words")
@@ -221,7 +246,7 @@ def test_a_server_that_is_busy_or_hangs_up_is_asked_again(status: int) -> None:
     assert len(asked) == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 408, 413, 415, 500])
+@pytest.mark.parametrize("status", [400, 401, 404, 408, 413, 415, 500, 503])
 def test_a_request_that_is_wrong_is_not_sent_again(status: int) -> None:
     with scripted((status, {}, {"error": "No."})) as (url, asked), Client(url) as zoo:
         with pytest.raises(ZooError, match=r"No\."):
@@ -237,6 +262,19 @@ def test_retry_after_is_heeded(dated: bool) -> None:
         assert zoo.models() == []
     assert time.monotonic() - start >= 0.9
     assert len(asked) == 2
+
+
+def test_a_busy_server_is_told_from_a_model_that_cannot_answer() -> None:
+    busy = (503, {"Retry-After": "0"}, {"error": "Try again shortly."})
+    with scripted(busy) as (url, asked), Client(url, retries=2) as zoo:
+        with pytest.raises(ServerBusy, match=r"^Try again shortly\.$") as raised:
+            zoo.predict(b"picture")
+        assert raised.value.status == 503
+        assert len(asked) == 3
+    with scripted(busy, (503, {}, {"error": "Run: zoo train cnn"})) as (url, asked), Client(url) as zoo:
+        with pytest.raises(ModelUnavailable, match="Run: zoo train cnn"):
+            zoo.predict(b"picture")
+        assert len(asked) == 2
 
 
 def test_nobody_waits_longer_than_the_timeout() -> None:

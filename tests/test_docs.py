@@ -20,6 +20,9 @@ DOCS = [
 ]
 DOCS += ["docs/architecture.md"]
 
+WHOLE = r'"([a-z_]+)": ("[^"…]*"|\d+|true|false|null|\[[\d, ]+\])(?=[,}\]])'
+"""What is shown of an answer as it is: texts without …, whole numbers, lists of such; no shares, which are rounded."""
+
 
 def blocks(root: Path, document: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (root / document).read_text(), re.DOTALL)
@@ -102,6 +105,8 @@ def test_the_documented_requests_get_the_answers_shown(root: Path, shipped: Path
             if language == "json":
                 for key in re.findall(r'"([a-z_]+)":', block):
                     assert f'"{key}":' in answer, f"{block}\nis not\n{answer}"
+                for key, value in re.findall(WHOLE, block):
+                    assert f'"{key}":{value.replace(", ", ",")}' in answer, f"{key} is not {value} in\n{answer}"
                 continue
             block = block.replace("http://127.0.0.1:5000", served.url).replace("curl ", "curl --silent --show-error ")
             block = block.replace("127.0.0.1:5000", served.url.removeprefix("http://"))
@@ -113,6 +118,13 @@ def test_the_documented_requests_get_the_answers_shown(root: Path, shipped: Path
                 assert ('"error"' in answer) == ("README.md" in block), answer
             else:
                 assert answer.strip() == block.rsplit("#", 1)[1].strip()
+
+
+def test_every_reason_is_documented(root: Path) -> None:
+    from webui.pages import REASONS
+
+    text = (root / "docs/api.md").read_text()
+    assert not [reason for reason in REASONS if f"`{reason}`" not in text]
 
 
 @pytest.mark.long

@@ -61,7 +61,7 @@ class Client:
 
     `key` is sent as a bearer token. `timeout` is in seconds, for each request with its repetitions. A request is sent
     again up to `retries` times when there is no connection and upon 429, 502, 503 and 504, with pauses that grow, or as
-    long as the server's Retry-After says; never when it is the request that is wrong.
+    long as the server's Retry-After says; never when it is the request that is wrong, or the model that cannot answer.
 
     All methods raise ServerUnreachable, ServerBusy, KeyRefused, or ServerError for an answer that is no zoo's.
     """
@@ -165,7 +165,21 @@ class Client:
             rows = answer["predictions"]
             if len(rows) != len(pictures):
                 raise ValueError(f"{len(rows)} answers to {len(pictures)} pictures")
-            return [self._refusal(row["status"], row["error"], params) if "error" in row else row for row in rows]
+            told = [self._refusal(row["status"], row["error"], params) if "error" in row else row for row in rows]
+        return self._completed(path, params, pictures, told)
+
+    def _completed(
+        self, path: str, params: Params, pictures: Sequence[bytes], told: list[dict[str, Any] | ZooError]
+    ) -> list[dict[str, Any] | ZooError]:
+        """The same answers, with those of the pictures that the server wants in another request."""
+        put_off = [place for place, answer in enumerate(told) if _was_one_too_many(answer)]
+        alone = len(put_off) == len(told)  # each has more pixels than a request of several may have
+        parts = [[place] for place in put_off] if alone else [put_off]
+        for places in parts:
+            fresh = self._send(path, params, [pictures[place] for place in places])
+            for place, answer in zip(places, fresh, strict=True):
+                told[place] = answer
+        return told
 
     def _halves(
         self, path: str, params: Params, pictures: Sequence[bytes], size: int
@@ -227,7 +241,7 @@ class Client:
                     with _zoos_answer(url):
                         return answer.json()
                 trouble = self._trouble(answer, url, params or {})
-                if answer.status_code not in RETRIED:
+                if answer.status_code not in RETRIED or isinstance(trouble, ModelUnavailable):
                     raise trouble
                 asked = _retry_after(answer.headers.get("Retry-After", ""))
             wait = pause * random.uniform(0.5, 1) if asked is None else asked
@@ -256,6 +270,8 @@ class Client:
         except (ValueError, KeyError, TypeError):
             message = None
         if isinstance(message, str):
+            if answer.status_code == 503 and "Retry-After" in answer.headers:  # without, it is the model
+                return ServerBusy(message, 503)
             return self._refusal(answer.status_code, message, params)
         found = f"{url} answered {answer.status_code} {answer.reason_phrase}".rstrip()
         if answer.has_redirect_location:
@@ -303,6 +319,11 @@ def _zoos_answer(url: str) -> Iterator[None]:
         raise ServerError(
             f"{url} does not answer as a zoo does ({type(error).__name__}: {error}). See that it is the zoo's address."
         ) from error
+
+
+def _was_one_too_many(answer: dict[str, Any] | ZooError) -> bool:
+    """Whether a picture was refused for what the others of its request had, and not for itself."""
+    return isinstance(answer, PictureTooLarge) and "(pictures.max_total_megapixels)" in str(answer)
 
 
 def _path(model: str) -> str:

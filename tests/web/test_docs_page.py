@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from asking import ROOT
 from flask.testing import FlaskClient
+from guarding import KEYS, PHONE, serving_with
 from playwright.sync_api import Browser, ConsoleMessage, Request, expect
 from seeing import violations
 from serving import serving
+
+from zoo import Zoo
 
 pytestmark = pytest.mark.long
 
@@ -42,6 +46,47 @@ def test_a_picture_is_sent_from_the_page(address: str, chromium: Browser, scheme
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not [said.text for said in complaints]
     assert not [asked.url for asked in elsewhere]
+    context.close()
+
+
+def test_with_keys_it_asks_for_who_is_signed_in(chromium: Browser, tmp_path: Path) -> None:
+    with serving_with(tmp_path, KEYS) as served:
+        context = chromium.new_context(locale="pt-BR", viewport={"width": 1200, "height": 800})
+        page = context.new_page()
+        page.goto(f"{served.url}/docs")
+        page.get_by_label("Chave").fill(PHONE)
+        page.get_by_role("button", name="Entrar").click()
+        page.get_by_text("/predict_{name}", exact=False).first.click()
+        page.locator("input[type=file]").first.set_input_files(ROOT / "docs/seven.png")
+        with page.expect_response(lambda answer: "/predict_" in answer.url) as answer:
+            page.get_by_role("button", name="EXPERIMENTAR", exact=True).click()
+        assert answer.value.status == 200
+        assert answer.value.json()["label"] == "7"
+        expect(page.get_by_text("Exigida", exact=True)).to_be_visible()
+        expect(page.get_by_text("Chave Bearer", exact=True)).to_be_visible()
+        expect(page.get_by_text("Chave em X-API-Key", exact=True)).to_be_visible()
+        for left in ("None Applied", "Requires", "OR"):
+            expect(page.get_by_text(left, exact=True).filter(visible=True)).to_have_count(0)
+        assert not violations(page)
+        page.set_viewport_size({"width": 360, "height": 800})
+        summary = page.get_by_text("Perguntar a um modelo", exact=True).filter(visible=True).bounding_box()
+        way = page.get_by_text("Chave Bearer", exact=True).bounding_box()
+        assert summary
+        assert way
+        assert way["y"] > summary["y"]
+        context.close()
+
+
+def test_it_leads_to_the_calls_of_each_model(address: str, chromium: Browser) -> None:
+    context = chromium.new_context(locale="pt-BR", viewport={"width": 360, "height": 800})
+    page = context.new_page()
+    page.goto(f"{address}/docs")
+    expect(page.get_by_text("Recolher", exact=True)).to_be_visible()
+    told = page.get_by_text("Chamadas para copiar")
+    assert told.get_by_role("link").all_inner_texts() == list(Zoo.open(ROOT, environ={}).models)
+    told.get_by_role("link", name="tiny", exact=True).click()
+    expect(page.get_by_role("heading", name="Chamadas para copiar")).to_be_in_viewport()
+    expect(page.get_by_text("/predict_tiny").first).to_be_in_viewport()
     context.close()
 
 

@@ -11,22 +11,28 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import schemathesis
-from asking import b64, drawing, png, saved, send
+from asking import b64, drawing, files, png, saved, send
 from flask import Flask
 from flask.testing import FlaskClient
+from guarding import BOSS, KEYS, PHONE, zoo_with
 from pydantic import TypeAdapter
 from werkzeug.routing import Rule
+from werkzeug.test import create_environ, run_wsgi_app
 
-from webui import create_app
+from webui import Front, create_app
+from webui.access import needed
 from webui.openapi import examples, schemas
+from webui.openapi.operations import operations as all_operations
 from zoo import Zoo
 
-PROGRAMS = {"api", "tensorflow_serving", "inference_v2", "huggingface"}
+PEOPLE = {"pages", "models", "openapi", "signing", "static"}  # and the description itself
+FILES = {"models.card", "models.history"}
 LEFT_OUT = {
     "tensorflow_serving.other",  # says that a request is malformed
     "tensorflow_serving.unnamed",
 }
-HERE = {"version": "1", "label": "stable"}
+HERE = {"version": "1", "label": "stable", "place": "17"}
+AT_ONCE = {"/livez", "/v2/health/live"}
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +71,15 @@ def test_every_route_for_programs_is_described(app: Flask, described: dict[str, 
     for path, method, _ in operations(described):
         rule, _ = adapter.match(filled(path), method.upper(), return_rule=True)
         found.append(rule)
-    assert {rule.endpoint.partition(".")[0] for rule in found} >= PROGRAMS
     missing = [
         rule.rule
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.partition(".")[0] in PROGRAMS
+        if (rule.endpoint.partition(".")[0] not in PEOPLE or rule.endpoint in FILES)
         and rule.endpoint not in LEFT_OUT
         and rule not in found
         and rule.rule != "/v2/"  # the same as /v2
     ]
-    assert not missing, "describe them in webui/openapi/operations.py"
+    assert not missing, "describe them in webui/openapi/operations.py or protocol_operations.py"
 
 
 def test_names_are_the_zoos(described: dict[str, Any], zoo: Zoo) -> None:
@@ -113,11 +118,82 @@ def test_what_is_got_fits_its_schema(described: dict[str, Any], client: FlaskCli
         if method == "get":
             told = client.get(filled(path))
             assert told.status_code == 200, (path, told.text)
-            fits(described, one["responses"]["200"]["content"]["application/json"]["schema"], told.json)
+            schema = one["responses"]["200"]["content"][told.mimetype]["schema"]
+            if told.is_json:
+                fits(described, schema, told.json)
+            else:
+                assert schema["type"] == "string"
+
+
+@pytest.mark.parametrize("name", ["cnn", "tiny", "linear", "deep"])
+def test_every_card_fits_its_schema(described: dict[str, Any], client: FlaskClient, name: str) -> None:
+    one = described["paths"]["/models/{name}/card.json"]["get"]
+    told = client.get(f"/models/{name}/card.json")
+    fits(described, one["responses"]["200"]["content"]["application/json"]["schema"], told.json)
+
+
+def test_a_server_that_is_too_busy_is_described_wherever_a_request_waits(app: Front, described: dict[str, Any]) -> None:
+    for path, method, one in operations(described):
+        assert ("503" in one["responses"]) == (path not in AT_ONCE), path
+        if path in AT_ONCE:
+            continue
+        busy = one["responses"]["503"]
+        assert busy["headers"]["Retry-After"]["schema"] == {"type": "integer"}
+        for accept in ("application/json", "text/html"):
+            environ = create_environ(filled(path), method=method.upper(), headers={"Accept": accept})
+            body, status, headers = run_wsgi_app(app.refusals, environ | {"zoo.refusal": (503, "Try again shortly.")})
+            assert status.startswith("503 ")
+            kind = headers["Content-Type"].partition(";")[0]
+            told = b"".join(body).decode()
+            fits(described, busy["content"][kind]["schema"], json.loads(told) if kind == "application/json" else told)
+
+
+def test_what_a_route_asks_of_a_key_is_known_to_its_description(app: Flask) -> None:
+    adapter = app.url_map.bind("localhost")
+    for one in all_operations(examples.Examples("cnn", "cnn/1", ("0",), ("cnn",), ("0",))):
+        endpoint, _ = adapter.match(filled(one.path), one.method.upper())
+        assert one.scope == needed(app, endpoint), one.path
+
+
+def test_without_keys_nothing_asks_for_one(described: dict[str, Any]) -> None:
+    assert "security" not in described
+    assert "securitySchemes" not in described["components"]
+    assert not [path for path, _, one in operations(described) if "security" in one]
+
+
+def test_with_keys_it_says_how_to_send_one_and_where_none_is_needed(tmp_path: Path) -> None:
+    client = create_app(Zoo.open(zoo_with(tmp_path, KEYS), environ={})).test_client()
+    described = client.get("/openapi.json", headers={"X-API-Key": PHONE}).get_json()
+    schemathesis.openapi.from_dict(described).validate()
+    schemes = described["components"]["securitySchemes"]
+    for path, method, one in operations(described):
+        url, ways = filled(path), one.get("security", described["security"])
+        if method != "get":
+            continue
+        assert (client.get(url).status_code == 401) == bool(ways), path
+        for way in ways:
+            ((name, scopes),) = way.items()
+            for key, may in ((PHONE, scopes == []), (BOSS, True)):
+                told = client.get(url, headers=sent_as(schemes[name], key))
+                assert told.status_code == (200 if may else 403), (path, name)
+
+
+def sent_as(scheme: dict[str, str], key: str) -> dict[str, str]:
+    """The header that a described way to send a key means."""
+    if scheme["type"] == "http":
+        return {"Authorization": f"{scheme['scheme']} {key}"}
+    assert scheme["in"] == "header"
+    return {scheme["name"]: key}
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "image/png", "application/octet-stream"])
-@pytest.mark.parametrize("path", ["/predict", "/predict_{name}", "/api/models/{name}/predict", "/read", "/hf/{name}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/predict", "/predict_{name}", "/api/models/{name}/predict", "/read", "/hf/{name}"),
+        *("/arena", "/why", "/explain"),
+    ],
+)
 def test_pictures_are_taken_as_each_described_content_type(
     described: dict[str, Any], client: FlaskClient, path: str, kind: str
 ) -> None:
@@ -151,6 +227,12 @@ def asked_wrongly(client: FlaskClient) -> list[tuple[str, int, Any]]:
         ("/predict_{name}", 413, client.post("/predict_cnn", data=big, content_type="image/png")),
         ("/predict_{name}", 415, client.post("/predict_cnn", data="hello", content_type="text/plain")),
         ("/predict_{name}", 415, send(client, "/predict_cnn", b"%PDF-1.7 and so on")),
+        ("/arena", 400, files(client, "/arena", png(), png())),
+        ("/arena", 415, send(client, "/arena", b"%PDF-1.7 and so on")),
+        ("/why", 400, send(client, "/why?label=12", png())),
+        ("/explain", 404, send(client, "/explain?model=nobody", png())),
+        ("/samples/{place}.png", 404, client.get("/samples/10000.png")),
+        ("/models/{name}/{version}/history.csv", 404, client.get("/models/cnn/999/history.csv")),
         ("/read", 413, client.post("/read", json={"images": [b64(png())] * 257})),
         ("/api/models/{name}", 404, client.get("/api/models/nobody")),
         ("/api/models/{name}/calls", 404, client.get("/api/models/nobody/calls")),

@@ -11,7 +11,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
-from asking import HTML, ZERO, b64, drawing, files, levels, png, said, saved, send
+from asking import HTML, ROOT, ZERO, b64, drawing, files, levels, png, said, saved, send
 from flask.testing import FlaskClient
 from protocols import LENGTH, element, hugging_face, infer, infer_raw, native, outputs, photograph, shares, sorted_back
 
@@ -20,7 +20,17 @@ from zoo import Zoo
 
 Route = Callable[[FlaskClient, str, bytes], list[float]]
 
+
+def version(client: FlaskClient, name: str) -> str:
+    """The one that answers for a model."""
+    own: str = said(client.get(f"/api/models/{name}"))["checkpoint"]
+    return own.partition("/")[2]
+
+
 FILES: dict[str, Route] = {
+    "default model": lambda c, m, p: native(send(c, "/predict", p)),
+    "bare picture to the default model": lambda c, m, p: native(c.post("/predict", data=p, content_type="image/png")),
+    "form with a version": lambda c, m, p: native(send(c, f"/predict_{m}?version={version(c, m)}", p)),
     "form": lambda c, m, p: native(send(c, f"/predict_{m}", p)),
     "form at the long route": lambda c, m, p: native(send(c, f"/api/models/{m}/predict", p)),
     "form of two": lambda c, m, p: native(files(c, f"/predict_{m}", p, png(ZERO))),
@@ -43,12 +53,18 @@ FILES: dict[str, Route] = {
             json={"signature_name": "image_bytes", "instances": [{"image_bytes": {"b64": b64(p)}}]},
         )
     )["predictions"][0],
+    "v1 version": lambda c, m, p: said(
+        c.post(f"/v1/models/{m}/versions/{version(c, m)}:predict", json={"instances": [{"b64": b64(p)}]})
+    )["predictions"][0],
     "v1 classify": lambda c, m, p: sorted_back(
         said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"image": {"b64": b64(p)}}]}))["results"][0]
     ),
     "v2 JSON": lambda c, m, p: outputs(infer(c, m, {"datatype": "BYTES", "shape": [1], "data": [b64(p)]}))[
         "probabilities"
     ],
+    "v2 version": lambda c, m, p: outputs(
+        infer(c, f"{m}/versions/{version(c, m)}", {"datatype": "BYTES", "shape": [1], "data": [b64(p)]})
+    )["probabilities"],
     "v2 raw": lambda c, m, p: outputs(
         infer_raw(c, m, "BYTES", [1, 1], element(p), parameters={"binary_data_output": True})
     )["probabilities"],
@@ -102,11 +118,10 @@ TENSORS: dict[str, Route] = {
 
 @pytest.mark.parametrize("name", ["cnn", "linear"])
 @pytest.mark.parametrize("make", [png, lambda: saved(drawing()), photograph], ids=["MNIST", "drawing", "photograph"])
-def test_a_file_gets_the_same_answer_on_every_route(
-    client: FlaskClient, zoo: Zoo, make: Callable[[], bytes], name: str
-) -> None:
+def test_a_file_gets_the_same_answer_on_every_route(zoo: Zoo, make: Callable[[], bytes], name: str) -> None:
     picture = make()
     expected = list(zoo.predict(name, picture).probabilities)
+    client = create_app(Zoo.open(ROOT, environ={"ZOO_DEFAULT_MODEL": name})).test_client()
     for route, ask in FILES.items():
         assert ask(client, name, picture) == expected, route
 
@@ -162,6 +177,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("/read", {"pixels": [[[0.5] * 28] * 28]}),
     ("/hf/cnn", {"inputs": PNG, "parameters": {"top_k": 3, "function_to_apply": "softmax"}}),
     ("/v1/models/cnn:predict", {"instances": [{"b64": PNG}], "signature_name": "serving_default"}),
+    ("/v1/models/cnn:predict", {"instances": [{"images": {"b64": PNG}}]}),
     ("/v1/models/cnn:predict", {"inputs": {"images": [[[0.5] * 28] * 28]}}),
     ("/v1/models/cnn:classify", {"examples": [{"image": {"b64": PNG}}], "context": {}}),
     ("/v2/models/cnn/infer", {"inputs": [FLAT], "id": "mine"}),
@@ -228,6 +244,7 @@ def test_what_is_not_there(client: FlaskClient, method: str, path: str, status: 
         ({"inputs": "", "parameters": 3}, 400, "parameters is the number 3"),
         ({"inputs": "", "parameters": {"top_k": 0}}, 400, "top_k is the number 0"),
         ({"inputs": "", "parameters": {"function_to_apply": "sigmoid"}}, 400, "function_to_apply"),
+        ({"inputs": "", "parameters": {"function_to_apply": "none"}}, 400, "function_to_apply"),
         ({"inputs": ""}, 400, "0 bytes arrived"),
         ({"inputs": "aGVsbG8h"}, 415, "not a picture"),
     ],

@@ -72,6 +72,13 @@ V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
         400,
         "instances[0] has x. Give exactly one of images",
     ),
+    "key of a file": (
+        "POST",
+        "models/cnn:predict",
+        {"instances": [{"image_bytes": {"x": 1}}]},
+        400,
+        "instances[0].image_bytes has x. Give b64 alone.",
+    ),
     "url-safe": ("POST", "models/cnn:predict", {"instances": [{"b64": "__--"}]}, 400, "instances[0].b64 is not base64"),
     "no picture": (
         "POST",

@@ -29,12 +29,12 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @openapi.get("/openapi.json")
     def described() -> Answer:
-        told = document(zoo, request.url_root.rstrip("/"))
+        told = document(zoo, request.url_root.rstrip("/"), bool(zoo.settings.server.keys))
         return translated(told, gettext) if asked_language() not in (None, "en") else told, 200, HEADERS
 
     @openapi.get("/docs")
     def docs() -> Response:
-        response = page("docs.html", interface=interface())
+        response = page("docs.html", interface=interface(), models=list(zoo.models))
         response.headers["Content-Security-Policy"] = CSP
         return response
 

@@ -13,8 +13,12 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from webui import snippets
+from webui.access import ADMIN, NOTHING, PREDICT
 from webui.openapi.examples import Examples
-from webui.openapi.operations import TAGS, WHY, Content, Operation, operations
+from webui.openapi.operation import RETRY, TAGS, WHY, Content, Operation
+from webui.openapi.operations import operations
+from webui.samples import COUNT
+from zoo.checkpoints import Card
 from zoo.datasets import DIGITS
 from zoo.zoo import Zoo
 
@@ -31,20 +35,23 @@ LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript", "b
 NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page"}
 
 
-def document(zoo: Zoo, base: str) -> dict[str, Any]:
-    """The description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`."""
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `Authorization: Bearer KEY`."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, as `X-API-Key: KEY`."},
+}
+"""The ways to send a key, of which one is enough."""
+
+
+def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
+    """The description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`; `keyed` if it wants a key."""
     examples, shapes = _examples(zoo), _shapes(zoo)
-    calls = [
-        call
-        for call in snippets.calls(examples.model, base, bool(zoo.settings.server.keys))
-        if call.protocol == "native"
-    ]
+    calls = [call for call in snippets.calls(examples.model, base, keyed) if call.protocol == "native"]
     all_operations = operations(examples, tuple(calls))
     found, definitions = _schemas(tuple(dict.fromkeys(_kinds(all_operations))))
     paths: dict[str, dict[str, Any]] = {}
     for one in all_operations:
         paths.setdefault(one.path, {})[one.method] = _operation(one, found, examples)
-    return {
+    told: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "Digit zoo", "version": _release(), "description": ABOUT, "license": _LICENCE},
         "servers": [{"url": base}],
@@ -52,6 +59,24 @@ def document(zoo: Zoo, base: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": definitions | {"Pixels": _pixels(shapes)}},
     }
+    return _secured(told, all_operations) if keyed else told
+
+
+def _secured(told: dict[str, Any], all_operations: list[Operation]) -> dict[str, Any]:
+    """The description of a server that wants a key, and of what needs none or a key with a scope of its own."""
+    told["components"]["securitySchemes"] = SECURITY
+    told["security"] = _security(PREDICT)
+    for one in all_operations:
+        if one.scope != PREDICT:
+            told["paths"][one.path][one.method]["security"] = _security(one.scope)
+    return told
+
+
+def _security(scope: str) -> list[dict[str, list[str]]]:
+    """What a request needs of the ways to send a key; the scope is named where not every key has it."""
+    if scope == NOTHING:
+        return []
+    return [{way: [scope] if scope == ADMIN else []} for way in SECURITY]
 
 
 _LICENCE = {"name": "MIT", "identifier": "MIT"}
@@ -67,18 +92,22 @@ def _release() -> str:
 def _examples(zoo: Zoo) -> Examples:
     names = tuple(zoo.models)
     if not names:
-        return Examples("model", "model/1", DIGITS, ())
+        return Examples("model", "model/1", DIGITS, (), DIGITS)
     model = zoo.model()
     name, card = model.name, model.card()
+    labels = tuple(dict.fromkeys(label for one in _cards(zoo) for label in one.labels)) or DIGITS
     if card is None:
-        return Examples(name, f"{name}/1", DIGITS, names)
-    return Examples(name, card.ref, tuple(card.labels), names)
+        return Examples(name, f"{name}/1", DIGITS, names, labels)
+    return Examples(name, card.ref, tuple(card.labels), names, labels)
 
 
 def _shapes(zoo: Zoo) -> list[tuple[int, ...]]:
     """The shapes that the zoo's models take, such as (28, 28, 1); that too when no model has a card yet."""
-    cards = [model.card() for model in zoo.models.values()]
-    return sorted({tuple(card.input_shape) for card in cards if card is not None}) or [(28, 28, 1)]
+    return sorted({tuple(card.input_shape) for card in _cards(zoo)}) or [(28, 28, 1)]
+
+
+def _cards(zoo: Zoo) -> list[Card]:
+    return [card for model in zoo.models.values() if (card := model.card()) is not None]
 
 
 def _pixels(shapes: Iterable[tuple[int, ...]]) -> dict[str, Any]:
@@ -150,6 +179,7 @@ def _in_path(name: str, examples: Examples) -> dict[str, Any]:
             {"type": "string", "enum": ["stable", "latest"]},
             "stable: the checkpoint that settings.toml selects; latest: the newest",
         ),
+        "place": ({"type": "integer", "minimum": 0, "maximum": COUNT - 1}, "its place in the test set"),
     }[name]
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
@@ -160,11 +190,12 @@ def _responses(one: Operation, found: Schemas) -> dict[str, Any]:
         answers["200"] = {"description": "The answer.", "content": _contents(one.gives, found, "serialization")}
     for status, kind in sorted(one.errors.items()):
         content: dict[str, Any] = {"application/json": {"schema": found[kind, "serialization"]}}
-        if one.tag in ("Pictures", "Models"):
+        if one.tag in ("Pictures", "Models", "Health"):
             content["text/html"] = {"schema": {"type": "string"}}
         answers[str(status)] = {"description": WHY[status], "content": content}
-        if status == 429:
-            answers["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+        if status in RETRY:
+            told = {"schema": {"type": "integer"}, "description": RETRY[status]}
+            answers[str(status)]["headers"] = {"Retry-After": told}
     return answers
 
 

@@ -30,12 +30,13 @@ def seven() -> list[list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Examples of one model and checkpoint, of all those that `names` has."""
+    """Examples of one model and checkpoint, of all those that `names` has; `every_label` has the labels of all."""
 
     model: str
     checkpoint: str
     labels: tuple[str, ...]
     names: tuple[str, ...]
+    every_label: tuple[str, ...]
 
     @property
     def base64(self) -> str:
@@ -72,6 +73,12 @@ class Examples:
             "rejected": False,
             "reason": None,
         }
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        label = self.labels[self._best]
+        answers = [self.prediction | {"ms": 0.1}]
+        return {"label": label, "counts": [{"label": label, "votes": 1}], "answers": answers, "preprocess_ms": 2.1}
 
     @property
     def reading(self) -> dict[str, Any]:

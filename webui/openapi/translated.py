@@ -58,5 +58,5 @@ def extract(*_: object, **__: object) -> Iterator[tuple[int, None, str, list[str
     from webui.openapi.document import document
     from zoo.zoo import Zoo
 
-    for text in texts(document(Zoo.open(Path(__file__).parents[2]), "")):
+    for text in texts(document(Zoo.open(Path(__file__).parents[2]), "", keyed=True)):
         yield 0, None, text, []

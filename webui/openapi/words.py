@@ -51,8 +51,12 @@ def interface() -> dict[str, str]:
         "{missing-type-info}": gettext("any"),
         "API Server": gettext("API Server"),
         "Authentication": gettext("Authentication"),
+        "Required": gettext("Required"),
+        "(None Applied)": "",  # the page's cookie stands for one
         "Not Required": gettext("Not Required"),
-        "Required scopes:": gettext("Required scopes:"),
+        "HTTP Bearer": gettext("Bearer key"),
+        "API Key (X-API-Key)": gettext("Key as X-API-Key"),
+        "OR": gettext("OR"),
         "Response Status:": gettext("Response Status:"),
         "Response Headers": gettext("Response Headers"),
         "Multiline description": gettext("Multiline description"),

@@ -199,8 +199,7 @@ def _instance(value: Any, form: pixels.Shape, where: str, signature: str) -> Sen
         name = _only_key(value, (TENSOR, BYTES), where)
         value, where = value[name], f"{where}.{name}"
     if isinstance(value, dict):
-        if len(value) != 1:
-            raise BadRequest(f'{where} has other keys beside "b64". Give {{"b64": "…"}} alone.')
+        _only_key(value, ("b64",), where)
         return inputs.decoded(value["b64"], f"{where}.b64")
     if signature == BYTES:
         raise BadRequest(f'{where} is {pixels.kind(value)}. Signature {BYTES} takes picture files: {{"b64": "…"}}.')
@@ -211,7 +210,8 @@ def _only_key(given: dict[str, Any], known: tuple[str, ...], where: str) -> str:
     names = list(given)
     if len(names) != 1 or names[0] not in known:
         found = ", ".join(name[:40] for name in names[:8]) or "nothing"
-        raise BadRequest(f"{where} has {found}. Give exactly one of {', '.join(known)}.")
+        wanted = f"exactly one of {', '.join(known)}" if len(known) > 1 else f"{known[0]} alone"
+        raise BadRequest(f"{where} has {found}. Give {wanted}.")
     return names[0]
 
 

@@ -61,6 +61,12 @@ function watch(root) {
   within(root);
 }
 
+// The page's cookie stands for a key, and what posts with it sends the page's token.
+shown.addEventListener("before-try", ({ detail: { request } }) => {
+  const token = document.querySelector('meta[name="csrf-token"]')?.content;
+  if (token) request.headers.set("X-CSRF-Token", token);
+});
+
 dark.addEventListener("change", follow);
 follow();
 const styles = await (await fetch(new URL("docs.css", import.meta.url))).text();
