@@ -248,7 +248,7 @@ def routes(zoo: Zoo) -> Blueprint:
         place = None if files else asked_sample()
         if len(files) > 1:
             inputs.check_number(zoo, len(files))
-            answers = zoo.predict_many(model, [file.read() for file in files])
+            answers = inputs.predictions(zoo, model, [file.read() for file in files])
             pairs = zip(files, answers, strict=True)
             return Shown(
                 several=[
