@@ -175,15 +175,16 @@ class Bridge:
 
     async def _begin(self, call: _Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
         """Call the app: at once where that is quick, else in a thread. Raises Crowded, Left, and what the app does."""
+        path = call.environ["PATH_INFO"]  # the app may cut its prefix off
         suits, quick = self._quick.suits(call.environ, sent), self._quick
-        if suits and quick.knows(call.environ):
+        if suits and quick.knows(path):
             try:
                 return call.context.run(call.begin)
             finally:
-                quick.learn(call.environ, call.seconds)
+                quick.learn(path, call.status, call.seconds)
         answer = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
         if suits:
-            quick.learn(call.environ, call.seconds)
+            quick.learn(path, call.status, call.seconds)
         return answer
 
     async def _answer(self, call: _Call, sent: bytes, visit: Visit, receive: Receive, send: Send) -> None:
