@@ -91,6 +91,8 @@ def test_other_forms_are_left_to_werkzeug() -> None:
         "an empty filename": body.replace(b"digit.png", b""),
         "a quote in the filename": body.replace(b"digit.png", rb"di\"git.png"),
         "more headers": body.replace(b"Content-Type", b"X-More: 1\r\nContent-Type"),
+        "a boundary for content": body.replace(png(), b"--------------------------x1"),
+        "a boundary after a lone LF": body.replace(png(), b"\n--------------------------x1"),
         "the end cut off": body[:-5],
         "more after the end": body + b"more",
         "nothing": b"",
