@@ -37,11 +37,12 @@ class InMemory(Request):
 
 
 class Front(Flask):
-    """The app, and beside it what answers for requests that the server refuses; see `webui.bridge`."""
+    """The app, and for `webui.bridge` what answers if the server refuses, and the paths that never wait for a turn."""
 
     request_class = InMemory
     json_provider_class = Compact
     refusals: WSGIApplication
+    live: frozenset[str]
 
 
 def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
@@ -62,6 +63,7 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     app.register_blueprint(models.routes(zoo))
     metrics.watch(app, zoo)
     refusals = errors.handle(app, zoo, pages.page)
+    app.live = frozenset(zoo.settings.server.prefix + path for path in health.LIVE)
     _guard(app, zoo.settings.server, secret)
     inner: WSGIApplication = app.wsgi_app
     if not (zoo.settings.server.keys or zoo.settings.server.rate):

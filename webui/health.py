@@ -13,6 +13,9 @@ from zoo.errors import UnknownModel
 from zoo.models import Model
 from zoo.zoo import Zoo
 
+LIVE = ("/livez", "/v2/health/live")
+"""What asks only whether a worker is there: the event loop answers it, however many wait for a thread."""
+
 FRESH = 1.0  # seconds; to look at what is not loaded means to hash its files, which is done no more often
 
 
