@@ -1,4 +1,4 @@
-"""Whether a worker lives is answered while all of its threads are taken, as it is answered at any other time."""
+"""What is polled: a worker lives while all of its threads are taken, and files are hashed once a second at most."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from asking import png
 from guarding import serving_with
 from holding import Gate
 from serving import Served
+
+from webui import create_app
+from zoo import Zoo
 
 HOLDING = """
 import socket
@@ -61,3 +64,32 @@ def test_it_lives_while_every_thread_is_taken(tmp_path: Path, prefix: str) -> No
         counted = requests.get(f"{root}/metrics", timeout=15).text
     for path in paths:
         assert f'zoo_http_requests_total{{route="{path}",method="GET",status="200"}} 2' in counted
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/models/cnn"),
+        ("GET", "/v1/models/cnn/versions/{version}"),
+        ("GET", "/v2/models/cnn/versions/{version}/ready"),
+        ("POST", "/v2/repository/index"),
+    ],
+)
+def test_files_are_not_hashed_at_every_poll(
+    own_zoo: Path, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    zoo = Zoo.open(own_zoo)
+    (other,) = set(zoo.catalogue.versions("cnn")) - {zoo.model("cnn").select()[1]}
+    client = create_app(zoo).test_client()
+
+    def told() -> str:
+        return client.open(path.format(version=other), method=method).text
+
+    monkeypatch.setattr("webui.health.FRESH", 3600.0)  # however long the hashing takes
+    whole = told()
+    with (zoo.catalogue.path("cnn", other) / "model.tflite").open("ab") as file:
+        file.write(b"?")
+    assert told() == whole
+    monkeypatch.setattr("webui.health.FRESH", 0.0)
+    assert "model.tflite has" in told()
+    assert "model.tflite has" not in whole
