@@ -30,7 +30,7 @@ class Quick:
 
     def suits(self, environ: Mapping[str, Any], body: bytes) -> bool:
         """Whether a request is of the kind that may be answered at once: one small picture, and no question besides."""
-        if not 0 < len(body) <= SMALL or environ["QUERY_STRING"]:
+        if not 0 < len(body) <= SMALL or environ["QUERY_STRING"] or "HTTP_CONTENT_ENCODING" in environ:
             return False
         kind = environ.get("CONTENT_TYPE", "")
         picture = only_file(kind, body) if kind.startswith("multipart/form-data") else body

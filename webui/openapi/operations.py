@@ -30,7 +30,7 @@ WHY = {
     404: "No such model, checkpoint or address.",
     408: "The body took longer than `server.body_seconds`.",
     413: "Too many bytes, pixels or pictures.",
-    415: "A content type or picture format that is not read.",
+    415: "A content type, content encoding or picture format that is not read.",
     429: "Too many requests; try again after `Retry-After`.",
     500: "A fault of the server, whose log says what it was.",
     501: "A part of the protocol that the zoo does not have.",
@@ -242,7 +242,7 @@ def _tensorflow_serving(examples: Examples) -> list[Operation]:
         base = f"/v1/models/{{name}}{where}"
         asked = {"": "", "_version": ", by version", "_label": ", by label"}[suffix]
         common: dict[str, Any] = {"tag": "TensorFlow Serving"}
-        errors = failing(400, 404, *SENT)
+        errors = failing(400, 404, 415, *SENT)
         found += [
             Operation(
                 id=f"tfs_status{suffix}",
@@ -326,7 +326,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
             _json(list[schemas.IndexRow]),
             takes=_json(schemas.IndexRequest, all={}, ready={"ready": True}),
             needs_body=False,
-            errors=failing(400, *SENT),
+            errors=failing(400, 415, *SENT),
         ),
         *(
             Operation(
@@ -393,7 +393,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                     "application/octet-stream": Content(schemas.Raw),
                 },
                 parameters=(HEADER_LENGTH,),
-                errors=failing(400, 404, *SENT),
+                errors=failing(400, 404, 415, *SENT),
                 description="Raw tensors may follow the JSON, and may be asked for.",
             ),
         ]
