@@ -161,9 +161,9 @@ def waitress(port: int, app: str) -> None:
 
 
 CANDIDATES = {
-    "zoo": Candidate("`zoo serve`: Granian, bridge, 4 threads", "granian", zoo_serve),
-    "zoo-1": Candidate("the same, 1 thread", "granian", zoo_serve_one_thread),
-    "zoo-0": Candidate("the same, in the event loop", "granian", zoo_serve_no_thread),
+    "zoo": Candidate("`zoo serve`: what is quick in the event loop, all else in 4 threads", "granian", zoo_serve),
+    "zoo-1": Candidate("the same, all else in 1 thread", "granian", zoo_serve_one_thread),
+    "zoo-0": Candidate("the same, all in the event loop", "granian", zoo_serve_no_thread),
     "granian": Candidate("Granian WSGI, 2 threads", "granian", granian_wsgi),
     "sync": Candidate("Gunicorn sync", "gunicorn", gunicorn("sync")),
     "gthread": Candidate("Gunicorn gthread, 4 threads", "gunicorn", gunicorn("gthread", 4)),
@@ -276,7 +276,7 @@ def measure(names: list[str], options: argparse.Namespace, body: bytes) -> Itera
     yield f"| server | {' | '.join(f'{n} conn.' for n in CONNECTIONS)} | of do-nothing | CPU | PSS | first answer |"
     yield "|---|" + "---|" * (len(CONNECTIONS) + 4)
     for key in [*names, *(["nothing"] if idle else [])]:
-        label = CANDIDATES[key].label if key in CANDIDATES else "`zoo serve` around a handler that does nothing"
+        label = CANDIDATES[key].label if key in CANDIDATES else "`zoo serve` around a Flask handler that does nothing"
         medians = [statistics.median(rates[key, connections]) for connections in CONNECTIONS]
         cells = [f"{label}{' (with errors)' if key in faults else ''}", *(f"{rate:,.0f}" for rate in medians)]
         cells.append(f"{medians[-1] / idle:.2f}" if idle else "")

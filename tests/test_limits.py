@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import socket
 import sys
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import PIL.Image
 import pytest
 import requests
-from asking import ROOT, b64, png, saved
+from asking import HTML, ROOT, b64, png, saved
 from serving import Served, serving
 
 LIMITS = """
@@ -98,6 +99,17 @@ def test_of_pictures_that_are_too_many_pixels_together_those_beyond_are_413(
     assert beyond["status"] == 413
     assert "has 0.8 megapixels, and those before it 0.9008; the limit" in beyond["error"]
     assert "1.5 (pictures.max_total_megapixels). Send it in another request." in beyond["error"]
+
+
+def test_the_pages_form_holds_them_to_it_too(served: Served) -> None:
+    pictures = [plain(1000, 900), plain(1000, 800), png()]
+    files = [("file", (f"{at}.png", io.BytesIO(one))) for at, one in enumerate(pictures)]
+    page = requests.post(f"{served.url}/", files=files, headers=HTML, timeout=15)
+    assert page.status_code == 200
+    told = [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in re.findall(r"<li><span.*?</li>", page.text, re.S)]
+    assert told[0].startswith("0.png The picture is blank")
+    assert told[1] == "1.png This picture is too large"
+    assert told[2].startswith("2.png 7 ")
 
 
 def test_other_servers_protocols_refuse_them_as_one(served: Served) -> None:

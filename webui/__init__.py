@@ -15,8 +15,11 @@ from typing import IO, TYPE_CHECKING
 
 from flask import Flask, Request
 from flask_babel import Babel
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import get_input_stream
 
 from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages, play
+from webui.inflating import inflated
 from webui.jsons import Compact
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
 from webui.shortcut import shortened
@@ -32,16 +35,25 @@ __all__ = ["create_app"]
 class InMemory(Request):
     """A request whose uploads stay in memory, where the server holds the body already; no temporary file is written."""
 
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body, inflated if it came compressed. Raises what `inflated` does."""
+        limit = self.max_content_length
+        sent = get_input_stream(self.environ, max_content_length=limit)
+        coding = self.headers.get("Content-Encoding")
+        return sent if coding is None or limit is None else BytesIO(inflated(sent.read(), coding, limit))
+
     def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
         return BytesIO()
 
 
 class Front(Flask):
-    """The app, and beside it what answers for requests that the server refuses; see `webui.bridge`."""
+    """The app, and for `webui.bridge` what answers if the server refuses, and the paths that never wait for a turn."""
 
     request_class = InMemory
     json_provider_class = Compact
     refusals: WSGIApplication
+    live: frozenset[str]
 
 
 def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
@@ -62,6 +74,7 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     app.register_blueprint(models.routes(zoo))
     metrics.watch(app, zoo)
     refusals = errors.handle(app, zoo, pages.page)
+    app.live = frozenset(zoo.settings.server.prefix + path for path in health.LIVE)
     _guard(app, zoo.settings.server, secret)
     inner: WSGIApplication = app.wsgi_app
     if not (zoo.settings.server.keys or zoo.settings.server.rate):

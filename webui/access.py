@@ -179,8 +179,8 @@ def local(target: str) -> bool:
 
 def back() -> str:
     """Where to go on to after signing in: what was asked for, if it can be asked for again."""
-    wanted: str = request.values.get("next", "")
     if (request.endpoint or "").startswith("signing."):
+        wanted: str = request.values.get("next", "")
         return wanted if local(wanted) else url_for("pages.index")
     if request.method not in ("GET", "HEAD"):
         return url_for("pages.index")

@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
 from contextlib import suppress
 from contextvars import copy_context
 from functools import lru_cache
@@ -59,10 +59,10 @@ class Bridge:
     """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
 
     The app is called by `turns`, in a few threads, or at once where that is quick, and finds the whole body in
-    `environ["zoo.body"]` too. It is not asked what is refused: 413 for a body over the limit, 408 for one that takes
-    too long, 503 when the large bodies of the moment take too much memory, or too many wait for those threads. The
-    answer then is what `refusals` says, a WSGI app that finds the status and the message in
-    `environ["zoo.refusal"]`, or else JSON. `visits` is told of every request.
+    `environ["zoo.body"]` too; a GET of the paths `live` never waits for a turn. It is not asked what is refused: 413
+    for a body over the limit, 408 for one that takes too long, 503 when the large bodies of the moment take too much
+    memory, or too many wait for those threads. The answer then is what `refusals` says, a WSGI app that finds the
+    status and the message in `environ["zoo.refusal"]`, or else JSON. `visits` is told of every request.
     """
 
     def __init__(
@@ -74,8 +74,10 @@ class Bridge:
         turns: Turns | None = None,
         refusals: WSGIApplication | None = None,
         visits: Visits | None = None,
+        live: Collection[str] = (),
     ) -> None:
         self._app = app
+        self._live = live
         self._refusals = refusals
         self._max_body = max_body
         self._body_seconds = body_seconds
@@ -175,15 +177,18 @@ class Bridge:
 
     async def _begin(self, call: _Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
         """Call the app: at once where that is quick, else in a thread. Raises Crowded, Left, and what the app does."""
+        path = call.environ["PATH_INFO"]  # the app may cut its prefix off
+        if path in self._live and call.environ["REQUEST_METHOD"] == "GET":
+            return call.context.run(call.begin)
         suits, quick = self._quick.suits(call.environ, sent), self._quick
-        if suits and quick.knows(call.environ):
+        if suits and quick.knows(path):
             try:
                 return call.context.run(call.begin)
             finally:
-                quick.learn(call.environ, call.seconds)
+                quick.learn(path, call.status, call.seconds)
         answer = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
         if suits:
-            quick.learn(call.environ, call.seconds)
+            quick.learn(path, call.status, call.seconds)
         return answer
 
     async def _answer(self, call: _Call, sent: bytes, visit: Visit, receive: Receive, send: Send) -> None:

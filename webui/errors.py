@@ -98,6 +98,10 @@ class TooOften(Barred):
         self.seconds = seconds
 
 
+class WrongCoding(Barred):
+    """A request whose body is compressed in a way that is not read."""
+
+
 STATUS: dict[type[ZooError], int] = {
     BadRequest: 400,
     NoKey: 401,
@@ -113,6 +117,7 @@ STATUS: dict[type[ZooError], int] = {
     TooMany: 413,
     PictureUnsupported: 415,
     WrongType: 415,
+    WrongCoding: 415,
     ModelUnavailable: 503,
     PluginError: 503,
 }
@@ -213,7 +218,7 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
         )
     if isinstance(error, Forged):
         return gettext("This page is out of date"), gettext("Go back to the front page and try again.")
-    if isinstance(error, TooMany | WrongType):
+    if isinstance(error, TooMany | WrongType | WrongCoding):
         return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
     if isinstance(error, UnknownModel):
         return gettext("There is no such model"), gettext("Choose one of the models in the list.")

@@ -28,7 +28,7 @@ def only_file(kind: str, body: bytes) -> bytes | None:
     if boundary != (said[1] or said[2]).encode("latin-1"):
         return None
     start = head.end()
-    end = body.find(b"\r\n--" + boundary, start)
-    if end < 0 or body[end + 4 + len(boundary) :] not in _END:
+    end = body.find(b"--" + boundary, start)  # the first: werkzeug ends a part after a lone CR or LF too
+    if end < start + 2 or body[end - 2 : end] != b"\r\n" or body[end + 2 + len(boundary) :] not in _END:
         return None
-    return body[start:end]
+    return body[start : end - 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flask import Blueprint
 
@@ -13,23 +14,32 @@ from zoo.errors import UnknownModel
 from zoo.models import Model
 from zoo.zoo import Zoo
 
+LIVE = ("/livez", "/v2/health/live")
+"""What asks only whether a worker is there: the event loop answers it, however many wait for a thread."""
+
 FRESH = 1.0  # seconds; to look at what is not loaded means to hash its files, which is done no more often
+
+_seen: WeakKeyDictionary[Model, dict[int | None, tuple[float, str | None]]] = WeakKeyDictionary()
+
+
+def trouble(model: Model, version: int | None = None) -> str | None:
+    """What `Model.trouble` says, or said less than a second ago: whoever polls a server asks this often."""
+    seen = _seen.setdefault(model, {})
+    at, told = seen.get(version, (-FRESH, None))
+    if time.monotonic() - at >= FRESH:
+        told = model.trouble(version)
+        seen[version] = time.monotonic(), told
+    return told
 
 
 def routes(zoo: Zoo) -> Blueprint:
     """`/livez` and `/readyz` of a zoo."""
     health = Blueprint("health", __name__)
-    looked: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def state(model: Model) -> dict[str, Any]:
-        at, told = looked.get(model.name, (-FRESH, {}))
-        if time.monotonic() - at >= FRESH:
-            trouble = model.trouble()
-            card = model.card()
-            version = card.version if card is not None else None
-            told = {"name": model.name, "version": version, "ready": trouble is None, "trouble": trouble}
-            looked[model.name] = time.monotonic(), told
-        return told
+        problem, card = trouble(model), model.card()
+        version = card.version if card is not None else None
+        return {"name": model.name, "version": version, "ready": problem is None, "trouble": problem}
 
     @health.get("/livez")
     @needs(NOTHING)
@@ -45,9 +55,9 @@ def routes(zoo: Zoo) -> Blueprint:
             default = zoo.model().name
         except UnknownModel as error:
             return {"ready": False, "error": str(error), "models": models}, 503, HEADERS
-        trouble = next(told["trouble"] for told in models if told["name"] == default)
-        if trouble is not None:
-            return {"ready": False, "model": default, "error": trouble, "models": models}, 503, HEADERS
+        problem = next(told["trouble"] for told in models if told["name"] == default)
+        if problem is not None:
+            return {"ready": False, "model": default, "error": problem, "models": models}, 503, HEADERS
         return {"ready": True, "model": default, "models": models}, 200, HEADERS
 
     return health

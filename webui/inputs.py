@@ -67,9 +67,9 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
 
 
 def body() -> bytes:
-    """The request's body; not copied where the server holds it whole, as `webui.bridge` does."""
+    """The request's body, inflated; not copied where the server holds it whole, as `webui.bridge` does."""
     held: bytes | None = request.environ.get("zoo.body")
-    return request.get_data() if held is None else held
+    return request.get_data() if held is None or "HTTP_CONTENT_ENCODING" in request.environ else held
 
 
 def upload() -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask_babel import format_decimal, format_percent, get_locale, gettext, lazy_gettext
@@ -97,8 +98,9 @@ def switch(tag: str) -> str:
     here = request.endpoint or ""
     if request.method not in ("GET", "HEAD") or here.partition(".")[0] not in ("pages", "models", "openapi"):
         return url_for("pages.index", lang=tag)
-    asked: dict[str, Any] = {**(request.view_args or {}), **request.args.to_dict(flat=False), "lang": tag}
-    return url_for(here, **asked)
+    asked = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
+    query = urlencode([*asked, ("lang", tag)])  # not by url_for, which takes some names for its own arguments
+    return f"{url_for(here, **(request.view_args or {}))}?{query}"
 
 
 def percent(share: float, places: int = 2) -> str:
@@ -248,7 +250,7 @@ def routes(zoo: Zoo) -> Blueprint:
         place = None if files else asked_sample()
         if len(files) > 1:
             inputs.check_number(zoo, len(files))
-            answers = zoo.predict_many(model, [file.read() for file in files])
+            answers = inputs.predictions(zoo, model, [file.read() for file in files])
             pairs = zip(files, answers, strict=True)
             return Shown(
                 several=[

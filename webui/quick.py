@@ -2,12 +2,14 @@
 
 A small picture at an address whose last answers were quick is such a request. What an answer takes is seen, not
 guessed: an address begins in a thread, and a model that has become slow is asked in threads again after `PATIENCE` slow
-answers. One alone tells nothing, since any process may lose its core for some milliseconds.
+answers. One alone tells nothing, since any process may lose its core for some milliseconds. Nor does a quick refusal,
+which asks no model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from webui.forms import only_file
@@ -21,14 +23,14 @@ MOST = 1_000  # addresses that are kept in mind
 
 
 class Quick:
-    """Knows by address what the last small picture took. To be used from one event loop."""
+    """Knows by address, as clients ask for it, what the last small picture took. To be used from one event loop."""
 
     def __init__(self) -> None:
         self._slow: dict[str, int] = {}  # the slow answers in a row, up to now
 
     def suits(self, environ: Mapping[str, Any], body: bytes) -> bool:
         """Whether a request is of the kind that may be answered at once: one small picture, and no question besides."""
-        if not 0 < len(body) <= SMALL or environ["QUERY_STRING"]:
+        if not 0 < len(body) <= SMALL or environ["QUERY_STRING"] or "HTTP_CONTENT_ENCODING" in environ:
             return False
         kind = environ.get("CONTENT_TYPE", "")
         picture = only_file(kind, body) if kind.startswith("multipart/form-data") else body
@@ -37,12 +39,14 @@ class Quick:
         size = announced(picture)
         return size is not None and size[0] * size[1] <= PIXELS
 
-    def knows(self, environ: Mapping[str, Any]) -> bool:
+    def knows(self, path: str) -> bool:
         """Whether small pictures at this address are answered quickly."""
-        return self._slow.get(environ["PATH_INFO"], PATIENCE) < PATIENCE
+        return self._slow.get(path, PATIENCE) < PATIENCE
 
-    def learn(self, environ: Mapping[str, Any], seconds: float) -> None:
-        """Keep in mind what an answer took that `suits`."""
-        path = environ["PATH_INFO"]
-        if len(self._slow) < MOST or path in self._slow:
-            self._slow[path] = 0 if seconds < SECONDS else min(PATIENCE, self._slow.get(path, PATIENCE) + 1)
+    def learn(self, path: str, status: int, seconds: float) -> None:
+        """Keep in mind what an answer took that `suits`, and with which HTTP status it came."""
+        if seconds >= SECONDS:
+            if path in self._slow:
+                self._slow[path] = min(PATIENCE, self._slow[path] + 1)
+        elif status == HTTPStatus.OK and (len(self._slow) < MOST or path in self._slow):
+            self._slow[path] = 0

@@ -62,7 +62,7 @@ def _picture(environ: WSGIEnvironment) -> bytes | None:
     """The one picture of a request, if it is a plain one; else None, and the body can be read again."""
     body: bytes | None = environ.get("zoo.body")
     kind = environ.get("CONTENT_TYPE", "")
-    if not body:
+    if not body or "HTTP_CONTENT_ENCODING" in environ:
         return None
     if kind.startswith("multipart/form-data"):
         return only_file(kind, body)

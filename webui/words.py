@@ -6,14 +6,14 @@ from dataclasses import asdict
 
 from flask_babel import gettext
 
-from webui.errors import Forbidden, NoPicture, Notice, Refused, explain
+from webui.errors import Forged, NoPicture, Notice, Refused, explain
 from zoo.errors import ModelUnavailable, PictureBroken, PictureTooLarge, PictureUnsupported, UnknownModel, ZooError
 from zoo.zoo import Zoo
 
 MISHAPS: dict[int, ZooError] = {
     400: PictureBroken(),
     404: UnknownModel(),
-    403: Forbidden("", ""),
+    403: Forged(),
     408: Refused(408, ""),
     413: PictureTooLarge(),
     415: PictureUnsupported(),

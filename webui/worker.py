@@ -119,6 +119,7 @@ def work(
             turns=Turns(settings.threads, max_waiting=settings.max_waiting, wait_seconds=settings.wait_seconds),
             refusals=getattr(app, "refusals", None),
             visits=Visits(sheet, access.write if access else None, settings.log),
+            live=getattr(app, "live", ()),
         )
         granian = _Granian(bridge, listener, settings)
     except (Exception, SystemExit) as error:

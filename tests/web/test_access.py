@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -180,14 +181,26 @@ def test_a_form_with_the_cookie_needs_the_token(served: Served) -> None:
     assert browser.post(url, data=form | {"csrf_token": "x"}, files=picture(), timeout=30).status_code == 403
     answer = browser.post(url, data=form | {"csrf_token": token(home)}, files=picture(), timeout=30)
     assert '<p class="digit" id="digit">7</p>' in answer.text
-    json = browser.post(f"{served.url}/predict_cnn", files=picture(), headers={"Accept": "*/*"}, timeout=30)
-    assert (json.status_code, list(json.json())) == (403, ["error"])
+    plain = browser.post(f"{served.url}/predict_cnn", files=picture(), headers={"Accept": "*/*"}, timeout=30)
+    assert (plain.status_code, list(plain.json())) == (403, ["error"])
     headers = {"X-CSRF-Token": meta[1], "Accept": "*/*"}
     answer = browser.post(f"{served.url}/predict_cnn", files=picture(), headers=headers, timeout=30)
     assert answer.json()["digit"] == 7
     headers["Content-Type"] = "image/png"
     data = picture()["file"][1]
     assert browser.post(f"{served.url}/predict_cnn", data=data, headers=headers, timeout=30).json()["digit"] == 7
+
+
+def test_the_page_says_of_a_token_that_is_refused_what_the_server_says(served: Served) -> None:
+    browser = signed_in(served.url)
+    home = browser.get(served.url, timeout=30).text
+    table = re.search("data-mishaps='([^']+)'", home)
+    assert table
+    told = json.loads(table[1])["403"]
+    refused = browser.post(f"{served.url}/predict_cnn", files=picture(), timeout=30)
+    assert refused.status_code == 403
+    assert f"<h1>{told['title']}</h1>" in refused.text
+    assert told["advice"] in refused.text
 
 
 def test_a_token_of_another_session_is_refused(served: Served) -> None:

@@ -239,6 +239,17 @@ def test_what_went_wrong_is_told_without_hiding_the_board(visit: Opener, size: t
     assert notice["y"] + notice["height"] <= paper["y"] or notice["x"] >= paper["x"] + paper["width"]
 
 
+def test_the_call_in_the_foot_asks_the_model_that_is_chosen(visit: Opener, site: str) -> None:
+    page = visit()
+    call = page.locator("footer code")
+    for name in ("deep", "linear", "cnn_5"):
+        page.locator(f"input[value={name}]").check()
+        expect(call).to_have_text(f"curl -F file=@digit.png {site}/predict_{name}")
+    page.goto(f"{site}/")  # chosen last, for as long as the tab is open
+    expect(page.locator("input[value=cnn_5]")).to_be_checked()
+    expect(call).to_have_text(f"curl -F file=@digit.png {site}/predict_cnn_5")
+
+
 def test_what_is_chosen_far_below_the_board_is_answered_in_sight(visit: Opener) -> None:
     page = visit(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
     page.locator(".strip a").nth(7).click()

@@ -82,6 +82,20 @@ def test_triton_sends_a_picture_file_and_asks_for_classes(client: triton.Inferen
     assert classes[0, 0].decode().split(":")[1:] == ["7", "7"]
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("binary", [True, False], ids=["raw", "JSON"])
+def test_triton_compresses_what_it_sends(
+    client: triton.InferenceServerClient, zoo: Zoo, coding: str, binary: bool
+) -> None:
+    pictures = [ink(SEVEN), ink(ZERO)]
+    tensor = np.stack(pictures)[..., None]  # (2, 28, 28, 1)
+    given = triton.InferInput("images", list(tensor.shape), "UINT8")
+    given.set_data_from_numpy(tensor, binary_data=binary)
+    answer = client.infer("cnn", [given], request_compression_algorithm=coding)
+    expected = [list(zoo.predict("cnn", picture).probabilities) for picture in pictures]
+    assert answer.as_numpy("probabilities").tolist() == expected
+
+
 def test_triton_reads_errors_and_statistics(client: triton.InferenceServerClient) -> None:
     given = triton.InferInput("images", [1, 3, 3], "FP32")
     given.set_data_from_numpy(np.zeros((1, 3, 3), np.float32))

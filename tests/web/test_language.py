@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from asking import HTML, said
@@ -52,6 +55,28 @@ def test_the_language_can_be_switched_and_is_remembered(client: FlaskClient) -> 
     assert '<html lang="pt-BR">' in client.get("/?lang=xx").text
     client.get("/?lang=en")
     assert '<html lang="en">' in client.get("/", headers={"Accept-Language": "pt-BR"}).text
+
+
+@pytest.mark.parametrize("path", ["/", "/models", "/compare", "/docs", "/models/linear"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "endpoint=1",
+        "_anchor=x&_method=x&_scheme=x&_external=1",
+        "name=deep&filename=x&empty=",
+        "m=cnn/1&m=deep&lang=en&q=a%26b",
+        "caf%C3%A9=%C3%A7+%25%2B",
+    ],
+)
+def test_the_link_to_the_other_language_keeps_what_is_asked(client: FlaskClient, path: str, query: str) -> None:
+    page = client.get(f"{path}?{query}", headers=HTML)
+    assert page.status_code == 200
+    found = re.search(r'href="([^"]+)" hreflang="pt-BR"', page.text)
+    assert found
+    link = urlsplit(html.unescape(found[1]))
+    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "lang"]
+    assert (link.scheme, link.netloc, link.path, link.fragment) == ("", "", path, "")
+    assert parse_qsl(link.query, keep_blank_values=True) == [*kept, ("lang", "pt-BR")]
 
 
 def test_numbers_are_written_as_the_language_does(app: Flask, client: FlaskClient, zoo: Zoo) -> None:

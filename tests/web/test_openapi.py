@@ -220,6 +220,7 @@ def test_the_query_adds_what_is_described(described: dict[str, Any], client: Fla
 
 def asked_wrongly(client: FlaskClient) -> list[tuple[str, int, Any]]:
     big = b"\0" * 16_000_001
+    brotli = {"data": b"?", "content_type": "application/json", "headers": {"Content-Encoding": "br"}}
     tensor = {"name": "images", "shape": [1, 3, 3], "datatype": "FP32", "data": [0] * 9}
     return [
         ("/predict", 400, client.post("/predict")),
@@ -238,8 +239,11 @@ def asked_wrongly(client: FlaskClient) -> list[tuple[str, int, Any]]:
         ("/api/models/{name}/calls", 404, client.get("/api/models/nobody/calls")),
         ("/v1/models/{name}", 404, client.get("/v1/models/nobody")),
         ("/v1/models/{name}:predict", 400, client.post("/v1/models/cnn:predict", data=b"{")),
+        ("/v1/models/{name}:predict", 415, client.post("/v1/models/cnn:predict", **brotli)),
         ("/v1/models/{name}/labels/{label}", 400, client.get("/v1/models/cnn/labels/oldest")),
         ("/v2/models/{name}/infer", 400, client.post("/v2/models/cnn/infer", json={"inputs": [tensor]})),
+        ("/v2/models/{name}/infer", 415, client.post("/v2/models/cnn/infer", **brotli)),
+        ("/v2/repository/index", 415, client.post("/v2/repository/index", **brotli)),
         ("/v2/models/{name}/versions/{version}", 404, client.get("/v2/models/cnn/versions/999")),
         ("/v2/repository/models/{name}/load", 501, client.post("/v2/repository/models/cnn/load")),
         ("/hf/{name}", 400, client.post("/hf/cnn", json={})),

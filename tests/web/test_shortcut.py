@@ -23,6 +23,7 @@ from werkzeug.test import EnvironBuilder, TestResponse
 from webui import create_app
 from webui.bridge import Bridge
 from webui.forms import only_file
+from webui.mounting import mounted
 from webui.quick import PATIENCE, PIXELS, SECONDS, SMALL, Quick
 from webui.turns import Turns
 from zoo import Zoo
@@ -90,6 +91,8 @@ def test_other_forms_are_left_to_werkzeug() -> None:
         "an empty filename": body.replace(b"digit.png", b""),
         "a quote in the filename": body.replace(b"digit.png", rb"di\"git.png"),
         "more headers": body.replace(b"Content-Type", b"X-More: 1\r\nContent-Type"),
+        "a boundary for content": body.replace(png(), b"--------------------------x1"),
+        "a boundary after a lone LF": body.replace(png(), b"\n--------------------------x1"),
         "the end cut off": body[:-5],
         "more after the end": body + b"more",
         "nothing": b"",
@@ -161,17 +164,18 @@ def test_with_keys_there_is_no_way_past_them(own_zoo: Any) -> None:
 
 
 class Told:
-    """An app that tells which thread it was called in, and is as slow as it is told to be."""
+    """An app that tells which thread it was called in, and is as slow, or refuses, as it is told to."""
 
     def __init__(self) -> None:
         self.threads: list[str] = []
         self.pause = threading.Event()  # never set: waiting for it takes what it is given
         self.seconds = 0.0
+        self.status = "200 OK"
 
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
         self.threads.append(threading.current_thread().name)
         self.pause.wait(self.seconds)
-        start_response("200 OK", [("Content-Length", "2")])
+        start_response(self.status, [("Content-Length", "2")])
         return [b"ok"]
 
 
@@ -225,9 +229,51 @@ def test_small_pictures_are_answered_in_the_loop_while_that_is_quick() -> None:
     assert app.threads[8:] == [loop] * PATIENCE + [thread, thread, loop]
 
 
+def test_a_quick_refusal_brings_no_slow_answer_into_the_loop() -> None:
+    app = Told()
+
+    async def all_of_it() -> None:
+        bridge = Bridge(app, max_body=1_000_000, body_seconds=5, turns=Turns(1))
+        for status in ("400 Bad Request", "401 Unauthorized", "429 Too Many Requests", "503 Service Unavailable"):
+            app.seconds, app.status = 0.0, status
+            await ask(bridge, png(SEVEN))
+            app.seconds, app.status = 2 * SECONDS, "200 OK"
+            await ask(bridge, png(SEVEN))
+
+    asyncio.run(all_of_it())
+    assert app.threads == ["wsgi"] * 8
+
+
+def test_a_slow_refusal_goes_back_to_the_threads_as_a_slow_answer_does() -> None:
+    app = Told()
+
+    async def all_of_it() -> None:
+        bridge = Bridge(app, max_body=1_000_000, body_seconds=5, turns=Turns(1))
+        await ask(bridge, png(SEVEN))
+        app.seconds, app.status = 2 * SECONDS, "400 Bad Request"
+        for _ in range(PATIENCE + 1):
+            await ask(bridge, png(SEVEN))
+
+    asyncio.run(all_of_it())
+    assert app.threads == ["wsgi", *["MainThread"] * PATIENCE, "wsgi"]
+
+
+def test_what_is_quick_is_known_under_a_prefix_too() -> None:
+    app = Told()
+
+    async def all_of_it() -> None:
+        placed = mounted(app, 0, "/zoo", app)
+        bridge = Bridge(placed, max_body=1_000_000, body_seconds=5, turns=Turns(1))
+        for _ in range(2):
+            await ask(bridge, png(SEVEN), b"/zoo/predict")
+
+    asyncio.run(all_of_it())
+    assert app.threads == ["wsgi", "MainThread"]
+
+
 def test_only_so_many_addresses_are_kept_in_mind() -> None:
     quick = Quick()
     for number in range(2_000):
-        quick.learn({"PATH_INFO": f"/{number}"}, 0.0)
-    assert quick.knows({"PATH_INFO": "/1"})
-    assert not quick.knows({"PATH_INFO": "/1999"})
+        quick.learn(f"/{number}", 200, 0.0)
+    assert quick.knows("/1")
+    assert not quick.knows("/1999")

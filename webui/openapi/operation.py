@@ -29,7 +29,7 @@ WHY = {
     404: "No such model, checkpoint or address.",
     408: "The body took longer than `server.body_seconds`.",
     413: "Too many bytes, pixels or pictures.",
-    415: "A content type or picture format that is not read.",
+    415: "A content type, content encoding or picture format that is not read.",
     429: "Too many requests; try again after `Retry-After`.",
     500: "A fault of the server, whose log says what it was.",
     501: "A part of the protocol that the zoo does not have.",

@@ -31,7 +31,7 @@ def _tensorflow_serving(examples: Examples) -> list[Operation]:
         base = f"/v1/models/{{name}}{where}"
         asked = {"": "", "_version": ", by version", "_label": ", by label"}[suffix]
         common: dict[str, Any] = {"tag": "TensorFlow Serving"}
-        errors = failing(400, 404, *SENT)
+        errors = failing(400, 404, 415, *SENT)
         found += [
             Operation(
                 id=f"tfs_status{suffix}",
@@ -139,7 +139,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
             in_json(list[schemas.IndexRow]),
             takes=in_json(schemas.IndexRequest, all={}, ready={"ready": True}),
             needs_body=False,
-            errors=failing(400, *SENT),
+            errors=failing(400, 415, *SENT),
         ),
         *(
             Operation(
@@ -208,7 +208,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                     "application/octet-stream": Content(Raw),
                 },
                 parameters=(HEADER_LENGTH,),
-                errors=failing(400, 404, *SENT),
+                errors=failing(400, 404, 415, *SENT),
                 description="Raw tensors may follow the JSON, and may be asked for.",
             ),
         ]

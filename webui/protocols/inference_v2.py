@@ -19,6 +19,7 @@ from webui import inputs, pixels
 from webui.access import ADMIN, NOTHING, needs
 from webui.api import Answer
 from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
+from webui.health import trouble
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import Statistics
@@ -76,7 +77,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @needs(NOTHING)
     def ready() -> Answer:
         try:
-            problem = zoo.model().trouble()
+            problem = trouble(zoo.model())
         except UnknownModel as error:
             problem = str(error)
         return (
@@ -134,7 +135,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @v2.get("/models/<name>/versions/<version>/ready")
     def model_ready(name: str, version: str | None = None) -> Answer:
         model, own = model_of(name, version)
-        problem = model.trouble(own)
+        problem = trouble(model, own)
         if problem is not None:
             return {"name": name, "ready": False, "error": problem}, 503, HEADERS
         return {"name": name, "ready": True}, 200, HEADERS
@@ -214,10 +215,10 @@ def _sent(answer: dict[str, Any], raw: list[bytes]) -> Response:
 def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
     try:
         rows = [
-            (str(version), model.trouble(served.checkpoint(model, version))) for version in served.versions(zoo, model)
+            (str(version), trouble(model, served.checkpoint(model, version))) for version in served.versions(zoo, model)
         ]
     except ZooError as error:
-        rows = [("", model.trouble() or str(error))]
+        rows = [("", trouble(model) or str(error))]
     return [
         {
             "name": model.name,

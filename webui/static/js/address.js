@@ -1,4 +1,5 @@
 // The address tells the model and the sample, so that a link to it shows the same; they go on to the next page too.
+// The call in the foot of the page names the same model.
 
 import { texts } from "./words.js";
 
@@ -10,11 +11,17 @@ let told = null;
 
 const put = (url, key, value) => (value === null || value === undefined ? url.searchParams.delete(key) : url.searchParams.set(key, value));
 
+// The call asks the model that is chosen.
+export function name(model) {
+  if (model) find("called").textContent = model;
+}
+
 export function share(model, sample) {
   const now = JSON.stringify([model, sample]);
   if (now === told) return;
   told = now;
   if (model) remember(model);
+  name(model);
   const address = new URL(location.href);
   put(address, "model", model);
   put(address, "sample", sample);

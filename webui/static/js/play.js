@@ -265,6 +265,7 @@ sources.listen((files) => {
 const asked = form.dataset.sample;
 const before = radios.find((radio) => radio.value === address.before() && !radio.disabled);
 if (before) before.checked = true;
+address.name(chosen());
 await board.ready;
 size.value = board.size;
 if (asked !== undefined && String(board.sample) !== asked) await showSample(Number(asked));

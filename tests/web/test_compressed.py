@@ -1,0 +1,155 @@
+"""Bodies that come compressed: the same answers by every protocol, and refusals of those that cannot be inflated."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asking import HTML, b64, png, said
+from flask.testing import FlaskClient
+from guarding import KEYS, PHONE, zoo_with
+from protocols import LENGTH, element
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
+
+from webui import create_app
+from webui.errors import Refused
+from webui.inflating import inflated
+from webui.quick import Quick
+from zoo import Zoo
+
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "GZip": gzip.compress,
+    "identity": bytes,
+}
+TENSOR = {"name": "images", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": len(element(png()))}}
+HEAD = json.dumps({"inputs": [TENSOR]}).encode()
+
+
+def form() -> tuple[str, bytes]:
+    boundary, body = encode_multipart({"file": FileStorage(io.BytesIO(png()), "digit.png"), "model_type": "cnn"})
+    return f'multipart/form-data; boundary="{boundary}"', body
+
+
+def plain(value: Any) -> tuple[str, bytes]:
+    return "application/json", json.dumps(value).encode()
+
+
+SENT: dict[str, tuple[str, tuple[str, bytes], dict[str, str]]] = {
+    "a picture": ("/predict_cnn", ("image/png", png()), {}),
+    "JSON": ("/predict_cnn?top=2", plain({"image": b64(png())}), {}),
+    "a form": ("/api/models/cnn/predict", form(), {}),
+    "the page's form": ("/", form(), HTML),
+    "TensorFlow Serving": ("/v1/models/cnn:predict", plain({"instances": [{"b64": b64(png())}]}), {}),
+    "raw tensors": ("/v2/models/cnn/infer", ("", HEAD + element(png())), {LENGTH: str(len(HEAD))}),
+    "Hugging Face": ("/hf/cnn", plain({"inputs": b64(png())}), {}),
+    "the index": ("/v2/repository/index", plain({"ready": True}), {}),
+}
+
+
+def post(
+    client: FlaskClient, path: str, kind: str, body: bytes, headers: dict[str, str], whole: bool = False
+) -> TestResponse:
+    """An answer; with `whole` the server holds the body, as `zoo serve` does."""
+    overrides = {"zoo.body": body} if whole else {}
+    return client.post(path, data=body, content_type=kind, headers=headers, environ_overrides=overrides)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["zoo serve", "another server"])
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("name", SENT)
+def test_a_compressed_body_gets_the_same_answer(client: FlaskClient, name: str, coding: str, whole: bool) -> None:
+    path, (kind, body), headers = SENT[name]
+    answer = post(client, path, kind, CODINGS[coding](body), headers | {"Content-Encoding": coding}, whole)
+    assert answer.status_code == 200, answer.text
+    assert answer.data == post(client, path, kind, body, headers).data
+
+
+DAMAGED = {
+    "cut short": (gzip.compress(plain({})[1])[:-1], "gzip", "it is cut short"),
+    "changed": (gzip.compress(plain({})[1])[:-8] + bytes(8), "gzip", "incorrect data check"),
+    "not compressed": (plain({})[1], "gzip", "and is not gzip (RFC 1952): "),
+    "without zlib's head": (zlib.compress(plain({})[1])[2:-4], "deflate", "and is not zlib (RFC 1950): "),
+    "followed by more": (gzip.compress(b"{}") + b"more", "gzip", "4 bytes come after its end"),
+    "followed by much more": (gzip.compress(b"{}") + bytes(9_999), "gzip", "9,999 bytes come after its end"),
+}
+
+
+@pytest.mark.parametrize("path", ["/predict_cnn", "/v1/models/cnn:predict", "/v2/models/cnn/infer", "/hf/cnn"])
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_one_is_400(client: FlaskClient, name: str, path: str) -> None:
+    body, coding, found = DAMAGED[name]
+    answer = post(client, path, "application/json", body, {"Content-Encoding": coding})
+    assert answer.status_code == 400
+    error = said(answer)["error"]
+    assert error.startswith(f"The body of {len(body):,} bytes has the Content-Encoding {coding} and is not ")
+    assert found in error
+    assert error.endswith("Compress it anew, or send it as it is.")
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "ü" * 50])
+@pytest.mark.parametrize("name", SENT)
+def test_another_coding_is_415_and_says_which_are_taken(client: FlaskClient, name: str, coding: str) -> None:
+    path, (kind, body), _ = SENT[name]
+    answer = post(client, path, kind, body, {"Content-Encoding": coding})
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "gzip, deflate")
+    assert said(answer)["error"] == (
+        f'The body has the Content-Encoding "{coding[:40]}". Send it as it is, or compressed with gzip or deflate.'
+    )
+
+
+@pytest.mark.parametrize("path", ["/predict_cnn", "/v1/models/cnn:predict", "/v2/models/cnn/infer", "/hf/cnn"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_one_that_is_too_large_once_inflated_is_413(client: FlaskClient, coding: str, path: str) -> None:
+    body = CODINGS[coding](bytes(20_000_001))
+    answer = post(client, path, "application/json", body, {"Content-Encoding": coding})
+    assert answer.status_code == 413
+    assert "The body, inflated, has more than 20 MB, the limit (server.max_body_mb)" in said(answer)["error"]
+
+
+def test_one_of_just_the_limit_is_inflated() -> None:
+    body = bytes(range(256)) * 4096
+    for compressed, coding in ((gzip.compress(body, 0), "gzip"), (zlib.compress(body, 9), "deflate")):
+        assert inflated(compressed, coding, len(body)) == body
+        with pytest.raises(Refused, match=r"more than 1\.04858 MB"):
+            inflated(compressed, coding, len(body) - 1)
+
+
+def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
+    compressor = zlib.compressobj()
+    zeros = bytes(1_000_000)
+    bomb = b"".join([*(compressor.compress(zeros) for _ in range(300)), compressor.flush()])
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused):
+            inflated(bomb, "deflate", 20_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 25_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_nothing_is_inflated_in_the_event_loop() -> None:
+    environ = {"QUERY_STRING": "", "CONTENT_TYPE": "image/png"}
+    assert Quick().suits(environ, png())
+    assert not Quick().suits(environ | {"HTTP_CONTENT_ENCODING": "gzip"}, png())
+
+
+@pytest.mark.parametrize("headers", [{}, HTML], ids=["program", "page"])
+def test_nothing_is_inflated_without_a_key(tmp_path: Path, headers: dict[str, str]) -> None:
+    client = create_app(Zoo.open(zoo_with(tmp_path, KEYS), environ={})).test_client()
+    kind, body = form()
+    for coding in ("gzip", "br"):
+        sent = headers | {"Content-Encoding": coding}
+        assert post(client, "/predict_cnn", kind, body, sent).status_code == 401
+    known = headers | {"Content-Encoding": "gzip", "X-API-Key": PHONE}
+    assert post(client, "/predict_cnn", kind, gzip.compress(body), known).status_code == 200

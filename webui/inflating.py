@@ -1,0 +1,57 @@
+"""Bodies that come compressed: gzip and deflate, inflated within the limit of any body.
+
+https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1: deflate is zlib's format.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from webui.errors import BadRequest, Refused, WrongCoding
+
+CODINGS = {"gzip": (31, "gzip (RFC 1952)"), "x-gzip": (31, "gzip (RFC 1952)"), "deflate": (15, "zlib (RFC 1950)")}
+"""zlib's `wbits` for each, and the format that it means."""
+
+STEP = 4096  # bytes that are inflated at once, to a thousand times as many at the most
+
+
+def inflated(body: bytes, coding: str, limit: int) -> bytes:
+    """A body as it was before this `Content-Encoding`, of `limit` bytes at the most, and as little more meanwhile.
+
+    Raises WrongCoding, BadRequest when it is damaged, and Refused with 413 beyond the limit.
+    """
+    coding = coding.strip().lower()
+    if coding in ("", "identity") or not body:
+        return body
+    if coding not in CODINGS:
+        raise WrongCoding(
+            f'The body has the Content-Encoding "{coding[:40]}". Send it as it is, or compressed with gzip or deflate.',
+            {"Accept-Encoding": "gzip, deflate"},
+        )
+    wbits, form = CODINGS[coding]
+    try:
+        return _inflated(body, wbits, limit)
+    except (zlib.error, EOFError) as error:
+        raise BadRequest(
+            f"The body of {len(body):,} bytes has the Content-Encoding {coding} and is not {form}: {error}. "
+            "Compress it anew, or send it as it is."
+        ) from None
+
+
+def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
+    inflater, rest = zlib.decompressobj(wbits), memoryview(body)
+    pieces: list[bytes] = []
+    room = limit
+    while rest and not inflater.eof:
+        piece = inflater.decompress(rest[:STEP], room + 1)
+        rest, room = rest[STEP:], room - len(piece)
+        if room < 0:
+            raise Refused(
+                413, f"The body, inflated, has more than {limit / 1e6:g} MB, the limit (server.max_body_mb). Send less."
+            )
+        pieces.append(piece)
+    if not inflater.eof:
+        raise EOFError("it is cut short")
+    if behind := len(inflater.unused_data) + len(rest):
+        raise EOFError(f"{behind:,} bytes come after its end")
+    return b"".join(pieces)
