@@ -18,6 +18,7 @@ LIVE = ("/livez", "/v2/health/live")
 """What asks only whether a worker is there: the event loop answers it, however many wait for a thread."""
 
 FRESH = 1.0  # seconds; to look at what is not loaded means to hash its files, which is done no more often
+MOST = 100  # versions of a model that are kept in mind, whether there are such or not
 
 _seen: WeakKeyDictionary[Model, dict[int | None, tuple[float, str | None]]] = WeakKeyDictionary()
 
@@ -28,6 +29,8 @@ def trouble(model: Model, version: int | None = None) -> str | None:
     at, told = seen.get(version, (-FRESH, None))
     if time.monotonic() - at >= FRESH:
         told = model.trouble(version)
+        if len(seen) >= MOST:
+            seen.clear()
         seen[version] = time.monotonic(), told
     return told
 
