@@ -378,10 +378,14 @@ def test_a_start_whose_build_has_changed_is_told_in_a_line(zoo_folder: Path) -> 
         Zoo.open(zoo_folder, environ={}).train("soft", overrides={"start": "soft/1"})
 
 
+@pytest.mark.long
 def test_a_change_within_a_table_leaves_the_rest_of_the_settings(empty_zoo: Path) -> None:
     with (empty_zoo / "settings.toml").open("a") as settings:
         settings.write("\n[models.soft.augment]\nshift = 1.5\n")
     card = Zoo.open(empty_zoo, environ={}).train("soft", overrides={"augment": {"rotate": 5}})
     assert (card.settings["augment"]["shift"], card.settings["augment"]["rotate"]) == (1.5, 5.0)
+
+
+def test_a_mistake_within_a_table_is_named_by_its_place(empty_zoo: Path) -> None:
     with pytest.raises(SettingsError, match=r"^augment\.rotat = 5: no such setting"):
         Zoo.open(empty_zoo, environ={}).train("soft", overrides={"augment": {"rotat": 5}})
