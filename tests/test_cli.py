@@ -123,6 +123,7 @@ def test_models_and_checkpoints_list_what_is_there(zoo_folder: Path, run) -> Non
     assert run("checkpoints", "nope", cwd=zoo_folder).returncode == 2
 
 
+@pytest.mark.long
 def test_a_new_file_in_plugins_is_trained_measured_and_read_with(zoo_folder: Path, picture, run) -> None:
     (zoo_folder / "plugins/fresh.py").write_text(SOFTMAX)
     trained = run("train", "fresh", "--epochs", "1", "--set", "validation=50000", cwd=zoo_folder)

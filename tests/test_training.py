@@ -84,14 +84,8 @@ def test_a_run_stopped_in_an_epoch_and_resumed_ends_where_an_unbroken_one_does(d
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "schedule"),
-    [
-        pytest.param("adam", "constant", marks=pytest.mark.long),
-        pytest.param("sgd", "cosine", marks=pytest.mark.long),
-        ("adamw", "one_cycle"),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("optimizer", "schedule"), [("adam", "constant"), ("sgd", "cosine"), ("adamw", "one_cycle")])
 def test_every_optimizer_and_schedule_learns(empty_zoo: Path, optimizer: str, schedule: str) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
     card = zoo.train("soft", overrides={"optimizer": optimizer, "schedule": schedule, "learning_rate": 0.03})

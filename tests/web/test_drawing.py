@@ -207,6 +207,7 @@ def test_a_server_that_stops_half_way_loses_nothing(visit: Opener, host: Any) ->
     assert page.evaluate("JSON.parse(sessionStorage['zoo.board']).done.length") == 2
 
 
+@pytest.mark.long
 def test_a_slow_server_and_a_lost_model_are_told_apart_and_move_nothing(visit: Opener) -> None:
     page = visit("/models")
     page.context.add_init_script(SHIFTS)
