@@ -13,6 +13,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from typing import Any
 import numpy as np
 from load import FORM, ROOT, WORKERS, Load, Processes, Told, digit, encoded, form, free_port, need_wrk
 from PIL import Image
+
+from zoo.checkpoints import Catalogue
 
 DIGITS = ("1", "8", "32")  # the loads of small digits
 FIVE = ("cnn", "linear", "cnn_5", "cnn_10", "cnn_300")
@@ -98,19 +101,20 @@ class Server(Processes):
 
 
 def zoo_of(folder: Path, count: int) -> Path:
-    """A zoo of `count` models that answer with the checkpoints of the repo's five."""
+    """A zoo of `count` models: the repo's five, and copies of them with checkpoints of their own."""
     folder.mkdir(parents=True)
     (folder / "plugins").mkdir()
     for plugin in ("cnn", "linear"):  # another would join by itself
         (folder / f"plugins/{plugin}.py").symlink_to(ROOT / f"plugins/{plugin}.py")
-    (folder / "checkpoints").symlink_to(ROOT / "checkpoints")
+    shipped, catalogue = Catalogue(ROOT / "checkpoints"), Catalogue(folder / "checkpoints")
     tables = ['default_model = "cnn"', "[server]", f"workers = {WORKERS}"]
     for number in range(count):
         of = FIVE[number % len(FIVE)]
         name = of if number < len(FIVE) else f"{of}_copy_{number}"
-        plugin = "linear" if of == "linear" else "cnn"
-        version = 2 if of == "cnn" else 1
-        tables += [f"[models.{name}]", f'plugin = "{plugin}"', f'checkpoint = "{of}/{version}"']
+        card = shipped.card(of, 2 if of == "cnn" else 1)
+        content = shutil.copytree(shipped.path(of, card.version), folder / "content")
+        catalogue.publish(content, card.model_dump(exclude={"version", "files", "seal"}) | {"model": name})
+        tables += [f"[models.{name}]", f'plugin = "{card.plugin}"', "checkpoint = 1"]
     (folder / "settings.toml").write_text("\n".join(tables) + "\n")
     return folder
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import functools
 import hashlib
 import json
 import math
@@ -182,8 +183,7 @@ class Catalogue:
         """Read a card. Raises UnknownCheckpoint when there is none, ModelUnavailable when it is damaged."""
         path = self.path(model, version) / CARD
         try:
-            content = path.read_bytes()
-            card = Card.model_validate_json(content)
+            card, sealed = _parsed(path.read_bytes())
         except FileNotFoundError as error:
             raise UnknownCheckpoint(self._none(model, str(version))) from error
         except OSError as error:
@@ -197,7 +197,7 @@ class Catalogue:
                 f"Checkpoint {model}/{version}: its {CARD} is damaged ({where}: {first['msg']}). "
                 f"Restore {model}/{version} from a copy, or select another version."
             ) from error
-        if card.seal is not None and card.seal != _seal(json.loads(content)):
+        if not sealed:
             raise ModelUnavailable(
                 f"Checkpoint {model}/{version}: its {CARD} has changed since it was written. Restore it from a copy."
             )
@@ -320,6 +320,13 @@ class Catalogue:
         card = now.model_copy(update=facts)
         files.write(self.path(card.model, card.version) / CARD, _json(card))
         return card
+
+
+@functools.lru_cache(maxsize=128)
+def _parsed(content: bytes) -> tuple[Card, bool]:
+    """A card by its file's content, and whether that is as it was written; at a start each is read several times."""
+    card = Card.model_validate_json(content)
+    return card, card.seal is None or card.seal == _seal(json.loads(content))
 
 
 def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, float]:
