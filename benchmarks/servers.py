@@ -42,7 +42,7 @@ CONNECTIONS = (1, 8, 32)
 @dataclass(frozen=True)
 class Candidate:
     label: str
-    needs: str
+    needs: str  # packages
     run: Callable[[int, str], None]  # port, which app: "product" or "nothing"; returns when the server ends
 
 
@@ -167,7 +167,7 @@ CANDIDATES = {
     "granian": Candidate("Granian WSGI, 2 threads", "granian", granian_wsgi),
     "sync": Candidate("Gunicorn sync", "gunicorn", gunicorn("sync")),
     "gthread": Candidate("Gunicorn gthread, 4 threads", "gunicorn", gunicorn("gthread", 4)),
-    "gevent": Candidate("Gunicorn gevent", "gevent", gunicorn("gevent")),
+    "gevent": Candidate("Gunicorn gevent", "gunicorn gevent", gunicorn("gevent")),
     "waitress": Candidate("Waitress, 1 process, 4 threads", "waitress", waitress),
 }
 
@@ -395,8 +395,9 @@ def main() -> None:
         need_wrk()
     names = []
     for name in options.only or CANDIDATES:
-        if importlib.util.find_spec(CANDIDATES[name].needs) is None:
-            print(f"{CANDIDATES[name].label} is left out: {CANDIDATES[name].needs} is not installed.\n")
+        missing = [one for one in CANDIDATES[name].needs.split() if importlib.util.find_spec(one) is None]
+        if missing:
+            print(f"{CANDIDATES[name].label} is left out: {' and '.join(missing)} is not installed.\n")
         else:
             names.append(name)
     body = form(encoded(digit(), "PNG"))

@@ -5,7 +5,8 @@ Two blocks of 3x3, 3x3 and a 5x5 of stride 2, then one 4x4 over what is left: 32
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 
 class Settings(ModelSettings):
+    fast: ClassVar[Mapping[str, Any]] = {
+        **ModelSettings.fast,
+        "width": 16,
+        "start": None,
+        **dict.fromkeys(("drawn", "coarse", "photographed", "others"), 0),
+    }
+
     epochs: int = Field(30, ge=1, le=100_000, description="passes over the training pictures")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(3e-3, gt=0, le=10, description="peak learning rate")

