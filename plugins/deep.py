@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Settings(ModelSettings):
     fast: ClassVar[Mapping[str, Any]] = {
         **ModelSettings.fast,
+        "epochs": 2,
         "width": 16,
         "start": None,
         **dict.fromkeys(("drawn", "coarse", "photographed", "others"), 0),

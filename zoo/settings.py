@@ -170,10 +170,10 @@ class Views(Table):
 class ModelSettings(Table):
     """What every model takes; a plugin adds its own in `class Settings(ModelSettings)`.
 
-    `fast` holds the changes that `zoo train --fast` makes.
+    `fast` holds the changes that `zoo train --fast` makes; so few steps are too few for an average of the weights.
     """
 
-    fast: ClassVar[Mapping[str, Any]] = {"epochs": 3, "schedule": "one_cycle"}
+    fast: ClassVar[Mapping[str, Any]] = {"epochs": 3, "schedule": "one_cycle", "ema": 0.0}
 
     dataset: Literal["mnist"] = Field("mnist", description="what to train on")
     epochs: int = Field(10, ge=1, le=100_000, description="passes over the training pictures")
