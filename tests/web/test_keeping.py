@@ -102,7 +102,7 @@ def test_the_models_see_what_is_drawn_on_a_picture_as_people_do(visit: Opener, s
 
 @pytest.mark.parametrize(
     ("status", "title"),
-    [(401, "A key, please"), (403, "Your key does not allow this"), (429, "Too many requests"), (503, "Too much")],
+    [(401, "A key, please"), (403, "This page is out of date"), (429, "Too many requests"), (503, "Too much")],
 )
 def test_who_is_refused_is_told_why_and_nothing_is_lost(visit: Opener, status: int, title: str) -> None:
     page = visit()
