@@ -31,7 +31,7 @@ from zoo.plugins import Family, Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Of an OSError in a hook: nothing can be written. Any other is the plugin's own, as of what is not there."""
 
 
