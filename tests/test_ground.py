@@ -35,6 +35,19 @@ def test_grey_is_averaged_alike_in_whatever_channels_it_comes(step: int) -> None
         np.testing.assert_allclose(reduce(picture, step), expected, atol=1)
 
 
+@pytest.mark.parametrize("hidden", [0, 255, 90], ids=lambda level: f"{level} where nothing is seen")
+@pytest.mark.parametrize(("ink", "ground"), [(0, 255), (255, 0), (1, 255), (254, 0)])
+@pytest.mark.parametrize("step", [1, 3])
+def test_ink_on_transparent_ground_is_laid_on_what_is_farthest(step: int, ink: int, ground: int, hidden: int) -> None:
+    alpha = np.where(colours(199, 301) > 128, colours(199, 301), 0).astype(np.uint8)
+    colour = np.where(alpha > 0, ink, hidden).astype(np.uint8)
+    picture = PIL.Image.fromarray(np.dstack([colour, colour, colour, alpha]))
+    laid = PIL.Image.new("RGBA", picture.size, (ground, ground, ground, 255))
+    laid.alpha_composite(picture)
+    expected = np.asarray(laid.convert("L").reduce(step), np.float32)[:, :, None]
+    np.testing.assert_allclose(reduce(np.asarray(picture), step), expected, atol=2)
+
+
 @pytest.mark.parametrize("shape", [(24, 24), (18, 24), (24, 3), (3, 24), (40, 24)])
 def test_medians_are_those_of_pillow(shape: tuple[int, int]) -> None:
     levels = colours(*shape)

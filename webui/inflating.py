@@ -12,6 +12,7 @@ from webui.errors import BadRequest, Refused, WrongCoding
 CODINGS = {"gzip": (31, "gzip (RFC 1952)"), "x-gzip": (31, "gzip (RFC 1952)"), "deflate": (15, "zlib (RFC 1950)")}
 """zlib's `wbits` for each, and the format that it means."""
 
+MEMBER = b"\x1f\x8b"  # how each member of a gzip file begins; there may be several (RFC 1952, section 2.2)
 STEP = 4096  # bytes that are inflated at once, to a thousand times as many at the most
 
 
@@ -42,9 +43,14 @@ def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     inflater, rest = zlib.decompressobj(wbits), memoryview(body)
     pieces: list[bytes] = []
     room = limit
-    while rest and not inflater.eof:
-        piece = inflater.decompress(rest[:STEP], room + 1)
-        rest, room = rest[STEP:], room - len(piece)
+    while rest:
+        if inflater.eof:
+            if bytes(rest[:2]) != MEMBER or wbits != CODINGS["gzip"][0]:
+                raise EOFError(f"{len(rest):,} bytes come after its end")
+            inflater = zlib.decompressobj(wbits)
+        step = rest[:STEP]
+        piece = inflater.decompress(step, room + 1)
+        rest, room = rest[len(step) - len(inflater.unused_data) :], room - len(piece)
         if room < 0:
             raise Refused(
                 413, f"The body, inflated, has more than {limit / 1e6:g} MB, the limit (server.max_body_mb). Send less."
@@ -52,6 +58,4 @@ def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
         pieces.append(piece)
     if not inflater.eof:
         raise EOFError("it is cut short")
-    if behind := len(inflater.unused_data) + len(rest):
-        raise EOFError(f"{behind:,} bytes come after its end")
     return b"".join(pieces)

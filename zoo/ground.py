@@ -56,6 +56,8 @@ def reduce(picture: Image, step: int) -> Plane:
     picture = np.ascontiguousarray(picture)
     # Read as one number per pixel, alpha is its highest byte.
     if channels == 4 and picture.view("<u4").min() < 255 << 24:
+        if (level := _black_or_white(picture, step)) is not None:
+            return level
         small = _opaque(_reduced(PIL.Image.fromarray(picture).convert("RGBa"), step))
         return small if _colour(small) > _CHROMA else grey_of(small)[:, :, None]
     some = picture[::step, ::step]
@@ -126,6 +128,19 @@ def _share(values: Plane, colour: Plane) -> float:
     for channel in range(1, near.shape[1]):
         alike = alike & near[:, channel]
     return np.count_nonzero(alike) / len(values)
+
+
+def _black_or_white(picture: Image, step: int) -> Plane | None:
+    """What `_opaque` makes of black or white ink on transparent ground, (h, w, 4), from its alpha alone: (h, w, 1).
+
+    None if there is another colour.
+    """
+    pixels = picture.view("<u4")[:, :, 0]
+    black = not np.bitwise_or.reduce(pixels, axis=None) & 0xFFFFFF
+    if not black and (np.where(pixels > 0xFFFFFF, pixels, 0xFFFFFF) & 0xFFFFFF).min() < 0xFFFFFF:
+        return None
+    alpha = _reduced(PIL.Image.fromarray((pixels >> 24).astype(np.uint8)), step)
+    return 255 - alpha if black else alpha
 
 
 def _opaque(small: Plane) -> Plane:

@@ -8,9 +8,11 @@ import json
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from asking import HTML, b64, png, said
 from flask.testing import FlaskClient
@@ -20,7 +22,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from webui import create_app
-from webui.errors import Refused
+from webui.errors import BadRequest, Refused
 from webui.inflating import inflated
 from webui.quick import Quick
 from zoo import Zoo
@@ -75,9 +77,23 @@ def test_a_compressed_body_gets_the_same_answer(client: FlaskClient, name: str, 
     assert answer.data == post(client, path, kind, body, headers).data
 
 
+@pytest.mark.parametrize("parts", [(1,), (1, 60), (5000, 1), (4096, 4096, 4096)])
+def test_gzip_of_several_members_is_one_body(parts: tuple[int, ...]) -> None:
+    body, level = bytes(range(256)) * 60, 0  # stored, so that members end anywhere in what is inflated at once
+    edges = [0, *np.cumsum(parts), len(body)]
+    members = [gzip.compress(body[i:j], level) for i, j in pairwise(edges)]
+    assert inflated(b"".join(members), "gzip", len(body)) == body
+    with pytest.raises(Refused):
+        inflated(b"".join(members), "gzip", len(body) - 1)
+    with pytest.raises(BadRequest, match="cut short"):
+        inflated(b"".join(members)[:-1], "gzip", len(body))
+
+
 DAMAGED = {
     "cut short": (gzip.compress(plain({})[1])[:-1], "gzip", "it is cut short"),
     "changed": (gzip.compress(plain({})[1])[:-8] + bytes(8), "gzip", "incorrect data check"),
+    "a member cut short": (gzip.compress(b"{}") + gzip.compress(b" ")[:9], "gzip", "it is cut short"),
+    "zlib twice": (zlib.compress(b"{}") * 2, "deflate", f"{len(zlib.compress(b'{}'))} bytes come after its end"),
     "not compressed": (plain({})[1], "gzip", "and is not gzip (RFC 1952): "),
     "without zlib's head": (zlib.compress(plain({})[1])[2:-4], "deflate", "and is not zlib (RFC 1950): "),
     "followed by more": (gzip.compress(b"{}") + b"more", "gzip", "4 bytes come after its end"),

@@ -151,6 +151,35 @@ def test_what_is_asked_for_out_of_sight_is_brought_into_it(visit: Opener) -> Non
     expect(page.locator("#reading-text")).to_be_in_viewport()
 
 
+def test_steps_asked_for_twice_at_once_are_brought_into_sight_too(visit: Opener) -> None:
+    page = visit(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
+    votes: list[Route] = []
+    steps: list[Route] = []
+    page.route("**/arena", lambda route: votes.append(route))
+    page.route("**/explain*", lambda route: route.continue_() if steps else steps.append(route))
+    with page.expect_request("**/arena"):
+        drawing.draw(page, drawing.SEVEN)
+    with page.expect_request("**/explain*"):
+        page.get_by_role("button", name="Step by step").click()
+    with page.expect_request("**/explain*"):
+        votes[-1].continue_()
+    expect(page.locator("#closer")).to_be_in_viewport(ratio=0.3)
+    expect(page.locator("#say")).to_have_text("The steps are shown below.")
+
+
+def test_a_closer_look_taken_back_before_it_is_answered_is_not_shown(visit: Opener) -> None:
+    page = visit("/?sample=0")
+    held: list[Route] = []
+    page.route("**/why*", lambda route: held.append(route))
+    page.wait_for_load_state("networkidle")  # all questions of the board are answered
+    button = page.get_by_role("button", name="Which pixels decided?")
+    with page.expect_request("**/why*") as asked:
+        button.click()
+    with page.expect_event("requestfailed", lambda request: request == asked.value, timeout=10_000):
+        button.click()
+    expect(page.locator("#heat")).to_be_hidden()
+
+
 def test_the_model_chosen_last_stays_chosen_and_a_link_says_what_it_holds(visit: Opener) -> None:
     page = visit()
     page.locator("input[value=tiny]").check()

@@ -97,19 +97,29 @@ async function readAll(content) {
   if (found) answer.announce(closer.showReading(found, content));
 }
 
+// Whose answer a person waits for: it is told and brought into sight, whichever question of the board brings it.
+const awaited = new Set();
+
 async function lookWhy(content) {
   const found = await decided(content);
-  if (found) closer.showHeat(found);
+  if (!found) return;
+  closer.showHeat(found);
+  if (awaited.delete(why)) answer.announce(closer.hint());
 }
 
 async function lookSteps(content) {
   const found = await stepwise(content);
-  if (found) closer.showSteps(found);
+  if (!found) return;
+  closer.showSteps(found);
+  if (!awaited.delete(steps)) return;
+  reveal(closer.section);
+  answer.announce(texts.stepwise);
 }
 
 function failed(error) {
   if (!(error instanceof Mishap)) throw error;
   current = null;
+  awaited.clear();
   answer.stale();
   answer.trouble(error.kind, error.detail);
   if (error.again !== null) again = setTimeout(afresh, error.again);
@@ -134,6 +144,7 @@ function changed(drawing) {
     for (const question of [predict, everyone, stepwise]) question.off();
     for (const timer of [due, later, again]) clearTimeout(timer);
     current = null;
+    awaited.clear();
     answer.empty();
     arena.empty();
     closer.hideSteps();
@@ -200,20 +211,23 @@ form.addEventListener("submit", (event) => {
 why.addEventListener("click", () => {
   const on = why.ariaPressed !== "true";
   why.ariaPressed = String(on);
-  const content = board.content();
-  if (on && content) lookWhy(content).then(() => answer.announce(closer.hint()), failed);
-  else closer.hideHeat();
+  if (on) return closely(why, lookWhy);
+  decided.off();
+  closer.hideHeat();
 });
 steps.addEventListener("click", () => {
   const on = steps.ariaExpanded !== "true";
   steps.ariaExpanded = String(on);
-  const content = board.content();
-  if (on && content) lookSteps(content).then(() => {
-    reveal(closer.section);
-    answer.announce(texts.stepwise);
-  }, failed);
-  else closer.hideSteps();
+  if (on) return closely(steps, lookSteps);
+  stepwise.off();
+  closer.hideSteps();
 });
+function closely(button, look) {
+  const content = board.content();
+  if (!content) return;
+  awaited.add(button);
+  look(content).catch(failed);
+}
 read.addEventListener("click", () => {
   const content = board.content();
   if (content) readAll(content).then(() => reveal(paper), failed);
