@@ -81,9 +81,9 @@ def test_touching_digits_are_divided_and_flagged(zoo: Zoo, mnist: Labelled) -> N
         reading = zoo.read(None, one.picture)
         several += any(sign.touching for sign in reading.signs)
         flagged = any(sign.touching or sign.rejected for sign in reading.signs)
-        silent += reading.text != one.text and len(reading.text) != len(one.text) and not flagged
+        silent += reading.text != one.text and not flagged
     assert several >= 8
-    assert silent <= 1
+    assert silent == 0
 
 
 def test_a_digit_in_two_parts_is_one(zoo: Zoo) -> None:
@@ -264,7 +264,11 @@ def test_the_long_bar_of_a_digit_is_not_taken_off_as_another() -> None:
 
 @pytest.mark.parametrize(
     ("width", "whole", "part", "touching"),
-    [(36, 0.95, 0.995, True), (36, 0.95, 0.98, False), (36, 0.998, 0.9995, False), (54, 0.998, 0.9995, True)],
+    [
+        *((36, 0.95, 0.995, True), (36, 0.95, 0.98, False), (36, 0.998, 0.9995, False), (54, 0.998, 0.9995, True)),
+        *((56, 0.995, 0.2, True), (56, 0.997, 0.2, False)),  # broad
+        *((80, 0.995, 0.2, True), (80, 0.997, 0.2, False), (80, 0.8, 0.2, True)),  # broader than a digit
+    ],
 )
 def test_one_that_may_have_grown_together_of_two_says_so(width: int, whole: float, part: float, touching: bool) -> None:
     (found,) = reading.read([drawn_piece(width, 60)], told(whole, part, width - 6), 0.6)

@@ -16,8 +16,8 @@ from zoo.types import Box, Image
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
 _WIDE = 1.25  # widths to heights that one digit may have
 _SURE = 0.85  # confidence at which a piece that is not wide is taken for one digit
-_GROWN = 0.9  # widths to heights from which a piece that is not surely one digit may be two that have grown together
-_CERTAIN = 0.996  # confidence below which a piece may be two if both its parts are told with
+_GROWN = 0.9  # widths to heights from which a piece that is told to be one digit may be two that have grown together
+_CERTAIN = 0.996  # confidence below which such a piece may be two, and a narrower one if both its parts are told with
 _BOTH = 0.991
 _BROADER = 0.8  # widths to heights from which it may be two, however sure, if both its parts are told with
 _BOTH_SURELY = 0.999
@@ -76,11 +76,12 @@ def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Fo
             high = min(height, 1.3 * tall)
             if not width or (piece.edge and scores.max() < _SURE):  # a shadow, the table, what the picture cuts off
                 continue
+            told = [Found(scores, piece.box, number, False)]
             if width > _WIDE * high or (scores.max() < max(least, _SURE) and width > 0.4 * height):
-                digits += _divided(piece, scores, recognise, high, number)
-            else:
+                told = _divided(piece, scores, recognise, high, number)
+            if len(told) == 1:
                 ones[len(digits)] = piece, float(scores.max()), high
-                digits.append(Found(scores, piece.box, number, False))
+            digits += told
     for place, touching in zip(ones, _grown_together(list(ones.values()), once), strict=True):
         digits[place] = replace(digits[place], touching=touching)
     return digits
@@ -234,7 +235,7 @@ def _grown_together(ones: Sequence[tuple[Piece, float, float]], recognise: Recog
     found, parts, places = [], [], []
     for number, (piece, sure, tall) in enumerate(ones):
         width = _extent(piece.level)[0]
-        found.append(width > _GROWN * tall and sure < _STEADY)
+        found.append(width > _GROWN * tall and sure < _CERTAIN)
         if found[-1] or (sure >= _CERTAIN and width <= _BROADER * tall):
             continue
         columns = np.flatnonzero((piece.level > 60).any(axis=0))
