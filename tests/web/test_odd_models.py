@@ -1,0 +1,119 @@
+"""The pages of models that are untrained, damaged, or whose cards lack figures: each says what is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import flip_byte
+from paging import opened, section, text
+
+
+def test_an_untrained_model_says_so(own_zoo: Path) -> None:
+    with (own_zoo / "settings.toml").open("a") as settings:
+        settings.write('\n[models.fresh]\nplugin = "cnn"\nepochs = 7\n')
+    client = opened(own_zoo)
+    page = client.get("/models/fresh")
+    assert page.status_code == 200
+    assert "Not trained yet" in page.text
+    assert "<code>zoo train fresh</code>" in page.text
+    assert " epochs 7 " in text(section(page.text, "settings"))
+    assert "zoo train fresh" in client.get("/models").text
+    assert "has no checkpoint yet" in text(client.get("/compare?m=fresh&m=cnn&m=deep").text)
+    assert client.get("/models/fresh/card.json").status_code == 404
+
+
+def harm_weights(folder: Path) -> None:
+    flip_byte(folder / "checkpoints/tiny/1/model.tflite")
+
+
+def harm_card(folder: Path) -> None:
+    (folder / "checkpoints/tiny/1/card.json").write_text("{")
+
+
+def harm_plugin(folder: Path) -> None:
+    (folder / "plugins/tiny.py").write_text("import nothing_of_this_name\n")
+
+
+def harm_folder(folder: Path) -> None:
+    for path in (folder / "checkpoints/tiny/1").iterdir():
+        if path.name != "card.json":
+            path.unlink()
+
+
+@pytest.mark.parametrize("harm", [harm_weights, harm_card, harm_plugin, harm_folder])
+def test_a_broken_model_says_what_is_wrong_and_the_others_stay(own_zoo: Path, harm) -> None:
+    harm(own_zoo)
+    client = opened(own_zoo)
+    for url in ("/models/tiny", "/models/tiny/1"):
+        page = client.get(url)
+        assert page.status_code == 200
+        assert "Cannot answer" in page.text
+        problem = re.search(r'<span lang="en">([^<]+)</span>', page.text)
+        assert problem is not None
+        assert len(problem[1]) > 30
+    assert text(client.get("/models").text).count("Cannot answer now.") == 1
+    assert client.get("/models/cnn").status_code == 200
+    assert client.get("/compare?m=tiny&m=cnn&m=deep").status_code == 200
+
+
+def test_a_card_without_figures_has_a_page_too(own_zoo: Path) -> None:
+    path = own_zoo / "checkpoints/tiny/1/card.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"evaluation": None, "calibration": None, "seal": None, "training": {}}))
+    (own_zoo / "checkpoints/tiny/1/history.csv").unlink()
+    client = opened(own_zoo)
+    page = client.get("/models/tiny")
+    assert page.status_code == 200
+    assert "zoo evaluate tiny --version 1" in page.text
+    assert "No history of its training is at hand" in page.text
+    assert "accuracy not measured" in client.get("/models").text
+    assert client.get("/compare?m=tiny&m=cnn").status_code == 200
+
+
+def test_a_card_of_the_first_zoos_has_a_page_too(own_zoo: Path) -> None:
+    path = own_zoo / "checkpoints/tiny/1/card.json"
+    card = json.loads(path.read_text())
+    kept = ("data", "pictures", "correct", "accuracy", "interval", "created", "mistakes")
+    card["evaluation"] = {key: card["evaluation"][key] for key in kept}
+    path.write_text(json.dumps(card | {"seal": None}))
+    client = opened(own_zoo)
+    assert "Worst mistakes" in client.get("/models/tiny").text
+    assert "Where they differ" in client.get("/compare?m=tiny&m=cnn").text
+
+
+def test_those_measured_on_other_pictures_are_not_set_against_each_other(own_zoo: Path) -> None:
+    path = own_zoo / "checkpoints/tiny/1/card.json"
+    card = json.loads(path.read_text())
+    card["evaluation"] |= {"data": "other test"}
+    path.write_text(json.dumps(card | {"seal": None}))
+    client = opened(own_zoo)
+    assert "not measured on the same pictures" in client.get("/compare?m=tiny&m=cnn").text
+    page = client.get("/models/tiny").text
+    assert "The pictures are not at hand here" in page
+    assert "data:image/png" not in section(page, "mistakes")
+
+
+def test_a_script_in_a_card_stays_text(own_zoo: Path) -> None:
+    path = own_zoo / "checkpoints/tiny/1/card.json"
+    card = json.loads(path.read_text())
+    bad = "<script>alert(1)</script> 100%s"
+    card["settings"][bad] = bad
+    card["data"]["name"] = card["software"]["machine"] = card["evaluation"]["robustness"]["kinds"][0]["kind"] = bad
+    path.write_text(json.dumps(card | {"seal": None}))
+    client = opened(own_zoo)
+    for url in ("/models/tiny/1", "/compare?m=tiny&m=cnn"):
+        page = client.get(url)
+        assert page.status_code == 200
+        assert "&lt;script&gt;alert(1)" in page.text
+        assert "<script>alert" not in page.text
+
+
+def test_an_empty_zoo_has_a_page(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "settings.toml").write_text("")
+    client = opened(tmp_path)
+    assert "There is no model in this zoo yet" in client.get("/models").text
+    assert client.get("/compare").status_code == 200

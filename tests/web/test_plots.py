@@ -1,0 +1,39 @@
+"""The axes of the plots hold what is drawn on them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from flask.testing import FlaskClient
+
+from webui import plots
+
+
+@pytest.mark.parametrize(
+    ("right", "marks"),
+    [((0.13, 0.997), ["0 %", "50 %", "90 %", "95 %", "99 %", "99.5 %"]), ((0.985, 0.989), ["98 %", "99 %"])],
+)
+def test_an_axis_of_accuracies_holds_them_with_marks_apart(client: FlaskClient, right, marks: list[str]) -> None:
+    with client.application.test_request_context("/"):
+        axis = plots.accuracy_axis("", right)
+    assert [said.replace("\N{NO-BREAK SPACE}", " ") for _, said in axis.ticks] == marks
+    assert axis.low <= plots.laid(min(right), "errors") < plots.laid(max(right), "errors") <= axis.high
+    assert all(high > low for (low, _), (high, _) in pairwise(axis.ticks))
+
+
+@pytest.mark.parametrize(("losses"), [(0.0001, 2.5), (0.0, 1.0), (0.2, 0.2), (1.0, 1.0), (3.0, 120.0)])
+def test_an_axis_of_losses_holds_them(client: FlaskClient, losses: tuple[float, float]) -> None:
+    with client.application.test_request_context("/"):
+        axis = plots.loss_axis("", losses)
+    assert axis.low < axis.high
+    assert axis.low <= plots.laid(min(losses), "log") + 1e-6
+    assert plots.laid(max(losses), "log") <= axis.high
+    assert 2 <= len(axis.ticks) <= plots.MOST_TICKS
+
+
+def test_perfect_accuracy_and_a_single_epoch_can_be_drawn(client: FlaskClient) -> None:
+    with client.application.test_request_context("/"):
+        axis = plots.accuracy_axis("", [1.0, 1.0])
+        assert axis.low < axis.high
+        assert plots.epoch_axis("", 1).high == 1
