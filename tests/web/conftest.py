@@ -12,11 +12,13 @@ import pytest
 from asking import ROOT
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from webui import create_app
 from zoo import Zoo
+
+expect.set_options(timeout=20_000)  # ms; a machine that is busy with other things is slow, and its pages right
 
 FLAGS = [
     "--headless=new",
