@@ -1,6 +1,6 @@
 // The board: strokes, pictures under them, undo and redo. Drawn twice: for the eyes, and dark on white for the models.
 
-import { load, save } from "./keeping.js";
+import { load, save, saveNow, write } from "./keeping.js";
 import { CONTRARY, fillBelow, groundOf, inkOf, outline, paintPicture, SIDE } from "./painting.js";
 
 const SENT = 280; // pixels on each side of a drawing as it is sent
@@ -27,7 +27,7 @@ export class Board {
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", () => this.#draw());
     new ResizeObserver(() => this.#resize()).observe(canvas);
-    addEventListener("pagehide", () => this.keep());
+    addEventListener("pagehide", () => saveNow(this));
   }
 
   // What lies on the board: the picture below, and the strokes since.
@@ -78,8 +78,10 @@ export class Board {
   // Put a picture on the board, over all that was there, which undo brings back.
   async show(blob, { sample = null, name = "" } = {}) {
     const id = crypto.randomUUID?.() ?? String(Math.random());
-    this.pictures.set(id, await pictureOf(blob, { sample, name }));
+    const picture = await pictureOf(blob, { sample, name });
+    this.pictures.set(id, picture);
     this.#add({ kind: "picture", id });
+    write(picture);
   }
 
   // Take back a picture that nobody can read; whether there is another below it.

@@ -10,9 +10,18 @@ export async function save(board) {
   const unwritten = () => [...board.done, ...board.undone]
     .map((mark) => board.pictures.get(mark.id))
     .filter((picture) => picture && picture.url === undefined);
-  for (let few = unwritten(); few.length; few = unwritten()) {
-    await Promise.all(few.map(async (picture) => (picture.url = await inText(picture))));
-  }
+  for (let few = unwritten(); few.length; few = unwritten()) await Promise.all(few.map(write));
+  saveNow(board);
+}
+
+// A picture is made text as soon as it is there, so that a page that is left has it at hand.
+export function write(picture) {
+  picture.writing ??= inText(picture).then((url) => (picture.url = url));
+  return picture.writing;
+}
+
+// The same at once, as a page that is left must: without the pictures that are not written yet.
+export function saveNow(board) {
   const { done, undone, pictures, size } = board;
   const top = done.slice(Math.max(0, done.findLastIndex((mark) => mark.kind !== "stroke")));
   const strokes = top.map((mark) => (mark.kind === "stroke" ? mark : { kind: "clear" }));
