@@ -77,21 +77,6 @@ def test_when_there_is_no_room_for_all_the_drawing_is_kept(visit: Opener) -> Non
     expect(page.locator("#digit")).to_have_text("7")
 
 
-def test_what_was_drawn_last_outlives_a_reload_at_once(visit: Opener) -> None:
-    page = visit()
-    for number in range(3):
-        page.set_input_files("#file", upload(transparent(0)))
-        page.wait_for_function(
-            "count => performance.getEntriesByName('stroke to answer').length >= count", arg=number + 1
-        )
-        page.evaluate("dispatchEvent(new Event('pagehide'))")  # as when the page is left now, before a pause
-        assert page.evaluate("JSON.parse(sessionStorage['zoo.board']).done.length") == number + 1
-    page.get_by_role("button", name="Clear").click()
-    drawing.draw(page, drawing.ONE)
-    page.reload()
-    expect(page.locator("#digit")).to_have_text("1")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("picture", ["black", "white ink", "black ink"])
 def test_the_models_see_what_is_drawn_on_a_picture_as_people_do(visit: Opener, scheme: str, picture: str) -> None:
