@@ -119,6 +119,11 @@ def zoo_serve_no_thread(port: int, app: str) -> None:
         zoo_serve(port, app)
 
 
+def zoo_serve_asyncio(port: int, app: str) -> None:
+    with patch("webui.worker.new_event_loop", asyncio.new_event_loop):
+        zoo_serve(port, app)
+
+
 def granian_wsgi(port: int, app: str) -> None:
     from granian.constants import Interfaces
     from granian.server import Server
@@ -164,6 +169,7 @@ CANDIDATES = {
     "zoo": Candidate("`zoo serve`: what is quick in the event loop, all else in 4 threads", "granian", zoo_serve),
     "zoo-1": Candidate("the same, all else in 1 thread", "granian", zoo_serve_one_thread),
     "zoo-0": Candidate("the same, all in the event loop", "granian", zoo_serve_no_thread),
+    "zoo-asyncio": Candidate("the same, asyncio's own event loop", "granian", zoo_serve_asyncio),
     "granian": Candidate("Granian WSGI, 2 threads", "granian", granian_wsgi),
     "sync": Candidate("Gunicorn sync", "gunicorn", gunicorn("sync")),
     "gthread": Candidate("Gunicorn gthread, 4 threads", "gunicorn", gunicorn("gthread", 4)),

@@ -31,7 +31,7 @@ from webui.visits import Log, Visits, name_requests, shape_errors
 from zoo.errors import ZooError
 from zoo.settings import ServerSettings
 
-if sys.platform == "win32":  # libuv's loop, which spends a third less on a request, is not for Windows
+if sys.platform == "win32":  # libuv's loop, which costs a request less, is not for Windows
     from asyncio import new_event_loop
 else:
     from uvloop import new_event_loop
