@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.types import Image, Plane, Polarity
+from zoo.types import Image, Mask, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
 _LONG = 8  # pixels to one, from which NumPy averages them sooner than Pillow has copied them
@@ -20,6 +20,13 @@ _WINDOW = 11  # coarse pixels on the sides of the median that is the first guess
 _SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
 _EVEN = 3.0  # grey levels by which a drawing's ground may vary and still be of one colour
 _CHROMA = 8.0  # levels between the channels of a picture, above which colour tells something
+_PLAIN = 0.8  # share of a picture that has its ground's colour, above which there is no shadow on it
+_STEP = 0.08  # of the strongest contrast; by so much a ground that is smooth is off beside an edge in it
+_STEPS = 3  # coarse pixels that are off so, and as many to the other side, where there is an edge
+_NARROW = 0.28  # of the long side; what is narrower is no shadow but ink
+_DARK = 0.25  # of the way from black to white; a picture whose median is less is mostly dark
+_LARGE = 64  # pixels on the long side of what may show a shadow; strokes of the smallest pictures are as wide as one
+_BRIGHT = 80  # the mean grey of the rim of paper, at the least, with a shadow or a table on a part of it
 _SOME = 1500  # pixels that stand for all where a share or a median is asked for, at the least
 _KEPT = 10_000  # cells of a matrix, up to which it is kept for the next picture
 _TWO_LEVELS = 0.05  # share of a picture's variance within two levels, under which it has no others
@@ -193,25 +200,36 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
     """
     height, width, channels = small.shape
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])  # (n, c)
-    around = median_of(ring)
     every = max(1, math.isqrt(height * width // _SOME))
     some = small[::every, ::every].reshape(-1, channels)
-    if _share(ring, around) > 0.6 and _share(some, around) > 0.3:
-        yield _of_colour(some, around), _BOTH
+    colour, share = _usual(ring, some)
+    if share > _PLAIN:
+        yield _of_colour(some, colour), _BOTH
         if not more:
             return
-    else:
-        usual = median_of(some)
-        if _share(some, usual) > 0.5:
-            yield _of_colour(some, usual), _BOTH
-            if not more:
-                return
-    yield _uneven(small, cells), _BOTH
-    # Two clear levels: a digit that fills its picture leaves too little paper around it for the above.
+    uneven, has_edges = _uneven(small, cells)
+    if has_edges and max(height, width) >= _LARGE and float(ring.mean()) > _BRIGHT:
+        yield _with_edges(small), ("dark-on-light",)
+        if not more:
+            return
+    if 0 < share <= _PLAIN:
+        yield _of_colour(some, colour), _BOTH
+        if not more:
+            return
+    yield uneven, _BOTH
+    # A digit that fills its picture leaves too little paper around it for the above.
+    light = _of_two_levels(some)
+    if light is not None:
+        yield _of_colour(some, median_of(some[light])), ("dark-on-light",)
+        yield _of_colour(some, median_of(some[~light])), ("light-on-dark",)
+
+
+def _of_two_levels(some: Plane) -> Mask | None:
+    """Which of some pixels, float32 (n, c), are light, bool (n,), if they are of two clear levels; else None."""
     grey = grey_of(some[None])[0]
     least, most = float(grey.min()), float(grey.max())
     if most - least < SEEN:
-        return
+        return None
     total, cut = float(grey.sum()), (least + most) / 2
     for _ in range(4):
         light = grey > cut
@@ -221,9 +239,21 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
     # The variance of all is that between the two levels and that within them.
     variance = float(grey.var())
     between = count * (len(grey) - count) / len(grey) ** 2 * (lighter - darker) ** 2
-    if variance - between < _TWO_LEVELS * variance:
-        yield _of_colour(some, median_of(some[light])), ("dark-on-light",)
-        yield _of_colour(some, median_of(some[~light])), ("light-on-dark",)
+    return light if variance - between < _TWO_LEVELS * variance else None
+
+
+def _usual(ring: Plane, some: Plane) -> tuple[NDArray[np.float32], float]:
+    """The colour (c,) that most of a picture has, as far as its rim and some of its pixels tell, float32 (n, c).
+
+    With it the share of those pixels that have it, 0-1, which is 0 when there is no such colour.
+    """
+    around = median_of(ring)
+    share = _share(some, around)
+    if share > 0.3 and _share(ring, around) > 0.6:
+        return around, share
+    middle = median_of(some)
+    share = _share(some, middle)
+    return middle, share if share > 0.5 else 0.0
 
 
 def _axis(away: Plane) -> NDArray[np.float32]:
@@ -243,8 +273,8 @@ def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
     return Ground(axis, (colour @ axis).reshape(1, 1), _ONE)
 
 
-def _uneven(small: Plane, cells: int) -> Ground:
-    """The ground of a photograph, float32 (h, w, c), with its shadows and gradients."""
+def _uneven(small: Plane, cells: int) -> tuple[Ground, bool]:
+    """The ground of a photograph, float32 (h, w, c), with its shadows and gradients; and whether it has edges, too."""
     height, width, channels = small.shape
     scale = cells / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
@@ -254,7 +284,8 @@ def _uneven(small: Plane, cells: int) -> Ground:
     away = np.abs(grey - medians_around(np.rint(grey).astype(np.int32)))
     # The second guess is the mean of what the first takes for paper (normalised convolution: Knutsson, Westin, 1993).
     strong = round(0.98 * (away.size - 1))
-    paper = (away <= max(SEEN, 0.3 * float(np.partition(away.ravel(), strong)[strong]))).astype(np.float32)
+    most = float(np.partition(away.ravel(), strong)[strong])
+    paper = (away <= max(SEEN, 0.3 * most)).astype(np.float32)
     down, across = _gauss(rows), _gauss(columns)
     weight = np.maximum(down @ paper @ across, np.float32(1e-6))
     # A mean is pulled aside at the borders, where paper is on one side only: not so once its slope is taken off.
@@ -264,7 +295,63 @@ def _uneven(small: Plane, cells: int) -> Ground:
     ground: Plane = np.asarray(mean / weight[:, :, None] + slopes, np.float32)
     axis = _axis((coarse - ground).reshape(-1, channels))
     light = grey_of(ground)
-    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16))
+    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16)), _has_edges(grey, light, _STEP * most)
+
+
+def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:
+    """Whether a smooth ground is off beside an edge, too light on its dark side and too dark on the other.
+
+    `grey` and `ground` are float32 (rows, columns), `step` is what is off in grey levels.
+    """
+    step = max(2 * SEEN, step)
+    size = round(_NARROW * max(grey.shape))
+    if np.count_nonzero(ground - _closed(grey, size) > step) < _STEPS:
+        return False
+    # Of a picture that is mostly dark, light strokes that go over its border are no paper.
+    low, middle, high = np.sort(grey.ravel())[[grey.size // 50, grey.size // 2, -1 - grey.size // 50]]
+    opened = -_closed(-grey, size, beyond=bool(middle - low > _DARK * (high - low)))
+    return bool(np.count_nonzero(opened - ground > step) >= _STEPS)
+
+
+def _with_edges(small: Plane) -> Ground:
+    """The ground of paper, float32 (h, w, c), with edges in it, as of a shadow or of what it lies on.
+
+    What is darker than its surroundings and narrower than `_NARROW` is taken away, and all else keeps its edges.
+    """
+    height, width, channels = small.shape
+    closed = _closed(small, round(_NARROW * max(height, width)))
+    closed = closed - median_of((closed - small).reshape(-1, channels))  # by so much noise lifts it
+    axis = _axis((small - closed).reshape(-1, channels))
+    light = grey_of(closed)
+    return Ground(axis, closed @ axis, light.mean() / np.maximum(light, 16))
+
+
+def _closed(values: Plane, size: int, beyond: bool = True) -> Plane:
+    """Values (h, w, ...) without what is less than all around it and fits into no square of that size.
+
+    Squares reach over the border, `beyond` which values go on as they are at it, or where all is more than they are.
+    A grey closing (Serra: Image Analysis and Mathematical Morphology, 1982): the greatest value of each square, then
+    the least of each of those.
+    """
+    height, width = values.shape[:2]
+    down, across = np.arange(1 - size, height).clip(0), np.arange(1 - size, width).clip(0)
+    greatest = _over_squares(values[down[:, None], across], size, np.maximum)
+    if not beyond:
+        greatest[: size - 1] = greatest[height:] = greatest[:, : size - 1] = greatest[:, width:] = np.inf
+    least = _over_squares(greatest[::-1, ::-1], size, np.minimum)
+    return least[:height, :width][::-1, ::-1]
+
+
+def _over_squares(values: Plane, size: int, of: np.ufunc) -> Plane:
+    """For each value that or those of a square that begins with it, in (h, w, ...)."""
+    found = values.copy()
+    for axis in (0, 1):
+        line, covered = found.swapaxes(0, axis), 1
+        while covered < size:
+            by = min(covered, size - covered)
+            line[:-by] = of(line[:-by], line[by:])
+            covered += by
+    return found
 
 
 def medians_around(levels: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -14,6 +14,7 @@ what is left is one way from end to end, and longer than most.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +22,8 @@ import PIL.Image
 
 from zoo import steps
 from zoo.errors import NoInk
-from zoo.ground import SEEN, Ground, as_grey, contrast_to, grounds_of, median_of, reduce
-from zoo.marks import Marks, box_of, hull_of, spread_out, without_lines
+from zoo.ground import SEEN, Ground, as_grey, contrast_to, grounds_of, reduce
+from zoo.marks import Marks, box_of, hull_of, spread_out, stretched, without_lines
 from zoo.settings import InkSettings
 from zoo.steps import tell
 from zoo.types import Batch, Box, Image, Mask, Plane, Polarity, Trace
@@ -39,6 +40,7 @@ _SOLID = 80  # of 255: what is fainter at the rim of known ink is its soft edge
 _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
 _ENOUGH = 30  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
+_RIM = 2  # cells along the edges of a sheet that are left out
 _PLAIN = 12  # pixels on that side; with fewer, what was seen from afar is searched for anew, and on its own ground
 
 
@@ -50,9 +52,9 @@ class _Found:
     """Ink in a view of a picture.
 
     `level` is what lies in `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` its contrast in grey
-    levels; `weight` says how much like one digit it is. `sheet`, bool over the view, is there if it is none but paper;
-    `several` says that there is another mark as much like a digit. `ink`, in grey levels over its `ground`, its
-    `marks` and those of the `digit` are over the view too: float32, bool and bool (h, w).
+    levels; `weight` says how much like one digit it is; `several` that there is another mark as much like a digit.
+    `ink`, in grey levels over its `ground`, its `marks` and those of the `digit` are over the view: float32, bool and
+    bool (h, w). So is `sheet`, if the digit looks like a sheet of paper.
     """
 
     level: Plane
@@ -69,6 +71,33 @@ class _Found:
     digit: Mask
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Paper in a picture: its box in the picture's pixels, and which cells of that are paper, bool (rows, columns)."""
+
+    box: Box
+    page: Mask
+
+    def cut(self, picture: Image) -> Image:
+        """The part of the picture in the box."""
+        left, top, right, bottom = self.box
+        return picture[top:bottom, left:right]
+
+    def spread(self, small: Plane) -> tuple[Plane, Mask]:
+        """That part, reduced to float32 (h, w, c), with the paper's border drawn out over what is none; and what is."""
+        height, width = small.shape[:2]
+        cell = -(-height // self.page.shape[0])
+        page = ~spread_out(~stretched(self.page, height, width), cell + 1)
+        rows = np.flatnonzero(page.any(axis=1))
+        if not len(rows):
+            return small, ~page
+        row = np.arange(height).clip(rows[0], rows[-1])
+        first, last = page.argmax(axis=1)[row], width - 1 - page[:, ::-1].argmax(axis=1)[row]
+        column = np.arange(width).clip(first[:, None], last[:, None])
+        spread: Plane = small[row[:, None], column]
+        return spread, page
+
+
 def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
     """Bring `picture`, uint8 grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), to MNIST's form: float32 (28, 28, 1), 0-1.
 
@@ -82,6 +111,9 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     height, width = picture.shape[:2]
     view: Box = (0, 0, width, height)
     found, step = _find(picture, settings)
+    on_sheet = _on_sheet(picture, found, step, settings)
+    if on_sheet is not None:
+        found, step, view = on_sheet[0], on_sheet[1], on_sheet[2].box
     reason = "several_objects" if found.several else None
     # A second look finds a digit of at least a third of its view; a third one settles what the first saw as a few dots.
     for _ in range(2):
@@ -107,6 +139,15 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     tell("box", lambda: steps.boxed(picture, box))
     seen, scale, shift = _fit(found.level, settings)
     return _batch(seen), Trace(seen, found.polarity, box, scale / step, shift, reason)
+
+
+def sheet_of(picture: Image, settings: InkSettings = DEFAULT) -> Sheet | None:
+    """Paper with ink on it, that lies in `picture` on a ground of its own, as a note on a table; None without such."""
+    with suppress(NoInk):
+        on_sheet = _on_sheet(picture, *_find(picture, settings), settings)
+        if on_sheet is not None:
+            return on_sheet[2]
+    return None
 
 
 def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
@@ -178,19 +219,30 @@ def _ready(picture: Image) -> tuple[Batch, Trace] | None:
 def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
     """The digit's ink in a view, and how many of the picture's pixels make one of the answer's. Raises `NoInk`."""
     step = max(1, max(picture.shape[:2]) // _WORK)
-    small = reduce(picture, step)
-    found = _search(small, settings)
-    if found.sheet is not None:
-        sheet, paper = hull_of(found.sheet), median_of(small[found.sheet])
-        rim = max(2, round(0.04 * max(sheet.shape)))
-        inner = np.where(spread_out(~sheet, rim)[:, :, None], paper, small)
-        try:
-            on_sheet = _search(inner.astype(np.float32), settings)
-        except NoInk:
-            return found, step
-        if on_sheet.high > 0.2 * found.high:
-            return on_sheet, step
-    return found, step
+    return _search(reduce(picture, step), settings), step
+
+
+def _on_sheet(picture: Image, found: _Found, step: int, settings: InkSettings) -> tuple[_Found, int, Sheet] | None:
+    """The ink on what `_find` took for ink, if that is a sheet of paper; `found` and `step` are what it found.
+
+    With the ink, how many of the picture's pixels make one of it, and the sheet. None if it is none, or empty.
+    """
+    if found.sheet is None:
+        return None
+    page = ~spread_out(~hull_of(found.sheet), _RIM)
+    if not page.any():
+        return None
+    left, top, right, bottom = cells = box_of(page)
+    height, width = picture.shape[:2]
+    sheet = Sheet(_outward(cells, (0, 0, width, height), step), page[top:bottom, left:right])
+    part = sheet.cut(picture)
+    near = max(1, max(part.shape[:2]) // _WORK)
+    with suppress(NoInk):
+        small, page = sheet.spread(reduce(part, near))
+        written = _search(small, settings, page)
+        if written.high > 0.2 * found.high:
+            return replace(written, marks=written.marks | ~page), near, sheet
+    return None
 
 
 def _closer(found: _Found, far: int, part: Image, corner: tuple[int, int], settings: InkSettings) -> tuple[_Found, int]:
@@ -234,8 +286,11 @@ def _cut_out(ink: Plane, digit: Mask, low: float, high: float) -> tuple[Plane, B
     return ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within], box
 
 
-def _search(small: Plane, settings: InkSettings) -> _Found:
-    """The digit's marks in float32 (h, w, 1 or 3), light or dark, whichever are more like a digit. Raises `NoInk`."""
+def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _Found:
+    """The digit's marks in float32 (h, w, 1 or 3), light or dark, whichever are more like a digit. Raises `NoInk`.
+
+    Nothing is a mark outside of `page`, bool (h, w).
+    """
     found = None
     strongest = noise = 0.0
     for ground, polarities in grounds_of(small):
@@ -247,7 +302,12 @@ def _search(small: Plane, settings: InkSettings) -> _Found:
             if high < max(settings.min_contrast, settings.min_signal * noise):
                 continue
             low = _least(high, noise)
-            marks = Marks(without_lines(ink > low), ink, settings.speck)
+            mask = without_lines(ink > low)
+            if page is not None:
+                mask = mask & page
+                if not mask.any():
+                    continue
+            marks = Marks(mask, ink, settings.speck)
             if found is not None and marks.weight <= found.weight:
                 continue
             digit = marks.digit(0.5 * high)

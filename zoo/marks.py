@@ -12,6 +12,10 @@ _FAINT = 0.65  # of the usual ink; what is stronger is no printed line
 _LONG = 0.1  # of the picture's long side, that a line's dashes cover together
 _RISE = 0.06  # of its length, that a line may rise or fall
 
+_SHEET = 10  # cells on the short side of a sheet, so that something may be on it
+_ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
+_TURNS = np.stack([[*np.cos(_ANGLES), *-np.sin(_ANGLES)], [*np.sin(_ANGLES), *np.cos(_ANGLES)]], axis=1)
+
 
 def without_lines(mask: Mask) -> Mask:
     """Without thin lines from border to border, if the rest stands free of the borders, as a digit on lines does."""
@@ -84,12 +88,31 @@ def spread_out(mask: Mask, times: int, across: bool = True) -> Mask:
     return mask
 
 
+def stretched(mask: Mask, height: int, width: int) -> Mask:
+    """A mask over other cells: of each, what the old one had there."""
+    rows, columns = mask.shape
+    cells: Mask = mask[np.arange(height)[:, None] * rows // height, np.arange(width) * columns // width]
+    return cells
+
+
 def hull_of(mask: Mask) -> Mask:
     """A mask with all that lies between its cells both in its row and in its column."""
     rows = np.logical_or.accumulate(mask, 1) & np.logical_or.accumulate(mask[:, ::-1], 1)[:, ::-1]
     columns = np.logical_or.accumulate(mask, 0) & np.logical_or.accumulate(mask[::-1], 0)[::-1]
     hull: Mask = rows & columns
     return hull
+
+
+def _rectangle(hull: Mask) -> float:
+    """The area in cells of the smallest rectangle, of any direction, around a mask that has no gaps in its rows."""
+    down = np.flatnonzero(hull.any(axis=1))
+    rows = hull[down]
+    first, last = rows.argmax(axis=1), rows.shape[1] - rows[:, ::-1].argmax(axis=1)
+    # The corners of the outermost cells of each row.
+    corners = np.array([[*first, *first, *last, *last], [*down, *(down + 1), *down, *(down + 1)]], np.float32)
+    turned = _TURNS @ corners  # along and across each direction: (2 directions, corners)
+    along, across = (turned.max(axis=1) - turned.min(axis=1)).reshape(2, -1)
+    return float((along * across).min())
 
 
 def box_of(mask: Mask) -> Box:
@@ -197,18 +220,20 @@ class Marks:
         return plane.reshape(self.height, self.pitch)[:, :-1]
 
     def sheet(self) -> Mask | None:
-        """The heaviest mark, bool (h, w), if it is large and as good as filled: a sheet of paper, a card or a screen.
+        """The heaviest mark, bool (h, w), if it is as good as filled and has straight sides: paper, a card or a screen.
 
-        The bounds lie between a square turned by 15 degrees with a bold digit on it, and the boldest digits, 8 and 1.
+        Such a mark may be a bold digit, too: what tells is whether there is ink on it.
         """
         best, area = self.best, int(self.area[self.best])
-        if max(self.mask.shape) < 64 or area < 0.16 * self.mask.size:
-            return None
         width, height = int(self.right[best] - self.left[best]), int(self.bottom[best] - self.top[best])
+        if min(width, height) < _SHEET or max(self.mask.shape) < 64 or area < 0.38 * width * height:
+            return None
         body = self.paint(self.numbers == best)
-        covered = np.count_nonzero(hull_of(body))
-        filled = area > 0.8 * covered and covered > 0.68 * width * height
-        return body if filled and max(width, height) < 1.6 * min(width, height) else None
+        hull = hull_of(body)
+        covered = np.count_nonzero(hull)
+        filled = np.count_nonzero(self.mask & hull)  # what a closed stroke cuts off is paper too
+        # An ellipse covers 0.79 of its rectangle, paper that is seen aslant nine tenths.
+        return body if filled > 0.7 * covered and covered > 0.86 * _rectangle(hull) else None
 
     def several(self) -> bool:
         """Whether there is another mark that is as much like a digit as the best: beside it, or above or below it."""

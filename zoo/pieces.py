@@ -9,17 +9,17 @@ divided, and the model's answers choose (see `zoo.reading`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import NoInk
 from zoo.ground import COARSE, SEEN, contrast_to, grounds_of, reduce
-from zoo.ink import level_of
+from zoo.ink import level_of, sheet_of
 from zoo.marks import Marks, spread_out, without_lines, without_ruling
 from zoo.settings import InkSettings
-from zoo.types import Box, Image, Plane, Polarity
+from zoo.types import Box, Image, Mask, Plane, Polarity
 
 # Chosen on composed scenes of MNIST's training digits (`zoo.scenes`) and on photographs of rows of digits.
 WORK = 1400  # pixels on the long side at which ink is searched for, at the most
@@ -49,6 +49,11 @@ class Piece:
     scale: int
     polarity: Polarity
     edge: bool
+
+    def moved(self, right: int, down: int) -> Piece:
+        """The same, so many of the picture's pixels from here."""
+        x, y, end, low = self.box
+        return replace(self, box=(x + right, y + down, end + right, low + down))
 
     def with_(self, other: Piece) -> Piece:
         """Both as one piece of the same picture."""
@@ -93,9 +98,15 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
 
     Raises NoInk as `zoo.ink.normalise` does, and with `reason` "too_many_objects".
     """
+    sheet = sheet_of(picture, settings)
+    if sheet is not None:
+        picture = sheet.cut(picture)
     step = max(1, -(-max(picture.shape[:2]) // WORK))
     small = reduce(picture, step)
-    marks, ink, low, high, polarity = _ink(small, settings)
+    page = None
+    if sheet is not None:
+        small, page = sheet.spread(small)
+    marks, ink, low, high, polarity = _ink(small, settings, page)
     labels = marks.labels()
     level = np.clip((ink - 0.6 * low) / (0.9 * (high - 0.6 * low)), 0, 1)
     bodies = _bodies(marks, high)
@@ -105,11 +116,15 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
             "Send a part of it, or one without a pattern.",
             "too_many_objects",
         )
-    return [_piece(body, labels, level, step, polarity, picture.shape[:2]) for body in bodies]
+    found = [_piece(body, labels, level, step, polarity, picture.shape[:2]) for body in bodies]
+    return found if sheet is None else [piece.moved(*sheet.box[:2]) for piece in found]
 
 
-def _ink(small: Plane, settings: InkSettings) -> tuple[Marks, Plane, float, float, Polarity]:
-    """Marks of ink, its contrast, float32 (h, w), the least and the usual level of it, and its polarity."""
+def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> tuple[Marks, Plane, float, float, Polarity]:
+    """Marks of ink, its contrast, float32 (h, w), the least and the usual level of it, and its polarity.
+
+    Nothing is a mark outside of `page`, bool (h, w).
+    """
     best: tuple[float, Marks, Plane, float, float, Polarity] | None = None
     strongest = 0.0
     # A row of digits is long and low; its shadows are to be followed over its height.
@@ -123,7 +138,9 @@ def _ink(small: Plane, settings: InkSettings) -> tuple[Marks, Plane, float, floa
             if high < max(settings.min_contrast, settings.min_signal * noise):
                 continue
             low = min(max(0.35 * high, 2.5 * noise), 0.6 * high)
-            mask = ink > low
+            mask = ink > low if page is None else (ink > low) & page
+            if not mask.any():
+                continue
             # Strokes are thin and stand free: what is thick, as a table beside the paper, or is cut by the picture's
             # edge, as a shadow, counts for less or nothing.
             core = mask
