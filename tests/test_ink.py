@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
+import PIL.ImageFilter
 import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -215,6 +216,59 @@ def test_a_sheet_of_paper_on_a_dark_table_is_looked_into(digit: Pixels, random: 
     scene = np.full((400, 400, 3), (95.0, 70.0, 50.0))
     scene[60:340, 70:350] = write(cover(digit, 160), PAPER, PEN)
     assert likeness(photographed(scene + random.normal(0, 4, (400, 400, 1))), digit) > LIKE
+
+
+@pytest.mark.parametrize("turn", [0, 12, 40])
+@pytest.mark.parametrize(("width", "height"), [(150, 150), (300, 140)])
+def test_a_note_that_is_far_from_filling_its_picture_is_looked_into(
+    digit: Pixels, random: np.random.Generator, width: int, height: int, turn: float
+) -> None:
+    note = pixels(write(cover(digit, 110, width, height), PAPER, PEN))
+    table = PIL.Image.new("RGB", (600, 600), (60, 45, 35))
+    table.paste(PIL.Image.fromarray(note), (230 - width // 4, 260))
+    scene = np.asarray(table.rotate(turn, PIL.Image.Resampling.BICUBIC, fillcolor=(60, 45, 35)), np.float64)
+    alone = PIL.Image.fromarray(pixels(255 * cover(digit))).rotate(turn, PIL.Image.Resampling.BICUBIC)
+    expected = normalise(np.asarray(alone))[1].seen
+    assert likeness(photographed(scene + random.normal(0, 5, (600, 600, 1))), expected) > LIKE
+
+
+def test_a_note_with_nothing_on_it_is_no_paper_but_a_mark() -> None:
+    scene = np.full((400, 400), 60, np.uint8)
+    scene[150:250, 120:280] = 220
+    assert normalise(scene)[1].box == (120, 150, 280, 250)
+
+
+def test_a_closed_stroke_that_fills_its_note_is_ink() -> None:
+    picture = PIL.Image.new("L", (400, 400), 50)
+    PIL.ImageDraw.Draw(picture).rectangle((100, 100, 300, 300), fill=230)
+    PIL.ImageDraw.Draw(picture).ellipse((115, 115, 285, 285), outline=60, width=22)
+    trace = normalise(np.asarray(picture))[1]
+    assert trace.polarity == "dark-on-light"
+    assert trace.seen[14, 14] < 30
+
+
+def test_a_bold_digit_that_fills_its_picture_is_no_paper(mnist: Labelled) -> None:
+    seen = []
+    for picture in mnist.images[:100, :, :, 0]:
+        down, across = np.nonzero(picture > 40)
+        large = PIL.Image.fromarray(picture[down.min() : down.max() + 1, across.min() : across.max() + 1])
+        large = large.resize((8 * large.width, 8 * large.height), PIL.Image.Resampling.BICUBIC)
+        page = PIL.Image.new("L", (large.width + 32, large.height + 32))
+        page.paste(large, (16, 16))
+        for _ in range(2):
+            page = page.filter(PIL.ImageFilter.MaxFilter(9))
+        seen.append(normalise(np.asarray(page))[1].polarity)
+    assert seen.count("light-on-dark") >= 95
+
+
+@pytest.mark.parametrize("wide", [6, 30])
+@pytest.mark.parametrize("turn", [0.5, 2.0, 4.0])
+def test_the_edge_of_a_shadow_is_not_ink(digit: Pixels, random: np.random.Generator, turn: float, wide: float) -> None:
+    down, across = np.mgrid[-140:140, -140:140]
+    edge = across * np.cos(turn) + down * np.sin(turn)
+    light = 1 - 0.45 / (1 + np.exp(-edge * 4 / wide))
+    scene = write(cover(digit, 160), PAPER, PEN) * light[:, :, None]
+    assert likeness(photographed(scene + random.normal(0, 3, (280, 280, 1))), digit) > 0.9
 
 
 def test_a_small_digit_in_a_large_photograph_is_found(digit: Pixels, random: np.random.Generator) -> None:

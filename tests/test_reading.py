@@ -137,6 +137,24 @@ def test_a_row_half_in_a_shadow_is_read_whole(zoo: Zoo, mnist: Labelled) -> None
     assert zoo.read(None, canvas.astype(np.uint8)).text == "72104"
 
 
+@pytest.mark.parametrize("turn", [0, 6])
+def test_a_row_on_a_note_on_a_table_is_read(zoo: Zoo, mnist: Labelled, turn: float) -> None:
+    rng = np.random.default_rng(9)
+    right = 0
+    for _ in range(8):
+        one = scene(mnist, rng, digits=6)
+        height, width = one.picture.shape[:2]
+        table = PIL.Image.new("RGB", (width * 7 // 5, height + width * 2 // 5), (60, 45, 35))
+        table.paste(PIL.Image.fromarray(one.picture), (width // 5, width // 5))
+        picture = np.asarray(table.rotate(turn, PIL.Image.Resampling.BICUBIC, fillcolor=(60, 45, 35)))
+        reading = zoo.read(None, picture)
+        right += reading.text == one.text
+        if turn == 0 and reading.text == one.text:
+            boxes = zip(reading.signs, one.boxes, strict=True)
+            assert all(abs(sign.box[0] - box[0] - width // 5) <= 8 for sign, box in boxes)
+    assert right >= 6
+
+
 def test_a_drawing_of_a_row_light_on_dark(zoo: Zoo, mnist: Labelled) -> None:
     canvas = np.zeros((80, 400), np.uint8)
     for place, index in enumerate((0, 1, 2, 3, 4)):
