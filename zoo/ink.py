@@ -4,7 +4,8 @@ MNIST's form is light ink on black, the ink's box fitted into 20x20 with its asp
 middle of 28x28 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, Proc. IEEE
 86 (11), 1998, section III-A). The rest is what it takes to find the ink in photographs, scans and drawings:
 
-    reduce -> ground -> contrast -> marks of both polarities -> the digit's -> look nearer if it is small -> fit
+    reduce -> ground -> contrast -> marks of both polarities -> the digit's, or the paper's: then anew on that alone
+    -> look nearer if it is small -> fit
 
 Pillow and NumPy do all of it. OpenCV would spare the labelling of marks, 25 lines here, but costs each serving process
 17 MB, where Pillow takes 5 and is needed to decode. Ground and marks have rooms of their own beside this one;
