@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from flask import request
 from werkzeug.datastructures import FileStorage
 
@@ -23,6 +24,8 @@ from zoo.errors import ZooError
 from zoo.models import Model
 from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
+
+DEEPEST = 200  # brackets of JSON within each other
 
 Sent = bytes | Image
 Answered = Prediction | ZooError
@@ -97,10 +100,10 @@ def predictions(
 
 def parsed(body: bytes) -> dict[str, Any]:
     """A body that should be a JSON object. Raises BadRequest."""
+    if _is_deep(body):
+        raise BadRequest("The JSON is nested too deeply. Send the object that the documentation shows.")
     try:
         value = json.loads(body)
-    except RecursionError:
-        raise BadRequest("The JSON is nested too deeply. Send the object that the documentation shows.") from None
     except ValueError as error:
         detail = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or has too long a number"
         found = "The body is empty" if not body else f"The body of {len(body)} bytes is not JSON: {detail}"
@@ -108,6 +111,18 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest(f"The JSON is {pixels.kind(value)}. Send an object.")
     return value
+
+
+def _is_deep(body: bytes) -> bool:
+    """Whether there are more brackets in brackets than `DEEPEST`, those of strings counted too.
+
+    To let the parser find that out would bring whatever else happens at that moment to Python's limit too.
+    """
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return False
+    codes = np.frombuffer(body, np.uint8)
+    opened, closed = ((codes == one) | (codes == other) for one, other in (b"[{", b"]}"))
+    return bool((opened.astype(np.int32) - closed).cumsum().max() > DEEPEST)
 
 
 def decoded(text: Any, where: str) -> bytes:
