@@ -114,6 +114,16 @@ def test_bold_digits_are_read(zoo: Zoo) -> None:
     assert not any(sign.rejected or sign.touching for sign in reading.signs)
 
 
+def test_a_single_digit_is_read_though_its_strokes_are_thick(zoo: Zoo, mnist: Labelled) -> None:
+    rng = np.random.default_rng(2)
+    right = 0
+    for i in range(30):
+        small = PIL.Image.fromarray(scenes.photo(mnist.images[i, :, :, 0], rng))
+        large = small.resize((3 * small.width, 3 * small.height), PIL.Image.Resampling.BICUBIC)
+        right += zoo.read(None, np.asarray(large)).text == str(mnist.classes[i])
+    assert right >= 27
+
+
 def test_faint_broken_ruling_is_no_digit(zoo: Zoo, mnist: Labelled) -> None:
     """Lines that pale ink barely exceeds come out as dashes, which would tie a whole row together."""
     canvas = np.full((130, 560), 235.0)

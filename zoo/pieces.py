@@ -34,6 +34,7 @@ PAD = 4  # black pixels around a piece
 _STACK = 1.35  # of the height of a digit, that marks one above the other may have together
 _FINEST = 96  # cells on the long side of what an uneven ground is judged by
 _RIM = 2  # pixels of soft edge around a mark's cells
+_THICK = 0.1  # of what ink counts that is as thick as no pen is: a single digit fills a small picture
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> tuple[Marks,
                 core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
             marks = Marks(without_lines(without_ruling(mask, ink, high)), ink, settings.speck)
             free = float(marks.mass[~marks.foreign & (marks.sides == 0)].sum())
-            weight = free * (1 - min(1.0, 4 * core.sum() / max(1, mask.sum())))
+            weight = free * max(_THICK, 1 - 4 * core.sum() / max(1, mask.sum()))
             if best is None or weight > best[0]:
                 best = weight, marks, ink, low, high, polarity
     if best is None:
