@@ -115,13 +115,19 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     on_sheet = _on_sheet(picture, found, step, settings)
     if on_sheet is not None:
         found, step, view = on_sheet[0], on_sheet[1], on_sheet[2].box
+    within = view
     reason = "several_objects" if found.several else None
     # A second look finds a digit of at least a third of its view; a third one settles what the first saw as a few dots.
     for _ in range(2):
         left, top, right, bottom = _outward(found.box, view, step)
         long = max(right - left, bottom - top)
         margin = long // 3 + 2 * step
-        nearer = (max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin))
+        nearer = (
+            max(within[0], left - margin),
+            max(within[1], top - margin),
+            min(within[2], right + margin),
+            min(within[3], bottom + margin),
+        )
         if step == 1 or long >= _ENOUGH * step or nearer == view:
             break
         part = picture[nearer[1] : nearer[3], nearer[0] : nearer[2]]
