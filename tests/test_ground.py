@@ -7,7 +7,8 @@ import PIL.Image
 import pytest
 from PIL import ImageFilter
 
-from zoo.ground import contrast_to, grounds_of, median_of, medians_around, reduce
+from zoo.around import medians_around
+from zoo.ground import contrast_to, grounds_of, median_of, reduce
 from zoo.marks import Marks
 from zoo.types import Image, Mask
 

@@ -13,7 +13,7 @@ import pytest
 LAYERS = [
     {"errors", "types", "files", "keys", "quiet", "glyphs", "scenes"},
     {"settings"},
-    {"hookspecs"},
+    {"hookspecs", "around"},
     {
         "images",
         "ground",

@@ -11,12 +11,12 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from zoo.around import closed, medians_around
 from zoo.types import Image, Mask, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
 _LONG = 8  # pixels to one, from which NumPy averages them sooner than Pillow has copied them
 COARSE = 24  # pixels on the long side of what an uneven ground is judged by
-_WINDOW = 11  # coarse pixels on the sides of the median that is the first guess: over twice the widest stroke
 _SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
 _EVEN = 3.0  # grey levels by which a drawing's ground may vary and still be of one colour
 _CHROMA = 8.0  # levels between the channels of a picture, above which colour tells something
@@ -305,11 +305,11 @@ def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:
     """
     step = max(2 * SEEN, step)
     size = round(_NARROW * max(grey.shape))
-    if np.count_nonzero(ground - _closed(grey, size) > step) < _STEPS:
+    if np.count_nonzero(ground - closed(grey, size) > step) < _STEPS:
         return False
     # Of a picture that is mostly dark, light strokes that go over its border are no paper.
     low, middle, high = np.sort(grey.ravel())[[grey.size // 50, grey.size // 2, -1 - grey.size // 50]]
-    opened = -_closed(-grey, size, beyond=bool(middle - low > _DARK * (high - low)))
+    opened = -closed(-grey, size, beyond=bool(middle - low > _DARK * (high - low)))
     return bool(np.count_nonzero(opened - ground > step) >= _STEPS)
 
 
@@ -319,56 +319,11 @@ def _with_edges(small: Plane) -> Ground:
     What is darker than its surroundings and narrower than `_NARROW` is taken away, and all else keeps its edges.
     """
     height, width, channels = small.shape
-    closed = _closed(small, round(_NARROW * max(height, width)))
-    closed = closed - median_of((closed - small).reshape(-1, channels))  # by so much noise lifts it
-    axis = _axis((small - closed).reshape(-1, channels))
-    light = grey_of(closed)
-    return Ground(axis, closed @ axis, light.mean() / np.maximum(light, 16))
-
-
-def _closed(values: Plane, size: int, beyond: bool = True) -> Plane:
-    """Values (h, w, ...) without what is less than all around it and fits into no square of that size.
-
-    Squares reach over the border, `beyond` which values go on as they are at it, or where all is more than they are.
-    A grey closing (Serra: Image Analysis and Mathematical Morphology, 1982): the greatest value of each square, then
-    the least of each of those.
-    """
-    height, width = values.shape[:2]
-    down, across = np.arange(1 - size, height).clip(0), np.arange(1 - size, width).clip(0)
-    greatest = _over_squares(values[down[:, None], across], size, np.maximum)
-    if not beyond:
-        greatest[: size - 1] = greatest[height:] = greatest[:, : size - 1] = greatest[:, width:] = np.inf
-    least = _over_squares(greatest[::-1, ::-1], size, np.minimum)
-    return least[:height, :width][::-1, ::-1]
-
-
-def _over_squares(values: Plane, size: int, of: np.ufunc) -> Plane:
-    """For each value that or those of a square that begins with it, in (h, w, ...)."""
-    found = values.copy()
-    for axis in (0, 1):
-        line, covered = found.swapaxes(0, axis), 1
-        while covered < size:
-            by = min(covered, size - covered)
-            line[:-by] = of(line[:-by], line[by:])
-            covered += by
-    return found
-
-
-def medians_around(levels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The median around each cell of (rows, columns), in a square of `_WINDOW` that repeats the rim beyond the border.
-
-    NumPy selects among whole numbers by vector instructions, several times as fast as Pillow's filter.
-    """
-    rows, columns = levels.shape
-    rim, size = _WINDOW // 2, _WINDOW**2
-    wide = np.empty((rows + 2 * rim, columns + 2 * rim), np.int32)
-    wide[rim:-rim, rim:-rim] = levels
-    wide[:rim, rim:-rim], wide[-rim:, rim:-rim] = levels[0], levels[-1]
-    wide[:, :rim], wide[:, -rim:] = wide[:, rim, None], wide[:, -rim - 1, None]
-    shape = (rows, columns, _WINDOW, _WINDOW)
-    around = np.ndarray(shape, np.int32, wide.data, 0, wide.strides * 2).reshape(-1, size)  # (rows columns, size)
-    around.partition(size // 2, axis=1)
-    return np.asarray(around[:, size // 2].reshape(rows, columns))
+    paper = closed(small, round(_NARROW * max(height, width)))
+    paper -= median_of((paper - small).reshape(-1, channels))  # by so much noise lifts it
+    axis = _axis((small - paper).reshape(-1, channels))
+    light = grey_of(paper)
+    return Ground(axis, paper @ axis, light.mean() / np.maximum(light, 16))
 
 
 def _slopes(values: Plane, weight: Plane) -> Plane:
