@@ -61,12 +61,13 @@ def test_it_answers_as_litert_does_and_is_never_traced_anew(root: Path, mnist: L
         loaded.settings.untrained, zoo.catalogue.path(*zoo.model(name).select()) / WEIGHTS, loaded.settings.views
     )
     batch = mnist.images[:300].astype(np.float32) / np.float32(255)
-    expected = loaded.handle.predict(batch)
+    expected, exact = loaded.handle.predict(batch), found.predict(batch)
     for size in (1, 2, 7, 8, 9, 63, 64, 65, 200, 255, 256, 257, 300):
         scores = found.predict(batch[:size])
         assert scores.shape == (size, 10)
         assert scores.dtype == np.float32
-        np.testing.assert_allclose(scores, expected[:size], atol=1e-5)
+        np.testing.assert_allclose(scores, exact[:size], atol=1e-5)
+        assert np.abs(scores - expected[:size]).mean() < 1e-3, "LiteRT's weights are in 8 bits"
     assert found.traces == len(graph.SIZES)
     with pytest.raises(ValueError, match=r"\(28, 28, 1\), and was given \(32, 32, 1\)"):
         found.predict(np.zeros((1, 32, 32, 1), np.float32))
@@ -77,7 +78,7 @@ def test_a_model_is_trained_for_it_and_follows_its_card(slow: Path, mnist: Label
     folder = slow / "checkpoints/slow/1"
     assert not (folder / "model.tflite").exists()
     assert json.loads((folder / "card.json").read_text())["calibration"] is not None
-    expected = Zoo.open(slow, environ={}).predict_many("soft", list(mnist.images[:300, ..., 0]))
+    expected = Zoo.open(slow, environ={}).predict_many("soft", list(mnist.images[:300, ..., 0]))  # in 8 bits
     text = (slow / "settings.toml").read_text()
     for runtime in ("tensorflow", "litert"):
         (slow / "settings.toml").write_text(text.replace('runtime = "tensorflow"', f'runtime = "{runtime}"'))
@@ -85,7 +86,7 @@ def test_a_model_is_trained_for_it_and_follows_its_card(slow: Path, mnist: Label
         assert isinstance(zoo.model("slow").load().handle, graph.Graph)
         found = zoo.predict_many("slow", list(mnist.images[:300, ..., 0]))
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)  # type: ignore[union-attr]
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=0.05)  # type: ignore[union-attr]
     (warning,) = [one.text for one in check(zoo) if one.level == "warning"]
     assert "settings say runtime = litert, its checkpoint slow/1 was trained with tensorflow" in warning
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from zoo.datasets import Labelled
 from zoo.errors import NoInk
 from zoo.images import decode
-from zoo.ink import InkSettings, fit, normalise, resize
+from zoo.ink import InkSettings, fit, normalise, ready, resize
 from zoo.settings import PictureSettings
 from zoo.types import Polarity
 
@@ -99,6 +99,21 @@ def test_mnists_own_test_pictures_pass_unchanged(mnist: Labelled) -> None:
         index for index, picture in enumerate(mnist.images) if (normalise(picture[:, :, 0])[0] != expected[index]).any()
     ]
     assert changed == []
+
+
+def test_many_are_known_to_be_in_mnists_form_at_once(mnist: Labelled) -> None:
+    digits = mnist.images[:500, ..., 0].copy()
+    digits[::3] = 255 - digits[::3]
+    digits[5], digits[7], digits[11] = 0, 90, np.roll(digits[11], 3, axis=1)
+    found = ready(digits)
+    assert [place for place, one in enumerate(found) if one is None] == [5, 7, 11]
+    for digit, one in zip(digits, found, strict=True):
+        if one is not None:
+            batch, trace = normalise(digit)
+            np.testing.assert_array_equal(one[0], batch)
+            np.testing.assert_array_equal(one[1].seen, trace.seen)
+            assert (one[1].polarity, one[1].box, one[1].scale) == (trace.polarity, trace.box, trace.scale)
+    assert ready(digits[:0]) == []
 
 
 def test_a_picture_in_mnists_form_is_traced_as_seen(five: Pixels) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from zoo import Zoo, hookimpl
+from zoo.datasets import Labelled
 from zoo.errors import ModelUnavailable, PictureUnsupported, PluginError
 
 BAD = {
@@ -169,6 +170,29 @@ def test_an_addon_wraps_the_hooks_of_every_model_and_knows_which(zoo_folder: Pat
 
     assert counting.counts == {"soft": 1, "twin": 2}
     assert "counting" not in zoo.models
+
+
+def test_pictures_in_the_models_form_do_not_pass_by_a_wrapper_of_preprocessing(
+    zoo_folder: Path, mnist: Labelled
+) -> None:
+    digits = list(mnist.images[:20, ..., 0])
+    plain = Zoo.open(zoo_folder, environ={})
+    alone = [plain.predict("soft", digit) for digit in digits]
+    assert plain.predict_many("soft", digits) == alone
+    write(
+        zoo_folder,
+        "mirror",
+        """
+        from zoo import hookimpl
+
+        @hookimpl(wrapper=True)
+        def preprocess(image, settings):
+            array, trace = yield
+            return array[:, ::-1], trace
+        """,
+    )
+    mirrored = Zoo.open(zoo_folder, environ={})
+    assert mirrored.predict_many("soft", digits) == [mirrored.predict("soft", digit) for digit in digits] != alone
 
 
 def test_a_wrapper_that_forgets_its_answer_is_named(zoo_folder: Path, picture) -> None:

@@ -127,7 +127,8 @@ def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mn
     network.load_weights(zoo.catalogue.path(*model.select()) / WEIGHTS)
     network = around(network, loaded.settings.views)
     keras = keras_probabilities(network, batch, gives_probabilities(network, batch[:64]))
-    assert np.abs(litert - keras).max() <= 1e-4
+    assert np.abs(litert - keras).mean() <= 5e-4, "8 bits hardly change an answer"
+    assert (litert.argmax(axis=1) == keras.argmax(axis=1)).mean() >= 0.999
 
     evaluation = loaded.card.evaluation
     assert evaluation is not None

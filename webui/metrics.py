@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -114,21 +115,26 @@ class ModelCounts:
     @hookimpl
     def answered(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
         """Count what was answered, by label or by the reason for which it was rejected."""
-        name, add = settings.name, self._sheet.add
-        answering.set(name)
-        for answer in answers:
-            if isinstance(answer, Prediction):
-                if answer.reason is None:
-                    add((PREDICTIONS.name, name, answer.label))
-                else:
-                    add((REJECTIONS.name, name, answer.reason))
-            elif isinstance(answer, Reading):
-                if answer.reason is not None:
-                    add((REJECTIONS.name, name, answer.reason))
-                for sign in answer.signs:
-                    add((REJECTIONS.name, name, "unsure") if sign.rejected else (PREDICTIONS.name, name, sign.label))
-            elif isinstance(answer, PictureError):
-                add((UNREADABLE.name, str(status_of(answer))))
+        answering.set(settings.name)
+        for series, count in Counter(_series(settings.name, answers)).items():
+            self._sheet.add(series, count)
+
+
+def _series(name: str, answers: Sequence[Prediction | Reading | ZooError]) -> Iterator[tuple[str, ...]]:
+    """The series in which answers of a model count, one for each picture and each digit read."""
+    for answer in answers:
+        if isinstance(answer, Prediction):
+            if answer.reason is None:
+                yield PREDICTIONS.name, name, answer.label
+            else:
+                yield REJECTIONS.name, name, answer.reason
+        elif isinstance(answer, Reading):
+            if answer.reason is not None:
+                yield REJECTIONS.name, name, answer.reason
+            for sign in answer.signs:
+                yield (REJECTIONS.name, name, "unsure") if sign.rejected else (PREDICTIONS.name, name, sign.label)
+        elif isinstance(answer, PictureError):
+            yield UNREADABLE.name, str(status_of(answer))
 
 
 def watch(app: Flask, zoo: Zoo) -> None:

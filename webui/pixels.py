@@ -44,7 +44,7 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
     if not (tensor.min() >= 0 and tensor.max() <= most):  # NaN is neither
         for place, one in enumerate(tensor):
             _checked(one, most, f"{where}[{place}]")
-    levels = tensor if whole else tensor.astype(np.float64) * 255
+    levels = tensor if whole else tensor * (np.float32(255) if tensor.dtype == np.float32 else np.float64(255))
     return list(np.rint(levels).astype(np.uint8).reshape(len(tensor), *_own(shape)))
 
 

@@ -50,7 +50,8 @@ def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
     if settings.runtime == "tensorflow":
         return True
     sample = training_data(settings.dataset, settings.validation).validation_images[:256]
-    export(around(model, settings.views), folder / LITERT, sample.astype(np.float32) / np.float32(255))
+    seen = sample.astype(np.float32) / np.float32(255)
+    export(around(model, settings.views), folder / LITERT, seen, settings.weights)
     return True
 
 

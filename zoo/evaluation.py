@@ -43,7 +43,8 @@ def _answers(model: Model, loaded: Loaded, images: Image) -> tuple[Scores, list[
     """Probabilities (n, k), and for each picture why it is rejected, if so."""
     seen = [model.preprocess(loaded, image) for image in images]
     scores = model.scores(loaded, np.stack([array for array, _ in seen]))
-    return scores, [rejection(loaded.card, row, trace) for row, (_, trace) in zip(scores, seen, strict=True)]
+    confidence = scores.max(axis=1).tolist()
+    return scores, [rejection(loaded.card, one, trace) for one, (_, trace) in zip(confidence, seen, strict=True)]
 
 
 def _robustness(model: Model, loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:

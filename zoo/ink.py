@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
 from zoo import steps
 from zoo.errors import NoInk
@@ -105,9 +106,9 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     A picture in that form already, or its negative, passes unchanged but for the division by 255. Raises `NoInk` with
     `reason` "blank" when the picture is of one colour, "no_contrast" when what varies is too faint or is noise.
     """
-    ready = _ready(picture)
-    if ready is not None:
-        return ready
+    grey = _grey(picture) if picture.shape[:2] == (SIDE, SIDE) else None
+    if grey is not None and (passed := ready(grey[None])[0]) is not None:
+        return passed
     tell("picture", lambda: steps.on_ground(picture))
     height, width = picture.shape[:2]
     view: Box = (0, 0, width, height)
@@ -189,38 +190,57 @@ def _outward(box: Box, view: Box, step: int) -> Box:
     return view[0] + left, view[1] + top, min(view[2], view[0] + right), min(view[3], view[1] + bottom)
 
 
-_WEIGHTS = np.stack([np.ones(SIDE, np.float32), np.arange(SIDE, dtype=np.float32)])  # of a sum and of its centre
+_WEIGHTS = np.stack(  # of a sum, and of its centre across and down: (28 28, 3)
+    [np.ones(SIDE * SIDE), np.tile(np.arange(SIDE), SIDE), np.repeat(np.arange(SIDE), SIDE)], axis=1
+).astype(np.float32)
 
 
-def _ready(picture: Image) -> tuple[Batch, Trace] | None:
-    """The picture itself, if it has MNIST's form: all 70,000 digits do, and pass in about 10 µs."""
-    if picture.shape[:2] != (SIDE, SIDE):
-        return None
-    if picture.ndim == 3:
-        if picture.shape[2] == 4 and picture[:, :, 3].min() < 255:
-            return None
-        if (picture[:, :, :1] != picture[:, :, 1:3]).any():
-            return None
-        picture = picture[:, :, 0]
-    polarity: Polarity = "light-on-dark"
-    if picture[0, 0] > 127:
-        polarity, picture = "dark-on-light", 255 - picture
-    values = picture.astype(np.float32)
-    (total, across), (down, _) = (_WEIGHTS @ values @ _WEIGHTS.T).tolist()  # whole numbers, and exact
-    # MNIST's ink covers 4 to 45 % of a picture; its centre of mass is off the middle by rounding only.
-    if not (
-        0 < total < 0.5 * 255 * SIDE * SIDE
-        and abs(down - _MIDDLE * total) <= 0.53 * total
-        and abs(across - _MIDDLE * total) <= 0.53 * total
-    ):
-        return None
-    rows, columns = np.maximum.reduce(picture, 1), np.maximum.reduce(picture, 0)
+def ready(pictures: NDArray[np.uint8]) -> list[tuple[Batch, Trace] | None]:
+    """Of grey pictures, uint8 (n, 28, 28), what `normalise` makes of those in MNIST's form; None for the others.
+
+    All 70,000 digits of MNIST have it. One passes in about 12 µs, many in 4 µs each.
+    """
+    light: list[Polarity] = ["light-on-dark"] * len(pictures)
+    dark = pictures[:, 0, 0] > 127
+    if dark.any():
+        light = ["dark-on-light" if one else "light-on-dark" for one in dark.tolist()]
+        pictures = np.where(dark[:, None, None], 255 - pictures, pictures)
+    values = pictures.reshape(-1, SIDE * SIDE).astype(np.float32)
+    sums = (values @ _WEIGHTS).tolist()  # whole numbers, and exact
+    rows, columns = np.maximum.reduce(pictures, 2), np.maximum.reduce(pictures, 1)
+    most = np.maximum.reduce(rows, 1).tolist()
     solid_rows, solid_columns = (rows > _FAINT).tobytes(), (columns > _FAINT).tobytes()
-    box = (solid_columns.find(1), solid_rows.find(1), solid_columns.rfind(1) + 1, solid_rows.rfind(1) + 1)
-    if not _FIT - 2 <= max(box[2] - box[0], box[3] - box[1]) <= _FIT or max(rows.tolist()) < 224:
-        return None
     values /= np.float32(255)
-    return values[:, :, None], Trace(picture, polarity, box)
+    batch = values.reshape(-1, SIDE, SIDE, 1)
+    found: list[tuple[Batch, Trace] | None] = []
+    for place, (total, across, down) in enumerate(sums):
+        # MNIST's ink covers 4 to 45 % of a picture; its centre of mass is off the middle by rounding only.
+        is_ready = (
+            0 < total < 0.5 * 255 * SIDE * SIDE
+            and most[place] >= 224
+            and abs(down - _MIDDLE * total) <= 0.53 * total
+            and abs(across - _MIDDLE * total) <= 0.53 * total
+        )
+        if is_ready:
+            here, end = place * SIDE, place * SIDE + SIDE
+            left, top = solid_columns.find(1, here, end) - here, solid_rows.find(1, here, end) - here
+            right, bottom = solid_columns.rfind(1, here, end) + 1 - here, solid_rows.rfind(1, here, end) + 1 - here
+            is_ready = _FIT - 2 <= max(right - left, bottom - top) <= _FIT
+        found.append(
+            (batch[place], Trace(pictures[place], light[place], (left, top, right, bottom))) if is_ready else None
+        )
+    return found
+
+
+def _grey(picture: Image) -> Image | None:
+    """A picture of 28x28 without the channels that tell nothing new, uint8 (28, 28); None if they do."""
+    if picture.ndim == 2:
+        return picture
+    if picture.shape[2] == 4 and picture[:, :, 3].min() < 255:
+        return None
+    if (picture[:, :, :1] != picture[:, :, 1:3]).any():
+        return None
+    return picture[:, :, 0]
 
 
 def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:

@@ -6,12 +6,19 @@ A digit that fills its share of the small picture is as sharp at the network's s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from zoo import images
+import numpy as np
+
+from zoo import images, ink
+from zoo.errors import PluginError, ZooError
 from zoo.models import Loaded, Model
 from zoo.settings import PictureSettings
+from zoo.sources import Source
 from zoo.types import Batch, Image, Trace
+
+Given = Callable[[Source], "bytes | Image"]
 
 GLANCE = 5  # times the side that the network takes, which the short side of a picture keeps at the least
 ENOUGH = 1.25  # times that side, which the ink's long side needs for a glance to be enough
@@ -28,12 +35,53 @@ class Look:
 
 def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Look:
     """Decode and preprocess a picture for a model. Raises a PictureError, or PluginError."""
+    return _settled(model, loaded, picture, *_glance(loaded, picture, limits), limits)
+
+
+def looks(
+    model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings
+) -> list[Look | ZooError]:
+    """What `look` gives for each of many pictures, or what is wrong with it; `given` tells a picture's content.
+
+    Those in MNIST's form, where that is what the model takes, are seen to be so all at once. Raises PluginError.
+    """
+    found: list[Look | ZooError] = []
+    unseen = ZooError()
+    small: dict[int, Image] = {}
+    finds_ink = model.finds_ink(loaded)
+    for place, picture in enumerate(pictures):
+        try:
+            content = given(picture)
+            image, by = _glance(loaded, content, limits)
+            if finds_ink and image.shape == (ink.SIDE, ink.SIDE):
+                small[place] = image
+                found.append(unseen)  # until all are
+            else:
+                found.append(_settled(model, loaded, content, image, by, limits))
+        except PluginError:
+            raise
+        except ZooError as error:
+            found.append(error)
+    if small:
+        for (place, image), ready in zip(small.items(), ink.ready(np.stack(list(small.values()))), strict=True):
+            found[place] = Look(*(ready or model.preprocess(loaded, image)), image)
+    return found
+
+
+def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> tuple[Image, int]:
+    """The picture decoded for a first look, and by how much it is smaller than the file says."""
     if not isinstance(picture, bytes):
-        return Look(*model.preprocess(loaded, picture), picture)
-    side = max(loaded.card.input_shape[:2])
-    image, by = images.decode_reduced(picture, limits, GLANCE * side)
+        return picture, 1
+    return images.decode_reduced(picture, limits, GLANCE * max(loaded.card.input_shape[:2]))
+
+
+def _settled(
+    model: Model, loaded: Loaded, picture: bytes | Image, image: Image, by: int, limits: PictureSettings
+) -> Look:
+    """A picture by its first look, `image`, or by a closer one if that shows too little."""
     seen, trace = model.preprocess(loaded, image)
-    if by > 1 and not _is_enough(trace, side):
+    if by > 1 and not _is_enough(trace, max(loaded.card.input_shape[:2])):
+        assert isinstance(picture, bytes)
         image, nearer = images.decode_reduced(picture, limits, again=True)
         if nearer < by:
             seen, trace = model.preprocess(loaded, image)

@@ -187,6 +187,12 @@ class Model:
             )
         return answer
 
+    def finds_ink(self, loaded: Loaded) -> bool:
+        """Whether pictures come to it by `ink.normalise` and by nothing else."""
+        assert self.hooks is not None
+        by_ink = loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (ink.SIDE, ink.SIDE, 1)
+        return by_ink and self.hooks.is_default("preprocess")
+
     def take(self, loaded: Loaded, level: Image) -> NDArray[np.float32]:
         """As `preprocess`, of ink that is known, uint8 (h, w), light on black: brought to MNIST's form without a search
         if the model takes that, given as it is to a model of another shape or preprocessing."""
@@ -219,31 +225,33 @@ class Model:
 
 def _are_probabilities(scores: Scores) -> bool:
     """Whether rows (n, k) sum to 1 within 1e-5 and nothing is below 0; NaN is neither."""
-    if len(scores) == 1:  # Python's own floats are sooner through a few numbers
+    if len(scores) == 1:
         row = scores[0].tolist()
         return bool(abs(math.fsum(row) - 1) <= 1e-5 and min(row) >= 0)
     return bool(np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 and scores.min(initial=0) >= 0)
 
 
-def rejection(card: Card, scores: NDArray[np.float32], trace: Trace) -> str | None:
-    """Why a row of probabilities (k,) is no answer: what preprocessing found, or less confidence than the card asks."""
-    if trace.reason is None and card.calibration is not None and scores.max() < card.calibration.threshold:
+def rejection(card: Card, confidence: float, trace: Trace) -> str | None:
+    """Why an answer of that confidence is none: what preprocessing found, or less of it than the card asks for."""
+    if trace.reason is None and card.calibration is not None and confidence < card.calibration.threshold:
         return "not_a_digit"
     return trace.reason
 
 
 def prediction(model: str, card: Card, scores: NDArray[np.float32], trace: Trace) -> Prediction:
     """The answer that a row of probabilities (k,) gives."""
-    best = int(scores.argmax())
+    row = scores.tolist()  # Python's own floats are sooner through a few numbers
+    confidence = max(row)
+    best = row.index(confidence)
     labels = tuple(card.labels)
-    reason = rejection(card, scores, trace)
+    reason = rejection(card, confidence, trace)
     return Prediction(
         model=model,
         checkpoint=card.ref,
         label=labels[best],
         digit=best if labels == DIGITS else None,
-        confidence=float(scores[best]),
-        probabilities=tuple(scores.tolist()),
+        confidence=confidence,
+        probabilities=tuple(row),
         labels=labels,
         rejected=reason is not None,
         reason=reason,

@@ -28,6 +28,7 @@ from zoo.settings import MODEL_NAME, ModelSettings
 GROUP = "zoo"
 PACKAGE = "zoo_plugins"
 MARK = "zoo_impl"
+DEFAULTS = " defaults"  # the name of what answers where a plugin does not; no model has such a one
 HEAVY = ("tensorflow", "keras", "torch", "jax")
 
 log = logging.getLogger("zoo.plugins")
@@ -253,6 +254,10 @@ class Hooks:
         """The untrained network."""
         return self.call("build", settings=settings)
 
+    def is_default(self, hook: str) -> bool:
+        """Whether the zoo's own implementation alone answers a hook: neither a plugin's nor a wrapper."""
+        return all(one.plugin_name == DEFAULTS for one in self._callers[hook].get_hookimpls())
+
     def call(self, hook: str, **arguments: Any) -> Any:
         try:
             answer = self._callers[hook](**arguments)
@@ -291,7 +296,7 @@ def register(
     """
     manager = pluggy.PluginManager("zoo")
     manager.add_hookspecs(hookspecs)
-    manager.register(defaults, " defaults")  # no model has such a name
+    manager.register(defaults, DEFAULTS)
     for addon in addons:
         manager.register(Space(addon.hooks), f"addon {addon.name}")
     spaces = {model: Space(family.hooks) for model, family in families.items()}

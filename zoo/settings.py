@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from zoo.errors import ModelUnavailable, SettingsError, closest
 from zoo.keys import HASH
+from zoo.types import Weights
 
 FILE = "settings.toml"
 PREFIX = "ZOO_"
@@ -156,10 +157,10 @@ class Augmentation(Table):
 
 
 class Views(Table):
-    """Sides from which a trained network looks at each picture, its answers joined; 0 leaves one out."""
+    """Sides from which a trained network looks at each picture, its answers joined; without any, as it is."""
 
-    turn: float = Field(0.0, ge=0, le=45, description="degrees by which the picture is turned too, to either side")
-    zoom: float = Field(0.0, ge=0, lt=0.5, description="share by which it is made larger and smaller too")
+    turn: float = Field(0.0, ge=0, le=45, description="degrees by which the picture is turned, to either side")
+    zoom: float = Field(0.0, ge=0, lt=0.5, description="share by which it is made smaller and larger")
 
     @property
     def any(self) -> bool:
@@ -218,6 +219,10 @@ class ModelSettings(Table):
     views: Views = Field(Views(), description="from how many sides it looks when it answers, a table of its own")
     runtime: Literal["litert", "tensorflow"] = Field(
         "litert", description="what answers: litert; tensorflow for a network that LiteRT cannot run"
+    )
+    weights: Weights = Field(
+        "int8",
+        description="how LiteRT keeps them: int8 is up to five times as quick and a quarter as large; float32 is exact",
     )
     preprocess: Literal["ink", "resize"] = Field(
         "ink", description="ink finds the digit and brings it to MNIST's form; resize only squeezes the picture"

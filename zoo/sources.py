@@ -29,7 +29,7 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
         from zoo.images import of_pillow
 
         return of_pillow(picture)
-    if hasattr(picture, "__array_interface__"):
+    if isinstance(picture, np.ndarray) or hasattr(picture, "__array_interface__"):
         pixels = np.asarray(picture)
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[..., 0]

@@ -230,7 +230,7 @@ def _facts(run: Run, model: Any, rows: list[Mapping[str, float]], labels: tuple[
         "input_shape": list(model.input_shape[1:]),
         "parameters": model.count_params(),
         "training": {
-            "epochs": len(rows),
+            "epochs": int(last.get("epoch", len(rows))),
             "seconds": round(seconds, 1),
             **{name: last[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in last},
         },

@@ -34,6 +34,9 @@ Box = tuple[int, int, int, int]
 
 Polarity = Literal["light-on-dark", "dark-on-light"]
 
+Weights = Literal["int8", "float32"]
+"""How a network's weights are kept for answering: in 8 bits, or exactly as they were trained."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:

@@ -1,6 +1,7 @@
 """A picture seen from several sides: turned and scaled a little, and the network's answers to all of it joined.
 
 What a network takes for a 4 and, turned by some degrees, for a 9, it should not be sure of. Nothing is trained for it.
+The picture as it is adds nothing to those on either side of it, so it is not looked at itself.
 """
 
 from __future__ import annotations
@@ -29,11 +30,9 @@ def around(network: keras.Model, views: Views) -> keras.Model:
     shape = network.input_shape[1:]
     probabilities = gives_probabilities(network, np.zeros((1, *shape), np.float32))
     picture = keras.Input(shape)
-    sides = [picture]
-    if views.turn:
-        sides += [_warped(picture, angle, 1.0) for angle in (views.turn, -views.turn)]
-    if views.zoom:
-        sides += [_warped(picture, 0.0, 1 + change) for change in (views.zoom, -views.zoom)]
+    angles = (views.turn, -views.turn) if views.turn else (0.0,)
+    scales = (1 + views.zoom, 1 - views.zoom) if views.zoom else (1.0,)
+    sides = [_warped(picture, angle, scale) for angle in angles for scale in scales]
     scores = network(keras.ops.concatenate(sides, axis=0))
     logs = keras.ops.log(keras.ops.maximum(scores, 1e-12)) if probabilities else keras.ops.log_softmax(scores)
     # A view that is sure that it is no 4 counts for more than one that thinks it may be a 9.

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zoo import datasets, defaults, evaluation, images, inhabitants, pieces, plugins, reading, training
+from zoo import datasets, defaults, evaluation, images, inhabitants, looking, pieces, plugins, reading, training
 from zoo.calibration import calibrate
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
     NoInk,
     PictureError,
-    PluginError,
     SettingsError,
     TrainingError,
     UnknownCheckpoint,
@@ -28,13 +26,13 @@ from zoo.errors import (
     ZooError,
     closest,
 )
-from zoo.looking import Look, look
+from zoo.looking import Look
 from zoo.models import Loaded, Model, prediction
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, Settings, Sources, keys_of, over, read, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace, Why
+from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why
 
 if TYPE_CHECKING:
     import keras
@@ -152,23 +150,14 @@ class Zoo:
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
-        answers: list[Prediction | ZooError | None] = []
-        batch: list[NDArray[np.float32]] = []
-        traces: list[Trace] = []
-        for picture in pictures:
-            try:
-                look = self.look(chosen, loaded, picture)
-            except PluginError:
-                raise
-            except ZooError as error:
-                answers.append(error)
-            else:
-                answers.append(None)
-                batch.append(look.seen)
-                traces.append(look.trace)
-        scores = chosen.scores(loaded, np.stack(batch)) if batch else np.empty((0, 0), np.float32)
-        fresh = iter(zip(scores, traces, strict=True))
-        told = [prediction(chosen.name, loaded.card, *next(fresh)) if answer is None else answer for answer in answers]
+        looks = looking.looks(chosen, loaded, pictures, self.given, self.settings.pictures)
+        good = [look for look in looks if isinstance(look, Look)]
+        scores = chosen.scores(loaded, np.stack([look.seen for look in good])) if good else ()
+        rows = iter(scores)
+        told = [
+            look if isinstance(look, ZooError) else prediction(chosen.name, loaded.card, next(rows), look.trace)
+            for look in looks
+        ]
         chosen.tell(loaded, told)
         return told
 
@@ -263,7 +252,7 @@ class Zoo:
 
     def look(self, model: Model, loaded: Loaded, picture: Source) -> Look:
         """A picture as one model sees it. Raises PictureError or PluginError."""
-        return look(model, loaded, self.given(picture), self.settings.pictures)
+        return looking.look(model, loaded, self.given(picture), self.settings.pictures)
 
     def decode(self, picture: Source) -> Image:
         """A picture as `preprocess` hooks take it, upright, within the limits of the settings. Raises PictureError."""

@@ -1,0 +1,69 @@
+"""The LiteRT form of a network: small and quick, and still the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from zoo import Zoo
+from zoo.datasets import Labelled
+from zoo.runtime import LITERT, LiteRT, export
+from zoo.types import Batch
+
+if TYPE_CHECKING:
+    import keras
+
+
+@pytest.fixture
+def batch(mnist: Labelled) -> Batch:
+    return mnist.images[:64].astype(np.float32) / np.float32(255)
+
+
+def network() -> keras.Model:
+    import keras
+
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    return keras.Sequential(
+        [layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(64, activation="relu"), layers.Dense(10)]
+    )
+
+
+@pytest.mark.parametrize("name", ["cnn", "deep", "linear"])
+def test_a_picture_is_told_the_same_alone_and_in_company(root: Path, batch: Batch, name: str) -> None:
+    zoo = Zoo.open(root, environ={})
+    litert = zoo.model(name).load().handle
+    assert isinstance(litert, LiteRT)
+    alone = np.concatenate([litert.predict(batch[i : i + 1]) for i in range(len(batch))])
+    for size in (2, 7, 16, 33):
+        assert (litert.predict(batch[:size]) == alone[:size]).all(), "8 bits are scaled for each picture on its own"
+    loud = batch[:5] * np.array([1, 50, 50, 50, 50], np.float32).reshape(-1, 1, 1, 1)
+    assert (litert.predict(loud)[0] == alone[0]).all()
+
+
+def test_8_bits_are_a_quarter_as_large_and_hardly_change_an_answer(batch: Batch, tmp_path: Path) -> None:
+    model = network()
+    found = {}
+    for weights in ("int8", "float32"):
+        export(model, tmp_path / f"{weights}.tflite", batch, weights)  # type: ignore[arg-type]
+        found[weights] = LiteRT(tmp_path / f"{weights}.tflite").predict(batch)
+    apart = np.abs(found["int8"] - found["float32"])
+    assert 0 < apart.mean() < 1e-3
+    assert (tmp_path / "int8.tflite").stat().st_size < 0.3 * (tmp_path / "float32.tflite").stat().st_size
+
+
+def test_weights_too_uneven_for_8_bits_stay_as_they_are(
+    batch: Batch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = network()
+    kernel, bias = model.layers[1].get_weights()
+    kernel[0] = 1e5  # of a corner's pixel, that is black in all digits
+    model.layers[1].set_weights([kernel, bias])
+    export(model, tmp_path / LITERT, batch, "int8")
+    assert "they stay float32" in caplog.text
+    scores = LiteRT(tmp_path / LITERT).predict(batch)
+    export(model, tmp_path / "float32.tflite", batch, "float32")
+    assert (scores == LiteRT(tmp_path / "float32.tflite").predict(batch)).all()
