@@ -12,7 +12,7 @@ import pytest
 from zoo import Zoo, scenes, strokes
 from zoo.datasets import Labelled
 
-EPOCHS = {"cnn": 40, "linear": 100, "cnn_5": 5, "cnn_10": 10, "cnn_300": 300, "deep": 12, "tiny": 32, "ensemble": 1}
+EPOCHS = {"cnn": 40, "linear": 100, "cnn_5": 5, "cnn_10": 10, "cnn_300": 300, "deep": 12, "tiny": 32, "ensemble": 0}
 PARAMETERS = {
     "cnn": 121_930,
     "linear": 101_770,
@@ -48,7 +48,7 @@ def test_the_card_says_what_was_asked_of_the_model(zoo: Zoo, name: str) -> None:
     rows = list(
         csv.DictReader((zoo.catalogue.path(*zoo.model(name).select()) / "history.csv").read_text().splitlines())
     )
-    assert len(rows) == EPOCHS[name]
+    assert len(rows) == max(1, EPOCHS[name])
 
 
 @pytest.mark.parametrize("name", EPOCHS)

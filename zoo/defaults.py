@@ -12,7 +12,7 @@ from zoo.graph import Graph
 from zoo.hookspecs import hookimpl
 from zoo.runtime import LITERT, WEIGHTS, LiteRT, export, save_weights
 from zoo.settings import ModelSettings
-from zoo.types import Batch, Data, History, Image, Report, Scores, Trace
+from zoo.types import Batch, Data, History, Image, Report, Scores, Trace, Weights
 from zoo.views import around
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
         return True
     sample = training_data(settings.dataset, settings.validation).validation_images[:256]
     seen = sample.astype(np.float32) / np.float32(255)
-    export(around(model, settings.views), folder / LITERT, seen, settings.weights)
+    # Weights that are shown by small changes of the picture must not come in steps.
+    kept: Weights = "float32" if settings.why == "weights" else settings.weights
+    export(around(model, settings.views), folder / LITERT, seen, kept)
     return True
 
 

@@ -19,6 +19,8 @@ from zoo.sources import Source
 from zoo.types import Batch, Image, Trace
 
 Given = Callable[[Source], "bytes | Image"]
+Seen = tuple[Batch, Trace]
+"""What the network takes, float32 (…), and what was done for it, in the file's own pixels."""
 
 GLANCE = 5  # times the side that the network takes, which the short side of a picture keeps at the least
 ENOUGH = 1.25  # times that side, which the ink's long side needs for a glance to be enough
@@ -26,7 +28,7 @@ ENOUGH = 1.25  # times that side, which the ink's long side needs for a glance t
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the network takes, float32 (…); what was done for it, in the file's own pixels; and the decoded picture."""
+    """What is seen of a picture (`Seen`), and the decoded picture."""
 
     seen: Batch
     trace: Trace
@@ -40,13 +42,12 @@ def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSe
 
 def looks(
     model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings
-) -> list[Look | ZooError]:
-    """What `look` gives for each of many pictures, or what is wrong with it; `given` tells a picture's content.
+) -> list[Seen | ZooError]:
+    """What `look` sees of each of many pictures, or what is wrong with it; `given` tells a picture's content.
 
-    Those in MNIST's form, where that is what the model takes, are seen to be so all at once. Raises PluginError.
+    Those in MNIST's form, where that is what the model takes, are known to be so all at once. Raises PluginError.
     """
-    found: list[Look | ZooError] = []
-    unseen = ZooError()
+    found: dict[int, Seen | ZooError] = {}
     small: dict[int, Image] = {}
     finds_ink = model.finds_ink(loaded)
     for place, picture in enumerate(pictures):
@@ -55,17 +56,17 @@ def looks(
             image, by = _glance(loaded, content, limits)
             if finds_ink and image.shape == (ink.SIDE, ink.SIDE):
                 small[place] = image
-                found.append(unseen)  # until all are
             else:
-                found.append(_settled(model, loaded, content, image, by, limits))
+                look = _settled(model, loaded, content, image, by, limits)
+                found[place] = look.seen, look.trace
         except PluginError:
             raise
         except ZooError as error:
-            found.append(error)
+            found[place] = error
     if small:
         for (place, image), ready in zip(small.items(), ink.ready(np.stack(list(small.values()))), strict=True):
-            found[place] = Look(*(ready or model.preprocess(loaded, image)), image)
-    return found
+            found[place] = ready or model.preprocess(loaded, image)
+    return [found[place] for place in range(len(found))]
 
 
 def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> tuple[Image, int]:

@@ -151,11 +151,10 @@ class Zoo:
         chosen = self.model(model)
         loaded = chosen.load(version)
         looks = looking.looks(chosen, loaded, pictures, self.given, self.settings.pictures)
-        good = [look for look in looks if isinstance(look, Look)]
-        scores = chosen.scores(loaded, np.stack([look.seen for look in good])) if good else ()
-        rows = iter(scores)
+        good = [look[0] for look in looks if not isinstance(look, ZooError)]
+        scores = iter(chosen.scores(loaded, np.stack(good)) if good else ())
         told = [
-            look if isinstance(look, ZooError) else prediction(chosen.name, loaded.card, next(rows), look.trace)
+            look if isinstance(look, ZooError) else prediction(chosen.name, loaded.card, next(scores), look[1])
             for look in looks
         ]
         chosen.tell(loaded, told)
