@@ -42,8 +42,11 @@ def test_a_few_digits_of_people_are_read_as_they_are_drawn(visit: Opener) -> Non
 @pytest.mark.long
 def test_a_hundred_digits_of_people_are_read_right(visit: Opener) -> None:
     page = visit()
-    wrong = [(label, found) for label, strokes in drawing.tracks() if (found := read(page, strokes)) != label]
-    assert len(wrong) <= 3, wrong
+    told = [(label, read(page, strokes)) for label, strokes in drawing.tracks()]
+    wrong = [(label, found) for label, found in told if found not in (label, "")]
+    refused = [label for label, found in told if not found]
+    assert len(wrong) <= 2, wrong
+    assert len(refused) <= 4, refused
 
 
 def test_the_drawing_outlives_a_reload_a_switch_of_language_and_a_clear(visit: Opener) -> None:
