@@ -40,7 +40,7 @@ def test_its_answer_is_the_mean_of_its_members(joined: Path, mnist: Labelled) ->
 
     mean = np.sqrt(raw("soft", 1) * raw("soft", 2))  # of the logarithms
     plain, wide = raw("ensemble", 1), raw("ensemble", 2)
-    np.testing.assert_allclose(plain, mean / mean.sum(axis=1, keepdims=True), atol=1e-4)
+    np.testing.assert_allclose(plain, mean / mean.sum(axis=1, keepdims=True), atol=2e-3)  # members answer in 8 bits
     assert 0.001 < np.abs(wide - plain).mean() < 0.1
     assert (wide.argmax(axis=1) == plain.argmax(axis=1)).mean() > 0.8
 
