@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -116,7 +115,10 @@ class ModelCounts:
     def answered(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
         """Count what was answered, by label or by the reason for which it was rejected."""
         answering.set(settings.name)
-        for series, count in Counter(_series(settings.name, answers)).items():
+        counts: dict[tuple[str, ...], int] = {}
+        for series in _series(settings.name, answers):
+            counts[series] = counts.get(series, 0) + 1
+        for series, count in counts.items():
             self._sheet.add(series, count)
 
 

@@ -222,7 +222,7 @@ class ModelSettings(Table):
     )
     weights: Weights = Field(
         "int8",
-        description="how LiteRT keeps them: int8 is up to five times as quick and a quarter as large; float32 is exact, "
+        description="how LiteRT keeps them: int8 is up to five times as quick, a quarter as large; float32 is exact, "
         'which `why = "weights"` always takes',
     )
     preprocess: Literal["ink", "resize"] = Field(
