@@ -32,7 +32,7 @@ def network() -> keras.Model:
     )
 
 
-@pytest.mark.parametrize("name", ["cnn", "deep", "linear"])
+@pytest.mark.parametrize("name", ["cnn", "deep", "tiny"])
 def test_a_picture_is_told_the_same_alone_and_in_company(root: Path, batch: Batch, name: str) -> None:
     zoo = Zoo.open(root, environ={})
     litert = zoo.model(name).load().handle

@@ -190,13 +190,12 @@ class Model:
     def finds_ink(self, loaded: Loaded) -> bool:
         """Whether pictures come to it by `ink.normalise` and by nothing else."""
         assert self.hooks is not None
-        by_ink = loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (ink.SIDE, ink.SIDE, 1)
-        return by_ink and self.hooks.is_default("preprocess")
+        return _takes_mnists_form(loaded) and self.hooks.is_default("preprocess")
 
     def take(self, loaded: Loaded, level: Image) -> NDArray[np.float32]:
         """As `preprocess`, of ink that is known, uint8 (h, w), light on black: brought to MNIST's form without a search
         if the model takes that, given as it is to a model of another shape or preprocessing."""
-        if loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape[:2]) == (ink.SIDE, ink.SIDE):
+        if _takes_mnists_form(loaded):
             try:
                 level = ink.fit(level, loaded.settings.ink)
             except NoInk:
@@ -221,6 +220,10 @@ class Model:
             raise PluginError(f'Model "{self.name}": predict should give probabilities whose rows sum to 1.')
         calibration = loaded.card.calibration
         return rescaled(scores, calibration.temperature) if calibration else scores
+
+
+def _takes_mnists_form(loaded: Loaded) -> bool:
+    return loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (ink.SIDE, ink.SIDE, 1)
 
 
 def _are_probabilities(scores: Scores) -> bool:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 LITERT = "model.tflite"
 WEIGHTS = "model.weights.h5"
-LARGEST = (
-    8  # pictures in one call of the interpreter; with more its layers no longer fit the cache, up to a half slower
-)
+LARGEST = 8  # pictures in one call of the interpreter; with more, layers no longer fit the cache: up to a half slower
 IN_KERAS = 256  # the same of Keras, where a call costs more than what it computes
 AGREE = 1e-4  # how far LiteRT's probabilities may be from Keras'
 AGREE_ON_AVERAGE = 5e-3  # the same of int8 weights, in the mean; those of the zoo's own models are off by 1e-4
