@@ -150,7 +150,7 @@ def test_init_starts_a_zoo_and_never_overwrites_one(tmp_path: Path, root: Path, 
     assert "mine/settings.toml is there already; nothing was changed" in again.stderr
 
 
-def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path) -> None:
+def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path, root: Path) -> None:
     hide = (
         "import importlib.util as u, sys; find = u.find_spec;"
         "u.find_spec = lambda name, *a: None if name == 'tensorflow' else find(name, *a);"
@@ -158,7 +158,8 @@ def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", hide], cwd=empty_zoo, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr == "zoo: Training needs TensorFlow: pip install 'flask-model-zoo[train]'.\n"
+    install = f"{sys.executable} -m pip install --editable '{root}[train]'"
+    assert done.stderr == f"zoo: Training needs TensorFlow: {install}\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux tells them")

@@ -249,22 +249,3 @@ def _piece(
     box = (left * step, top * step, min(size[1], right * step), min(size[0], bottom * step))
     edge = body.left == 0 or body.top == 0 or body.bottom == labels.shape[0] or body.right == labels.shape[1]
     return Piece(np.pad(ink, PAD), box, step, polarity, edge)
-
-
-def cuts(level: Image) -> list[int]:
-    """Columns at which a piece, uint8 (h, w), may be divided: where least ink stands, the best first."""
-    ink = level.astype(np.float32) / 255
-    amount = ink.sum(axis=0)
-    columns = np.flatnonzero(amount > 0.3)
-    if len(columns) < 8:
-        return []
-    first, last = int(columns[0]), int(columns[-1])
-    height = np.count_nonzero(ink.sum(axis=1) > 0.3)
-    soft = np.convolve(np.pad(amount, 2, mode="edge"), np.ones(5) / 5, "valid")
-    near = max(3, round(0.12 * height))
-    found: list[int] = []
-    for column in range(first + near, last - near):
-        window = soft[column - near : column + near + 1]
-        if soft[column] == window.min() and (not found or column - found[-1] > near // 2):
-            found.append(column)
-    return sorted(found, key=lambda column: float(soft[column]))[:8]

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.pieces import PAD, Piece, cuts, in_lines
-from zoo.types import Box, Image
+from zoo.marks import box_of
+from zoo.parting import Parted, part
+from zoo.pieces import PAD, Piece, in_lines
+from zoo.types import Box, Image, Scores
 
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
-_WIDE = 1.25  # widths to heights that one digit may have
-_SURE = 0.85  # confidence at which a piece that is not wide is taken for one digit
-_GROWN = 0.9  # widths to heights from which a piece that is told to be one digit may be two that have grown together
-_CERTAIN = 0.996  # confidence below which such a piece may be two, and a narrower one if both its parts are told with
-_BOTH = 0.991
-_BROADER = 0.8  # widths to heights from which it may be two, however sure, if both its parts are told with
-_BOTH_SURELY = 0.999
-_LIKELIEST = 3  # places that are tried for that, those with the least ink
-_NARROW = 0.15  # widths to heights of the narrowest part of a piece that is divided
-_LOW = 0.6  # heights of the line's digits that the ink of such a part has: less is the bar of a 5 or a 7, and no digit
-_MISFIT = 1.0  # what each height of width beyond that costs, in logarithms of confidence
-_SLIVER = 0.3  # widths to heights, below which a part costs what a cut stroke does
-_CUT = 0.3  # what each stroke that is cut through costs
-_LONE = 0.8  # widths to heights up to which a piece is most likely one digit
-_PAIR = 1.25  # and from which it is as likely two
-_ALONE = 2.0  # what each division of such a piece costs
+_SURE = 0.85  # confidence below which what the picture's edge cuts off is no digit
+_MAYBE = 0.02  # chance of several digits in a piece from which its parts are looked at
+_RARE = 6.0  # logarithm of by how much rarer digits that touch are than where the network was trained
+_NO_SURER = 0.9999  # confidence beyond which none counts for more
+_CLOSE = 6.0  # by so much in logarithms a piece is likelier one digit than several, or else is said to touch
 _MOST = 6  # digits in one piece
-LEAST = 0.75  # confidence below which a digit of several is rejected, whatever the card asks of a single one
+LEAST = 0.85  # confidence below which a digit of several is rejected, whatever the card asks of a single one
 _STRANGE = 0.6  # confidence below which a piece may be part of another, and from which dirt may belong to it
 _APART = 0.25  # heights between two pieces that may be one digit, at the most
 _BROAD = 1.7  # widths to heights that it may have then: more is known of it than of one that touches another
@@ -40,6 +30,7 @@ _OVER = 0.1  # widths of the narrower piece by which it stands above or below an
 _SURELY_ONE = 0.9  # confidence at which they are taken for one
 _LITTLE = 0.25  # of a digit's ink: less than that beside it, which does not change what it is, is dirt
 _STEADY = 0.99  # confidence below which a digit is looked at again
+_INK = 60  # of 255; what is fainter does not count for how large a piece is
 _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the height, and degrees of a turn
 
 
@@ -60,31 +51,21 @@ Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
 """Pictures, uint8 (h, w), of one digit each to probabilities (n, k); all alike where there is nothing to read."""
 
 
-def read(pieces: Sequence[Piece], recognise: Recognise, least: float) -> list[Found]:
-    """The digits of the pieces in reading order. `least` is the confidence below which the model rejects."""
+def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
+    """The digits of the pieces in reading order."""
     if not pieces:
         return []
-    once, recognise = recognise, _steady(recognise)
+    recognise = _steady(recognise)
     whole = recognise([piece.level for piece in pieces])
     tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
-    digits: list[Found] = []
-    ones: dict[int, tuple[Piece, float, float]] = {}  # by their place among the digits
+    asked: list[tuple[Piece, Scores, int]] = []
     for number, line in enumerate(in_lines(pieces)):
-        for piece, scores in ((pieces[i], whole[i]) for i in line):
-            width, height = _extent(piece.level)
-            high = min(height, 1.3 * tall)
-            if not width or (piece.edge and scores.max() < _SURE):  # a shadow, the table, what the picture cuts off
-                continue
-            told = [Found(scores, piece.box, number, False)]
-            if width > _WIDE * high or (scores.max() < max(least, _SURE) and width > 0.4 * height):
-                told = _divided(piece, scores, recognise, high, number)
-            if len(told) == 1:
-                ones[len(digits)] = piece, float(scores.max()), high
-            digits += told
-    for place, touching in zip(ones, _grown_together(list(ones.values()), once), strict=True):
-        digits[place] = replace(digits[place], touching=touching)
-    return digits
+        for i in line:
+            width, _ = _extent(pieces[i].level)
+            if width and not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, what is cut off
+                asked.append((pieces[i], whole[i], number))
+    return _parted(asked, recognise, tall)
 
 
 def _whole_again(
@@ -120,7 +101,7 @@ def _whole_again(
 
 
 def _amount(piece: Piece) -> int:
-    return int(np.count_nonzero(piece.level > 60))
+    return int(np.count_nonzero(piece.level > _INK))
 
 
 def _near(one: Piece, other: Piece, tall: float) -> bool:
@@ -179,96 +160,82 @@ def _seen_from(level: Image, slant: float, degrees: float) -> Image:
 
 def _extent(level: Image) -> tuple[int, int]:
     """Width and height of the ink in uint8 (h, w)."""
-    return int(np.count_nonzero((level > 60).any(axis=0))), int(np.count_nonzero((level > 60).any(axis=1)))
+    return int(np.count_nonzero((level > _INK).any(axis=0))), int(np.count_nonzero((level > _INK).any(axis=1)))
 
 
-def _divided(piece: Piece, whole: NDArray[np.float32], recognise: Recognise, tall: float, line: int) -> list[Found]:
-    """A piece as the likeliest row of digits, one at the least: the best path from its left edge to its right."""
-    columns = np.flatnonzero((piece.level > 60).any(axis=0))
-    edges = [int(columns[0]), *sorted(cuts(piece.level)), int(columns[-1]) + 1]
-    spans = [
-        (i, j)
-        for i in range(len(edges))
-        for j in range(i + 1, len(edges))
-        if (i, j) != (0, len(edges) - 1)
-        and edges[j] - edges[i] <= 1.5 * _WIDE * tall
-        and _may_be_part(piece, edges[i], edges[j], tall)
-    ]
-    told = recognise([_cut(piece.level, edges[i], edges[j]) for i, j in spans]) if spans else np.empty((0, len(whole)))
-    scores = dict(zip(spans, told, strict=True)) | {(0, len(edges) - 1): whole}
-    # A piece no wider than a digit is mostly one, however odd.
-    alone = _ALONE * float(np.clip((_PAIR - (edges[-1] - edges[0]) / tall) / (_PAIR - _LONE), 0, 1))
-    # best[n][i]: the greatest sum of logarithms of n digits that end at edge i, and the edges they go through.
-    last = len(edges) - 1
-    best: list[dict[int, tuple[float, tuple[int, ...]]]] = [{0: (0.0, (0,))}]
-    for _ in range(_MOST):
-        step: dict[int, tuple[float, tuple[int, ...]]] = {}
-        for (i, j), row in scores.items():
-            if i in best[-1]:
-                shape = (edges[j] - edges[i]) / tall
-                cost = _MISFIT * max(0.0, shape - _WIDE) + _CUT * (shape < _SLIVER)
-                cost += _CUT * _strokes(piece.level[:, edges[j]]) + alone if j != last else 0
-                total = best[-1][i][0] + _evidence(row) - cost
-                if j not in step or total > step[j][0]:
-                    step[j] = total, (*best[-1][i][1], j)
-        best.append(step)
-    paths = [step[last] for step in best[1:] if last in step]
-    path = max(paths)[1]
-    left, top, _, bottom = piece.box
-    return [
-        Found(
-            scores[i, j],
-            (left + max(0, edges[i] - PAD) * piece.scale, top, left + max(1, edges[j] - PAD) * piece.scale, bottom),
-            line,
-            len(path) > 2,
-        )
-        for i, j in pairwise(path)
-    ]
+def _parted(asked: Sequence[tuple[Piece, Scores, int]], recognise: Recognise, tall: float) -> list[Found]:
+    """The digits of pieces, each with what the model says of the whole and its line: the likeliest row of each.
 
-
-def _grown_together(ones: Sequence[tuple[Piece, float, float]], recognise: Recognise) -> list[bool]:
-    """Which pieces that are told to be one digit may hold another: each a piece, its confidence and a digit's height.
-
-    So a 1 does into a 9: both together are told to be a 9, a little less surely than a 9 is, and the parts to be a 9
-    and a 1 quite surely.
+    The first digit of a piece is taken off, and the first of what is left, as long as there may be more.
     """
-    found, parts, places = [], [], []
-    for number, (piece, sure, tall) in enumerate(ones):
-        width = _extent(piece.level)[0]
-        found.append(width > _GROWN * tall and sure < _CERTAIN)
-        if found[-1] or (sure >= _CERTAIN and width <= _BROADER * tall):
-            continue
-        columns = np.flatnonzero((piece.level > 60).any(axis=0))
-        first, end = int(columns[0]), int(columns[-1]) + 1
-        for at in cuts(piece.level)[:_LIKELIEST]:
-            pair = (first, at), (at, end)
-            if all(_may_be_part(piece, *part, tall) for part in pair):
-                parts += [_cut(piece.level, *part) for part in pair]
-                places.append(number)
-    if places:
-        surest = recognise(parts).max(axis=1).reshape(-1, 2).min(axis=1)
-        for number, both in zip(places, surest.tolist(), strict=True):
-            found[number] |= both >= (_BOTH if ones[number][1] < _CERTAIN else _BOTH_SURELY)
+    chains: list[list[Parted]] = [[] for _ in asked]
+    levels = {place: piece.level for place, (piece, *_) in enumerate(asked)}
+    while levels:
+        for place, parted in zip(levels, part(list(levels.values()), tall), strict=True):
+            chains[place].append(parted)
+        levels = {
+            place: chains[place][-1].rest
+            for place in levels
+            if len(chains[place]) < _MOST and chains[place][-1].several >= _MAYBE and _extent(chains[place][-1].rest)[0]
+        }
+    parts = [
+        (place, step, level)
+        for place, chain in enumerate(chains)
+        for step, one in enumerate(chain)
+        if one.several >= _MAYBE and _extent(one.first)[0] and _extent(one.rest)[0]
+        for level in (one.first, one.rest)
+    ]
+    told = recognise([level for *_, level in parts]) if parts else ()
+    firsts: dict[tuple[int, int], Scores] = {}
+    rests: dict[tuple[int, int], Scores] = {}
+    for (place, step, _), row in zip(parts, told, strict=True):
+        (rests if (place, step) in firsts else firsts)[place, step] = row
+    found: list[Found] = []
+    for place, (piece, whole, line) in enumerate(asked):
+        options = [(_evidence([whole]) + _ends(chains[place][:1]), [(piece.level, whole)])]
+        taken: list[tuple[Image, Scores]] = []
+        for step, one in enumerate(chains[place]):
+            if (place, step) not in firsts:
+                break
+            taken.append((one.first, firsts[place, step]))
+            digits = [*taken, (one.rest, rests[place, step])]
+            options.append((_evidence([row for _, row in digits]) + _ends(chains[place][: step + 2]), digits))
+        best, digits = max(options, key=lambda option: option[0])
+        others = max((value for value, row in options if row is not digits), default=-np.inf)
+        touching = len(digits) > 1 or best - others < _CLOSE
+        found += [Found(row, _box_of(piece, level, len(digits) > 1), line, touching) for level, row in digits]
     return found
 
 
-def _may_be_part(piece: Piece, left: int, right: int, tall: float) -> bool:
-    """Whether the columns from `left` to before `right` are wide and high enough for a digit."""
-    return _NARROW * tall <= right - left and _extent(piece.level[:, left:right])[1] >= _LOW * tall
+def _ends(chain: Sequence[Parted]) -> float:
+    """How likely it is, as a logarithm, that there is more after each of a chain but the last, and no more after it."""
+    odds = [_odds(one.several) for one in chain]
+    return -sum(float(np.logaddexp(0, -more)) for more in odds[:-1]) - float(np.logaddexp(0, odds[-1]))
 
 
-def _evidence(row: NDArray[np.float32]) -> float:
-    """How much like a digit a part is, as a logarithm: models give about 1 / k for each class to what is none."""
-    even = 1 / len(row)
-    return float(np.log(max((float(row.max()) - even) / (1 - even), 1e-3)))
+def _odds(several: float) -> float:
+    """The logarithm of the odds of several digits, in pictures where fewer touch than the network has seen."""
+    chance = min(max(several, 1e-6), 1 - 1e-6)
+    return float(np.log(chance / (1 - chance))) - _RARE
 
 
-def _strokes(column: NDArray[np.uint8]) -> int:
-    """How many strokes cross a column, uint8 (h,)."""
-    ink = column > 100
-    return int(np.count_nonzero(ink[1:] & ~ink[:-1]))
+def _box_of(piece: Piece, level: Image, is_part: bool) -> Box:
+    """Where a part of a piece, uint8 (h, w) as the piece is, lies in the picture."""
+    if not is_part:
+        return piece.box
+    left, top, right, bottom = (edge - PAD for edge in box_of(level > _INK))
+    x, y, end, low = piece.box
+    return (
+        max(x, x + left * piece.scale),
+        max(y, y + top * piece.scale),
+        min(end, x + right * piece.scale),
+        min(low, y + bottom * piece.scale),
+    )
 
 
-def _cut(level: Image, first: int, end: int) -> Image:
-    """The columns from `first` to before `end`."""
-    return np.pad(level[:, first:end], ((0, 0), (PAD, PAD)))
+def _evidence(rows: Sequence[Scores]) -> float:
+    """How much like digits some parts are, by the one least like it: models give about 1 / k for each class to none."""
+    least = min(float(row.max()) for row in rows)
+    even = 1 / len(rows[0])
+    like = min(max((least - even) / (1 - even), 1e-3), _NO_SURER)
+    return float(np.log(like / (1 - like)))

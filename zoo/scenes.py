@@ -66,7 +66,7 @@ def photo(digit: NDArray[np.uint8], rng: np.random.Generator, whole: bool = Fals
     Its thinnest strokes are unbroken if it is to be `whole`.
     """
     height = int(rng.integers(40, 100))
-    glyph = _glyph(_whole(digit) if whole else _inked(digit), height, rng)
+    glyph = written(unbroken(digit) if whole else _inked(digit), height, rng)
     h, w = glyph.shape
     around = rng.uniform(0.15, 0.9, 4) * max(h, w)
     top, left = int(around[0]), int(around[1])
@@ -96,7 +96,7 @@ def lines(
     for row in texts:
         x = margin + int(rng.integers(0, height))
         for digit in row:
-            glyph = _glyph(_whole(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
+            glyph = written(unbroken(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
             drop = round(x * tilt + height * rng.uniform(-0.08, 0.08))
             placed.append((glyph, x, y + drop))
             x += glyph.shape[1] + round(height * rng.uniform(*gap))
@@ -114,7 +114,7 @@ def lines(
     return Scene(_photograph(sheet, rng), "\n".join(names), tuple(boxes))
 
 
-def _glyph(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean: float = 0.0) -> Plane:
+def written(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean: float = 0.0) -> Plane:
     """A digit in full ink as it is written: float32 (h, w), 0-1, cut to its box, about `height` pixels high.
 
     Each is a little different.
@@ -140,7 +140,7 @@ def _glyph(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean
 def _inked(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A digit, uint8 (h, w), cut to its box, whose strokes, faint as MNIST was made small, are as full as a pen's.
 
-    Thresholds in the cards were found on digits so inked, which breaks the thinnest strokes; rows take `_whole`.
+    Thresholds in the cards were found on digits so inked, which breaks the thinnest strokes; rows take `unbroken`.
     """
     down, across = np.flatnonzero(digit.max(axis=1) > 40), np.flatnonzero(digit.max(axis=0) > 40)
     return _full(digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1])
@@ -152,7 +152,7 @@ def _full(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (digit * (255 / np.maximum(most, 80))).astype(np.uint8)
 
 
-def _whole(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def unbroken(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A digit, uint8 (h, w), whose strokes are as full as a pen makes them, and unbroken.
 
     A stroke thinner than MNIST's pixels is faint over all its width, and made full along its ridge, or else a line that

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -276,7 +277,9 @@ def _alone(run: Run) -> Iterator[None]:
 def start_tensorflow() -> None:
     """Import Keras on TensorFlow without its greetings. Raises TrainingError when it is not installed."""
     if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras", "filelock")):
-        raise TrainingError("Training needs TensorFlow: pip install 'flask-model-zoo[train]'.")
+        own = Path(__file__).parents[1]
+        what = f"--editable '{own}[train]'" if (own / "pyproject.toml").exists() else "'flask-model-zoo[train]'"
+        raise TrainingError(f"Training needs TensorFlow: {sys.executable} -m pip install {what}")
     graph.start()
 
 

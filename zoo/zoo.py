@@ -188,7 +188,7 @@ class Zoo:
             return chosen.scores(loaded, np.stack([chosen.take(loaded, level) for level in levels]))
 
         signs = []
-        for one in reading.read(found, recognise, threshold):
+        for one in reading.read(found, recognise):
             best = int(one.scores.argmax())
             left, top, right, bottom = (edge * reduction for edge in one.box)
             signs.append(

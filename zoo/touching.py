@@ -1,0 +1,290 @@
+"""Rows of one to three digits composed so that they touch, and the network of `zoo.parting` trained on them.
+
+    python -m zoo.touching                # composes, trains, writes zoo/data/parting.tflite, tells what it is worth
+
+Nobody's handwriting is in it but MNIST's training digits; others are drawn by rule (`zoo.strokes`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL import ImageDraw, ImageFilter
+
+from zoo import datasets, files, graph, parting, scenes, strokes
+from zoo.marks import box_of
+from zoo.types import Mask, Plane
+
+if TYPE_CHECKING:
+    import keras
+
+_COUNT, _HELD, _DRAWN = 120_000, 6_000, 8_000  # rows to train on, rows of validation digits, digits drawn by rule
+_LOTS = 24  # in which rows are composed
+_EPOCHS, _BATCH, _RATE = 9, 128, 3e-3
+_ONE_WEIGHT = 0.15  # of whose ink it is where there is one digit only
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`level`, what the network sees, and `share`, how far ink is the first digit's: uint8 (n, 32, 64).
+
+    `several`, bool (n,): whether there is more than the first.
+    """
+
+    level: NDArray[np.uint8]
+    share: NDArray[np.uint8]
+    several: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    glyph: Plane
+    left: int
+    top: int
+
+    @property
+    def right(self) -> int:
+        return int(self.left + self.glyph.shape[1])
+
+
+def compose(digits: NDArray[np.uint8], count: int, seed: int) -> Rows:
+    """Rows of `digits`, uint8 (n, 28, 28), ink light. About 1 ms each."""
+    rng = np.random.default_rng([seed, 4])
+    levels = np.empty((count, parting.HEIGHT, parting.WIDTH), np.uint8)
+    shares, several = np.empty_like(levels), np.empty(count, np.bool_)
+    for i in range(count):
+        number = int(rng.choice(3, p=(0.45, 0.4, 0.15))) + 1
+        levels[i], shares[i] = _row(digits[rng.integers(0, len(digits), number)], rng)
+        several[i] = number > 1
+    return Rows(levels, shares, several)
+
+
+def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """One row of digits in one hand, uint8 (n, 28, 28): its level and the first one's share, uint8 (32, 64)."""
+    height, lean = int(rng.integers(28, 64)), rng.normal(0, 0.15)
+    placed: list[_Placed] = []
+    joined: list[tuple[_Placed, _Placed]] = []
+    for digit in digits:
+        glyph = scenes.written(scenes.unbroken(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
+        if rng.random() < 0.2:  # some write broadly
+            size = max(3, round(glyph.shape[1] * rng.uniform(0.8, 1.45))), glyph.shape[0]
+            glyph = np.asarray(PIL.Image.fromarray(glyph).resize(size, PIL.Image.Resampling.BILINEAR))
+        top = round(rng.normal(0, 0.08) * height)
+        left = 0
+        if placed:
+            left = max(one.left + 1 - _clearance(one, glyph, top) for one in placed)
+            chance = rng.random()
+            if chance < 0.15:  # close by: in a photograph they blur into one
+                left += round(rng.uniform(0, 0.06) * height) + 1
+            elif chance < 0.25:  # bound by a stroke of the pen
+                left += round(rng.uniform(0.02, 0.3) * height) + 1
+            else:
+                left -= round(min(0.25, rng.exponential(0.06)) * height)
+            left = max(left, placed[-1].left + round(0.12 * height))
+            if 0.15 <= chance < 0.25:
+                joined.append((placed[-1], _Placed(glyph, left, top)))
+        placed.append(_Placed(glyph, left, top))
+    first, rest = _laid(placed, joined, height, rng)
+    return _seen(first, rest, height, rng)
+
+
+def _clearance(one: _Placed, glyph: Plane, top: int) -> int:
+    """How many columns are free between a glyph and the next, were both to begin in one column; less than 0: none."""
+    height = max(one.top + one.glyph.shape[0], top + glyph.shape[0])
+    above = min(one.top, top)
+    ends, starts = np.full(height - above + 2, -(10**6)), np.full(height - above + 2, 10**6)
+    ink, other = one.glyph > 0.4, glyph > 0.4
+    rows = np.flatnonzero(ink.any(axis=1))
+    ends[one.top - above + 1 + rows] = ink.shape[1] - 1 - ink[rows, ::-1].argmax(axis=1)
+    ends = np.maximum(ends, np.maximum(np.roll(ends, 1), np.roll(ends, -1)))  # they touch across corners, too
+    rows = np.flatnonzero(other.any(axis=1))
+    starts[top - above + 1 + rows] = other[rows].argmax(axis=1)
+    return int((starts - ends).min())
+
+
+def _laid(
+    placed: list[_Placed], joined: list[tuple[_Placed, _Placed]], height: int, rng: np.random.Generator
+) -> tuple[Plane, Plane]:
+    """The ink of the first digit and that of the others on two sheets, float32 (h, w), 0-1."""
+    margin = 4
+    left, top = min(one.left for one in placed) - margin, min(one.top for one in placed) - margin
+    right = max(one.right for one in placed) + margin
+    bottom = max(one.top + one.glyph.shape[0] for one in placed) + margin
+    first = np.zeros((bottom - top, right - left), np.float32)
+    rest = np.zeros_like(first)
+    for one in placed:
+        sheet = first if one is placed[0] else rest
+        y, x = one.top - top, one.left - left
+        part = sheet[y : y + one.glyph.shape[0], x : x + one.glyph.shape[1]]
+        np.maximum(part, one.glyph, out=part)
+    for one, other in joined:
+        level = rng.uniform(0, 1)
+        ends = []
+        for end, side in ((one, 1), (other, -1)):
+            rows, columns = np.nonzero(end.glyph > 0.5)
+            nearest = int(np.argmax(side * columns - 0.5 * np.abs(rows - level * end.glyph.shape[0])))
+            ends.append((int(columns[nearest]) + end.left - left, int(rows[nearest]) + end.top - top))
+        image = PIL.Image.new("L", first.shape[::-1])
+        ImageDraw.Draw(image).line(ends, fill=255, width=max(1, round(height * 0.06)))
+        stroke = np.asarray(image, np.float32) / np.float32(255)
+        firsts = np.arange(stroke.shape[1]) < (ends[0][0] + ends[1][0]) / 2
+        if one is placed[0]:
+            np.maximum(first, stroke * firsts, out=first)
+            stroke = np.asarray(stroke * ~firsts, np.float32)
+        np.maximum(rest, stroke, out=rest)
+    return first, rest
+
+
+def _seen(
+    first: Plane, rest: Plane, height: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What a photograph leaves of two sheets of ink, as the network sees it; and the share of the first."""
+    sigma = rng.uniform(0, 0.035) * height
+    blur = ImageFilter.GaussianBlur(sigma)
+    first, rest = (
+        np.asarray(PIL.Image.fromarray((255 * sheet).astype(np.uint8)).filter(blur), np.float32) / np.float32(255)
+        for sheet in (first, rest)
+    )
+    ink = np.maximum(first, rest)
+    low = rng.uniform(0, 0.15)
+    stretched = (ink - low) / (1 - low) * rng.uniform(0.9, 1.3)
+    noise = (ink > 0.1) * rng.normal(0, rng.uniform(0, 0.1), ink.shape)
+    level: Plane = np.clip(stretched + noise, 0, 1).astype(np.float32)
+    left, top, right, bottom = box_of(level > 0.25)
+    # The usual height of a line's digits is told by all of them; where there is but this piece, by it.
+    tall = height * rng.uniform(0.88, 1.15) if rng.random() < 0.7 else bottom - top
+    seen, one, other = (parting.placed(sheet[top:bottom, left:right], tall)[0] for sheet in (level, first, rest))
+    share = one / np.maximum(one + other, 1e-3)
+    return (255 * seen).astype(np.uint8), (255 * share).astype(np.uint8)
+
+
+def network() -> keras.Model:
+    """Pictures (n, 32, 64, 1) to logits (n, 1 + 32 64): of several digits, and of each pixel being the first's.
+
+    An encoder, and a decoder that takes up what each scale of it has seen (Ronneberger, Fischer, Brox 2015,
+    arXiv:1505.04597): 165,000 parameters.
+    """
+    import keras
+    from keras import layers
+
+    def block(x: Any, channels: int, size: int = 3, stride: int = 1) -> Any:
+        x = layers.Conv2D(channels, size, strides=stride, padding="same", use_bias=False)(x)
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    def joined(x: Any, finer: Any) -> Any:
+        return layers.Concatenate()([layers.UpSampling2D(2)(x), finer])
+
+    picture = keras.Input((parting.HEIGHT, parting.WIDTH, 1))
+    half = block(block(picture, 16, 5, 2), 24)  # (n, 16, 32, 24)
+    quarter = block(block(half, 40, 3, 2), 40)  # (n, 8, 16, 40)
+    eighth = block(block(quarter, 64, 3, 2), 64)  # (n, 4, 8, 64)
+    x = layers.Dropout(0.3)(layers.Flatten()(block(eighth, 24, 1)))
+    several = layers.Dense(1)(layers.Dense(48, activation="relu")(x))
+    x = block(joined(eighth, quarter), 32)
+    x = block(block(joined(x, half), 16), 7, 1)
+    shares = layers.Conv2D(1, 1)(block(joined(x, picture), 8))
+    return keras.Model(picture, layers.Concatenate()([several, layers.Flatten()(shares)]))
+
+
+def train(rows: Rows, held: Rows, epochs: int, seed: int) -> keras.Model:
+    """The network trained on rows, telling after each epoch what it is worth on others."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    model = network()
+    steps = len(rows.level) // _BATCH
+    total = epochs * steps
+    rate = keras.optimizers.schedules.CosineDecay(
+        _RATE / 10, total - total // 10, warmup_target=_RATE, warmup_steps=max(1, total // 10)
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.01, use_ema=True, ema_momentum=0.999)
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def step(level: Any, share: Any, several: Any) -> None:
+        level = tf.cast(level, tf.float32) / 255
+        share = tf.reshape(tf.cast(share, tf.float32) / 255, (_BATCH, -1))
+        several = tf.cast(several, tf.float32)
+        weight = tf.reshape(level, (_BATCH, -1)) * (_ONE_WEIGHT + (1 - _ONE_WEIGHT) * several[:, None])
+        with tf.GradientTape() as tape:
+            told = model(level[..., None], training=True)
+            number = tf.nn.sigmoid_cross_entropy_with_logits(several, told[:, 0])
+            whose = tf.nn.sigmoid_cross_entropy_with_logits(share, told[:, 1:])
+            loss = tf.reduce_mean(number) + tf.reduce_sum(weight * whose) / tf.reduce_sum(weight)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+
+    for epoch in range(1, epochs + 1):
+        start = time.perf_counter()
+        order = np.random.default_rng([seed, epoch]).permutation(len(rows.level))
+        for at in range(0, steps * _BATCH, _BATCH):
+            places = np.sort(order[at : at + _BATCH])
+            step(rows.level[places], rows.share[places], rows.several[places])
+        kept = [variable.numpy() for variable in model.trainable_variables]
+        optimizer.finalize_variable_values(model.trainable_variables)
+        print(f"epoch {epoch}: {worth(model, held)} ({time.perf_counter() - start:.0f} s)", flush=True)
+        if epoch < epochs:
+            for variable, value in zip(model.trainable_variables, kept, strict=True):
+                variable.assign(value)
+    return model
+
+
+def worth(model: keras.Model, held: Rows) -> str:
+    """How many of several it misses if it takes 1 % of single digits for several, and how much ink it gives wrongly."""
+    told = []
+    for at in range(0, len(held.level), 500):
+        seen = held.level[at : at + 500].astype(np.float32)[..., None] / np.float32(255)
+        told.append(np.asarray(model(seen, training=False)))
+    logits = np.concatenate(told)
+    ones = np.sort(logits[~held.several, 0])
+    missed = float((logits[held.several, 0] <= ones[-1 - len(ones) // 100]).mean())
+    ink = held.level[held.several].reshape(-1, parting.HEIGHT * parting.WIDTH) > 127
+    wrong = (logits[held.several, 1:] > 0) != (held.share[held.several].reshape(ink.shape) > 127)
+    return f"misses {100 * missed:.2f} % at 1 % false, {100 * float(wrong[ink].mean()):.2f} % of ink wrong"
+
+
+def export(model: keras.Model, path: Path) -> None:
+    """Write the LiteRT form, with weights in 8 bits, ending in probabilities."""
+    import keras
+    import tensorflow as tf
+
+    inputs = keras.Input(model.input_shape[1:])
+    whole = keras.Model(inputs, keras.ops.sigmoid(model(inputs)))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / path.name
+        whole.export(str(made), format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
+        files.write(path, made.read_bytes())
+
+
+def _lot(task: tuple[NDArray[np.uint8], int, int]) -> Rows:
+    return compose(*task)
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--out", type=Path, default=parting.NETWORK)
+    words.add_argument("--count", type=int, default=_COUNT)
+    words.add_argument("--epochs", type=int, default=_EPOCHS)
+    words.add_argument("--seed", type=int, default=1)
+    asked = words.parse_args()
+    data = datasets.training_data("mnist", 5000)
+    digits = np.concatenate([data.images, strokes.draw(_DRAWN, asked.seed)[0]])[..., 0]
+    held = compose(data.validation_images[..., 0], min(_HELD, asked.count), asked.seed)
+    with multiprocessing.get_context("fork").Pool() as pool:
+        lots = pool.map(_lot, [(digits, asked.count // _LOTS, 1000 * asked.seed + n) for n in range(_LOTS)], 1)
+    rows = Rows(*(np.concatenate([getattr(lot, name) for lot in lots]) for name in ("level", "share", "several")))
+    graph.start()  # not before: processes that are split off take no threads along
+    export(train(rows, held, asked.epochs, asked.seed), asked.out)
+
+
+if __name__ == "__main__":
+    main()
