@@ -17,7 +17,7 @@ from zoo.types import Box, Image, Scores
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
 _SURE = 0.85  # confidence below which what the picture's edge cuts off is no digit
 _MAYBE = 0.02  # chance of several digits in a piece from which its parts are looked at
-_RARE = 6.0  # logarithm of by how much rarer digits that touch are than where the network was trained
+_RARE = 8.0  # logarithm of by how much rarer digits that touch are than where the network was trained
 _NO_SURER = 0.9999  # confidence beyond which none counts for more
 _CLOSE = 6.0  # by so much in logarithms a piece is likelier one digit than several, or else is said to touch
 _MOST = 6  # digits in one piece
@@ -164,47 +164,39 @@ def _extent(level: Image) -> tuple[int, int]:
 
 
 def _parted(asked: Sequence[tuple[Piece, Scores, int]], recognise: Recognise, tall: float) -> list[Found]:
-    """The digits of pieces, each with what the model says of the whole and its line: the likeliest row of each.
-
-    The first digit of a piece is taken off, and the first of what is left, as long as there may be more.
-    """
-    chains: list[list[Parted]] = [[] for _ in asked]
-    levels = {place: piece.level for place, (piece, *_) in enumerate(asked)}
-    while levels:
-        for place, parted in zip(levels, part(list(levels.values()), tall), strict=True):
-            chains[place].append(parted)
-        levels = {
-            place: chains[place][-1].rest
-            for place in levels
-            if len(chains[place]) < _MOST and chains[place][-1].several >= _MAYBE and _extent(chains[place][-1].rest)[0]
-        }
-    parts = [
-        (place, step, level)
-        for place, chain in enumerate(chains)
-        for step, one in enumerate(chain)
-        if one.several >= _MAYBE and _extent(one.first)[0] and _extent(one.rest)[0]
-        for level in (one.first, one.rest)
-    ]
-    told = recognise([level for *_, level in parts]) if parts else ()
-    firsts: dict[tuple[int, int], Scores] = {}
-    rests: dict[tuple[int, int], Scores] = {}
-    for (place, step, _), row in zip(parts, told, strict=True):
-        (rests if (place, step) in firsts else firsts)[place, step] = row
+    """The digits of pieces, each with what the model says of the whole and its line: the likeliest row of each."""
+    chains = _chains([piece.level for piece, *_ in asked], tall)
+    parts = [level for chain in chains for one in chain[:-1] for level in (one.first, one.rest)]
+    told = iter(recognise(parts) if parts else ())
     found: list[Found] = []
-    for place, (piece, whole, line) in enumerate(asked):
-        options = [(_evidence([whole]) + _ends(chains[place][:1]), [(piece.level, whole)])]
+    for (piece, whole, line), chain in zip(asked, chains, strict=True):
+        options = [(_evidence([whole]) + _ends(chain[:1]), [(piece.level, whole)])]
         taken: list[tuple[Image, Scores]] = []
-        for step, one in enumerate(chains[place]):
-            if (place, step) not in firsts:
-                break
-            taken.append((one.first, firsts[place, step]))
-            digits = [*taken, (one.rest, rests[place, step])]
-            options.append((_evidence([row for _, row in digits]) + _ends(chains[place][: step + 2]), digits))
+        for step, one in enumerate(chain[:-1]):
+            taken.append((one.first, next(told)))
+            digits = [*taken, (one.rest, next(told))]
+            options.append((_evidence([scores for _, scores in digits]) + _ends(chain[: step + 2]), digits))
         best, digits = max(options, key=lambda option: option[0])
-        others = max((value for value, row in options if row is not digits), default=-np.inf)
+        others = max((odds for odds, row in options if row is not digits), default=-np.inf)
         touching = len(digits) > 1 or best - others < _CLOSE
-        found += [Found(row, _box_of(piece, level, len(digits) > 1), line, touching) for level, row in digits]
+        found += [Found(scores, _box_of(piece, level, len(digits) > 1), line, touching) for level, scores in digits]
     return found
+
+
+def _chains(levels: Sequence[Image], tall: float) -> list[list[Parted]]:
+    """Pieces of ink, each parted, and then what is left when its first digit is taken off, until there is no more."""
+    chains: list[list[Parted]] = [[] for _ in levels]
+    left = dict(enumerate(levels))
+    while left:
+        for place, parted in zip(left, part(list(left.values()), tall), strict=True):
+            chains[place].append(parted)
+        ends = {place: chains[place][-1] for place in left if len(chains[place]) < _MOST}
+        left = {
+            place: end.rest
+            for place, end in ends.items()
+            if end.several >= _MAYBE and _extent(end.first)[0] and _extent(end.rest)[0]
+        }
+    return chains
 
 
 def _ends(chain: Sequence[Parted]) -> float:
