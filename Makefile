@@ -15,7 +15,7 @@ serve: .venv/serve.done
 	.venv/bin/zoo serve $(ARGS)
 
 test: .venv/test.done
-	.venv/bin/pytest -m "not long" $(ARGS)
+	.venv/bin/pytest -m "not long" --numprocesses 2 --dist loadfile $(ARGS)
 
 test-all: .venv/test.done
 	.venv/bin/pytest $(ARGS)

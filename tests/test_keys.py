@@ -73,7 +73,9 @@ def test_the_environment_can_bring_a_key(tmp_path: Path, environ: dict[str, str]
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (f'[server.keys]\nphone = {{hash = "{PHONE}"}}', "[server.keys.phone] hash = "),
+        pytest.param(
+            f'[server.keys]\nphone = {{hash = "{PHONE}"}}', "[server.keys.phone] hash = ", id="a key, not its hash"
+        ),
         (f'[server.keys]\nphone = {{hash = "{HASH}", scopes = ["read"]}}', "it should be 'predict' or 'admin'"),
         (f'[server.keys]\nphone = {{hash = "{HASH}", scopes = []}}', "[server.keys.phone] scopes = []"),
         (f'[server.keys]\nphone = {{hash = "{HASH}", scope = 1}}', "It takes: hash, scopes."),

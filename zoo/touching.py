@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     import keras
 
 _COUNT, _HELD, _DRAWN = 120_000, 6_000, 8_000  # rows to train on, rows of validation digits, digits drawn by rule
+_DRAWN_SHARE = 1 / 3  # of the single digits
 _LOTS = 24  # in which rows are composed
-_EPOCHS, _BATCH, _RATE = 9, 128, 3e-3
+_EPOCHS, _BATCH, _RATE = 8, 128, 3e-3
 _ONE_WEIGHT = 0.15  # of whose ink it is where there is one digit only
 
 
@@ -56,14 +57,18 @@ class _Placed:
         return int(self.left + self.glyph.shape[1])
 
 
-def compose(digits: NDArray[np.uint8], count: int, seed: int) -> Rows:
-    """Rows of `digits`, uint8 (n, 28, 28), ink light. About 1 ms each."""
+def compose(digits: NDArray[np.uint8], count: int, seed: int, drawn: NDArray[np.uint8] | None = None) -> Rows:
+    """Rows of `digits`, uint8 (n, 28, 28), ink light. About 1 ms each.
+
+    Of the single ones, a third is taken from `drawn` if that is given: forms in which others see two digits.
+    """
     rng = np.random.default_rng([seed, 4])
     levels = np.empty((count, parting.HEIGHT, parting.WIDTH), np.uint8)
     shares, several = np.empty_like(levels), np.empty(count, np.bool_)
     for i in range(count):
-        number = int(rng.choice(3, p=(0.45, 0.4, 0.15))) + 1
-        levels[i], shares[i] = _row(digits[rng.integers(0, len(digits), number)], rng)
+        number = int(rng.choice(3, p=(0.5, 0.37, 0.13))) + 1
+        pool = drawn if drawn is not None and number == 1 and rng.random() < _DRAWN_SHARE else digits
+        levels[i], shares[i] = _row(pool[rng.integers(0, len(pool), number)], rng)
         several[i] = number > 1
     return Rows(levels, shares, several)
 
@@ -75,6 +80,8 @@ def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[n
     joined: list[tuple[_Placed, _Placed]] = []
     for digit in digits:
         glyph = scenes.written(scenes.unbroken(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
+        if rng.random() < 0.1:  # some pens skip
+            glyph = _skipped(glyph, rng)
         if rng.random() < 0.2:  # some write broadly
             size = max(3, round(glyph.shape[1] * rng.uniform(0.8, 1.45))), glyph.shape[0]
             glyph = np.asarray(PIL.Image.fromarray(glyph).resize(size, PIL.Image.Resampling.BILINEAR))
@@ -95,6 +102,17 @@ def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[n
         placed.append(_Placed(glyph, left, top))
     first, rest = _laid(placed, joined, height, rng)
     return _seen(first, rest, height, rng)
+
+
+def _skipped(glyph: Plane, rng: np.random.Generator) -> Plane:
+    """A glyph, float32 (h, w), without the ink along a line through one of its points."""
+    rows, columns = np.nonzero(glyph > 0.5)
+    at, angle = int(rng.integers(len(rows))), rng.uniform(0, np.pi)
+    y, x = np.mgrid[: glyph.shape[0], : glyph.shape[1]]
+    away = np.abs((y - rows[at]) * np.cos(angle) - (x - columns[at]) * np.sin(angle))
+    near = (y - rows[at]) ** 2 + (x - columns[at]) ** 2 < (0.2 * glyph.shape[0]) ** 2  # one stroke, not all
+    broken: Plane = np.where((away <= 0.02 * glyph.shape[0]) & near, 0, glyph)
+    return broken if (broken > 0.5).any() else glyph
 
 
 def _clearance(one: _Placed, glyph: Plane, top: int) -> int:
@@ -265,7 +283,7 @@ def export(model: keras.Model, path: Path) -> None:
         files.write(path, made.read_bytes())
 
 
-def _lot(task: tuple[NDArray[np.uint8], int, int]) -> Rows:
+def _lot(task: tuple[NDArray[np.uint8], int, int, NDArray[np.uint8]]) -> Rows:
     return compose(*task)
 
 
@@ -277,10 +295,12 @@ def main() -> None:
     words.add_argument("--seed", type=int, default=1)
     asked = words.parse_args()
     data = datasets.training_data("mnist", 5000)
-    digits = np.concatenate([data.images, strokes.draw(_DRAWN, asked.seed)[0]])[..., 0]
+    drawn = strokes.draw(_DRAWN, asked.seed)[0][..., 0]
+    digits = np.concatenate([data.images[..., 0], drawn])
     held = compose(data.validation_images[..., 0], min(_HELD, asked.count), asked.seed)
     with multiprocessing.get_context("fork").Pool() as pool:
-        lots = pool.map(_lot, [(digits, asked.count // _LOTS, 1000 * asked.seed + n) for n in range(_LOTS)], 1)
+        tasks = [(digits, asked.count // _LOTS, 1000 * asked.seed + lot, drawn) for lot in range(_LOTS)]
+        lots = pool.map(_lot, tasks, 1)
     rows = Rows(*(np.concatenate([getattr(lot, name) for lot in lots]) for name in ("level", "share", "several")))
     graph.start()  # not before: processes that are split off take no threads along
     export(train(rows, held, asked.epochs, asked.seed), asked.out)
