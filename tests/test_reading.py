@@ -297,6 +297,13 @@ def told(whole: float, part: float, wide: int) -> Callable[[Sequence[np.ndarray]
     return recognise
 
 
+def test_pieces_too_faint_to_be_told_are_none() -> None:
+    faint = piece(ring(10))
+    faint = Piece(faint.level // 5, faint.box, 1, "dark-on-light", False)
+    assert reading.read([faint, faint], told(0.9, 0.9, 60)) == []
+    assert len(reading.read([faint, piece(ring(10)), faint], told(0.9, 0.9, 60))) == 1
+
+
 def test_three_that_touch_are_three_in_their_places() -> None:
     found = reading.read([piece(ring(10), ring(48), ring(86))], told(0.9, 0.95, 60))
     assert [int(one.scores.argmax()) for one in found] == [0, 0, 0]

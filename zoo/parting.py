@@ -43,10 +43,10 @@ class Parted:
 
 
 def part(levels: Sequence[Image], tall: float) -> list[Parted]:
-    """Part pieces of ink, uint8 (h, w), light on black, in which the digits of the line are `tall` pixels high."""
+    """Part pieces, uint8 (h, w), light on black, each with ink; digits of their line are `tall` of its pixels high."""
     if not levels:
         return []
-    views, sizes = zip(*(view(level.astype(np.float32) / np.float32(255), tall) for level in levels), strict=True)
+    views, sizes = zip(*(_view(level.astype(np.float32) / np.float32(255), tall) for level in levels), strict=True)
     told = _network().predict(np.stack(views)[..., None])
     return [_parted(level, size, row) for level, size, row in zip(levels, sizes, told, strict=True)]
 
@@ -57,7 +57,7 @@ def _network() -> LiteRT:
     return LiteRT(NETWORK)
 
 
-def view(level: Plane, tall: float) -> tuple[Plane, tuple[int, int]]:
+def _view(level: Plane, tall: float) -> tuple[Plane, tuple[int, int]]:
     """What the network sees of ink, float32 (h, w), 0-1: float32 (32, 64); and the ink's width and height there."""
     left, top, right, bottom = box_of(level > _INK / 255)
     return placed(level[top:bottom, left:right], tall)

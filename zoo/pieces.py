@@ -2,8 +2,8 @@
 
     reduce -> ground -> contrast -> marks -> those of a digit's size -> what belongs together -> pieces
 
-What each piece says is for a model to tell; where a piece is as wide as several digits, `cuts` says where it may be
-divided, and the model's answers choose (see `zoo.reading`).
+What each piece says is for a model to tell, and whether it is several digits that touch for `zoo.parting`
+(see `zoo.reading`).
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
 
 def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     """The digits of the pieces in reading order."""
+    pieces = [piece for piece in pieces if _extent(piece.level)[0]]  # others are too faint to be told
     if not pieces:
         return []
     recognise = _steady(recognise)
@@ -62,8 +63,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     asked: list[tuple[Piece, Scores, int]] = []
     for number, line in enumerate(in_lines(pieces)):
         for i in line:
-            width, _ = _extent(pieces[i].level)
-            if width and not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, what is cut off
+            if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, what is cut off
                 asked.append((pieces[i], whole[i], number))
     return _parted(asked, recognise, tall)
 
