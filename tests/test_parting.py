@@ -9,27 +9,13 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from PIL import ImageDraw
+from rings import inked, ring
 
 from zoo import parting, touching
 from zoo.datasets import Labelled
 from zoo.runtime import LiteRT
 
 TALL = 60
-
-
-def piece(*strokes: list[tuple[int, int]]) -> np.ndarray:
-    """Ink drawn light on black, cut with a margin: uint8 (h, w)."""
-    sheet = PIL.Image.new("L", (200, 100))
-    pen = ImageDraw.Draw(sheet)
-    for stroke in strokes:
-        pen.line(stroke, fill=255, width=7, joint="curve")
-    return np.asarray(sheet)
-
-
-def ring(left: int) -> list[tuple[int, int]]:
-    turn = np.linspace(0, 2 * np.pi, 25)
-    return [(round(left + 20 + 20 * np.cos(t)), round(50 + 30 * np.sin(t))) for t in turn]
 
 
 def test_several_are_told_from_one(mnist: Labelled) -> None:
@@ -51,7 +37,7 @@ def test_single_digits_are_one_however_large_their_piece_is(mnist: Labelled) -> 
 
 
 def test_no_ink_is_lost_or_invented_by_parting() -> None:
-    level = piece(ring(10), ring(48))
+    level = inked(ring(10), ring(48))
     (told,) = parting.part([level], TALL)
     assert told.several > 0.9
     assert (np.maximum(told.first, told.rest) >= level * 0.9 - 1).all()
@@ -66,7 +52,7 @@ def test_no_ink_is_lost_or_invented_by_parting() -> None:
 
 def test_more_than_the_network_sees_is_parted_one_by_one() -> None:
     """Five rings in a row, of which the last two are beyond its sight."""
-    rest = np.pad(piece(ring(6), ring(44), ring(82), ring(120), ring(155)), 4)
+    rest = np.pad(inked(ring(6), ring(44), ring(82), ring(120), ring(155)), 4)
     lefts = []
     for _ in range(4):
         (told,) = parting.part([rest], TALL)

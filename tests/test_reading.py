@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from PIL import ImageDraw
+from rings import inked, ring
 
 from zoo import Zoo, reading, scenes
 from zoo.datasets import Labelled
@@ -269,16 +270,8 @@ def test_a_1_that_runs_into_its_neighbour_is_read(zoo: Zoo, mnist: Labelled) -> 
     assert right >= 16
 
 
-def ring(left: int) -> list[tuple[int, int]]:
-    turn = np.linspace(0, 2 * np.pi, 25)
-    return [(round(left + 20 + 20 * np.cos(t)), round(50 + 30 * np.sin(t))) for t in turn]
-
-
 def piece(*strokes: list[tuple[int, int]]) -> Piece:
-    sheet = PIL.Image.new("L", (200, 100))
-    for stroke in strokes:
-        ImageDraw.Draw(sheet).line(stroke, fill=255, width=7, joint="curve")
-    return Piece(np.pad(np.asarray(sheet), 4), (300, 100, 500, 200), 1, "dark-on-light", False)
+    return Piece(np.pad(inked(*strokes), 4), (300, 100, 500, 200), 1, "dark-on-light", False)
 
 
 def told(whole: float, part: float, wide: int) -> Callable[[Sequence[np.ndarray]], np.ndarray]:

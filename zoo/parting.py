@@ -26,7 +26,8 @@ HEIGHT, WIDTH = 32, 64
 LEFT = 4  # pixels left of the ink
 _TALL = 20  # pixels that the digits of the line are high
 _TALLEST = 28  # pixels that a piece is high at the most
-_INK = 60  # of 255
+INK = 60  # of 255; what is fainter does not count for how large a piece is
+_MAYBE = 0.02  # chance of several digits from which a piece is parted
 _STRAY = 0.06  # of a part's ink: marks of less, which stand apart from the rest of it, are the other's
 
 
@@ -34,7 +35,7 @@ _STRAY = 0.06  # of a part's ink: marks of less, which stand apart from the rest
 class Parted:
     """How likely a piece is several digits, 0-1, and its first digit and the rest: uint8 (h, w), as the piece is.
 
-    Where both have ink, both keep it.
+    Where both have ink, both keep it. What is hardly likely to be several is all first, and nothing is left.
     """
 
     several: float
@@ -59,7 +60,7 @@ def _network() -> LiteRT:
 
 def _view(level: Plane, tall: float) -> tuple[Plane, tuple[int, int]]:
     """What the network sees of ink, float32 (h, w), 0-1: float32 (32, 64); and the ink's width and height there."""
-    left, top, right, bottom = box_of(level > _INK / 255)
+    left, top, right, bottom = box_of(level > INK / 255)
     return placed(level[top:bottom, left:right], tall)
 
 
@@ -75,12 +76,14 @@ def placed(cut: Plane, tall: float) -> tuple[Plane, tuple[int, int]]:
 
 
 def _parted(level: Image, size: tuple[int, int], told: Plane) -> Parted:
+    if told[0] < _MAYBE:
+        return Parted(float(told[0]), level, np.zeros_like(level))
     width, height = size
     shares = told[1:].reshape(HEIGHT, WIDTH)
     top, shown = (HEIGHT - height) // 2, min(width, WIDTH - LEFT)
     share = np.zeros((height, width), np.float32)
     share[:, :shown] = shares[top : top + height, LEFT : LEFT + shown]
-    left, above, right, bottom = box_of(level > _INK)
+    left, above, right, bottom = box_of(level > INK)
     whole = np.zeros(level.shape, np.float32)
     large = PIL.Image.fromarray(share).resize((right - left, bottom - above), PIL.Image.Resampling.BILINEAR)
     whole[above:bottom, left:right] = np.asarray(large)
@@ -93,7 +96,7 @@ def _parted(level: Image, size: tuple[int, int], told: Plane) -> Parted:
 
 def _without_strays(level: Image) -> tuple[Image, Image]:
     """Ink, uint8 (h, w), without small marks that stand apart, and those marks."""
-    mask = level > _INK
+    mask = level > INK
     if not mask.any():
         return level, np.zeros_like(level)
     marks = Marks(mask, level.astype(np.float32), 0)

@@ -10,13 +10,12 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from zoo.marks import box_of
-from zoo.parting import Parted, part
+from zoo.parting import INK, Parted, part
 from zoo.pieces import PAD, Piece, in_lines
 from zoo.types import Box, Image, Scores
 
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
 _SURE = 0.85  # confidence below which what the picture's edge cuts off is no digit
-_MAYBE = 0.02  # chance of several digits in a piece from which its parts are looked at
 _RARE = 8.0  # logarithm of by how much rarer digits that touch are than where the network was trained
 _NO_SURER = 0.9999  # confidence beyond which none counts for more
 _CLOSE = 6.0  # by so much in logarithms a piece is likelier one digit than several, or else is said to touch
@@ -30,7 +29,6 @@ _OVER = 0.1  # widths of the narrower piece by which it stands above or below an
 _SURELY_ONE = 0.9  # confidence at which they are taken for one
 _LITTLE = 0.25  # of a digit's ink: less than that beside it, which does not change what it is, is dirt
 _STEADY = 0.99  # confidence below which a digit is looked at again
-_INK = 60  # of 255; what is fainter does not count for how large a piece is
 _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the height, and degrees of a turn
 
 
@@ -101,7 +99,7 @@ def _whole_again(
 
 
 def _amount(piece: Piece) -> int:
-    return int(np.count_nonzero(piece.level > _INK))
+    return int(np.count_nonzero(piece.level > INK))
 
 
 def _near(one: Piece, other: Piece, tall: float) -> bool:
@@ -160,7 +158,7 @@ def _seen_from(level: Image, slant: float, degrees: float) -> Image:
 
 def _extent(level: Image) -> tuple[int, int]:
     """Width and height of the ink in uint8 (h, w)."""
-    return int(np.count_nonzero((level > _INK).any(axis=0))), int(np.count_nonzero((level > _INK).any(axis=1)))
+    return int(np.count_nonzero((level > INK).any(axis=0))), int(np.count_nonzero((level > INK).any(axis=1)))
 
 
 def _parted(asked: Sequence[tuple[Piece, Scores, int]], recognise: Recognise, tall: float) -> list[Found]:
@@ -191,11 +189,7 @@ def _chains(levels: Sequence[Image], tall: float) -> list[list[Parted]]:
         for place, parted in zip(left, part(list(left.values()), tall), strict=True):
             chains[place].append(parted)
         ends = {place: chains[place][-1] for place in left if len(chains[place]) < _MOST}
-        left = {
-            place: end.rest
-            for place, end in ends.items()
-            if end.several >= _MAYBE and _extent(end.first)[0] and _extent(end.rest)[0]
-        }
+        left = {place: end.rest for place, end in ends.items() if _extent(end.first)[0] and _extent(end.rest)[0]}
     return chains
 
 
@@ -215,7 +209,7 @@ def _box_of(piece: Piece, level: Image, is_part: bool) -> Box:
     """Where a part of a piece, uint8 (h, w) as the piece is, lies in the picture."""
     if not is_part:
         return piece.box
-    left, top, right, bottom = (edge - PAD for edge in box_of(level > _INK))
+    left, top, right, bottom = (edge - PAD for edge in box_of(level > INK))
     x, y, end, low = piece.box
     return (
         max(x, x + left * piece.scale),
