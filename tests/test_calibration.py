@@ -66,11 +66,27 @@ def test_what_is_told_with_less_than_the_threshold_is_rejected(zoo_folder: Path,
     assert any(answer.reason == "not_a_digit" for answer in answers[100:])  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("others", "threshold"), [([0.4, 0.7], 0.9), ([0.4, 0.4], 0.5), ([0.97, 0.4], 0.5)])
-def test_a_digit_is_refused_only_for_many_that_are_none(others: list[float], threshold: float) -> None:
-    digits = np.array([0.5, 0.9, *(0.95 for _ in range(8)), *(0.99 for _ in range(990))], np.float32)
-    found = calibration.threshold(digits, np.full(1000, 0.001), np.array(others, np.float32))
-    assert found == pytest.approx(threshold)
+def test_digits_are_rejected_only_for_what_they_are_told_from() -> None:
+    digits = np.concatenate([np.linspace(0.3, 0.9, 20), np.linspace(0.9, 1, 4980)]).astype(np.float32)
+    photos = digits[::6]
+
+    def rejected(*others: float) -> float:
+        least = calibration.threshold(digits, photos, np.repeat(others, 500 // len(others)).astype(np.float32))
+        return float(np.mean(digits < least))
+
+    assert rejected(0.1) < 0.0004, "none for what is less sure than any"
+    assert 0.001 < rejected(0.1, 0.1, 0.5, 0.5) <= calibration.REJECTED, "a few for many"
+    assert rejected(0.5, *[0.99] * 9) < 0.001, "hardly any for few"
+
+
+def test_a_few_pictures_hardly_move_a_threshold() -> None:
+    rng = np.random.default_rng(3)
+    digits, photos, others = (rng.beta(*form).astype(np.float32) for form in ((60, 1, 5000), (60, 1, 800), (1, 2, 500)))
+    least = calibration.threshold(digits, photos, others)
+    for part in range(5):
+        assert calibration.threshold(digits[part::2], photos[part::2], others[part::2]) == pytest.approx(
+            least, abs=0.04
+        )
 
 
 @pytest.mark.long

@@ -24,8 +24,9 @@ PHOTOS = 800  # validation digits that are photographed by rule
 PHOTOGRAPHED = 0.25  # what the photographed digits count for the temperature, beside 1 for the plain ones
 OTHERS = 500  # pictures of no digit
 REJECTED = 0.003  # share of digits, plain and photographed in equal parts, that may be rejected at the most
-WORTH = 50  # what a share of the digits that is rejected counts beside the same share of no digits that is not
+SAMPLES = 200  # drawn from the pictures, of whose thresholds the mean is taken: a handful of pictures decides each
 SEED = 2026
+Confidences = NDArray[np.float32]
 _TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
 
 
@@ -34,8 +35,7 @@ def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> 
 
     The temperature divides the logarithms of the probabilities and makes the likelihood of the validation digits, plain
     and photographed, greatest (Guo et al. 2017, arXiv:1706.04599). The threshold is a confidence, after that, that
-    all but a share `REJECTED` of those digits reach (Hendrycks, Gimpel 2017, arXiv:1610.02136): of all such the one at
-    which the digits that are rejected, `WORTH` times, and the pictures of no digit that are not are fewest.
+    the digits reach and pictures of no digit do not (Hendrycks, Gimpel 2017, arXiv:1610.02136): see `threshold`.
     """
     rng = np.random.default_rng(SEED)
     digits, known = list(data.validation_images[:DIGITS, ..., 0]), data.validation_classes[:DIGITS]
@@ -49,28 +49,37 @@ def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> 
     counts = [len(plain), len(photographed)]
     told = np.repeat(parts * [1, PHOTOGRAPHED], counts)
     temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, told)))
-    weights = np.repeat(parts, counts)
-    confidence = rescaled(both, temperature).max(axis=1)
-    doubt = rescaled(strange, temperature).max(axis=1)
-    least = threshold(confidence, weights / weights.sum(), doubt)
+    sure = {
+        "validation": rescaled(plain, temperature).max(axis=1),
+        "photographed": rescaled(photographed, temperature).max(axis=1),
+        "no digits": rescaled(strange, temperature).max(axis=1),
+    }
+    least = threshold(*sure.values())
     return Calibration(
         temperature=round(temperature, 4),
         threshold=round(least, 4),
-        rejected={
-            "validation": round(float((confidence[: len(plain)] < least).mean()), 4),
-            "photographed": round(float((confidence[len(plain) :] < least).mean()), 4),
-            "no digits": round(float((doubt < least).mean()), 4),
-        },
+        rejected={kind: round(float((confidences < least).mean()), 4) for kind, confidences in sure.items()},
     )
 
 
-def threshold(digits: NDArray[np.float32], weights: NDArray[np.float64], others: NDArray[np.float32]) -> float:
-    """The threshold by the confidences of digits, (n,), weighted to a sum of 1, and of what is none, (m,)."""
-    order = np.argsort(digits)
-    below = np.cumsum(weights[order]) - weights[order]  # the share that is rejected at each digit's confidence
-    tried = digits[order][below <= REJECTED]
-    passed = 1 - np.searchsorted(np.sort(others), tried) / len(others)
-    return float(tried[np.argmin(WORTH * below[: len(tried)] + passed)])
+def threshold(plain: Confidences, photographed: Confidences, others: Confidences) -> float:
+    """The threshold by the confidences of digits, and the same photographed, and of what is no digit, each (n,).
+
+    It is a digit's confidence at which no more than `REJECTED` of the digits are rejected. That many are worth it when
+    they let a factor of e fewer pass that are none: a model that hardly tells the two apart rejects hardly anything.
+    What is returned is the mean over samples of as many, drawn with replacement (Breiman 1996, Bagging predictors).
+    """
+    rng = np.random.default_rng(SEED)
+    weights = np.repeat([0.5 / len(plain), 0.5 / len(photographed)], [len(plain), len(photographed)])
+    found = []
+    for _ in range(SAMPLES):
+        digits = np.concatenate([rng.choice(plain, len(plain)), rng.choice(photographed, len(photographed))])
+        order = np.argsort(digits)
+        below = np.cumsum(weights[order]) - weights[order]  # the share that is rejected at each digit's confidence
+        tried = digits[order][below <= REJECTED]
+        passed = len(others) - np.searchsorted(np.sort(rng.choice(others, len(others))), tried)
+        found.append(tried[np.argmin(np.log(np.maximum(passed, 1)) + below[: len(tried)] / REJECTED)])
+    return float(np.mean(found))
 
 
 def rescaled(scores: Scores, temperature: float) -> Scores:

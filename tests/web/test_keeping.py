@@ -140,6 +140,24 @@ def test_several_pictures_are_asked_about_again_when_the_server_was_lost(visit: 
     assert lost
 
 
+def test_several_pictures_outlive_a_switch_of_language_until_they_are_closed(visit: Opener) -> None:
+    page = visit()
+    files = [upload(saved(dark_on_light(index))) for index in range(2)]
+    page.set_input_files("#file", [*files, upload(large(), "jpeg"), upload(b"no picture", "gif")])
+    page.wait_for_function("() => JSON.parse(sessionStorage['zoo.several'] ?? '[]').length === 4")
+    page.get_by_role("link", name="Português").click()
+    rows = page.locator("#several-list .what")
+    expect(rows).to_contain_text(["7", "2", "7", "não é uma imagem"])
+    expect(page.locator("#several-list .of")).to_contain_text(["digit.png", "digit.png", "digit.jpeg", "digit.gif"])
+    page.set_input_files("#file", files[::-1])
+    page.wait_for_function("() => JSON.parse(sessionStorage['zoo.several'] ?? '[]').length === 2")
+    page.reload()
+    expect(rows).to_contain_text(["2", "7"])
+    page.get_by_role("button", name="Fechar").click()
+    page.reload()
+    expect(page.locator("#several")).to_be_hidden()
+
+
 def test_what_is_asked_for_out_of_sight_is_brought_into_it(visit: Opener) -> None:
     page = visit(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
     drawing.draw(page, drawing.SEVEN)

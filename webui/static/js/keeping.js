@@ -1,8 +1,11 @@
-// What lies on the board is kept for as long as the tab is open: over a reload, a switch of language, another page.
+// What lies on the board, and several pictures that were brought, are kept for as long as the tab is open: over a reload,
+// a switch of language, another page.
 
 const KEY = "zoo.board";
+const SEVERAL = "zoo.several";
 const LARGEST = 1_500_000; // characters of one picture as text
-const SIDES = [2000, 1200, 700]; // pixels on the long side of the copy that is kept of a larger one
+const ROOM = 2_000_000; // characters of several, of the 5 million that a browser keeps for all of them and the board
+const SIDES = [2000, 1200, 700, 350]; // pixels on the long side of the copy that is kept of a larger one
 
 // Keep a board's marks that can be undone and redone, and the pictures that they name. Without room for all, what lies on
 // it; without room for its picture, the strokes.
@@ -26,6 +29,8 @@ export function saveNow(board) {
   const top = done.slice(Math.max(0, done.findLastIndex((mark) => mark.kind !== "stroke")));
   const strokes = top.map((mark) => (mark.kind === "stroke" ? mark : { kind: "clear" }));
   const choices = [{ done, undone }, { done: top, undone: [] }, { done: strokes, undone: [] }];
+  if (stored(choices[0], pictures, size)) return;
+  keepSeveral([]);
   if (choices.some((marks) => stored(marks, pictures, size))) return;
   try {
     sessionStorage.removeItem(KEY); // nothing is better than an earlier drawing
@@ -62,9 +67,48 @@ export function load() {
   }
 }
 
-// A picture as a data: URL, "" when even a small copy of it is too long.
-async function inText({ blob, bitmap }) {
-  if (blob.size * 1.4 <= LARGEST) return read(blob);
+let turn = 0; // of the several files that are to be kept
+
+// Keep several files in place of those before. One is not kept if even a small copy of it is too long, or if it is long
+// and no picture.
+export async function saveSeveral(files) {
+  const mine = (turn += 1);
+  keepSeveral([]);
+  const most = Math.min(LARGEST, ROOM / files.length);
+  const kept = [];
+  for (const file of files) {
+    const bitmap = file.size * 1.4 <= most ? null : await createImageBitmap(file).catch(() => null);
+    const url = await inText({ blob: file, bitmap }, most);
+    bitmap?.close();
+    if (url) kept.push({ name: file.name ?? "", url });
+  }
+  if (mine === turn) keepSeveral(kept);
+}
+
+function keepSeveral(kept) {
+  try {
+    if (kept.length) sessionStorage.setItem(SEVERAL, JSON.stringify(kept));
+    else sessionStorage.removeItem(SEVERAL);
+  } catch {
+    // As with the board: without room they last as long as the page.
+  }
+}
+
+// The files that were kept, none if there are none.
+export function loadSeveral() {
+  try {
+    return JSON.parse(sessionStorage.getItem(SEVERAL)).map(({ name, url }) => {
+      const blob = fromText(url);
+      return new File([blob], name, { type: blob.type });
+    });
+  } catch {
+    return [];
+  }
+}
+
+// A picture as a data: URL of at most so many characters, "" when even a small copy of it is too long.
+async function inText({ blob, bitmap }, most = LARGEST) {
+  if (blob.size * 1.4 <= most) return read(blob);
   if (!bitmap) return "";
   const long = Math.max(bitmap.width, bitmap.height);
   for (const side of SIDES) {
@@ -75,7 +119,7 @@ async function inText({ blob, bitmap }) {
     pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     // Where a browser writes no WebP it writes PNG.
     const copy = await canvas.convertToBlob({ type: "image/webp", quality: 0.92 });
-    if (copy.size * 1.4 <= LARGEST) return read(copy);
+    if (copy.size * 1.4 <= most) return read(copy);
   }
   return "";
 }

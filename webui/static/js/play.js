@@ -10,6 +10,7 @@ import * as several from "./several.js";
 import * as sources from "./sources.js";
 import { at, Mishap, newest, post } from "./ask.js";
 import { Board } from "./ink.js";
+import { loadSeveral } from "./keeping.js";
 import { texts } from "./words.js";
 
 const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
@@ -261,13 +262,14 @@ address.listen(async (place) => {
 });
 
 const most = Number(form.dataset.most); // bytes
+const show = async (file, name) => {
+  await board.show(file, { name });
+  reveal(paper);
+};
+const tellAll = (files) => several.tellAll(files, chosen(), most, show);
 sources.listen((files) => {
-  const show = async (file, name) => {
-    await board.show(file, { name });
-    reveal(paper);
-  };
   if (files.length > 1) {
-    several.tellAll(files, chosen(), most, show).then((text) => text && answer.announce(text));
+    tellAll(files).then((text) => text && answer.announce(text));
     return reveal(several.section);
   }
   if (files[0].size > most) return answer.trouble(413);
@@ -285,3 +287,5 @@ size.value = board.size;
 if (asked !== undefined && String(board.sample) !== asked) await showSample(Number(asked));
 else if (!board.empty || board.done.length) changed(false);
 else buttons();
+const kept = loadSeveral();
+if (kept.length && several.section.hidden) tellAll(kept);

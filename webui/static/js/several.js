@@ -2,6 +2,7 @@
 
 import * as answer from "./answer.js";
 import { Mishap, post } from "./ask.js";
+import { saveSeveral } from "./keeping.js";
 import { number, percent, say, texts } from "./words.js";
 
 const find = (id) => document.getElementById(id);
@@ -13,6 +14,7 @@ let latest = 0;
 // or with nothing if other pictures have come or the list was closed.
 export async function tellAll(files, model, most, show) {
   const mine = (latest += 1);
+  saveSeveral(files);
   section.hidden = false;
   const rows = files.map((file) => [file, row(file, show)]);
   list.replaceChildren(...rows.map(([, made]) => made));
@@ -26,6 +28,7 @@ export async function tellAll(files, model, most, show) {
 
 find("several-close")?.addEventListener("click", () => {
   latest += 1;
+  saveSeveral([]);
   section.hidden = true;
   list.replaceChildren();
   find("file").focus({ preventScroll: true });
