@@ -331,6 +331,20 @@ def test_the_key_is_sent_and_asked_for() -> None:
         assert asked[-1].headers["Authorization"] is None
 
 
+def test_what_a_client_is_given_is_looked_at_before_it_asks() -> None:
+    with scripted((200, {}, [])) as (url, asked):
+        with Client(url, key="secret\n", timeout=None) as zoo:
+            assert zoo.models() == []
+        assert asked[-1].headers["Authorization"] == "Bearer secret"
+        for key in ("", " \n", "sec\nret", "segrédo"):
+            with pytest.raises(KeyRefused, match="characters that no key has") as refused:
+                Client(url, key=key)
+            assert not key.strip() or key not in str(refused.value)
+        for more in ({"timeout": 0}, {"timeout": -1}, {"retries": -1}):
+            with pytest.raises(ValueError, match=f"{next(iter(more))} is "):
+                Client(url, **more)
+
+
 def test_threads_may_share_a_client(client: Client, zoo: Zoo, picture) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -58,6 +58,14 @@ def _whole(key: str, what: str) -> int | None:
     return int(text)
 
 
+def _named(name: str | None) -> str | None:
+    """The model that the address names, or else `?model=`. Raises BadRequest when they name two."""
+    asked = request.args.get("model", name)
+    if name is not None and asked != name:
+        raise BadRequest(f"The address names the model {name}, and ?model= another one. Name one of them.")
+    return asked
+
+
 def _trace() -> bool:
     """Whether `?trace=1` asks for what preprocessing did. Raises BadRequest when it says neither 1 nor 0."""
     text = request.args.get("trace", "0")
@@ -78,6 +86,7 @@ def routes(zoo: Zoo) -> Blueprint:
     def predict(name: str | None = None) -> Answer:
         if (failed := request.environ.get(FAILED)) is not None:
             raise failed
+        name = _named(name)
         model = zoo.model(name)
         asked = PLAIN
         if request.query_string:

@@ -55,6 +55,15 @@ class _Gone(Exception):
     """The client left before its body was complete."""
 
 
+def _unchunked(received: int) -> _Refused:
+    """The client left, or what it sent are no chunks: the server makes the same of both."""
+    return _Refused(
+        HTTPStatus.BAD_REQUEST,
+        f"The chunks of the body ended or went wrong after {received:,} bytes, before the last one. Send it again.",
+        whole=True,
+    )
+
+
 class Bridge:
     """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
 
@@ -111,8 +120,14 @@ class Bridge:
         """All that the client sends. Raises _Refused or _Gone."""
         environ = visit.environ
         declared = environ.get("CONTENT_LENGTH")
-        if declared is None and environ.pop("HTTP_TRANSFER_ENCODING", None) is None:
+        coding = environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if declared is None and coding is None:
             return b""
+        if coding is not None and coding.strip().lower() != "chunked":
+            raise _Refused(
+                HTTPStatus.NOT_IMPLEMENTED,
+                f"The body has the transfer encoding {coding[:40]}; only chunked is read. Send it without.",
+            )
         length = int(declared) if declared is not None else None
         self._admit(length or 0)
         chunks: list[bytes] = []
@@ -121,7 +136,7 @@ class Bridge:
                 while visit.received != length:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise _Gone
+                        raise _Gone if length is not None else _unchunked(visit.received)
                     chunk = message.get("body", b"")
                     self._admit(visit.received + len(chunk))
                     self._held += len(chunk)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,8 @@ def predictions(
 
 def parsed(body: bytes) -> dict[str, Any]:
     """A body that should be a JSON object. Raises BadRequest."""
+    if request.mimetype == "multipart/form-data":
+        raise BadRequest("The body is a form, and this address takes none. Send a JSON object.")
     if _is_deep(body):
         raise BadRequest("The JSON is nested too deeply. Send the object that the documentation shows.")
     try:
@@ -129,9 +132,12 @@ def decoded(text: Any, where: str) -> bytes:
     """The bytes of a base64 string, or of a data: URL in base64. Raises BadRequest."""
     if not isinstance(text, str):
         raise BadRequest(f"{where} is {pixels.kind(text)}. Give a picture's bytes as a string of base64.")
-    if text.startswith("data:"):
+    start = text[:5].lower()
+    if start in ("http:", "https"):
+        raise BadRequest(f"{where} is an address, and the zoo fetches nothing. Give the picture's bytes in base64.")
+    if start == "data:":
         head, comma, text = text.partition(",")
-        if not comma or not head.endswith(";base64"):
+        if not comma or not head.lower().endswith(";base64"):
             raise BadRequest(f"{where} is a data: URL without base64. It should begin like data:image/png;base64,")
     try:
         return base64.b64decode("".join(text.split()), validate=True)
@@ -181,6 +187,8 @@ def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]
         places = list(enumerate(value))
         return Pictures(None, several(zoo, places, lambda place: decoded(place[1], f"images[{place[0]}]")))
     form = shape()
+    if len(value) > math.prod(form):
+        check_number(zoo, len(value))  # they are no picture's, and a closer look would take its time
     if pixels.is_one(value, form):
         return Pictures(pixels.from_json(value, form, "pixels"))
     places = list(enumerate(value))
@@ -201,8 +209,14 @@ def _found() -> str:
     if "file" in request.form:
         return "There is no picture: the part file came as text, without a filename."
     names = [name or "one without a name" for name in (*request.files, *request.form)]
-    parts = _listed(names) if names else "none"
-    return f"There is no picture: the form has no part named file (it has: {parts})."
+    if names:
+        return f"There is no picture: the form has no part named file (it has: {_listed(names)})."
+    if not request.mimetype_params.get("boundary"):
+        return (
+            "There is no picture: the content type multipart/form-data has no boundary. Leave it to your client, which "
+            "adds one."
+        )
+    return f"There is no picture: of the form's {len(body())} bytes no part is whole, or none begins with the boundary."
 
 
 def _expected() -> str:

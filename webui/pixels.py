@@ -43,7 +43,7 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
     most = 255 if whole else 1
     if not (tensor.min() >= 0 and tensor.max() <= most):  # NaN is neither
         for place, one in enumerate(tensor):
-            _checked(one, most, f"{where}[{place}]")
+            _checked(one, most, f"{where}[{place}]", _WHOLE if whole else _FLOATS)
     levels = tensor if whole else tensor * (np.float32(255) if tensor.dtype == np.float32 else np.float64(255))
     return list(np.rint(levels).astype(np.uint8).reshape(len(tensor), *_own(shape)))
 
@@ -92,6 +92,8 @@ def kind(value: Any) -> str:
 
 
 _LEVELS = "Levels are numbers in 0-1, or in 0-255 if any of a picture's is above 1."
+_FLOATS = "Tensors of floats have levels in 0-1; send levels in 0-255 as UINT8."
+_WHOLE = "Tensors of whole numbers have levels in 0-255."
 
 
 def _shares(levels: NDArray[Any], shape: Shape, where: str) -> Image:
@@ -102,10 +104,10 @@ def _whole(levels: NDArray[Any], shape: Shape, where: str) -> Image:
     return _picture(_checked(levels, 255, where), shape)
 
 
-def _checked(levels: NDArray[Any], most: int, where: str) -> NDArray[Any]:
+def _checked(levels: NDArray[Any], most: int, where: str, hint: str = _LEVELS) -> NDArray[Any]:
     wrong = levels[~((levels >= 0) & (levels <= most))]  # NaN is neither
     if wrong.size:
-        raise BadRequest(f"{where} has the level {wrong.flat[0]:g}, expected 0-{most}. {_LEVELS}")
+        raise BadRequest(f"{where} has the level {wrong.flat[0]:g}, expected 0-{most}. {hint}")
     return levels
 
 

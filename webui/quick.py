@@ -1,6 +1,7 @@
 """Which requests the event loop answers by itself, since that is over sooner than handing them to a thread would be.
 
-A small picture at an address whose last answers were quick is such a request. What an answer takes is seen, not
+A small picture at an address that tells one digit, and whose last answers were quick, is such a request: what a row of
+digits takes is another matter from picture to picture. What an answer takes is seen, not
 guessed: an address begins in a thread, and a model that has become slow is asked in threads again after `PATIENCE` slow
 answers. One alone tells nothing, since any process may lose its core for some milliseconds. Nor does a quick refusal,
 which asks no model.
@@ -8,6 +9,7 @@ which asks no model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +23,8 @@ SECONDS = 0.005  # an answer that took longer was slow
 PATIENCE = 3  # slow answers in a row
 MOST = 1_000  # addresses that are kept in mind
 
+_ONE_DIGIT = re.compile(r"(/predict(_[^/]+)?|/hf/[^/]+|/infer)$")
+
 
 class Quick:
     """Knows by address, as clients ask for it, what the last small picture took. To be used from one event loop."""
@@ -31,6 +35,8 @@ class Quick:
     def suits(self, environ: Mapping[str, Any], body: bytes) -> bool:
         """Whether a request is of the kind that may be answered at once: one small picture, and no question besides."""
         if not 0 < len(body) <= SMALL or environ["QUERY_STRING"] or "HTTP_CONTENT_ENCODING" in environ:
+            return False
+        if not _ONE_DIGIT.search(environ["PATH_INFO"]):
             return False
         kind = environ.get("CONTENT_TYPE", "")
         picture = only_file(kind, body) if kind.startswith("multipart/form-data") else body

@@ -30,6 +30,7 @@ LONGEST = 300  # characters of a path that are logged
 log = logging.getLogger("zoo.server")
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ODD = re.compile(r"[^0-9A-Za-z.:%_-]")  # in an address, which a proxy may pass on as it came
 
 asked_as: ContextVar[str] = ContextVar("asked_as", default="")
 """The id of the request that this context answers."""
@@ -93,7 +94,7 @@ def _text(visit: Visit, now: str, ms: float) -> bytes:
     model = f" model={visit.model}" if visit.model else ""
     return (
         f"{now} {visit.method} {_path(visit)} {visit.status} {ms:.1f} ms in={visit.received} out={visit.sent}{model} "
-        f"client={visit.environ['REMOTE_ADDR']} id={visit.id}\n"
+        f"client={_ODD.sub('?', visit.environ['REMOTE_ADDR'])} id={visit.id}\n"
     ).encode()
 
 

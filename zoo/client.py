@@ -11,6 +11,7 @@ It needs httpx: pip install 'flask-model-zoo[client]'. Neither a model's runtime
 from __future__ import annotations
 
 import io
+import math
 import random
 import re
 import time
@@ -59,18 +60,30 @@ Params = Mapping[str, str | int]
 class Client:
     """A zoo at an address, such as "http://127.0.0.1:5000"; it may be used from several threads at once.
 
-    `key` is sent as a bearer token. `timeout` is in seconds, for each request with its repetitions. A request is sent
-    again up to `retries` times when there is no connection and upon 429, 502, 503 and 504, with pauses that grow, or as
-    long as the server's Retry-After says; never when it is the request that is wrong, or the model that cannot answer.
+    `key` is sent as a bearer token. `timeout` is in seconds, for each request with its repetitions, None without any.
+    A request is sent again up to `retries` times when there is no connection and upon 429, 502, 503 and 504, with
+    pauses that grow, or as long as the server's Retry-After says; never when it is the request that is wrong, or the
+    model that cannot answer.
 
-    All methods raise ServerUnreachable, ServerBusy, KeyRefused, or ServerError for an answer that is no zoo's.
+    All methods raise ServerUnreachable, ServerBusy, KeyRefused, or ServerError for an answer that is no zoo's; and what
+    is given here may raise ServerUnreachable, KeyRefused or ValueError.
     """
 
-    def __init__(self, address: str, key: str | None = None, timeout: float = 10, retries: int = 3) -> None:
+    def __init__(self, address: str, key: str | None = None, timeout: float | None = 10, retries: int = 3) -> None:
         if not re.match(r"https?://[^/]", address):
             raise ServerUnreachable(f'"{address}" is not an address. Give one such as http://127.0.0.1:5000.')
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout is {timeout}. Give seconds above 0, or None for no limit.")
+        if retries < 0:
+            raise ValueError(f"retries is {retries}. Give a whole number from 0.")
+        if key is not None:
+            key = key.strip()  # as it is read from a file
+            if not (key and key.isascii() and key.isprintable()):
+                raise KeyRefused(
+                    "The key is empty or has characters that no key has. Give it as zoo key new told it.", 401
+                )
         self.address = address.rstrip("/")
-        self.timeout = timeout
+        self.timeout = math.inf if timeout is None else timeout
         self.retries = retries
         self._has_key = key is not None
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key is not None else {})
@@ -307,7 +320,8 @@ class _Left(dict[str, float]):
         return max(0.0, self._end - time.monotonic())
 
     def get(self, step: str, default: Any = None) -> Any:
-        return max(0.001, self.seconds)  # 0 would mean not to wait at all, or for ever
+        # 0 would mean not to wait at all, or for ever.
+        return max(0.001, self.seconds) if self.seconds < math.inf else None
 
 
 @contextmanager

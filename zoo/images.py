@@ -148,7 +148,8 @@ def decode_reduced(
     except Exception as error:
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise PictureBroken(
-            f"The {name} picture of {len(data)} bytes is truncated or damaged ({detail}). Send it whole."
+            f"The {name} picture of {len(data)} bytes is truncated or damaged, or unlike any that is read ({detail}). "
+            "Send it whole, or save it anew."
         ) from error
 
 

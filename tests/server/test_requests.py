@@ -65,6 +65,22 @@ def test_a_chunked_body_arrives_whole(served: Served) -> None:
     assert "HTTP_TRANSFER_ENCODING" not in told
 
 
+@pytest.mark.parametrize("sent", [b"ZZ\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\r\nZZ\r\n"])
+def test_what_are_no_chunks_is_answered_400(served: Served, sent: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Request-ID: odd\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head, _, body = served.raw(head + sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"x-request-id: odd" in head
+    assert "The chunks of the body ended or went wrong after" in json.loads(body)["error"]
+
+
+def test_a_transfer_encoding_that_is_not_read_is_501(served: Served) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    answer = served.raw(head + b"1\r\nx\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 501 ")
+    assert b"the transfer encoding gzip, chunked; only chunked is read" in answer
+
+
 def test_head_has_the_headers_of_get_and_no_body(served: Served) -> None:
     response, body = served.ask("/", "HEAD")
     assert (response.status, body) == (200, b"")

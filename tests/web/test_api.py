@@ -42,6 +42,16 @@ def test_predict_without_a_name_asks_the_default_model(client: FlaskClient, zoo:
     assert said(answer)["model"] == zoo.default_model
 
 
+def test_predict_asks_the_model_that_is_named_and_no_two(client: FlaskClient) -> None:
+    assert said(send(client, "/predict?model=cnn", saved(drawing())))["model"] == "cnn"
+    assert said(send(client, "/predict_cnn?model=cnn", saved(drawing())))["model"] == "cnn"
+    assert send(client, "/predict?model=nobody", saved(drawing())).status_code == 404
+    for path in ("/predict_cnn?model=linear", "/api/models/cnn/predict?model="):
+        answer = send(client, path, saved(drawing()))
+        assert answer.status_code == 400
+        assert "The address names the model cnn, and ?model= another one" in said(answer)["error"]
+
+
 def test_real_digits_are_read_right_whatever_their_size_and_polarity(client: FlaskClient) -> None:
     right = 0
     for index in range(40):

@@ -258,6 +258,22 @@ def test_a_slow_refusal_goes_back_to_the_threads_as_a_slow_answer_does() -> None
     assert app.threads == ["wsgi", *["MainThread"] * PATIENCE, "wsgi"]
 
 
+def test_what_is_no_single_digit_is_never_answered_in_the_loop() -> None:
+    app = Told()
+
+    async def all_of_it() -> None:
+        bridge = Bridge(app, max_body=1_000_000, body_seconds=5, turns=Turns(1))
+        for path in (b"/read", b"/arena", b"/why", b"/explain", b"/zoo/read"):
+            for _ in range(2):
+                await ask(bridge, png(SEVEN), path)
+        for path in (b"/hf/cnn", b"/v2/models/cnn/infer", b"/api/models/cnn/predict", b"/predict_cnn"):
+            for _ in range(2):
+                await ask(bridge, png(SEVEN), path)
+
+    asyncio.run(all_of_it())
+    assert app.threads == ["wsgi"] * 10 + ["wsgi", "MainThread"] * 4
+
+
 def test_what_is_quick_is_known_under_a_prefix_too() -> None:
     app = Told()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from asking import HTML, b64, drawing, png, said, saved
+from asking import HTML, b64, drawing, png, said, saved, send
 from flask.testing import FlaskClient
 from protocols import LENGTH, element, infer, infer_raw, outputs, photograph
 
@@ -91,19 +92,20 @@ def fp32(**more: Any) -> dict[str, Any]:
 
 V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "bad JSON": (b"{", {}, 400, "not JSON"),
-    "no inputs": ({}, {}, 400, "there is null"),
-    "two inputs": ({"inputs": [{}, {}]}, {}, 400, "there is 2 inputs"),
+    "no inputs": ({}, {}, 400, "inputs is null. Give a list of one tensor"),
+    "two inputs": ({"inputs": [{}, {}]}, {}, 400, "inputs is a list of 2. Give a list of one tensor"),
     "name": (fp32(name="x"), {}, 400, 'unexpected inference input the string "x" for model "cnn"'),
     "datatype": (fp32(datatype="FLOAT"), {}, 400, 'images.datatype is the string "FLOAT"'),
     "shape": (fp32(shape="x"), {}, 400, 'images.shape is the string "x"'),
-    "shape below 1": (fp32(shape=[0, 28, 28], data=[]), {}, 400, "images.shape is a list"),
+    "shape below 1": (fp32(shape=[0, 28, 28], data=[]), {}, 400, "images.shape is [0, 28, 28]. Give one to eight"),
+    "no tensor": ({"inputs": ["x"]}, {}, 400, 'inputs[0] is the string "x". Give a tensor'),
     "other shape": (fp32(shape=[28, 28]), {}, 400, "images has the shape [28, 28]. Give [n, 28, 28, 1] or [n, 28, 28]"),
     "too few": (fp32(data=[0.5]), {}, 400, "images.data has 1 elements; the shape [1, 28, 28] has 784."),
     "no data": (fp32(data=None), {}, 400, "images.data is null"),
     "text": (fp32(data=["x"] * 784), {}, 400, 'has the string "x" among its numbers'),
-    "above 1": (fp32(data=[2.5] * 784), {}, 400, "images[0] has the level 2.5, expected 0-1"),
+    "above 1": (fp32(data=[2.5] * 784), {}, 400, "images[0] has the level 2.5, expected 0-1. Tensors of floats"),
     "fractions of UINT8": (fp32(datatype="UINT8"), {}, 400, "datatype UINT8 has none"),
-    "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255"),
+    "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255. Tensors of whole"),
     "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
     "output": (fp32() | {"outputs": [{"name": "x"}]}, {}, 400, "unexpected inference output: outputs[0]"),
     "classification": (
@@ -128,6 +130,27 @@ V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
         "images[0]: The file is not a picture",
     ),
 }
+
+
+def test_a_picture_over_the_limit_is_413_in_every_protocol(own_zoo: Path) -> None:
+    client = create_app(Zoo.open(own_zoo, environ={"ZOO_PICTURES__MAX_MEGAPIXELS": "0.0005"})).test_client()
+    body = b64(png())
+    answers = [
+        send(client, "/predict_cnn", png()),
+        client.post("/hf/cnn", data=png()),
+        client.post("/v1/models/cnn:predict", json={"instances": [{"b64": body}]}),
+        client.post("/v1/models/cnn:classify", json={"examples": [{"image": {"b64": body}}]}),
+        client.post("/v2/models/cnn/infer", json=fp32(datatype="BYTES", shape=[1], data=[body])),
+    ]
+    assert [answer.status_code for answer in answers] == [413] * 5
+    assert all("(pictures.max_megapixels)" in said(answer)["error"] for answer in answers)
+
+
+@pytest.mark.parametrize("path", ["/v1/models/cnn:predict", "/v2/models/cnn/infer", "/hf/cnn"])
+def test_a_form_where_none_is_taken_is_told_as_one(client: FlaskClient, path: str) -> None:
+    answer = client.post(path, data={"file": (io.BytesIO(png()), "digit.png")})
+    assert answer.status_code in (400, 415)
+    assert "The body is a form, and this address takes none" in said(answer)["error"]
 
 
 @pytest.mark.parametrize("case", V2_BAD)

@@ -54,10 +54,11 @@ def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
     told = in_json(schemas.Prediction | schemas.Predictions, one=one, several=several)
     read = in_json(schemas.Reading | schemas.Readings, one=examples.reading)
     errors = failing(400, 404, 415, *SENT)
+    own, model = (TOP, TRACE, VERSION), _model_asked(examples)
     routes = (
-        ("predict", "/predict", "Ask the default model", ()),
-        ("predict_model", "/predict_{name}", "Ask a model", calls),
-        ("predict_model_under_models", "/api/models/{name}/predict", "Ask a model, at its own address", ()),
+        ("predict", "/predict", "Ask the default model", (model, *own), ()),
+        ("predict_model", "/predict_{name}", "Ask a model", own, calls),
+        ("predict_model_under_models", "/api/models/{name}/predict", "Ask a model, at its own address", own, ()),
     )
     return [
         *(
@@ -71,11 +72,11 @@ def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
                 "Of several, one that cannot be read has its error and status in its place.",
                 takes=_several(examples),
                 gives=told,
-                parameters=(TOP, TRACE, VERSION),
+                parameters=asked,
                 errors=errors,
                 calls=shown,
             )
-            for id, path, summary, shown in routes
+            for id, path, summary, asked, shown in routes
         ),
         Operation(
             id="read",

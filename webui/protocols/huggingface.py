@@ -11,7 +11,7 @@ from flask import Blueprint, request
 
 from webui import inputs
 from webui.api import Answer, asked_version, best
-from webui.errors import HEADERS, BadRequest
+from webui.errors import HEADERS, BadRequest, WrongType
 from webui.pixels import kind
 from zoo.zoo import Zoo
 
@@ -36,6 +36,8 @@ def routes(zoo: Zoo) -> Blueprint:
 def _asked() -> tuple[bytes, int]:
     """The picture's bytes and how many labels are wanted. Whatever is not JSON is a picture, as clients send it."""
     body: bytes = inputs.body()
+    if request.mimetype == "multipart/form-data":
+        raise WrongType('The body is a form, and this address takes none. Send the picture itself, or {"inputs": …}.')
     if request.mimetype != "application/json":
         return body, TOP
     asked = inputs.parsed(body)

@@ -23,7 +23,7 @@ from webui.health import trouble
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import Statistics
-from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
+from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
 
@@ -44,8 +44,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @v2.errorhandler(ZooError)
     def from_zoo(error: ZooError) -> Answer:
-        special = {Unimplemented: 501, PictureError: 400}
-        status = next((code for kind, code in special.items() if isinstance(error, kind)), status_of(error))
+        status = 501 if isinstance(error, Unimplemented) else served.status(error)
         return {"error": str(error) if status != 500 else message(error)}, status, headers_of(error)
 
     @v2.errorhandler(HTTPException)
@@ -240,9 +239,11 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
     if not isinstance(asked.get("id"), str | None):
         raise BadRequest(f"id is {pixels.kind(asked['id'])}. Give a string.")
     given = asked.get("inputs")
-    if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
-        found = f"{len(given)} inputs" if isinstance(given, list) and len(given) != 1 else pixels.kind(given)
-        raise BadRequest(f'inputs: there should be a list of one tensor, named "{INPUT}"; there is {found}.')
+    if not isinstance(given, list) or len(given) != 1:
+        found = f"a list of {len(given)}" if isinstance(given, list) else pixels.kind(given)
+        raise BadRequest(f'inputs is {found}. Give a list of one tensor, named "{INPUT}".')
+    if not isinstance(given[0], dict):
+        raise BadRequest(f'inputs[0] is {pixels.kind(given[0])}. Give a tensor: an object, named "{INPUT}".')
     if given[0].get("name") != INPUT:
         raise BadRequest(
             f'unexpected inference input {pixels.kind(given[0].get("name"))} for model "{model.name}". '

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from webui import inputs
+from webui.errors import status_of
 from webui.inputs import Sent
 from zoo import images
-from zoo.errors import PictureError, UnknownCheckpoint, ZooError
+from zoo.errors import PictureError, PictureTooLarge, UnknownCheckpoint, ZooError
 from zoo.models import Model
 from zoo.types import Prediction
 from zoo.zoo import Zoo
@@ -15,6 +16,12 @@ from zoo.zoo import Zoo
 
 class BadPicture(PictureError):
     """One of several pictures that cannot be read, in a protocol that then answers none."""
+
+
+def status(error: ZooError) -> int:
+    """The HTTP status: a bad picture is a bad request in these protocols, unless it is a limit that it breaks."""
+    found = error.__cause__ if isinstance(error, BadPicture) and isinstance(error.__cause__, ZooError) else error
+    return 400 if isinstance(found, PictureError) and not isinstance(found, PictureTooLarge) else status_of(found)
 
 
 def versions(zoo: Zoo, model: Model) -> list[int]:

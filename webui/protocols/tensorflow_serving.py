@@ -17,7 +17,7 @@ from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
 from webui.health import trouble
 from webui.inputs import Sent
 from webui.protocols import served
-from zoo.errors import PictureError, UnknownCheckpoint, UnknownModel, ZooError
+from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
 
@@ -37,7 +37,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @tfs.errorhandler(ZooError)
     def from_zoo(error: ZooError) -> Answer:
-        status = 404 if isinstance(error, NotServed) else 400 if isinstance(error, PictureError) else status_of(error)
+        status = 404 if isinstance(error, NotServed) else served.status(error)
         return {"error": str(error) if status != 500 else message(error)}, status, headers_of(error)
 
     @tfs.errorhandler(HTTPException)

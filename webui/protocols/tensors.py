@@ -6,6 +6,7 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Sequence
@@ -49,7 +50,10 @@ def shape(tensor: dict[str, Any], where: str) -> list[int]:
         or not 1 <= len(sizes) <= 8
         or not all(type(size) is int and 1 <= size < 2**31 for size in sizes)
     ):
-        raise BadRequest(f"{where}.shape is {kind(sizes)}. Give a list of whole numbers from 1, as in [1, 28, 28, 1].")
+        found = json.dumps(sizes)[:60] if isinstance(sizes, list) else kind(sizes)
+        raise BadRequest(
+            f"{where}.shape is {found}. Give one to eight whole numbers from 1 to 2147483647, as in [1, 28, 28, 1]."
+        )
     return sizes
 
 
