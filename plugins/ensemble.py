@@ -1,4 +1,4 @@
-"""Ensemble: deep networks that differ in their seed look at a picture turned and scaled a little, in one graph."""
+"""Ensemble: three deep networks and one of another kind look at a picture turned and scaled a little, in one graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Settings(ModelSettings):
 
     epochs: int = Field(0, ge=0, le=0, description="nothing is trained: the members are taken as they are")
     members: tuple[str, ...] = Field(
-        ("deep/11", "deep/13", "deep/14"), min_length=2, description="models of the zoo, or MODEL/VERSION"
+        ("deep/11", "deep/13", "deep/14", "cnn_300/1"), min_length=2, description="models of the zoo, or MODEL/VERSION"
     )
     views: Views = Views(turn=7, zoom=0.07)
 
@@ -37,9 +37,10 @@ def build(settings: Settings) -> keras.Model:
         member = settings.member(name)
         member.name = f"member_{i}"
         if gives_probabilities(member, np.zeros((1, 28, 28, 1), np.float32)):
-            logs.append(keras.ops.log(keras.ops.maximum(member(picture), 1e-12)))
+            log = keras.ops.log(keras.ops.maximum(member(picture), 1e-12))
         else:
-            logs.append(keras.ops.log_softmax(member(picture)))
+            log = keras.ops.log_softmax(member(picture))
+        logs.append(log / settings.temperature(name))  # or the one that is too sure of itself would always have its way
     # The geometric mean: a member that is sure that it is no 4 counts for more than one that thinks it may be a 9.
     joined = keras.Model(picture, keras.layers.Softmax()(keras.layers.Average()(logs)))
     joined.trainable = False

@@ -226,7 +226,7 @@ def test_a_truncated_file_is_broken_or_whole_but_never_half_a_picture(form: str,
 def test_a_truncated_file_says_what_it_is_and_what_to_do(scene: Pixels) -> None:
     message = wrong(saved(scene, "PNG")[:400], PictureBroken)
     assert message.startswith("The PNG picture of 400 bytes is truncated or damaged, or unlike any that is read (")
-    assert message.endswith("). Send it whole.")
+    assert message.endswith("). Send it whole, or save it anew.")
 
 
 @pytest.mark.parametrize("form", ALL)

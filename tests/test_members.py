@@ -38,9 +38,12 @@ def test_its_answer_is_the_mean_of_its_members(joined: Path, mnist: Labelled) ->
         assert model.hooks is not None
         return np.asarray(model.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings))
 
-    mean = np.sqrt(raw("soft", 1) * raw("soft", 2))  # of the logarithms
+    sure = [zoo.temperature(f"soft/{version}") for version in (1, 2)]
+    assert min(sure) > 0
+    assert sure != [1, 1]
+    mean = np.prod([raw("soft", version) ** (0.5 / sure[version - 1]) for version in (1, 2)], axis=0)
     plain, wide = raw("ensemble", 1), raw("ensemble", 2)
-    np.testing.assert_allclose(plain, mean / mean.sum(axis=1, keepdims=True), atol=2e-3)  # members answer in 8 bits
+    np.testing.assert_allclose(plain, mean / mean.sum(axis=1, keepdims=True), atol=5e-3)  # members answer in 8 bits
     assert 0.001 < np.abs(wide - plain).mean() < 0.1
     assert (wide.argmax(axis=1) == plain.argmax(axis=1)).mean() > 0.8
 

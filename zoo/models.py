@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, NoInk, PluginError, UnknownCheckpoint, ZooError
 from zoo.plugins import Family, Hooks
 from zoo.runtime import WEIGHTS, load_weights
-from zoo.settings import ModelEntry, ModelSettings
+from zoo.settings import ModelEntry, ModelSettings, Others
 from zoo.types import Image, Prediction, Reading, Scores, Trace
 
 KEPT = 2  # versions of a model asked for by ?version= that stay loaded beside the selected one
@@ -54,7 +54,7 @@ class Model:
         self.plugin = plugin
         self.family = family
         self.settings = settings or ModelSettings()
-        self.networks: Callable[[str], Any] | None = None
+        self.others: Others | None = None
         self.problem = problem
         self.hooks: Hooks | None = None
         self._catalogue = catalogue
@@ -156,7 +156,7 @@ class Model:
             ) from error
         if settings.runtime == "tensorflow":
             graph.check()
-        return card, settings.named(self.name, self.networks, self.hooks.build)
+        return card, settings.named(self.name, self.others, self.hooks.build)
 
     def network(self, version: int | None = None) -> Any:
         """The trained keras.Model of a checkpoint: what `build` makes, with the weights of its file.

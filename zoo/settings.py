@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
@@ -168,6 +168,14 @@ class Views(Table):
         return bool(self.turn or self.zoom)
 
 
+class Others(Protocol):
+    """What a model can ask of the others of its zoo, each by its name, or as "cnn/2"."""
+
+    def network(self, name: str) -> Any: ...
+
+    def temperature(self, name: str) -> float: ...
+
+
 class ModelSettings(Table):
     """What every model takes; a plugin adds its own in `class Settings(ModelSettings)`.
 
@@ -232,7 +240,7 @@ class ModelSettings(Table):
     ink: InkSettings = Field(InkSettings(), description="what counts as ink, a table of its own: [models.NAME.ink]")
 
     _name: str = PrivateAttr("")
-    _networks: Callable[[str], Any] | None = PrivateAttr(None)
+    _others: Others | None = PrivateAttr(None)
     _build: Callable[[ModelSettings], Any] | None = PrivateAttr(None)
 
     @property
@@ -244,13 +252,13 @@ class ModelSettings(Table):
     def named(
         self,
         name: str,
-        networks: Callable[[str], Any] | None = None,
+        others: Others | None = None,
         build: Callable[[ModelSettings], Any] | None = None,
     ) -> ModelSettings:
         """The same settings, carrying the model's name, the way to other models and its `build`, for hooks."""
         copy = self.model_copy()
         copy._name = name
-        copy._networks = networks
+        copy._others = others
         copy._build = build
         return copy
 
@@ -265,9 +273,19 @@ class ModelSettings(Table):
 
         For `build` of a model that is made of others. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable.
         """
-        if self._networks is None:
+        return self._zoo().network(name)
+
+    def temperature(self, name: str) -> float:
+        """What another model's logits are divided by to be as sure as they may be, by its card; 1 if that has none.
+
+        `name` and what is raised are as for `member`.
+        """
+        return self._zoo().temperature(name)
+
+    def _zoo(self) -> Others:
+        if self._others is None:
             raise ModelUnavailable("These settings belong to no zoo, so there are no other models.")
-        return self._networks(name)
+        return self._others
 
 
 class ModelEntry(BaseModel):

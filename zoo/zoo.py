@@ -77,15 +77,15 @@ class Zoo:
         return zoo
 
     def _settle(self) -> None:
-        """Give every model its hooks, and the way to the networks of the others."""
+        """Give every model its hooks, and the way to the others."""
         ready = {name: model.family for name, model in self.models.items() if model.family is not None}
         addons = [family for family in self.plugins.families.values() if family.addon]
         self._manager, hooks = plugins.register(ready, addons, defaults)
         for name in hooks:
             self.models[name].hooks = hooks[name]
         for name, model in self.models.items():
-            model.settings = model.settings.named(name, self.network)
-            model.networks = self.network
+            model.settings = model.settings.named(name, self)
+            model.others = self
 
     def join(self, name: str, plugin: Any) -> None:
         """Let a plugin of the caller's wrap the hooks of all models, as a file of the plugins' folder would.
@@ -296,7 +296,7 @@ class Zoo:
             model=name,
             family=model.family,
             hooks=model.hooks,
-            settings=settings.named(name, self.network, model.hooks.build),
+            settings=settings.named(name, self, model.hooks.build),
             overrides={key: departing[key] for key in changes if key in departing},
             catalogue=self.catalogue,
             work=self.root / ".zoo",
@@ -338,12 +338,26 @@ class Zoo:
 
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, TrainingError without TensorFlow.
         """
+        model, version = self._version(name)
+        training.start_tensorflow()
+        network: keras.Model = model.network(version)
+        return network
+
+    def temperature(self, name: str) -> float:
+        """The temperature in the card of a model's checkpoint, "cnn" or "cnn/2"; 1 without a calibration.
+
+        Raises UnknownModel, UnknownCheckpoint.
+        """
+        model, version = self._version(name)
+        found = self.catalogue.card(*model.select(version)).calibration
+        return found.temperature if found else 1.0
+
+    def _version(self, name: str) -> tuple[Model, int | None]:
+        """A model and the version that its name has: "cnn/2", or "cnn", which leaves it to the settings."""
         name, _, version = name.partition("/")
         if version and not version.isdecimal():
             raise UnknownCheckpoint(f'"{name}/{version}" names no version: give a whole number, as in {name}/1.')
-        training.start_tensorflow()
-        network: keras.Model = self.model(name).network(int(version) if version else None)
-        return network
+        return self.model(name), int(version) if version else None
 
     def evaluate(
         self, name: str, *, version: int | None = None, quick: bool = False, track: evaluation.Track = iter
