@@ -144,4 +144,4 @@ def test_the_documented_wrapper_sees_every_batch(root: Path, zoo_folder: Path, p
     wrapper = next(block for block in blocks(root, "docs/plugins.md", "python") if "wrapper=True" in block)
     (zoo_folder / "plugins/watching.py").write_text(wrapper)
     Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
-    assert capsys.readouterr().out == "soft 1\n"
+    assert capsys.readouterr() == ("", "soft 1\n")

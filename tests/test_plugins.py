@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from zoo import Zoo, hookimpl
+from zoo.arena import ask_all
 from zoo.datasets import Labelled
 from zoo.errors import ModelUnavailable, PictureUnsupported, PluginError
 
@@ -114,7 +115,10 @@ def test_a_plugin_may_keep_a_format_of_its_own(zoo_folder: Path, picture) -> Non
 
 BROKEN_PREDICT = {
     "raises": ("raise RuntimeError('out of order')", "its predict hook raised RuntimeError: out of order"),
-    "answers None": ("return None", ""),
+    "answers None": ("return None", "its predict hook answered None. It should return its result"),
+    "exits": ("raise SystemExit(5)", "its predict hook raised SystemExit: 5"),
+    "text": ("return 'seven'", "predict gave str that is no array of numbers"),
+    "ragged": ("return [[0.1] * 10, [1]]", "predict gave list that is no array of numbers"),
     "wrong shape": ("return np.ones((len(batch), 3))", r"predict gave shape \(1, 3\), expected \(1, 10\)"),
     "not probabilities": ("return np.ones((len(batch), 10))", "rows sum to 1"),
     "nan": ("return np.full((len(batch), 10), np.nan)", "rows sum to 1"),
@@ -141,11 +145,10 @@ def test_a_predict_hook_that_breaks_the_contract_is_found_out(
         """,
     )
     zoo = Zoo.open(zoo_folder, environ={})
-    if not message:  # None means "not me": the default answers
-        assert zoo.predict("soft", picture(0)).digit == 7
-        return
     with pytest.raises(PluginError, match=message):
         zoo.predict("soft", picture(0))
+    (vote,) = ask_all(zoo, picture(0)).votes
+    assert isinstance(vote.answer, PluginError), "the others' votes are not lost"
 
 
 def test_an_addon_wraps_the_hooks_of_every_model_and_knows_which(zoo_folder: Path, picture) -> None:
@@ -193,6 +196,90 @@ def test_pictures_in_the_models_form_do_not_pass_by_a_wrapper_of_preprocessing(
     )
     mirrored = Zoo.open(zoo_folder, environ={})
     assert mirrored.predict_many("soft", digits) == [mirrored.predict("soft", digit) for digit in digits] != alone
+
+
+def test_a_wrapper_that_raises_is_named_and_not_the_model(zoo_folder: Path, picture) -> None:
+    write(
+        zoo_folder,
+        "watching",
+        """
+        from zoo import hookimpl
+
+        @hookimpl(wrapper=True)
+        def predict(model, batch):
+            answer = yield
+            raise KeyError("lost")
+        """,
+    )
+    with pytest.raises(PluginError, match='"soft": the predict hook of plugin "watching", which wraps it, raised KeyE'):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+    write(
+        zoo_folder,
+        "watching",
+        """
+        from zoo import hookimpl
+
+        @hookimpl(wrapper=True)
+        def load(folder):
+            return (yield)
+        """,
+    )
+    write(
+        zoo_folder,
+        "soft",
+        """
+        from zoo import hookimpl
+
+        @hookimpl
+        def build(settings): ...
+
+        @hookimpl
+        def load(folder):
+            raise KeyError("gone")
+        """,
+    )
+    with pytest.raises(PluginError, match='"soft": its load hook raised KeyError'):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+
+
+def test_a_trace_of_another_kind_is_told(zoo_folder: Path, picture) -> None:
+    write(
+        zoo_folder,
+        "soft",
+        """
+        import numpy as np
+        from zoo import Trace, hookimpl
+
+        @hookimpl
+        def build(settings): ...
+
+        @hookimpl
+        def preprocess(image):
+            seen = np.zeros((28, 28), np.float32)
+            return seen[..., None], Trace(seen)
+        """,
+    )
+    with pytest.raises(PluginError, match=r"has a seen of float32; it should be .* an array of uint8"):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+
+
+@pytest.mark.parametrize("default", ["'many'", "None", "[1]"])
+def test_a_default_that_is_not_of_its_settings_type_is_the_plugins_own_mistake(zoo_folder: Path, default: str) -> None:
+    write(
+        zoo_folder,
+        "soft",
+        f"""
+        from zoo import ModelSettings, hookimpl
+
+        class Settings(ModelSettings):
+            units: int = {default}
+
+        @hookimpl
+        def build(settings): ...
+        """,
+    )
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert "plugins/soft.py: Settings cannot be used" in zoo.plugins.quarantined["soft"].problem
 
 
 def test_a_wrapper_that_forgets_its_answer_is_named(zoo_folder: Path, picture) -> None:

@@ -224,8 +224,73 @@ def test_a_save_hook_may_write_folders(empty_zoo: Path) -> None:
     hook = (
         "@hookimpl\ndef save(folder):\n    (folder / 'deep').mkdir()\n    (folder / 'deep/a').touch()\n    return True"
     )
+    hook += "\n\n@hookimpl\ndef load(folder):\n    return 1"
+    hook += "\n\n@hookimpl\ndef predict(batch):\n    return [[0.1] * 10] * len(batch)"
     (empty_zoo / "plugins/soft.py").write_text(DROPOUT + "\n\n" + hook)
     assert set(Zoo.open(empty_zoo, environ={}).train("soft").files) == {"deep/a", "history.csv"}
+
+
+class Told(Silent):
+    """Remembers what it was told."""
+
+    notes = ""
+
+    def note(self, text: str) -> None:
+        self.notes += text
+
+
+@pytest.mark.parametrize(
+    ("hook", "says"),
+    [
+        ("def save(folder):\n    return True", "soft/model.tflite|whole/model.tflite"),
+        ("def load(folder):\n    raise ValueError('no such file')", "its load hook raised ValueError: no such file"),
+        ("def predict(batch):\n    return [[1, 0]] * len(batch)", "predict gave shape"),
+    ],
+)
+def test_what_cannot_answer_is_no_version_and_nothing_is_lost(empty_zoo: Path, hook: str, says: str) -> None:
+    plugin = empty_zoo / "plugins/soft.py"
+    plugin.write_text(DROPOUT + "\n\n@hookimpl\n" + hook)
+    with pytest.raises(TrainingError, match=f"{says}(.|\n)*cannot answer yet.*zoo train soft --resume"):
+        Zoo.open(empty_zoo, environ={}).train("soft")
+    assert Zoo.open(empty_zoo, environ={}).catalogue.versions("soft") == []
+    plugin.write_text(DROPOUT)
+    progress = Told()
+    card = Zoo.open(empty_zoo, environ={}).train("soft", resume=True, progress=progress)
+    assert (card.version, progress.notes) == (1, "")
+
+
+def test_pictures_that_are_given_otherwise_than_trained_are_told(empty_zoo: Path) -> None:
+    hook = "\n\n@hookimpl\ndef preprocess(image):\n    import numpy as np\n    from zoo import Trace\n"
+    hook += "    return np.full((28, 28, 1), 255, np.float32), Trace(image)\n"
+    (empty_zoo / "plugins/soft.py").write_text(DROPOUT + hook)
+    progress = Told()
+    Zoo.open(empty_zoo, environ={}).train("soft", progress=progress)
+    assert "validation pictures it reads" in progress.notes
+    assert "light ink on black, as floats in 0-1" in progress.notes
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ("(32, 32, 1)", r"does not take the data's pictures, of shape \(28, 28, 1\): let build begin with Input"),
+        ("(28, 28, 3)", "does not take the data"),
+    ],
+)
+def test_a_network_for_other_pictures_is_told_before_training(empty_zoo: Path, shape: str, says: str) -> None:
+    (empty_zoo / "plugins/soft.py").write_text(DROPOUT.replace("(28, 28, 1)", shape))
+    with pytest.raises(TrainingError, match=says):
+        Zoo.open(empty_zoo, environ={}).train("soft")
+
+
+@pytest.mark.long
+def test_a_network_without_a_litert_form_is_told_the_way_and_trains_no_second_time(empty_zoo: Path) -> None:
+    plugin = empty_zoo / "plugins/soft.py"
+    plugin.write_text(DROPOUT.replace("layers.Flatten()", "layers.Reshape((28, 28)), layers.GRU(4)"))
+    with pytest.raises(TrainingError, match=r'LiteRT has no form of the network(.|\n)*set runtime = "tensorflow"'):
+        Zoo.open(empty_zoo, environ={}).train("soft")
+    progress = Told()
+    Zoo.open(empty_zoo, environ={}).train("soft", overrides={"runtime": "tensorflow"}, resume=True, progress=progress)
+    assert progress.notes == ""
 
 
 @pytest.mark.parametrize("where", ["checkpoints", "checkpoints/soft"])

@@ -43,7 +43,13 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     steps = count // batch  # the last, incomplete batch of an epoch is left to another order
     images = tf.constant(np.concatenate([data.images, data.others]))
     classes = tf.constant(np.append(data.classes, np.full(len(data.others), NO_CLASS)).astype(np.int32))
-    probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
+    try:
+        probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise TrainingError(
+            f"The network does not take the data's pictures, of shape {data.images.shape[1:]}: let build begin with "
+            f"Input({data.images.shape[1:]}). Keras says: {str(error).strip().splitlines()[0]}"
+        ) from error
     if model.output_shape[-1] != len(data.labels):
         raise TrainingError(
             f"The network has {model.output_shape[-1]} outputs; the data has {len(data.labels)} classes. "

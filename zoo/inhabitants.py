@@ -45,8 +45,9 @@ def settled(
             problems += wrong
             models[name] = Model(name, entry, catalogue, plugin, family, own)
     folder = root / settings.plugins_folder
-    if problems and not families and not folder.exists():
-        name = settings.plugins_folder
+    name = settings.plugins_folder
+    chosen = name != Settings.model_fields["plugins_folder"].default
+    if not folder.exists() and (chosen or (problems and not families)):
         problems.insert(0, f"{sources.point(('plugins_folder',), name)}: there is no folder {folder}.")
     default = settings.default_model
     if default is not None and default not in models and not problems:

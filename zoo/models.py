@@ -173,19 +173,7 @@ class Model:
     def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
         """The picture as the model takes it; where there is nothing to read, an empty one and a trace that says so."""
         assert self.hooks is not None
-        try:
-            answer = self.hooks.call("preprocess", image=image, settings=loaded.settings)
-        except NoInk as nothing:
-            shape = tuple(loaded.card.input_shape)
-            return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
-        if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
-            raise PluginError(f'Model "{self.name}": its preprocess hook should return (array, Trace).')
-        if np.shape(answer[0]) != tuple(loaded.card.input_shape):
-            raise PluginError(
-                f'Model "{self.name}": its preprocess hook gave shape {np.shape(answer[0])}; '
-                f"the network takes {tuple(loaded.card.input_shape)}."
-            )
-        return answer
+        return prepared(self.name, self.hooks, loaded.settings, tuple(loaded.card.input_shape), image)
 
     def finds_ink(self, loaded: Loaded) -> bool:
         """Whether pictures come to it by `ink.normalise` and by nothing else."""
@@ -210,16 +198,53 @@ class Model:
     def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
         """Probabilities (n, k) for (n, ...), at the card's temperature. Raises PluginError when they are not such."""
         assert self.hooks is not None
-        scores: Scores = np.asarray(
-            self.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings), np.float32
-        )
-        expected = (len(batch), len(loaded.card.labels))
-        if scores.shape != expected:
-            raise PluginError(f'Model "{self.name}": predict gave shape {scores.shape}, expected {expected}.')
-        if not _are_probabilities(scores):
-            raise PluginError(f'Model "{self.name}": predict should give probabilities whose rows sum to 1.')
+        scores = told(self.name, self.hooks, loaded.settings, loaded.handle, batch, len(loaded.card.labels))
         calibration = loaded.card.calibration
         return rescaled(scores, calibration.temperature) if calibration else scores
+
+
+def prepared(
+    model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], image: Image
+) -> tuple[NDArray[np.float32], Trace]:
+    """What a model's `preprocess` hook makes of a picture for a network that takes `shape`. Raises PluginError."""
+    try:
+        answer = hooks.call("preprocess", image=image, settings=settings)
+    except NoInk as nothing:
+        return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
+    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
+        raise PluginError(f'Model "{model}": its preprocess hook should return (array, Trace).')
+    if np.shape(answer[0]) != shape:
+        raise PluginError(
+            f'Model "{model}": its preprocess hook gave shape {np.shape(answer[0])}; the network takes {shape}.'
+        )
+    if getattr(answer[1].seen, "dtype", None) != np.uint8:
+        raise PluginError(
+            f'Model "{model}": the Trace of its preprocess hook has a seen of {_kind(answer[1].seen)}; it should be '
+            "what the model saw as levels in 0-255, an array of uint8."
+        )
+    return answer
+
+
+def told(
+    model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: NDArray[np.float32], classes: int
+) -> Scores:
+    """The probabilities (n, classes) that a model's `predict` hook gives for (n, ...). Raises PluginError."""
+    answer = hooks.call("predict", model=handle, batch=batch, settings=settings)
+    try:
+        scores: Scores = np.asarray(answer, np.float32)
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f'Model "{model}": predict gave {_kind(answer)} that is no array of numbers ({error}).'
+        ) from error
+    if scores.shape != (len(batch), classes):
+        raise PluginError(f'Model "{model}": predict gave shape {scores.shape}, expected {(len(batch), classes)}.')
+    if not _are_probabilities(scores):
+        raise PluginError(f'Model "{model}": predict should give probabilities whose rows sum to 1.')
+    return scores
+
+
+def _kind(value: Any) -> str:
+    return str(getattr(value, "dtype", type(value).__name__))
 
 
 def _takes_mnists_form(loaded: Loaded) -> bool:

@@ -6,6 +6,7 @@ A plugin that breaks the contract is set aside with what is wrong and where; the
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import inspect
@@ -13,6 +14,7 @@ import logging
 import sys
 import traceback
 import types
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +31,7 @@ GROUP = "zoo"
 PACKAGE = "zoo_plugins"
 MARK = "zoo_impl"
 DEFAULTS = " defaults"  # the name of what answers where a plugin does not; no model has such a one
+ADDON = "addon "  # before the names of those that wrap others' hooks
 HEAVY = ("tensorflow", "keras", "torch", "jax")
 
 log = logging.getLogger("zoo.plugins")
@@ -152,7 +155,7 @@ def _family(name: str, source: str, plugin: Any) -> Family:
             problems.append(f"{_at(source, function)}: {hook} is there twice. Keep one of the two.")
         problems += _signature(source, hook, function)
         if hook != "answered":  # which is told to all that have it, wrappers or not
-            wrappers = wrappers and bool(options.get("wrapper") or options.get("hookwrapper"))
+            wrappers = wrappers and _wraps(function)
         hooks[hook] = function
     if not problems and not hooks:
         problems.append(f"{source}: no hook in it. A model needs build(settings), marked with @hookimpl.")
@@ -170,10 +173,36 @@ def _family(name: str, source: str, plugin: Any) -> Family:
     return Family(name, source, summary, hooks, settings, addon=wrappers)
 
 
+def _wraps(function: Callable[..., Any]) -> bool:
+    options = getattr(function, MARK)
+    return bool(options.get("wrapper") or options.get("hookwrapper"))
+
+
+def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same hook, but for None, upon which pluggy would ask the default too: a `return` that was forgotten."""
+    if _wraps(function) or hook == "answered":
+        return function
+
+    @functools.wraps(function)
+    def answering(*arguments: Any) -> Any:
+        answer = function(*arguments)
+        if answer is None:
+            raise _Nothing
+        return answer
+
+    return answering
+
+
+class _Nothing(Exception):
+    """A hook answered None."""
+
+
 def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
-    """What is wrong with a settings class: it has to stand on its defaults, and to be told of in JSON."""
+    """What is wrong with a settings class: it has to stand on its own defaults, and to be told of in JSON."""
     try:
-        settings().model_dump_json()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # pydantic only warns of a default that is not of its setting's type
+            settings.model_validate_json(settings().model_dump_json())
         settings.model_json_schema()
     except Exception as error:
         told = str(error).replace("\n", " ")
@@ -236,7 +265,7 @@ class Space:
     """The hooks of one model as attributes, equal to nothing but itself (pluggy refuses equals under two names)."""
 
     def __init__(self, hooks: Mapping[str, Callable[..., Any]]) -> None:
-        vars(self).update(hooks)
+        vars(self).update({hook: _answering(hook, function) for hook, function in hooks.items()})
 
 
 class Hooks:
@@ -256,19 +285,21 @@ class Hooks:
 
     def is_default(self, hook: str) -> bool:
         """Whether the zoo's own implementation alone answers a hook: neither a plugin's nor a wrapper."""
-        return all(one.plugin_name == DEFAULTS for one in self._callers[hook].get_hookimpls())
+        return all(one.plugin_name == DEFAULTS for one in self._impls(hook))
 
     def call(self, hook: str, **arguments: Any) -> Any:
         try:
             answer = self._callers[hook](**arguments)
         except (ZooError, MemoryError):
             raise
-        except Exception as error:
+        except _Nothing:
+            answer = None
+        except (Exception, SystemExit) as error:
             if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while a native module was starting
                 raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(
-                f'Model "{self._model}": its {hook} hook raised {type(error).__name__}: {error}'
+                f'Model "{self._model}": {self._whose(hook, error)} raised {type(error).__name__}: {error}'
             ) from error
         if answer is None:
             raise PluginError(
@@ -276,6 +307,17 @@ class Hooks:
                 "a wrapper should return what it was given."
             )
         return answer
+
+    def _whose(self, hook: str, error: BaseException) -> str:
+        """Which of a hook's implementations raised: the last of them that the traceback goes through."""
+        codes = {getattr(inspect.unwrap(one.function), "__code__", one): one for one in self._impls(hook)}
+        passed = [codes[frame.f_code] for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code in codes]
+        if passed and passed[-1].plugin_name not in (self._model, DEFAULTS):
+            return f'the {hook} hook of plugin "{passed[-1].plugin_name.removeprefix(ADDON)}", which wraps it,'
+        return f"its {hook} hook" if not passed or passed[-1].plugin_name != DEFAULTS else f"the zoo's own {hook}"
+
+    def _impls(self, hook: str) -> list[pluggy.HookImpl]:
+        return self._callers[hook].get_hookimpls()
 
 
 def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
@@ -298,7 +340,7 @@ def register(
     manager.add_hookspecs(hookspecs)
     manager.register(defaults, DEFAULTS)
     for addon in addons:
-        manager.register(Space(addon.hooks), f"addon {addon.name}")
+        manager.register(Space(addon.hooks), f"{ADDON}{addon.name}")
     spaces = {model: Space(family.hooks) for model, family in families.items()}
     for model, space in spaces.items():
         manager.register(space, model)

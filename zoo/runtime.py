@@ -10,7 +10,7 @@ import math
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -131,6 +131,21 @@ def load_weights(model: keras.Model, path: Path) -> None:
         ) from error
 
 
+def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
+    """What the LiteRT form that Keras writes answers to a sample. Raises TrainingError when a layer has no such form."""
+    try:
+        model.export(str(path), format="litert", verbose=False, **more)
+        return LiteRT(path).predict(sample)
+    except OSError:
+        raise
+    except Exception as error:  # the converter's own are of no class of their own
+        said = next((line for line in str(error.__cause__ or error).splitlines() if line.strip()), "no reason is told")
+        raise TrainingError(
+            f'LiteRT has no form of the network ("{said.strip()[:80]}"). Let TensorFlow answer: set runtime = '
+            '"tensorflow" for the model, then zoo train it with --resume, which trains nothing again.'
+        ) from error
+
+
 def export(model: keras.Model, path: Path, sample: Batch, weights: Weights = "float32") -> None:
     """Write the network's LiteRT form, ending in probabilities, and see that it agrees with Keras on `sample`.
 
@@ -150,12 +165,11 @@ def export(model: keras.Model, path: Path, sample: Batch, weights: Weights = "fl
         whole = keras.Model(inputs, keras.layers.Softmax()(model(inputs)))
     expected = keras_probabilities(model, sample, probabilities)
     if weights == "int8":
-        whole.export(str(path), format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
-        apart = float(np.abs(LiteRT(path).predict(sample) - expected).mean())
+        told = _form(whole, path, sample, optimizations=[tf.lite.Optimize.DEFAULT])
+        apart = float(np.abs(told - expected).mean())
         if apart <= AGREE_ON_AVERAGE:
             return
         log.warning("with int8 weights the answers differ by %.1e on average: they stay float32", apart)
-    whole.export(str(path), format="litert", verbose=False)
-    apart = float(np.abs(LiteRT(path).predict(sample) - expected).max())
+    apart = float(np.abs(_form(whole, path, sample) - expected).max())
     if not apart <= AGREE:
         raise TrainingError(f"The LiteRT form differs from the Keras model by {apart:.1e}; at most {AGREE} is allowed.")

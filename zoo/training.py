@@ -24,13 +24,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from zoo import datasets, extras, files, fitting, graph
 from zoo.calibration import calibrate
-from zoo.checkpoints import HISTORY, Calibration, Card, Catalogue
+from zoo.checkpoints import HISTORY, Card, Catalogue
 from zoo.errors import PluginError, TrainingError, ZooError
+from zoo.models import prepared, told
 from zoo.plugins import Family, Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
+
+TRIED = 256  # validation pictures that a new version has to answer before it is published
+STRAY = 0.1  # of them, by which its answers may be worse than what training told
+ANSWERING = {"runtime", "weights", "views", "why"}  # settings that change nothing of what is trained
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Of an OSError in a hook: nothing can be written. Any other is the plugin's own, as of what is not there."""
@@ -90,7 +97,8 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        facts = [self.family.name, self.settings.model_dump(mode="json"), datasets.fingerprint(self.settings.dataset)]
+        ruling = self.settings.model_dump(mode="json", exclude=ANSWERING)
+        facts = [self.family.name, ruling, datasets.fingerprint(self.settings.dataset)]
         mark = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
         return self.work / "training" / f"{self.model}-{mark}"
 
@@ -149,8 +157,9 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     folder.mkdir()
     run.hooks.call("save", model=model, folder=folder, settings=run.settings)
     files.write(folder / HISTORY, _csv(rows))
-    facts = _facts(run, model, rows, data.labels) | {"calibration": _calibration(run, folder, data, progress)}
-    card = run.catalogue.publish(folder, facts)
+    facts = _facts(run, model, rows, data.labels)
+    handle = _tried(run, folder, facts, data, progress)
+    card = run.catalogue.publish(folder, facts | {"calibration": calibrate(run.hooks, run.settings, handle, data)})
     shutil.rmtree(run.folder, ignore_errors=True)
     shutil.rmtree(run.earlier, ignore_errors=True)
     return card
@@ -167,13 +176,30 @@ def _begin_with(model: Any, start: str, run: Run) -> None:
     model.set_weights(weights)
 
 
-def _calibration(run: Run, folder: Path, data: Data, progress: Progress) -> Calibration | None:
-    """The calibration of what was saved, or None when a hook will not have it: no trained model is lost for that."""
+def _tried(run: Run, folder: Path, facts: Mapping[str, Any], data: Data, progress: Progress) -> Any:
+    """What the `load` hook makes of what was saved, once it has answered some validation pictures.
+
+    So no version is published that cannot answer. Raises TrainingError when a hook will not; nothing is lost then.
+    """
+    pictures, classes = data.validation_images[:TRIED, ..., 0], data.validation_classes[:TRIED]
+    shape = tuple(facts["input_shape"])
     try:
-        return calibrate(run.hooks, run.settings, run.hooks.call("load", folder=folder, settings=run.settings), data)
-    except (ZooError, ValueError, TypeError, IndexError) as error:
-        progress.note(f"not calibrated: {error}")
-        return None
+        handle = run.hooks.call("load", folder=folder, settings=run.settings)
+        batch = np.stack([prepared(run.model, run.hooks, run.settings, shape, one)[0] for one in pictures])
+        scores = told(run.model, run.hooks, run.settings, handle, batch, len(facts["labels"]))
+    except ZooError as error:
+        raise TrainingError(
+            f"{error} It is trained, and cannot answer yet. What was trained is kept: put the plugin right, then: zoo "
+            f"train {run.model} --resume."
+        ) from error
+    right, meant = float((scores.argmax(axis=1) == classes).mean()), facts["training"].get("val_accuracy", 0.0)
+    if right < meant - STRAY:
+        progress.note(
+            f"Of {len(classes)} validation pictures it reads {100 * right:.0f} % by its preprocess and predict hooks, "
+            f"where training told {100 * meant:.0f} %. See that they give the network what it was trained on: light "
+            "ink on black, as floats in 0-1."
+        )
+    return handle
 
 
 def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
