@@ -214,6 +214,40 @@ def test_a_frame_around_the_digit_is_not_ink(digit: Pixels) -> None:
     assert likeness(np.asarray(picture), digit) > LIKE
 
 
+def ringed(digit: Pixels, shape: str) -> Pixels:
+    """A digit with a circle or a box around it, dark on paper."""
+    sheet = PIL.Image.fromarray(pixels(write(cover(digit, 170, 300, 300), PAPER, PEN)))
+    draw = PIL.ImageDraw.Draw(sheet)
+    getattr(draw, shape)((40, 40, 260, 260), outline=PEN, width=6)
+    return np.asarray(sheet)
+
+
+@pytest.mark.parametrize("shape", ["ellipse", "rectangle"])
+def test_a_circle_or_a_box_around_the_digit_is_not_ink(digit: Pixels, shape: str) -> None:
+    assert likeness(ringed(digit, shape), digit) > LIKE
+
+
+def test_a_1_in_a_circle_may_be_a_0_with_a_stroke_through_it(mnist: Labelled) -> None:
+    one, eight = (mnist.images[ONE_OF_EACH[number], :, :, 0] for number in (1, 8))
+    assert normalise(ringed(one, "ellipse"))[1].reason == "several_objects"
+    assert normalise(ringed(eight, "ellipse"))[1].reason is None
+
+
+def test_a_0_with_a_dot_in_it_is_a_0(mnist: Labelled) -> None:
+    zero: Pixels = mnist.images[ONE_OF_EACH[0], :, :, 0]
+    ink = cover(zero)
+    ink[132:148, 132:148] = 1
+    assert normalise(pixels(write(ink, WHITE, BLACK)))[1].box[3] > 190  # type: ignore[index]
+
+
+@pytest.mark.parametrize("gap", [8, 20, 40])
+def test_a_line_below_the_digit_is_not_ink(digit: Pixels, gap: int) -> None:
+    ink = cover(digit)
+    bottom = int(np.flatnonzero(ink.max(axis=1) > 0.2)[-1])
+    ink[bottom + gap : bottom + gap + 7, 60:220] = 1
+    assert likeness(pixels(write(ink, PAPER, PEN)), digit) > LIKE
+
+
 def test_specks_are_not_ink(digit: Pixels, random: np.random.Generator) -> None:
     page = write(cover(digit), WHITE, BLACK)
     for top, left in random.integers(0, 276, (25, 2)):

@@ -247,6 +247,51 @@ def test_a_pattern_is_not_read_mark_by_mark(zoo: Zoo) -> None:
     assert (reading.signs, reading.reason) == ((), "too_many_objects")
 
 
+def test_squared_paper_that_falls_into_parts_is_a_pattern(zoo: Zoo, mnist: Labelled) -> None:
+    paper = np.full((500, 800), 235, np.uint8)
+    for at in range(0, 800, 42):
+        paper[at : at + 3] = paper[:, at : at + 3] = 180
+    noise = np.random.default_rng(4).normal(0, 3, paper.shape)
+    reading = zoo.read("linear", (paper + noise).clip(0, 255).astype(np.uint8))
+    assert (reading.signs, reading.reason) == ((), "too_many_objects")
+
+
+def page_of(mnist: Labelled, *digits: tuple[int, int, int, int], size: tuple[int, int] = (700, 900)) -> PIL.Image.Image:
+    """Paper with test digits on it, each by its place in the test set, its side and its left upper corner in pixels."""
+    paper = PIL.Image.new("L", (size[1], size[0]), 240)
+    for place, side, left, top in digits:
+        ink = PIL.Image.fromarray(mnist.images[place, :, :, 0]).resize((side, side), PIL.Image.Resampling.BICUBIC)
+        paper.paste(PIL.Image.new("L", ink.size, 40), (left, top), ink)
+    return paper
+
+
+ROW = (4, 3, 1, 2, 18)  # test digits 4, 0, 2, 1, 3
+
+
+@pytest.mark.parametrize("side", [150, 250, 350])
+def test_a_row_is_read_beside_a_much_larger_digit(zoo: Zoo, mnist: Labelled, side: int) -> None:
+    row = [(place, 90, 60 + 95 * k, 480) for k, place in enumerate(ROW)]
+    reading = zoo.read(None, np.asarray(page_of(mnist, (61, side, 60, 40), *row)))
+    assert reading.text == "8\n40213"
+
+
+def test_the_bar_of_a_screen_does_not_tell_how_high_digits_are(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(place, 90, 60 + 95 * k, 480) for k, place in enumerate(ROW)], size=(1200, 700))
+    ImageDraw.Draw(page).rectangle((0, 0, 700, 170), fill=90)
+    assert zoo.read(None, np.asarray(page)).text == "40213"
+
+
+def test_slashes_and_brackets_are_marked(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(place, 90, 100 + 120 * k, 200) for k, place in enumerate(ROW)], size=(500, 900))
+    draw = ImageDraw.Draw(page)
+    draw.line((345, 185, 315, 305), fill=40, width=7)
+    draw.arc((60, 180, 110, 310), 110, 250, fill=40, width=7)
+    reading = zoo.read(None, np.asarray(page))
+    marked = [sign.rejected for sign in reading.signs]
+    assert (len(marked), marked[0], marked[3]) == (7, True, True)
+    assert not any(marked[1:3] + marked[4:])
+
+
 def test_clear_rows_are_not_marked_for_nothing(zoo: Zoo, mnist: Labelled) -> None:
     rng = np.random.default_rng(8)
     marked = 0

@@ -13,6 +13,12 @@ _LONG = 0.1  # of the picture's long side, that a line's dashes cover together
 _RISE = 0.06  # of its length, that a line may rise or fall
 
 _SHEET = 10  # cells on the short side of a sheet, so that something may be on it
+_ROUND = 0.75  # of the longer side, that a ring around a digit is wide or high at the least; a 0 is narrower
+_HOLLOW = 0.35  # of its box, that a ring covers at the most
+_SLIM = 0.45  # widths to heights of a single stroke
+_FREE = 0.08  # of a ring, that its digit is away from its box on each side, at the least
+_WITHIN = 0.35  # of the height of a ring, that the digit is high in it; what is lower is the dot of a 0
+_FLAT = 0.25  # heights to widths of an underline, at the most
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
 _TURNS = np.stack([[*np.cos(_ANGLES), *-np.sin(_ANGLES)], [*np.sin(_ANGLES), *np.cos(_ANGLES)]], axis=1)
 
@@ -161,8 +167,10 @@ class Marks:
         self.foreign = self._foreign()
         # A foreign mark is the digit only if all the others are dirt beside it.
         weights = np.where(self.foreign, self.mass * speck, self.mass)
-        self.best = int(weights.argmax())
-        self.weight = float(weights[self.best])
+        best = int(weights.argmax())
+        self.weight = float(weights[best])
+        self.best = self._within(best) if count > 1 else best
+        self.is_ringed = self.best != best
 
     def _connect(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The mark of each run, 0, 1, …, and the first run of each mark."""
@@ -240,6 +248,8 @@ class Marks:
         if len(self.mass) == 1:
             return False
         best, tall = self.best, self.bottom - self.top
+        if self.is_ringed and self.right[best] - self.left[best] < _SLIM * tall[best]:
+            return True  # a 1 in a circle, or a 0 with a stroke through it
         long = max(self.right[best] - self.left[best], tall[best])
         rival = ~self.foreign & (self.mass > 0.25 * self.mass[best]) & (tall > 0.5 * tall[best])
         rival &= np.maximum(tall, self.right - self.left) > 0.5 * long
@@ -248,6 +258,33 @@ class Marks:
         beside = np.minimum(self.right, self.right[best]) - np.maximum(self.left, self.left[best]) < 0.2 * width
         apart = np.maximum(self.top - self.bottom[best], self.top[best] - self.bottom) > 0
         return bool((rival & (beside | apart)).any())
+
+    def _rings(self, rings: NDArray[np.intp], digits: NDArray[np.intp]) -> Mask:
+        """Which pairs are a ring or box and a digit in it, bool (n,) or (m,), one of the two being (1,).
+
+        A ring is as good as round, hollow, and free of its digit on each side.
+        """
+        left, top, right, bottom, area = (
+            side[rings] for side in (self.left, self.top, self.right, self.bottom, self.area)
+        )
+        wide, tall = right - left, bottom - top
+        high = self.bottom[digits] - self.top[digits]
+        found = (np.minimum(wide, tall) >= _ROUND * np.maximum(wide, tall)) & (area < _HOLLOW * wide * tall)
+        found = found & (high > _WITHIN * tall) & (high < tall)
+        found &= (self.left[digits] > left + _FREE * wide) & (self.right[digits] < right - _FREE * wide)
+        found &= (self.top[digits] > top + _FREE * tall) & (self.bottom[digits] < bottom - _FREE * tall)
+        return np.asarray(found)
+
+    def _within(self, ring: int) -> int:
+        """The heaviest mark that a mark is a ring around; without one, that mark itself."""
+        inner = self._rings(np.array([ring]), self.numbers)
+        return int(np.where(inner, self.mass, 0).argmax()) if inner.any() else ring
+
+    def _underlines(self) -> Mask:
+        """Which marks are flat bars below the best mark, and free of it."""
+        best, tall, wide = self.best, self.bottom - self.top, self.right - self.left
+        flat = (tall < _FLAT * wide) & (wide > 0.6 * (self.right[best] - self.left[best]))
+        return np.asarray(flat & (self.top >= self.bottom[best] + np.maximum(1, 0.5 * tall)))
 
     def digit(self, strong: float) -> Mask:
         """The marks of the digit, bool (h, w): its body and, near it, what is no dirt and no fainter than `strong`."""
@@ -261,5 +298,6 @@ class Marks:
         keep &= (self.mass >= self.speck * self.mass[best]) & (self.mass > 0.5 * strong * self.area)
         if self.sides[best] < 2:  # else the digit fills its picture, and its other parts are at the borders too
             keep &= ~self.foreign
+        keep &= ~self._underlines() & ~self._rings(self.numbers, np.array([best]))
         keep[best] = True
         return self.paint(keep)

@@ -25,6 +25,8 @@ from zoo.types import Box, Image, Mask, Plane, Polarity
 WORK = 1400  # pixels on the long side at which ink is searched for, at the most
 MOST = 400  # digits in one picture
 _SMALL = 0.45  # of the usual height of a mark; what is lower is a part of a digit, or dirt
+_LEAST = 0.14  # and of what may be a digit all the same, in a line of such that are as low
+_FEW = 3  # marks, from which a line has a usual height of its own
 _DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
 _NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
 _LARGE = 3.5  # of the usual height; what is larger is no digit
@@ -70,7 +72,7 @@ class Piece:
         return Piece(level, box, self.scale, self.polarity, self.edge or other.edge)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Body:
     """Marks taken together: their numbers and box, in the pixels of the search."""
 
@@ -111,14 +113,19 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
     labels = marks.labels()
     level = np.clip((ink - 0.6 * low) / (0.9 * (high - 0.6 * low)), 0, 1)
     bodies = _bodies(marks, high)
-    if len(bodies) > MOST:
+    check_number(len(bodies))
+    found = [_piece(body, labels, level, step, polarity, picture.shape[:2]) for body in bodies]
+    return found if sheet is None else [piece.moved(*sheet.box[:2]) for piece in found]
+
+
+def check_number(count: int) -> None:
+    """Raises NoInk when these are more things than are read in one picture."""
+    if count > MOST:
         raise NoInk(
-            f"The picture shows {len(bodies)} things that might be digits, and up to {MOST} are read. "
+            f"The picture shows {count} things that might be digits, and up to {MOST} are read. "
             "Send a part of it, or one without a pattern.",
             "too_many_objects",
         )
-    found = [_piece(body, labels, level, step, polarity, picture.shape[:2]) for body in bodies]
-    return found if sheet is None else [piece.moved(*sheet.box[:2]) for piece in found]
 
 
 def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> tuple[Marks, Plane, float, float, Polarity]:
@@ -169,7 +176,9 @@ def _bodies(marks: Marks, high: float) -> list[_Body]:
         return []
     sizes = np.maximum(heights, widths)
     # The usual height: the median, each mark counting as its ink does, so that dirt does not vote.
-    usual = _weighted_median(heights[good].astype(np.float64), marks.mass[good].astype(np.float64))
+    free = good & (marks.sides == 0)  # no bar of a screen, and no shadow
+    voting = free if free.any() else good
+    usual = _weighted_median(heights[voting].astype(np.float64), marks.mass[voting].astype(np.float64))
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
     all_marks = [
         _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
@@ -178,6 +187,9 @@ def _bodies(marks: Marks, high: float) -> list[_Body]:
     joined = _joined(all_marks, usual)
     bodies = [body for body in joined if body.height > _SMALL * usual]
     parts = [body for body in joined if body.height <= _SMALL * usual]
+    small = _small_ones(bodies, parts, usual)
+    bodies += small
+    parts = [part for part in parts if part not in small]
     while parts:  # to the digit they lie at, or else to each other
         part = parts.pop()
         near = min(bodies + parts, key=lambda body: _distance(body, part), default=None)
@@ -188,6 +200,22 @@ def _bodies(marks: Marks, high: float) -> list[_Body]:
             parts.remove(near)
             bodies.append(near)
     return _joined(bodies, usual)
+
+
+def _small_ones(bodies: list[_Body], parts: list[_Body], usual: float) -> list[_Body]:
+    """What is low for the picture and not for its line: a row of small digits beside a large one, or under a bar."""
+    apart = [
+        part
+        for part in parts
+        if part.height > _LEAST * usual and all(_distance(body, part) >= _NEAR * usual for body in bodies)
+    ]
+    found = []
+    both = bodies + apart
+    for line in _lines([(body.left, body.top, body.right, body.bottom) for body in both]):
+        if len(line) >= _FEW:
+            own = float(np.median([both[i].height for i in line]))
+            found += [both[i] for i in line if i >= len(bodies) and both[i].height > _SMALL * own]
+    return found
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -223,12 +251,17 @@ def in_lines(pieces: Sequence[Piece]) -> list[list[int]]:
 
     A line goes on with what overlaps its last piece in height.
     """
+    return _lines([piece.box for piece in pieces])
+
+
+def _lines(boxes: Sequence[Box]) -> list[list[int]]:
+    """The same of boxes."""
     lines: list[list[int]] = []
-    for place in sorted(range(len(pieces)), key=lambda place: pieces[place].box[0]):
-        _, top, _, bottom = pieces[place].box
+    for place in sorted(range(len(boxes)), key=lambda place: boxes[place][0]):
+        _, top, _, bottom = boxes[place]
         best, share = None, _SAME_LINE
         for line in lines:
-            _, above, _, below = pieces[line[-1]].box
+            _, above, _, below = boxes[line[-1]]
             overlap = (min(bottom, below) - max(top, above)) / min(bottom - top, below - above)
             if overlap > share:
                 best, share = line, overlap
@@ -236,7 +269,7 @@ def in_lines(pieces: Sequence[Piece]) -> list[list[int]]:
             lines.append([place])
         else:
             best.append(place)
-    return sorted(lines, key=lambda line: float(np.mean([pieces[i].box[1] + pieces[i].box[3] for i in line])))
+    return sorted(lines, key=lambda line: float(np.mean([boxes[i][1] + boxes[i][3] for i in line])))
 
 
 def _piece(

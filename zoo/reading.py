@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zoo.marks import box_of
 from zoo.parting import INK, Parted, part
-from zoo.pieces import PAD, Piece, in_lines
+from zoo.pieces import PAD, Piece, check_number, in_lines
 from zoo.types import Box, Image, Scores
 
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
@@ -28,6 +28,11 @@ _HIGH = 1.5  # and heights
 _OVER = 0.1  # widths of the narrower piece by which it stands above or below another that it may belong to
 _SURELY_ONE = 0.9  # confidence at which they are taken for one
 _LITTLE = 0.25  # of a digit's ink: less than that beside it, which does not change what it is, is dirt
+_FEW = 4  # pieces, from which a line tells how high its digits are
+_BESIDE = 2  # pieces to either side that tell where the line runs
+_TALLER = 1.25  # of the height of a line's digits; a stroke that is as high may be no 1
+_OUT = 0.08  # heights by which it then stands out above and below
+_SLIM = 0.7  # widths to heights of a stroke
 _STEADY = 0.99  # confidence below which a digit is looked at again
 _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the height, and degrees of a turn
 
@@ -36,13 +41,15 @@ _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the he
 class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
-    `touching` says that it was divided from another one, or may hold one that has grown into it.
+    `touching` says that it was divided from another one, or may hold one that has grown into it; `odd` that it is a
+    stroke which stands out of its line above and below, as slashes and brackets do.
     """
 
     scores: NDArray[np.float32]
     box: Box
     line: int
     touching: bool
+    odd: bool = False
 
 
 Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
@@ -50,7 +57,7 @@ Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
 
 
 def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
-    """The digits of the pieces in reading order."""
+    """The digits of the pieces in reading order. Raises NoInk, "too_many_objects", when they are a pattern."""
     pieces = [piece for piece in pieces if _extent(piece.level)[0]]  # others are too faint to be told
     if not pieces:
         return []
@@ -59,11 +66,30 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
     asked: list[tuple[Piece, Scores, int]] = []
+    odd: list[Piece] = []
     for number, line in enumerate(in_lines(pieces)):
+        odd += _standing_out([pieces[i] for i in line])
         for i in line:
             if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, what is cut off
                 asked.append((pieces[i], whole[i], number))
-    return _parted(asked, recognise, tall)
+    strange = {piece.box for piece in odd}
+    return [replace(one, odd=True) if one.box in strange else one for one in _parted(asked, recognise, tall)]
+
+
+def _standing_out(line: Sequence[Piece]) -> list[Piece]:
+    """Which pieces of a line are single strokes that stand out of it above and below: slashes, brackets, bars."""
+    if len(line) < _FEW:
+        return []
+    tops, bottoms = (np.array([piece.box[side] for piece in line]) for side in (1, 3))
+    height = float(np.median(bottoms - tops))
+    found = []
+    for place, piece in enumerate(line):
+        near = slice(max(0, place - _BESIDE), place + _BESIDE + 1)  # a line may run aslant
+        wide, tall = piece.box[2] - piece.box[0], piece.box[3] - piece.box[1]
+        above, below = float(np.median(tops[near])) - tops[place], bottoms[place] - float(np.median(bottoms[near]))
+        if wide < _SLIM * tall and tall > _TALLER * height and min(above, below) > _OUT * height:
+            found.append(piece)
+    return found
 
 
 def _whole_again(
@@ -164,6 +190,7 @@ def _extent(level: Image) -> tuple[int, int]:
 def _parted(asked: Sequence[tuple[Piece, Scores, int]], recognise: Recognise, tall: float) -> list[Found]:
     """The digits of pieces, each with what the model says of the whole and its line: the likeliest row of each."""
     chains = _chains([piece.level for piece, *_ in asked], tall)
+    check_number(sum(len(chain) for chain in chains))  # a pattern, as of squared paper, falls into ever more parts
     parts = [level for chain in chains for one in chain[:-1] for level in (one.first, one.rest)]
     told = iter(recognise(parts) if parts else ())
     found: list[Found] = []

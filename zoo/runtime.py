@@ -132,7 +132,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
-    """What the LiteRT form that Keras writes answers to a sample. Raises TrainingError when a layer has no such form."""
+    """What the LiteRT form that Keras writes answers to a sample. Raises TrainingError when there is no such form."""
     try:
         model.export(str(path), format="litert", verbose=False, **more)
         return LiteRT(path).predict(sample)

@@ -193,7 +193,7 @@ class Sign:
 
     `box` is in the picture's pixels, `line` counts from 0. `touching` says that it hung together with a neighbour and
     was divided from it, or may still hold one; `rejected` that it is told with less confidence than reading asks for,
-    `zoo.reading.LEAST`, or the model's card where that asks for more.
+    `zoo.reading.LEAST`, or the model's card where that asks for more, or that it may be a slash or a bracket.
     """
 
     label: str

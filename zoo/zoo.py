@@ -178,17 +178,17 @@ class Zoo:
     def _read(self, chosen: Model, loaded: Loaded, picture: Source) -> Reading:
         image, reduction = self._decode(picture)
         card = loaded.card
-        try:
-            found = pieces.find(image, loaded.settings.ink)
-        except NoInk as nothing:
-            return Reading(chosen.name, card.ref, (), nothing.reason)
         threshold = max(reading.LEAST, card.calibration.threshold if card.calibration else 0.0)
 
         def recognise(levels: Sequence[Image]) -> Scores:
             return chosen.scores(loaded, np.stack([chosen.take(loaded, level) for level in levels]))
 
+        try:
+            found = reading.read(pieces.find(image, loaded.settings.ink), recognise)
+        except NoInk as nothing:
+            return Reading(chosen.name, card.ref, (), nothing.reason)
         signs = []
-        for one in reading.read(found, recognise):
+        for one in found:
             best = int(one.scores.argmax())
             left, top, right, bottom = (edge * reduction for edge in one.box)
             signs.append(
@@ -197,7 +197,7 @@ class Zoo:
                     confidence=float(one.scores[best]),
                     box=(left, top, right, bottom),
                     line=one.line,
-                    rejected=bool(one.scores[best] < threshold),
+                    rejected=one.odd or bool(one.scores[best] < threshold),
                     touching=one.touching,
                 )
             )
