@@ -281,6 +281,21 @@ def test_the_bar_of_a_screen_does_not_tell_how_high_digits_are(zoo: Zoo, mnist: 
     assert zoo.read(None, np.asarray(page)).text == "40213"
 
 
+@pytest.mark.parametrize("gap", [0, 20])
+@pytest.mark.parametrize("ink", [40, 120])
+def test_the_boxes_of_a_form_are_no_digits(zoo: Zoo, mnist: Labelled, gap: int, ink: int) -> None:
+    """One box a digit, apart or side by side with an edge in common."""
+    side = 110
+    places = [(place, 84, 73 + (side + gap) * k, 113) for k, place in enumerate(ROW)]
+    page = page_of(mnist, *places, size=(320, 900))
+    for k in range(len(ROW)):
+        left = 60 + (side + gap) * k
+        ImageDraw.Draw(page).rectangle((left, 100, left + side, 100 + side), outline=ink, width=3)
+    reading = zoo.read(None, np.asarray(page))
+    assert reading.text == "40213"
+    assert not any(sign.rejected or sign.touching for sign in reading.signs)
+
+
 def test_slashes_and_brackets_are_marked(zoo: Zoo, mnist: Labelled) -> None:
     page = page_of(mnist, *[(place, 90, 100 + 120 * k, 200) for k, place in enumerate(ROW)], size=(500, 900))
     draw = ImageDraw.Draw(page)

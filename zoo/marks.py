@@ -18,6 +18,7 @@ _HOLLOW = 0.35  # of its box, that a ring covers at the most
 _SLIM = 0.45  # widths to heights of a single stroke
 _FREE = 0.08  # of a ring, that its digit is away from its box on each side, at the least
 _WITHIN = 0.35  # of the height of a ring, that the digit is high in it; what is lower is the dot of a 0
+_EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
 _TURNS = np.stack([[*np.cos(_ANGLES), *-np.sin(_ANGLES)], [*np.sin(_ANGLES), *np.cos(_ANGLES)]], axis=1)
@@ -274,6 +275,17 @@ class Marks:
         found &= (self.left[digits] > left + _FREE * wide) & (self.right[digits] < right - _FREE * wide)
         found &= (self.top[digits] > top + _FREE * tall) & (self.bottom[digits] < bottom - _FREE * tall)
         return np.asarray(found)
+
+    def frames(self) -> Mask:
+        """Which marks are hollow and around others, bool (n,): circles and boxes, one by one or side by side."""
+        wide, tall = self.right - self.left, self.bottom - self.top
+        hollow = (self.area < _HOLLOW * wide * tall) & (tall > 8)
+        for mark in hollow.nonzero()[0].tolist():
+            away = _EDGE * tall[mark]
+            inner = (self.left > self.left[mark] + away) & (self.right < self.right[mark] - away)
+            inner &= (self.top > self.top[mark] + away) & (self.bottom < self.bottom[mark] - away)
+            hollow[mark] = (inner & (tall > _WITHIN * tall[mark])).any()
+        return np.asarray(hollow)
 
     def _within(self, ring: int) -> int:
         """The heaviest mark that a mark is a ring around; without one, that mark itself."""

@@ -171,7 +171,7 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> tuple[Marks,
 def _bodies(marks: Marks, high: float) -> list[_Body]:
     """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
     heights, widths = marks.bottom - marks.top, marks.right - marks.left
-    good = ~marks.foreign & (marks.mass > 0.35 * high * marks.area) & (marks.area > 6)
+    good = ~marks.foreign & ~marks.frames() & (marks.mass > 0.35 * high * marks.area) & (marks.area > 6)
     if not good.any():
         return []
     sizes = np.maximum(heights, widths)
