@@ -114,7 +114,7 @@ def test_the_pages_form_holds_them_to_it_too(served: Served) -> None:
 
 def test_other_servers_protocols_refuse_them_as_one(served: Served) -> None:
     instances = [{"b64": b64(plain(1000, 1000))}] * 2
-    error = refusal(served, 400, "/v1/models/linear:predict", json={"instances": instances})
+    error = refusal(served, 413, "/v1/models/linear:predict", json={"instances": instances})
     assert error.startswith("instances[1]: ")
     assert "(pictures.max_total_megapixels)" in error
 

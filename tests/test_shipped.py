@@ -21,7 +21,7 @@ PARAMETERS = {
     "cnn_300": 121_930,
     "deep": 326_826,
     "tiny": 8_994,
-    "ensemble": 3 * 326_826,
+    "ensemble": 3 * 326_826 + 121_930,
 }
 # Test accuracies of the models that this zoo replaces; for the last two, what they are for.
 TO_BEAT = {"cnn": 0.9920, "linear": 0.9782, "cnn_5": 0.9909, "cnn_10": 0.9894, "cnn_300": 0.9922} | {

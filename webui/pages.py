@@ -39,7 +39,8 @@ BUILT_IN = (
     lazy_gettext("Convolutional network: two convolutions with max-pooling, then a dense layer"),
     lazy_gettext("Deep convolutional network: seven convolutions with batch normalisation, trained on varied pictures"),
     lazy_gettext(
-        "Ensemble: deep networks that differ in their seed look at a picture turned and scaled a little, in one graph"
+        "Ensemble: three deep networks and one of another kind look at a picture turned and scaled a little, in one "
+        "graph"
     ),
     lazy_gettext("Small dense network on the bare pixels"),
     lazy_gettext(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
@@ -65,21 +65,28 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     whole = recognise([piece.level for piece in pieces])
     tall = float(np.median([_extent(piece.level)[1] for piece in pieces]))
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
-    asked: list[tuple[Piece, Scores, int]] = []
-    odd: list[Piece] = []
+    asked: list[_Asked] = []
     for number, line in enumerate(in_lines(pieces)):
-        odd += _standing_out([pieces[i] for i in line])
-        for i in line:
+        for i, odd in zip(line, _standing_out([pieces[i] for i in line]), strict=True):
             if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, what is cut off
-                asked.append((pieces[i], whole[i], number))
-    strange = {piece.box for piece in odd}
-    return [replace(one, odd=True) if one.box in strange else one for one in _parted(asked, recognise, tall)]
+                asked.append(_Asked(pieces[i], whole[i], number, odd))
+    return _parted(asked, recognise, tall)
 
 
-def _standing_out(line: Sequence[Piece]) -> list[Piece]:
+@dataclass(frozen=True)
+class _Asked:
+    """A piece, what the model says of it as a whole, its line, and whether it stands out of that as no digit does."""
+
+    piece: Piece
+    whole: Scores
+    line: int
+    odd: bool
+
+
+def _standing_out(line: Sequence[Piece]) -> list[bool]:
     """Which pieces of a line are single strokes that stand out of it above and below: slashes, brackets, bars."""
     if len(line) < _FEW:
-        return []
+        return [False] * len(line)
     tops, bottoms = (np.array([piece.box[side] for piece in line]) for side in (1, 3))
     height = float(np.median(bottoms - tops))
     found = []
@@ -87,8 +94,7 @@ def _standing_out(line: Sequence[Piece]) -> list[Piece]:
         near = slice(max(0, place - _BESIDE), place + _BESIDE + 1)  # a line may run aslant
         wide, tall = piece.box[2] - piece.box[0], piece.box[3] - piece.box[1]
         above, below = float(np.median(tops[near])) - tops[place], bottoms[place] - float(np.median(bottoms[near]))
-        if wide < _SLIM * tall and tall > _TALLER * height and min(above, below) > _OUT * height:
-            found.append(piece)
+        found.append(wide < _SLIM * tall and tall > _TALLER * height and min(above, below) > _OUT * height)
     return found
 
 
@@ -187,14 +193,15 @@ def _extent(level: Image) -> tuple[int, int]:
     return int(np.count_nonzero((level > INK).any(axis=0))), int(np.count_nonzero((level > INK).any(axis=1)))
 
 
-def _parted(asked: Sequence[tuple[Piece, Scores, int]], recognise: Recognise, tall: float) -> list[Found]:
+def _parted(asked: Sequence[_Asked], recognise: Recognise, tall: float) -> list[Found]:
     """The digits of pieces, each with what the model says of the whole and its line: the likeliest row of each."""
-    chains = _chains([piece.level for piece, *_ in asked], tall)
+    chains = _chains([one.piece.level for one in asked], tall)
     check_number(sum(len(chain) for chain in chains))  # a pattern, as of squared paper, falls into ever more parts
     parts = [level for chain in chains for one in chain[:-1] for level in (one.first, one.rest)]
     told = iter(recognise(parts) if parts else ())
     found: list[Found] = []
-    for (piece, whole, line), chain in zip(asked, chains, strict=True):
+    for ask, chain in zip(asked, chains, strict=True):
+        piece, whole = ask.piece, ask.whole
         options = [(_evidence([whole]) + _ends(chain[:1]), [(piece.level, whole)])]
         taken: list[tuple[Image, Scores]] = []
         for step, one in enumerate(chain[:-1]):
@@ -203,8 +210,12 @@ def _parted(asked: Sequence[tuple[Piece, Scores, int]], recognise: Recognise, ta
             options.append((_evidence([scores for _, scores in digits]) + _ends(chain[: step + 2]), digits))
         best, digits = max(options, key=lambda option: option[0])
         others = max((odds for odds, row in options if row is not digits), default=-np.inf)
-        touching = len(digits) > 1 or best - others < _CLOSE
-        found += [Found(scores, _box_of(piece, level, len(digits) > 1), line, touching) for level, scores in digits]
+        parted = len(digits) > 1
+        touching = parted or best - others < _CLOSE
+        found += [
+            Found(scores, _box_of(piece, level, parted), ask.line, touching, ask.odd and not parted)
+            for level, scores in digits
+        ]
     return found
 
 

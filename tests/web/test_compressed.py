@@ -155,7 +155,7 @@ def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
 
 
 def test_nothing_is_inflated_in_the_event_loop() -> None:
-    environ = {"QUERY_STRING": "", "CONTENT_TYPE": "image/png"}
+    environ = {"PATH_INFO": "/predict", "QUERY_STRING": "", "CONTENT_TYPE": "image/png"}
     assert Quick().suits(environ, png())
     assert not Quick().suits(environ | {"HTTP_CONTENT_ENCODING": "gzip"}, png())
 

@@ -142,7 +142,7 @@ def _confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Lines:
 def _calibration(found: Reliability) -> str:
     return (
         f"calibration: error {100 * found.ece:.2f} points (ECE, {len(found.bins)} bins), "
-        f"log-loss {found.nll:.4f}, Brier {found.brier:.4f}"
+        f"log-loss {abs(found.nll):.4f}, Brier {found.brier:.4f}"
     )
 
 

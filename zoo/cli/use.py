@@ -77,6 +77,10 @@ def predict(
     names = list(_pictures(pictures))
     if explain is not None and len(names) > EXPLAINED:
         raise click.UsageError(f"--explain draws up to {EXPLAINED} pictures, and these are {len(names)}.")
+    if explain is not None and explain.suffix.lower() != ".png":
+        raise click.UsageError(
+            f"--explain writes a PNG, and {explain.name} names none. Give it such a name: steps.png."
+        )
     explained: list[tuple[str, list[Step]]] = []
     with closing(_answers(zoo, model, version, names, trace)) as answers:
         for at in terminal.track(range(len(names)), "reading"):
