@@ -289,6 +289,9 @@ class Marks:
 
     def _within(self, ring: int) -> int:
         """The heaviest mark that a mark is a ring around; without one, that mark itself."""
+        wide, tall = int(self.right[ring] - self.left[ring]), int(self.bottom[ring] - self.top[ring])
+        if min(wide, tall) < _ROUND * max(wide, tall) or self.area[ring] >= _HOLLOW * wide * tall:
+            return ring  # as nearly always
         inner = self._rings(np.array([ring]), self.numbers)
         return int(np.where(inner, self.mass, 0).argmax()) if inner.any() else ring
 

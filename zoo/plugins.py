@@ -201,7 +201,7 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
     """What is wrong with a settings class: it has to stand on its own defaults, and to be told of in JSON."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # pydantic only warns of a default that is not of its setting's type
+            warnings.simplefilter("error", UserWarning)  # pydantic only warns of a default of another type
             settings.model_validate_json(settings().model_dump_json())
         settings.model_json_schema()
     except Exception as error:
