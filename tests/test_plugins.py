@@ -242,11 +242,12 @@ def test_a_wrapper_that_raises_is_named_and_not_the_model(zoo_folder: Path, pict
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 
-def test_a_trace_of_another_kind_is_told(zoo_folder: Path, picture) -> None:
+def sees_nothing(folder: Path, dtype: str) -> None:
+    """A plugin whose own preprocessing shows black for every picture, in a trace of that type."""
     write(
-        zoo_folder,
+        folder,
         "soft",
-        """
+        f"""
         import numpy as np
         from zoo import Trace, hookimpl
 
@@ -255,10 +256,14 @@ def test_a_trace_of_another_kind_is_told(zoo_folder: Path, picture) -> None:
 
         @hookimpl
         def preprocess(image):
-            seen = np.zeros((28, 28), np.float32)
-            return seen[..., None], Trace(seen)
+            seen = np.zeros((28, 28), np.{dtype})
+            return seen[..., None].astype("float32"), Trace(seen)
         """,
     )
+
+
+def test_a_trace_of_another_kind_is_told(zoo_folder: Path, picture) -> None:
+    sees_nothing(zoo_folder, "float32")
     with pytest.raises(PluginError, match=r"has a seen of float32; it should be .* an array of uint8"):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
@@ -343,22 +348,7 @@ def test_two_plugins_of_one_name_are_told_apart(zoo_folder: Path) -> None:
 
 
 def test_preprocess_may_be_the_plugins_own(zoo_folder: Path) -> None:
-    write(
-        zoo_folder,
-        "soft",
-        """
-        import numpy as np
-        from zoo import Trace, hookimpl
-
-        @hookimpl
-        def build(settings): ...
-
-        @hookimpl
-        def preprocess(image):
-            seen = np.zeros((28, 28), np.uint8)
-            return seen[..., None].astype("float32"), Trace(seen)
-        """,
-    )
+    sees_nothing(zoo_folder, "uint8")
     zoo = Zoo.open(zoo_folder, environ={})
     answers = {zoo.predict("soft", np.full((9, 9), value, np.uint8)).probabilities for value in (0, 99)}
     assert len(answers) == 1

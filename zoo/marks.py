@@ -260,32 +260,38 @@ class Marks:
         apart = np.maximum(self.top - self.bottom[best], self.top[best] - self.bottom) > 0
         return bool((rival & (beside | apart)).any())
 
-    def _rings(self, rings: NDArray[np.intp], digits: NDArray[np.intp]) -> Mask:
-        """Which pairs are a ring or box and a digit in it, bool (n,) or (m,), one of the two being (1,).
+    def _hollow(self) -> Mask:
+        """Which marks cover little of their boxes, bool (n,)."""
+        return np.asarray(self.area < _HOLLOW * (self.right - self.left) * (self.bottom - self.top))
 
-        A ring is as good as round, hollow, and free of its digit on each side.
+    def _hold(
+        self, outer: NDArray[np.intp], inner: NDArray[np.intp], aside: NDArray[np.float64], apart: NDArray[np.float64]
+    ) -> Mask:
+        """Which pairs are a mark and another of some size in its box, so far from its sides, and from top and bottom.
+
+        One of the two may be (1,): bool (n,).
         """
-        left, top, right, bottom, area = (
-            side[rings] for side in (self.left, self.top, self.right, self.bottom, self.area)
-        )
-        wide, tall = right - left, bottom - top
-        high = self.bottom[digits] - self.top[digits]
-        found = (np.minimum(wide, tall) >= _ROUND * np.maximum(wide, tall)) & (area < _HOLLOW * wide * tall)
-        found = found & (high > _WITHIN * tall) & (high < tall)
-        found &= (self.left[digits] > left + _FREE * wide) & (self.right[digits] < right - _FREE * wide)
-        found &= (self.top[digits] > top + _FREE * tall) & (self.bottom[digits] < bottom - _FREE * tall)
-        return np.asarray(found)
+        left, top, right, bottom = (side[outer] for side in (self.left, self.top, self.right, self.bottom))
+        held = self.bottom[inner] - self.top[inner] > _WITHIN * (bottom - top)
+        held = held & (self.left[inner] > left + aside) & (self.right[inner] < right - aside)
+        held &= (self.top[inner] > top + apart) & (self.bottom[inner] < bottom - apart)
+        return np.asarray(held)
+
+    def _rings(self, outer: NDArray[np.intp], digits: NDArray[np.intp]) -> Mask:
+        """Which pairs are a ring or box and a digit in it: as good as round, and free of its digit on each side."""
+        wide, tall = self.right[outer] - self.left[outer], self.bottom[outer] - self.top[outer]
+        ring = np.minimum(wide, tall) >= _ROUND * np.maximum(wide, tall)
+        ring &= self._hollow()[outer]
+        return np.asarray(ring & self._hold(outer, digits, _FREE * wide, _FREE * tall))
 
     def frames(self) -> Mask:
         """Which marks are hollow and around others, bool (n,): circles and boxes, one by one or side by side."""
-        wide, tall = self.right - self.left, self.bottom - self.top
-        hollow = (self.area < _HOLLOW * wide * tall) & (tall > 8)
-        for mark in hollow.nonzero()[0].tolist():
-            away = _EDGE * tall[mark]
-            inner = (self.left > self.left[mark] + away) & (self.right < self.right[mark] - away)
-            inner &= (self.top > self.top[mark] + away) & (self.bottom < self.bottom[mark] - away)
-            hollow[mark] = (inner & (tall > _WITHIN * tall[mark])).any()
-        return np.asarray(hollow)
+        tall = self.bottom - self.top
+        found = self._hollow() & (tall > 8)
+        for mark in found.nonzero()[0].tolist():
+            away = _EDGE * tall[[mark]]
+            found[mark] = self._hold(np.array([mark]), self.numbers, away, away).any()
+        return np.asarray(found)
 
     def _within(self, ring: int) -> int:
         """The heaviest mark that a mark is a ring around; without one, that mark itself."""

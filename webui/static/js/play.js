@@ -10,7 +10,7 @@ import * as several from "./several.js";
 import * as sources from "./sources.js";
 import { at, Mishap, newest, post } from "./ask.js";
 import { Board } from "./ink.js";
-import { loadSeveral } from "./keeping.js";
+import { loadSeveral, saveSeveral } from "./keeping.js";
 import { texts } from "./words.js";
 
 const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
@@ -269,6 +269,7 @@ const show = async (file, name) => {
 const tellAll = (files) => several.tellAll(files, chosen(), most, show);
 sources.listen((files) => {
   if (files.length > 1) {
+    saveSeveral(files);
     tellAll(files).then((text) => text && answer.announce(text));
     return reveal(several.section);
   }

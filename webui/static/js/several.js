@@ -14,7 +14,6 @@ let latest = 0;
 // or with nothing if other pictures have come or the list was closed.
 export async function tellAll(files, model, most, show) {
   const mine = (latest += 1);
-  saveSeveral(files);
   section.hidden = false;
   const rows = files.map((file) => [file, row(file, show)]);
   list.replaceChildren(...rows.map(([, made]) => made));
