@@ -178,6 +178,16 @@ def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, wi
     assert shifted(page) < 0.01
 
 
+def test_on_a_phone_everything_stands_in_the_order_in_which_it_comes(visit: Opener) -> None:
+    # What is painted before all of the page has come would be moved by what goes above it.
+    page = visit(viewport={"width": 360, "height": 900})
+    tops = page.locator(".bench > section, .play > section:not([hidden])").evaluate_all(
+        "all => all.map((one) => Math.round(one.getBoundingClientRect().top))"
+    )
+    assert tops == sorted(tops)
+    assert len(set(tops)) == len(tops) >= 4
+
+
 def test_a_stale_answer_never_overtakes_a_newer_one(visit: Opener) -> None:
     page = visit()
     held: list[Route] = []
