@@ -105,15 +105,15 @@ def test_many_are_known_to_be_in_mnists_form_at_once(mnist: Labelled) -> None:
     digits = mnist.images[:500, ..., 0].copy()
     digits[::3] = 255 - digits[::3]
     digits[5], digits[7], digits[11] = 0, 90, np.roll(digits[11], 3, axis=1)
-    found = ready(digits)
-    assert [place for place, one in enumerate(found) if one is None] == [5, 7, 11]
-    for digit, one in zip(digits, found, strict=True):
+    batch, traces = ready(digits)
+    assert [place for place, one in enumerate(traces) if one is None] == [5, 7, 11]
+    for digit, seen, one in zip(digits, batch, traces, strict=True):
         if one is not None:
-            batch, trace = normalise(digit)
-            np.testing.assert_array_equal(one[0], batch)
-            np.testing.assert_array_equal(one[1].seen, trace.seen)
-            assert (one[1].polarity, one[1].box, one[1].scale) == (trace.polarity, trace.box, trace.scale)
-    assert ready(digits[:0]) == []
+            alone, trace = normalise(digit)
+            np.testing.assert_array_equal(seen, alone)
+            np.testing.assert_array_equal(one.seen, trace.seen)
+            assert (one.polarity, one.box, one.scale) == (trace.polarity, trace.box, trace.scale)
+    assert ready(digits[:0])[1] == []
 
 
 def test_a_picture_in_mnists_form_is_traced_as_seen(five: Pixels) -> None:

@@ -44,8 +44,10 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
     if not (tensor.min() >= 0 and tensor.max() <= most):  # NaN is neither
         for place, one in enumerate(tensor):
             _checked(one, most, f"{where}[{place}]", _WHOLE if whole else _FLOATS)
-    levels = tensor if whole else tensor * (np.float32(255) if tensor.dtype == np.float32 else np.float64(255))
-    return list(np.rint(levels).astype(np.uint8).reshape(len(tensor), *_own(shape)))
+    if not whole:
+        tensor = tensor * (np.float32(255) if tensor.dtype == np.float32 else np.float64(255))
+        np.rint(tensor, out=tensor)
+    return list(tensor.astype(np.uint8).reshape(len(tensor), *_own(shape)))
 
 
 def depth(value: Any) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.errors import PictureError, ZooError
 from zoo.looking import Look
-from zoo.models import Loaded, Model, prediction
+from zoo.models import Loaded, Model, predictions
 from zoo.sources import Source
 from zoo.types import Prediction
 from zoo.zoo import Zoo
@@ -69,8 +69,8 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
                     shared[key] = look
                     spent += time.perf_counter() - start
                     start = time.perf_counter()
-            scores = model.scores(loaded, look.seen[np.newaxis])[0]
-            answer: Prediction | ZooError = prediction(name, loaded.card, scores, look.trace)
+            scores = model.scores(loaded, look.seen[np.newaxis])
+            answer: Prediction | ZooError = predictions(name, loaded.card, scores, [look.trace])[0]
             model.tell(loaded, [answer])
         except ZooError as error:
             if isinstance(error, PictureError) and key is not None:  # the picture's fault, whoever is asked

@@ -19,16 +19,13 @@ from zoo.sources import Source
 from zoo.types import Batch, Image, Trace
 
 Given = Callable[[Source], "bytes | Image"]
-Seen = tuple[Batch, Trace]
-"""What the network takes, float32 (…), and what was done for it, in the file's own pixels."""
-
 GLANCE = 5  # times the side that the network takes, which the short side of a picture keeps at the least
 ENOUGH = 1.25  # times that side, which the ink's long side needs for a glance to be enough
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is seen of a picture (`Seen`), and the decoded picture."""
+    """What the network takes, float32 (…), what was done for it, in the file's own pixels, and the decoded picture."""
 
     seen: Batch
     trace: Trace
@@ -42,12 +39,14 @@ def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSe
 
 def looks(
     model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings
-) -> list[Seen | ZooError]:
-    """What `look` sees of each of many pictures, or what is wrong with it; `given` tells a picture's content.
+) -> tuple[Batch, list[Trace | ZooError]]:
+    """What `look` sees of many pictures, and what was done for each, or what is wrong with it.
 
-    Those in MNIST's form, where that is what the model takes, are known to be so all at once. Raises PluginError.
+    The batch (n, ...) is of those with which nothing is wrong, in their order; `given` tells a picture's content. Those
+    in MNIST's form, where that is what the model takes, are known to be so all at once. Raises PluginError.
     """
-    found: dict[int, Seen | ZooError] = {}
+    told: dict[int, Trace | ZooError] = {}
+    seen: dict[int, Batch] = {}
     small: dict[int, Image] = {}
     finds_ink = model.finds_ink(loaded)
     for place, picture in enumerate(pictures):
@@ -58,15 +57,21 @@ def looks(
                 small[place] = image
             else:
                 look = _settled(model, loaded, content, image, by, limits)
-                found[place] = look.seen, look.trace
+                seen[place], told[place] = look.seen, look.trace
         except PluginError:
             raise
         except ZooError as error:
-            found[place] = error
+            told[place] = error
     if small:
-        for (place, image), ready in zip(small.items(), ink.ready(np.stack(list(small.values()))), strict=True):
-            found[place] = ready or model.preprocess(loaded, image)
-    return [found[place] for place in range(len(found))]
+        batch, traces = ink.ready(np.concatenate([*small.values()]).reshape(-1, ink.SIDE, ink.SIDE))
+        passed = [trace for trace in traces if trace is not None]
+        if not told and len(passed) == len(traces):
+            return batch, [*passed]
+        for (place, image), level, trace in zip(small.items(), batch, traces, strict=True):
+            seen[place], told[place] = (level, trace) if trace is not None else model.preprocess(loaded, image)
+    of_all = [seen[place] for place in sorted(seen)]
+    batch = np.stack(of_all) if of_all else np.empty((0, *loaded.card.input_shape), np.float32)
+    return batch, [told[place] for place in range(len(told))]
 
 
 def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> tuple[Image, int]:

@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -266,22 +266,27 @@ def rejection(card: Card, confidence: float, trace: Trace) -> str | None:
     return trace.reason
 
 
-def prediction(model: str, card: Card, scores: NDArray[np.float32], trace: Trace) -> Prediction:
-    """The answer that a row of probabilities (k,) gives."""
-    row = scores.tolist()  # Python's own floats are sooner through a few numbers
-    confidence = max(row)
-    best = row.index(confidence)
-    labels = tuple(card.labels)
-    reason = rejection(card, confidence, trace)
-    return Prediction(
-        model=model,
-        checkpoint=card.ref,
-        label=labels[best],
-        digit=best if labels == DIGITS else None,
-        confidence=confidence,
-        probabilities=tuple(row),
-        labels=labels,
-        rejected=reason is not None,
-        reason=reason,
-        trace=trace,
-    )
+def predictions(model: str, card: Card, scores: Scores, traces: Iterable[Trace]) -> list[Prediction]:
+    """The answers that probabilities (n, k) give, for the traces of the n pictures."""
+    labels, checkpoint = tuple(card.labels), card.ref
+    are_digits = labels == DIGITS
+    answers = []
+    for row, trace in zip(scores.tolist(), traces, strict=True):  # Python's own floats are sooner through a few numbers
+        confidence = max(row)
+        best = row.index(confidence)
+        reason = rejection(card, confidence, trace)
+        answers.append(
+            Prediction(
+                model=model,
+                checkpoint=checkpoint,
+                label=labels[best],
+                digit=best if are_digits else None,
+                confidence=confidence,
+                probabilities=tuple(row),
+                labels=labels,
+                rejected=reason is not None,
+                reason=reason,
+                trace=trace,
+            )
+        )
+    return answers

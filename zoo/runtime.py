@@ -46,6 +46,7 @@ class LiteRT:
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelUnavailable(f"{path.parent.name}/{path.name} cannot be loaded by LiteRT: {error}") from error
         self._many: Interpreter | None = None
+        self._size = 0  # pictures that it takes at once
         self._lock = threading.Lock()
         self._input = self._single.get_input_details()[0]["index"]
         self._output = self._single.get_output_details()[0]["index"]
@@ -79,9 +80,11 @@ class LiteRT:
             return self._single
         if self._many is None:
             self._many = self._interpreter(len(part))
-        if self._many.get_input_details()[0]["shape"][0] != len(part):
+        elif self._size != len(part):
+            self._size = 0  # until it has been done
             self._many.resize_tensor_input(self._input, part.shape)
             self._many.allocate_tensors()
+        self._size = len(part)
         return self._many
 
     def _run(self, interpreter: Interpreter, part: Batch) -> Scores:

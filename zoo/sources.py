@@ -24,6 +24,10 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
 
     Of a path, at most so many bytes are read. Raises PictureBroken when there is no reading it.
     """
+    if isinstance(picture, bytes):
+        return picture
+    if type(picture) is np.ndarray and picture.dtype == np.uint8 and picture.ndim == 2 and picture.size:
+        return picture  # what most batches are made of
     pillow = sys.modules.get("PIL.Image")  # whoever gives Pillow's picture has imported it
     if pillow is not None and isinstance(picture, pillow.Image):
         from zoo.images import of_pillow
@@ -40,8 +44,6 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
                 "(height, width, 3) or (height, width, 4)."
             )
         return pixels
-    if isinstance(picture, bytes):
-        return picture
     if isinstance(picture, bytearray | memoryview):
         return bytes(picture)
     if hasattr(picture, "read"):

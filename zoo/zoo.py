@@ -27,12 +27,12 @@ from zoo.errors import (
     closest,
 )
 from zoo.looking import Look
-from zoo.models import Loaded, Model, prediction
+from zoo.models import Loaded, Model, predictions
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, Settings, Sources, keys_of, over, read, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why
+from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace, Why
 
 if TYPE_CHECKING:
     import keras
@@ -137,7 +137,8 @@ class Zoo:
         except PictureError as error:
             chosen.tell(loaded, [error])
             raise
-        answer = prediction(chosen.name, loaded.card, chosen.scores(loaded, look.seen[np.newaxis])[0], look.trace)
+        scores = chosen.scores(loaded, look.seen[np.newaxis])
+        answer = predictions(chosen.name, loaded.card, scores, [look.trace])[0]
         chosen.tell(loaded, [answer])
         return answer
 
@@ -150,13 +151,10 @@ class Zoo:
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
-        looks = looking.looks(chosen, loaded, pictures, self.given, self.settings.pictures)
-        good = [look[0] for look in looks if not isinstance(look, ZooError)]
-        scores = iter(chosen.scores(loaded, np.stack(good)) if good else ())
-        told = [
-            look if isinstance(look, ZooError) else prediction(chosen.name, loaded.card, next(scores), look[1])
-            for look in looks
-        ]
+        batch, found = looking.looks(chosen, loaded, pictures, self.given, self.settings.pictures)
+        traces = [one for one in found if isinstance(one, Trace)]
+        answers = iter(predictions(chosen.name, loaded.card, chosen.scores(loaded, batch), traces) if traces else ())
+        told = [next(answers) if isinstance(one, Trace) else one for one in found]
         chosen.tell(loaded, told)
         return told
 
@@ -231,7 +229,8 @@ class Zoo:
         loaded = chosen.load(version)
         look = self.look(chosen, loaded, picture)
         seen = look.seen
-        answer = prediction(chosen.name, loaded.card, chosen.scores(loaded, seen[np.newaxis])[0], look.trace)
+        scores = chosen.scores(loaded, seen[np.newaxis])
+        answer = predictions(chosen.name, loaded.card, scores, [look.trace])[0]
         if label is not None and label not in answer.labels:
             raise UnknownLabel(
                 f'Model "{chosen.name}" knows no label "{label}".{closest(label, answer.labels)} '

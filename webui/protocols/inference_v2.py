@@ -192,12 +192,7 @@ def routes(zoo: Zoo) -> Blueprint:
         if asked.get("id") is not None:
             answer["id"] = asked["id"]
         told = [outputs.filled(output, parameters, found) for output, parameters in wanted.items()]
-        raw = [
-            tensors.packed(output)
-            for output, parameters in zip(told, wanted.values(), strict=True)
-            if parameters["binary_data"]
-        ]
-        return _sent(answer | {"outputs": told}, raw)
+        return _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
 
     return v2
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from webui import pixels
 from webui.api import best
 from webui.errors import BadRequest
@@ -55,20 +53,21 @@ def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, 
     return found
 
 
-def filled(name: str, parameters: dict[str, Any], found: Sequence[Prediction]) -> dict[str, Any]:
-    """An output in JSON, or with `classification` its best classes as texts "score:index:label"."""
-    count = parameters.get("classification")
+def filled(name: str, parameters: dict[str, Any], found: Sequence[Prediction]) -> tuple[dict[str, Any], bytes]:
+    """An output and its raw bytes, if such are asked for; with `classification` texts "score:index:label"."""
+    count, raw = parameters.get("classification"), parameters["binary_data"]
     if count is not None:
         rows = [[f"{share:f}:{one.labels.index(label)}:{label}" for label, share in best(one, count)] for one in found]
-        return tensors.described(name, "BYTES", [text for row in rows for text in row], (len(found), len(rows[0])))
+        texts = [text for row in rows for text in row]
+        return tensors.described(name, "BYTES", texts, (len(found), len(rows[0])), raw)
     datatype, shape = known(found[0].labels)[name]
     content: dict[str, Any] = {
-        "probabilities": lambda: np.array([one.probabilities for one in found]),
+        "probabilities": lambda: [one.probabilities for one in found],
         "labels": lambda: [one.label for one in found],
-        "digits": lambda: np.array([one.digit for one in found]),
-        "rejected": lambda: np.array([one.rejected for one in found]),
+        "digits": lambda: [one.digit for one in found],
+        "rejected": lambda: [one.rejected for one in found],
     }
-    return tensors.described(name, datatype, content[name](), (len(found), *shape))
+    return tensors.described(name, datatype, content[name](), (len(found), *shape), raw)
 
 
 def _parameters(owner: dict[str, Any], where: str) -> dict[str, Any]:

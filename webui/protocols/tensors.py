@@ -124,19 +124,18 @@ def _check(found: int, expected: int, form: list[int], where: str) -> None:
         raise BadRequest(f"{where} has {found} elements; the shape {form} has {expected}.")
 
 
-def described(name: str, datatype: str, content: NDArray[Any] | Sequence[str], shape: Sequence[int]) -> dict[str, Any]:
-    """An output in JSON."""
-    data = content.ravel().tolist() if isinstance(content, np.ndarray) else list(content)
-    return {"name": name, "datatype": datatype, "shape": list(shape), "data": data}
+def described(
+    name: str, datatype: str, content: NDArray[Any] | Sequence[str], shape: Sequence[int], raw: bool
+) -> tuple[dict[str, Any], bytes]:
+    """An output in JSON with its `data`, or `raw` with their size instead, and those bytes then."""
+    output: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(shape)}
+    if not raw:
+        return output | {"data": list(content) if datatype == "BYTES" else np.ravel(content).tolist()}, b""
+    packed = _packed(datatype, content)
+    return output | {"parameters": {"binary_data_size": len(packed)}}, packed
 
 
-def packed(output: dict[str, Any]) -> bytes:
-    """The content of an output as raw bytes; its `data` gives way to `binary_data_size`."""
-    data = output.pop("data")
-    if output["datatype"] == "BYTES":
-        texts = [text.encode() for text in data]
-        raw = b"".join(struct.pack("<I", len(text)) + text for text in texts)
-    else:
-        raw = np.array(data, "?" if output["datatype"] == "BOOL" else DTYPES[output["datatype"]]).tobytes()
-    output["parameters"] = {"binary_data_size": len(raw)}
-    return raw
+def _packed(datatype: str, content: NDArray[Any] | Sequence[str]) -> bytes:
+    if datatype == "BYTES":
+        return b"".join(struct.pack("<I", len(text)) + text for text in (text.encode() for text in content))
+    return np.asarray(content, "?" if datatype == "BOOL" else DTYPES[datatype]).tobytes()
