@@ -101,6 +101,17 @@ def test_a_digit_in_two_parts_is_one(zoo: Zoo) -> None:
     assert reading.signs[2].box[2] > 262
 
 
+def test_the_bar_of_a_5_is_not_that_of_the_slanting_1_beside_it(zoo: Zoo) -> None:
+    picture = PIL.Image.new("L", (420, 220), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.line([(100, 78), (100, 105), (135, 112), (140, 140), (118, 160), (92, 155)], 0, 11, joint="curve")
+    draw.line([(122, 64), (196, 58)], 0, 11)  # in the box of the 1, whose ink is farther away than the 5's
+    draw.line([(240, 48), (198, 162)], 0, 11)
+    draw.line([(300, 52), (272, 108), (330, 106)], 0, 11)
+    draw.line([(320, 60), (306, 162)], 0, 11)
+    assert zoo.read(None, png(np.asarray(picture))).text == "514"
+
+
 def test_bold_digits_are_read(zoo: Zoo) -> None:
     """Zeros of a felt pen with little in them, which fill their pieces, among thin ones."""
     sheet = PIL.Image.new("L", (520, 150), 245)

@@ -275,27 +275,66 @@ def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
 
 def _uneven(small: Plane, cells: int) -> tuple[Ground, bool]:
     """The ground of a photograph, float32 (h, w, c), with its shadows and gradients; and whether it has edges, too."""
+    coarse = _coarse(small, cells)
+    grey = grey_of(coarse)
+    paper, most = _paper(np.abs(grey - medians_around(np.rint(grey).astype(np.int32))))
+    # The second guess is the mean of what the first takes for paper.
+    ground = _mean_of(coarse, paper)
+    return _along_axis(coarse, ground), _has_edges(grey, grey_of(ground), _STEP * most)
+
+
+def beneath(small: Plane, cells: int, covered: Mask) -> Ground:
+    """The uneven ground of `small`, float32 (h, w, c), as it goes on where it is `covered` by ink, bool (h, w).
+
+    A median takes the inside of a bold digit, or of two that touch, for paper. Here paper is what differs little from
+    the ground beside all that may be ink.
+    """
+    coarse = _coarse(small, cells)
+    free = (_coarse(covered[:, :, None].astype(np.float32), cells)[:, :, 0] == 0).astype(np.float32)
+    paper, _ = _paper(np.abs(grey_of(coarse) - grey_of(_mean_of(coarse, free))))
+    return _along_axis(coarse, _mean_of(coarse, paper))
+
+
+def _coarse(small: Plane, cells: int) -> Plane:
+    """A picture, float32 (h, w, c), as the means of its cells, so many on its long side: float32 (rows, columns, c)."""
     height, width, channels = small.shape
     scale = cells / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
     coarse = _matrix(height, rows) @ small.reshape(height, -1)  # (h, w c) -> (rows, w c)
-    coarse = _matrix(width, columns) @ coarse.reshape(rows, width, channels)  # -> (rows, columns, c)
-    grey = grey_of(coarse)
-    away = np.abs(grey - medians_around(np.rint(grey).astype(np.int32)))
-    # The second guess is the mean of what the first takes for paper (normalised convolution: Knutsson, Westin, 1993).
+    means: Plane = _matrix(width, columns) @ coarse.reshape(rows, width, channels)  # -> (rows, columns, c)
+    return means
+
+
+def _paper(away: Plane) -> tuple[Plane, float]:
+    """Which cells are paper, 1 or 0, by how far they are from a guess at it, float32 (rows, columns), in grey levels.
+
+    With it how far the farthest are, but for a few.
+    """
     strong = round(0.98 * (away.size - 1))
     most = float(np.partition(away.ravel(), strong)[strong])
-    paper = (away <= max(SEEN, 0.3 * most)).astype(np.float32)
+    return (away <= max(SEEN, 0.3 * most)).astype(np.float32), most
+
+
+def _mean_of(coarse: Plane, paper: Plane) -> Plane:
+    """The mean around each cell, float32 (rows, columns, c), of those that are paper, float32 (rows, columns), 0 or 1.
+
+    A normalised convolution (Knutsson, Westin, 1993).
+    """
+    rows, columns = paper.shape
     down, across = _gauss(rows), _gauss(columns)
     weight = np.maximum(down @ paper @ across, np.float32(1e-6))
     # A mean is pulled aside at the borders, where paper is on one side only: not so once its slope is taken off.
     slopes = _slopes(coarse, paper)
     level = paper[:, :, None] * (coarse - slopes)
     mean = across @ (down @ level.reshape(rows, -1)).reshape(coarse.shape)
-    ground: Plane = np.asarray(mean / weight[:, :, None] + slopes, np.float32)
-    axis = _axis((coarse - ground).reshape(-1, channels))
+    return np.asarray(mean / weight[:, :, None] + slopes, np.float32)
+
+
+def _along_axis(coarse: Plane, ground: Plane) -> Ground:
+    """A ground, float32 (rows, columns, c), in the direction in which the picture differs from it most."""
+    axis = _axis((coarse - ground).reshape(-1, coarse.shape[2]))
     light = grey_of(ground)
-    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16)), _has_edges(grey, light, _STEP * most)
+    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16))
 
 
 def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:

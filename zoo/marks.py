@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ _HOLLOW = 0.35  # of its box, that a ring covers at the most
 _SLIM = 0.45  # widths to heights of a single stroke
 _FREE = 0.08  # of a ring, that its digit is away from its box on each side, at the least
 _WITHIN = 0.35  # of the height of a ring, that the digit is high in it; what is lower is the dot of a 0
+_AROUND = 0.7  # of what is in a frame, beyond which the frame has ink on each side
 _EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
@@ -290,8 +293,19 @@ class Marks:
         found = self._hollow() & (tall > 8)
         for mark in found.nonzero()[0].tolist():
             away = _EDGE * tall[[mark]]
-            found[mark] = self._hold(np.array([mark]), self.numbers, away, away).any()
+            held = self._hold(np.array([mark]), self.numbers, away, away).nonzero()[0]
+            found[mark] = len(held) and self._is_around(mark, held.tolist())
         return np.asarray(found)
+
+    def _is_around(self, frame: int, held: Sequence[int]) -> bool:
+        """Whether a mark's ink is on all four sides of one in its box, as that of digits that touch is not."""
+        ink = self.paint(self.numbers == frame)
+        for mark in held:
+            left, top, right, bottom = (int(side[mark]) for side in (self.left, self.top, self.right, self.bottom))
+            sides = ink[:top, left:right], ink[bottom:, left:right], ink[top:bottom, :left].T, ink[top:bottom, right:].T
+            if min(side.any(axis=0).mean() for side in sides) > _AROUND:
+                return True
+        return False
 
     def _within(self, ring: int) -> int:
         """The heaviest mark that a mark is a ring around; without one, that mark itself."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import NoInk
-from zoo.ground import COARSE, SEEN, contrast_to, grounds_of, reduce
+from zoo.ground import COARSE, SEEN, Ground, beneath, contrast_to, grounds_of, reduce
 from zoo.ink import level_of, sheet_of
 from zoo.marks import Marks, spread_out, without_lines, without_ruling
 from zoo.settings import InkSettings
@@ -29,6 +29,7 @@ _LEAST = 0.14  # and of what may be a digit all the same, in a line of such that
 _FEW = 3  # marks, from which a line has a usual height of its own
 _DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
 _NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
+_SOME = 1000  # pixels of a mark, by which its distance from another is told
 _LARGE = 3.5  # of the usual height; what is larger is no digit
 _SAME_LINE = 0.35  # share of the smaller height by which two pieces of a line overlap, at the least
 _ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
@@ -72,6 +73,23 @@ class Piece:
         return Piece(level, box, self.scale, self.polarity, self.edge or other.edge)
 
 
+@dataclass(frozen=True)
+class _Ink:
+    """What stands out from a ground: its marks and which of them each pixel is of, int (h, w), with -1 for none.
+
+    `level` is how much it is ink, float32 (h, w), 0-1, `mask` where it is more than a trace, bool (h, w), before lines
+    are taken away, and `high` the usual contrast of ink in grey levels.
+    """
+
+    marks: Marks
+    labels: NDArray[np.intp]
+    level: Plane
+    mask: Mask
+    high: float
+    polarity: Polarity
+    ground: Ground
+
+
 @dataclass(eq=False)
 class _Body:
     """Marks taken together: their numbers and box, in the pixels of the search."""
@@ -109,12 +127,12 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
     page = None
     if sheet is not None:
         small, page = sheet.spread(small)
-    marks, ink, low, high, polarity = _ink(small, settings, page)
-    labels = marks.labels()
-    level = np.clip((ink - 0.6 * low) / (0.9 * (high - 0.6 * low)), 0, 1)
-    bodies = _bodies(marks, high)
+    ink = _ink(small, settings, page)
+    bodies = _bodies(ink)
+    if ink.ground.levels.size > 1:
+        ink, bodies = _again(small, ink, bodies, settings, page)
     check_number(len(bodies))
-    found = [_piece(body, labels, level, step, polarity, picture.shape[:2]) for body in bodies]
+    found = [_piece(body, ink, step, picture.shape[:2]) for body in bodies]
     return found if sheet is None else [piece.moved(*sheet.box[:2]) for piece in found]
 
 
@@ -128,50 +146,78 @@ def check_number(count: int) -> None:
         )
 
 
-def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> tuple[Marks, Plane, float, float, Polarity]:
-    """Marks of ink, its contrast, float32 (h, w), the least and the usual level of it, and its polarity.
-
-    Nothing is a mark outside of `page`, bool (h, w).
-    """
-    best: tuple[float, Marks, Plane, float, float, Polarity] | None = None
-    strongest = 0.0
-    # A row of digits is long and low; its shadows are to be followed over its height.
-    cells = min(_FINEST, round(2 * COARSE * max(small.shape[:2]) / min(small.shape[:2])))
-    for ground, polarities in grounds_of(small, cells, more=True):
-        contrast, noise = contrast_to(small, ground)
+def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
+    """The ink that stands out most. Nothing is a mark outside of `page`, bool (h, w)."""
+    best: _Ink | None = None
+    strongest = most = 0.0
+    for ground, polarities in grounds_of(small, _cells(small), more=True):
         for polarity in polarities:
-            ink = contrast if polarity == "light-on-dark" else -contrast
-            high = level_of(ink)
+            ink, high = _ink_on(small, ground, polarity, settings, page)
             strongest = max(strongest, high)
-            if high < max(settings.min_contrast, settings.min_signal * noise):
-                continue
-            low = min(max(0.35 * high, 2.5 * noise), 0.6 * high)
-            mask = ink > low if page is None else (ink > low) & page
-            if not mask.any():
+            if ink is None:
                 continue
             # Strokes are thin and stand free: what is thick, as a table beside the paper, or is cut by the picture's
             # edge, as a shadow, counts for less or nothing.
-            core = mask
-            for _ in range(max(2, round(0.012 * max(mask.shape)))):
+            core = ink.mask
+            for _ in range(max(2, round(0.012 * max(core.shape)))):
                 core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
-            marks = Marks(without_lines(without_ruling(mask, ink, high)), ink, settings.speck)
-            free = float(marks.mass[~marks.foreign & (marks.sides == 0)].sum())
-            weight = free * max(_THICK, 1 - 4 * core.sum() / max(1, mask.sum()))
-            if best is None or weight > best[0]:
-                best = weight, marks, ink, low, high, polarity
+            free = float(ink.marks.mass[~ink.marks.foreign & (ink.marks.sides == 0)].sum())
+            weight = free * max(_THICK, 1 - 4 * core.sum() / max(1, ink.mask.sum()))
+            if best is None or weight > most:
+                best, most = ink, weight
     if best is None:
         blank = strongest < SEEN
         raise NoInk(
             "There is nothing to read: no ink stands out from the picture's ground. Send one with more contrast.",
             "blank" if blank else "no_contrast",
         )
-    return best[1:]
+    return best
 
 
-def _bodies(marks: Marks, high: float) -> list[_Body]:
+def _cells(small: Plane) -> int:
+    """How many cells an uneven ground has on its long side: a row is long and low, and shadows go over its height."""
+    sides: tuple[int, ...] = small.shape[:2]
+    return min(_FINEST, round(2 * COARSE * max(sides) / min(sides)))
+
+
+def _ink_on(
+    small: Plane, ground: Ground, polarity: Polarity, settings: InkSettings, page: Mask | None
+) -> tuple[_Ink | None, float]:
+    """The ink on a ground, None if there is none, and the usual level of its contrast."""
+    contrast, noise = contrast_to(small, ground)
+    ink = contrast if polarity == "light-on-dark" else -contrast
+    high = level_of(ink)
+    if high < max(settings.min_contrast, settings.min_signal * noise):
+        return None, high
+    low = min(max(0.35 * high, 2.5 * noise), 0.6 * high)
+    mask = ink > low if page is None else (ink > low) & page
+    if not mask.any():
+        return None, high
+    marks = Marks(without_lines(without_ruling(mask, ink, high)), ink, settings.speck)
+    level = np.clip((ink - 0.6 * low) / (0.9 * (high - 0.6 * low)), 0, 1)
+    return _Ink(marks, marks.labels(), level, mask, high, polarity, ground), high
+
+
+def _again(
+    small: Plane, ink: _Ink, bodies: list[_Body], settings: InkSettings, page: Mask | None
+) -> tuple[_Ink, list[_Body]]:
+    """The ink and its bodies on the ground as it goes on beneath them, if they are there as well."""
+    covered = np.zeros(small.shape[:2], np.bool_)
+    for body in bodies:
+        covered[body.top : body.bottom, body.left : body.right] = True
+    if covered.all():
+        return ink, bodies
+    again, _ = _ink_on(small, beneath(small, _cells(small), covered), ink.polarity, settings, page)
+    if again is None:
+        return ink, bodies
+    return again, _bodies(again)
+
+
+def _bodies(ink: _Ink) -> list[_Body]:
     """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
+    marks = ink.marks
     heights, widths = marks.bottom - marks.top, marks.right - marks.left
-    good = ~marks.foreign & ~marks.frames() & (marks.mass > 0.35 * high * marks.area) & (marks.area > 6)
+    good = ~marks.foreign & ~marks.frames() & (marks.mass > 0.35 * ink.high * marks.area) & (marks.area > 6)
     if not good.any():
         return []
     sizes = np.maximum(heights, widths)
@@ -192,9 +238,10 @@ def _bodies(marks: Marks, high: float) -> list[_Body]:
     parts = [part for part in parts if part not in small]
     while parts:  # to the digit they lie at, or else to each other
         part = parts.pop()
-        near = min(bodies + parts, key=lambda body: _distance(body, part), default=None)
-        if near is None or _distance(near, part) >= _NEAR * usual:
+        beside = [body for body in bodies + parts if _distance(body, part) < _NEAR * usual]
+        if not beside:
             continue
+        near = beside[0] if len(beside) == 1 else min(beside, key=lambda body: _between(body, part, ink.labels))
         near.join(part)
         if near in parts and near.height > _SMALL * usual:
             parts.remove(near)
@@ -228,6 +275,18 @@ def _distance(one: _Body, other: _Body) -> float:
     aside = max(one.left - other.right, other.left - one.right, 0)
     apart = max(one.top - other.bottom, other.top - one.bottom, 0)
     return float(np.hypot(aside, apart))
+
+
+def _between(one: _Body, other: _Body, labels: NDArray[np.intp]) -> float:
+    """How far the ink of two bodies is apart: the bar of a 5 may lie in the box of a slanting 1, and not at its ink."""
+    mine, others = (_places(body, labels) for body in (one, other))
+    return float(np.hypot(*(mine[:, None] - others).transpose(2, 0, 1)).min())
+
+
+def _places(body: _Body, labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Some thousand of the ink's pixels, (n, 2)."""
+    own = np.argwhere(np.isin(labels[body.top : body.bottom, body.left : body.right], body.marks))
+    return np.asarray(own[:: -(-len(own) // _SOME)] + (body.top, body.left))  # noqa: RUF005 - arrays are added
 
 
 def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
@@ -272,13 +331,12 @@ def _lines(boxes: Sequence[Box]) -> list[list[int]]:
     return sorted(lines, key=lambda line: float(np.mean([boxes[i][1] + boxes[i][3] for i in line])))
 
 
-def _piece(
-    body: _Body, labels: NDArray[np.intp], level: Plane, step: int, polarity: Polarity, size: tuple[int, ...]
-) -> Piece:
+def _piece(body: _Body, ink: _Ink, step: int, size: tuple[int, ...]) -> Piece:
+    labels = ink.labels
     top, left = max(0, body.top - _RIM), max(0, body.left - _RIM)
     bottom, right = min(labels.shape[0], body.bottom + _RIM), min(labels.shape[1], body.right + _RIM)
     own = spread_out(np.isin(labels[top:bottom, left:right], body.marks), _RIM)
-    ink = (level[top:bottom, left:right] * own * 255).astype(np.uint8)
+    level = (ink.level[top:bottom, left:right] * own * 255).astype(np.uint8)
     box = (left * step, top * step, min(size[1], right * step), min(size[0], bottom * step))
     edge = body.left == 0 or body.top == 0 or body.bottom == labels.shape[0] or body.right == labels.shape[1]
-    return Piece(np.pad(ink, PAD), box, step, polarity, edge)
+    return Piece(np.pad(level, PAD), box, step, ink.polarity, edge)
