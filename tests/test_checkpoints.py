@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
 import pytest
 from conftest import flip_byte
 
-from zoo import Zoo
+from zoo import Zoo, files
 from zoo.checking import check
 from zoo.checkpoints import Card, Catalogue
 from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint
@@ -179,3 +180,17 @@ def test_a_misspelt_checkpoint_gets_a_close_match(zoo_folder: Path) -> None:
         catalogue.select("soft", "lastest")
     with pytest.raises(UnknownCheckpoint, match=r'There is no checkpoint sofft/1\. Did you mean "soft"\?'):
         catalogue.select("soft", "sofft/1")
+
+
+def test_a_file_for_which_there_is_no_room_is_named_and_the_old_one_stays(tmp_path: Path) -> None:
+    card = tmp_path / "card.json"
+    files.write(card, b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"card\.json"):
+            files.write(card, bytes(100))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert card.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["card.json"]

@@ -227,3 +227,13 @@ def test_ctrl_c_is_clean_while_the_command_starts_and_while_it_reads(trained, tm
     assert stderr == b""
     # Python ends itself by the signal if it came within an `exec`, as dataclasses are made; a shell tells both as 130.
     assert process.returncode in (130, -signal.SIGINT)
+
+
+def test_what_plugins_print_does_not_spoil_json(zoo_folder: Path, picture, run) -> None:
+    plugin = zoo_folder / "plugins/soft.py"
+    talk = "@hookimpl(wrapper=True)\ndef predict(model, batch):\n    print('asked')\n    return (yield)\n"
+    plugin.write_text(f"{plugin.read_text()}\nprint('opened')\n{talk}")
+    (zoo_folder / "seven.png").write_bytes(picture(0))
+    done = run("predict", "seven.png", "--json", cwd=zoo_folder)
+    assert json.loads(done.stdout)["predictions"][0]["label"] == "7"
+    assert {"opened", "asked"} <= set(done.stderr.split())

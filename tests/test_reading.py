@@ -16,7 +16,8 @@ from rings import inked, ring
 
 from zoo import Zoo, reading, scenes
 from zoo.datasets import Labelled
-from zoo.pieces import Piece
+from zoo.pieces import PAD, Piece, find
+from zoo.settings import InkSettings
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,30 @@ def test_bold_digits_are_read(zoo: Zoo) -> None:
     reading = zoo.read(None, np.asarray(sheet))
     assert reading.text == "0707"
     assert not any(sign.rejected or sign.touching for sign in reading.signs)
+
+
+def test_the_inside_of_bold_ink_is_ink_on_uneven_paper() -> None:
+    light = np.linspace(250, 130, 560) + np.random.default_rng(1).normal(0, 2, (220, 560))
+    blots = PIL.Image.new("L", (560, 220))
+    for left in range(40, 480, 80):
+        ImageDraw.Draw(blots).ellipse((left, 80, left + 54, 142), fill=255)
+    found = find((light * (1 - np.asarray(blots) / 255 * 0.7)).clip(0, 255).astype(np.uint8), InkSettings())
+    assert len(found) == 6
+    for piece in found:
+        box = (piece.level.shape[0] - 2 * PAD) * (piece.level.shape[1] - 2 * PAD)
+        assert np.count_nonzero(piece.level > 127) > 0.65 * box, "an ellipse covers 0.79 of its box, without its rim"
+
+
+def test_what_lies_among_digits_that_touch_makes_no_frame_of_them() -> None:
+    page = PIL.Image.new("L", (700, 240), 250)
+    draw = ImageDraw.Draw(page)
+    sevens = [(x, 70, 90) for x in (40, 130, 520, 600)]
+    for x, y, tall in [*sevens, (330, 90, 45)]:
+        draw.line([(x, y), (x + 0.6 * tall, y), (x + 0.25 * tall, y + tall)], fill=20, width=8, joint="curve")
+    joined = [(230, 70), (285, 70), (250, 160), (440, 165), (470, 65)]  # open above the small 7
+    draw.line(joined, fill=20, width=7, joint="curve")
+    found = sorted(piece.box for piece in find(np.asarray(page), InkSettings()))
+    assert [abs(box[0] - left) < 8 for box, left in zip(found, (40, 130, 230, 520, 600), strict=True)] == [True] * 5
 
 
 def test_a_single_digit_is_read_though_its_strokes_are_thick(zoo: Zoo, mnist: Labelled) -> None:

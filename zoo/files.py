@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a crash leaves the old file or the new one. Raises OSError."""
+    """Write `content` to `path` so that a crash leaves the old file or the new one. Raises OSError, which names it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
@@ -20,8 +20,10 @@ def write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # as that of a full disk
+            error.filename = str(path)
         raise
     sync_folder(path.parent)
 

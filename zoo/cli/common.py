@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -44,11 +45,21 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+def _alone(ctx: click.Context, _: click.Parameter, asked: bool) -> bool:
+    """With --json nothing else goes where the answer goes: what plugins print is seen among the messages."""
+    if asked:
+        ctx.meta[_OUT] = sys.stdout
+        ctx.with_resource(contextlib.redirect_stdout(sys.stderr))
+    return asked
+
+
+_OUT = "zoo.cli.out"
+as_json = click.option("--json", "as_json", is_flag=True, callback=_alone, help="Answer in JSON, for programs.")
 
 
 def echo_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """The answer of a command with the option `as_json`."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False), file=click.get_current_context().meta[_OUT])
 
 
 def open_zoo(ctx: click.Context, **how: Any) -> Zoo:
