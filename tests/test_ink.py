@@ -116,6 +116,14 @@ def test_many_are_known_to_be_in_mnists_form_at_once(mnist: Labelled) -> None:
     assert ready(digits[:0])[1] == []
 
 
+def test_transposed_pictures_are_known_too(mnist: Labelled) -> None:
+    # As archives keep them in another order: their columns lie together in memory.
+    digits = mnist.images[:20, ..., 0]
+    turned = np.ascontiguousarray(digits.transpose(0, 2, 1)).transpose(0, 2, 1)
+    np.testing.assert_array_equal(ready(turned)[0], ready(digits)[0])
+    assert None not in ready(255 - turned)[1]
+
+
 def test_a_picture_in_mnists_form_is_traced_as_seen(five: Pixels) -> None:
     trace = normalise(five)[1]
     np.testing.assert_array_equal(trace.seen, five)

@@ -184,6 +184,27 @@ def test_a_row_half_in_a_shadow_is_read_whole(zoo: Zoo, mnist: Labelled) -> None
     assert zoo.read(None, canvas.astype(np.uint8)).text == "72104"
 
 
+def test_the_hard_edge_of_a_shadow_is_no_ink_in_rows(zoo: Zoo, mnist: Labelled) -> None:
+    rng = np.random.default_rng(3)
+    right = 0
+    for _ in range(8):
+        some = rng.integers(0, len(mnist.images), 6)
+        page = page_of(mnist, *[(int(i), 90, 60 + 130 * k, 190) for k, i in enumerate(some)], size=(500, 900))
+        shaded = np.array(page, float)
+        shaded[:, int(rng.integers(250, 650)) :] *= 0.65
+        right += zoo.read(None, shaded.astype(np.uint8)).text == "".join(str(mnist.classes[i]) for i in some)
+    assert right == 8
+
+
+def test_a_row_that_is_cut_out_closely_is_found_whole(mnist: Labelled) -> None:
+    canvas = np.full((66, 1137), 240.0)
+    for place in range(20):
+        digit = np.asarray(PIL.Image.fromarray(mnist.images[place, 4:24, 4:24, 0]).resize((56, 56)), float)
+        canvas[5:61, 4 + 56 * place : 60 + 56 * place] *= 1 - 0.7 * digit / 255
+    canvas *= np.linspace(0.55, 1, 1137)
+    assert sum(piece.box[2] - piece.box[0] for piece in find(canvas.astype(np.uint8), InkSettings())) > 0.6 * 1137
+
+
 @pytest.mark.parametrize("turn", [0, 6])
 def test_a_row_on_a_note_on_a_table_is_read(zoo: Zoo, mnist: Labelled, turn: float) -> None:
     rng = np.random.default_rng(9)
@@ -332,6 +353,22 @@ def test_the_boxes_of_a_form_are_no_digits(zoo: Zoo, mnist: Labelled, gap: int, 
     assert not any(sign.rejected or sign.touching for sign in reading.signs)
 
 
+@pytest.mark.parametrize("form", ["gap", "open"])
+def test_forms_whose_boxes_are_not_closed_are_no_digits(zoo: Zoo, mnist: Labelled, form: str) -> None:
+    side, left, top = 110, 60, 100
+    page = page_of(
+        mnist, *[(place, 84, left + 13 + side * k, top + 13) for k, place in enumerate(ROW)], size=(320, 900)
+    )
+    draw = ImageDraw.Draw(page)
+    right, low = left + side * len(ROW), top + side
+    draw.line((left, low, right, low), fill=60, width=3)
+    for k in range(len(ROW) + 1):
+        draw.line((left + side * k, top, left + side * k, low), fill=60, width=3)
+        if form == "gap" and k < len(ROW):
+            draw.line((left + side * k, top, left + side * k + 70, top), fill=60, width=3)
+    assert zoo.read(None, np.asarray(page)).text == "40213"
+
+
 def test_slashes_and_brackets_are_marked(zoo: Zoo, mnist: Labelled) -> None:
     page = page_of(mnist, *[(place, 90, 100 + 120 * k, 200) for k, place in enumerate(ROW)], size=(500, 900))
     draw = ImageDraw.Draw(page)
@@ -341,6 +378,16 @@ def test_slashes_and_brackets_are_marked(zoo: Zoo, mnist: Labelled) -> None:
     marked = [sign.rejected for sign in reading.signs]
     assert (len(marked), marked[0], marked[3]) == (7, True, True)
     assert not any(marked[1:3] + marked[4:])
+
+
+def test_a_short_stroke_close_to_a_digit_is_marked(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(place, 90, 100 + 120 * k, 200) for k, place in enumerate(ROW)], size=(500, 900))
+    close, free = page.copy(), page
+    for sheet, x in ((close, 353), (free, 330)):
+        ImageDraw.Draw(sheet).line((x, 205, x - 3, 238), fill=40, width=7)
+    marked, told = ([s.rejected for s in zoo.read(None, np.asarray(sheet)).signs] for sheet in (close, free))
+    assert (len(marked), sum(marked)) == (6, 1)
+    assert (len(told), sum(told)) == (6, 0)
 
 
 def test_clear_rows_are_not_marked_for_nothing(zoo: Zoo, mnist: Labelled) -> None:

@@ -22,7 +22,7 @@ def write(path: Path, content: bytes) -> None:
         beside.replace(path)
     except BaseException as error:
         beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # as that of a full disk
+        if isinstance(error, OSError):  # that of a full disk tells no name, others that of what is no longer there
             error.filename = str(path)
         raise
     sync_folder(path.parent)

@@ -18,6 +18,7 @@ from zoo.types import Image, Mask, Plane, Polarity
 _LONG = 8  # pixels to one, from which NumPy averages them sooner than Pillow has copied them
 COARSE = 24  # pixels on the long side of what an uneven ground is judged by
 _SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
+_BARE = 0.01  # of the weights of such a mean; with less paper near it is none
 _EVEN = 3.0  # grey levels by which a drawing's ground may vary and still be of one colour
 _CHROMA = 8.0  # levels between the channels of a picture, above which colour tells something
 _PLAIN = 0.8  # share of a picture that has its ground's colour, above which there is no shadow on it
@@ -53,6 +54,7 @@ class Ground:
     axis: NDArray[np.float32]
     levels: Plane
     gain: Plane
+    is_smooth: bool = False  # and of several cells: it was averaged, and has no edges
 
 
 def reduce(picture: Image, step: int) -> Plane:
@@ -283,14 +285,16 @@ def _uneven(small: Plane, cells: int) -> tuple[Ground, bool]:
     return _along_axis(coarse, ground), _has_edges(grey, grey_of(ground), _STEP * most)
 
 
-def beneath(small: Plane, cells: int, covered: Mask) -> Ground:
+def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
     """The uneven ground of `small`, float32 (h, w, c), as it goes on where it is `covered` by ink, bool (h, w).
 
     A median takes the inside of a bold digit, or of two that touch, for paper. Here paper is what differs little from
-    the ground beside all that may be ink.
+    the ground beside all that may be ink; None where too little of that is near.
     """
     coarse = _coarse(small, cells)
     free = (_coarse(covered[:, :, None].astype(np.float32), cells)[:, :, 0] == 0).astype(np.float32)
+    if (_gauss(len(free)) @ free @ _gauss(free.shape[1])).min() < _BARE:
+        return None
     paper, _ = _paper(np.abs(grey_of(coarse) - grey_of(_mean_of(coarse, free))))
     return _along_axis(coarse, _mean_of(coarse, paper))
 
@@ -334,7 +338,7 @@ def _along_axis(coarse: Plane, ground: Plane) -> Ground:
     """A ground, float32 (rows, columns, c), in the direction in which the picture differs from it most."""
     axis = _axis((coarse - ground).reshape(-1, coarse.shape[2]))
     light = grey_of(ground)
-    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16))
+    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16), is_smooth=True)
 
 
 def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:

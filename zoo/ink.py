@@ -202,6 +202,7 @@ def ready(pictures: NDArray[np.uint8]) -> tuple[Batch, list[Trace | None]]:
 
     All 70,000 digits of MNIST have it. Many at once take a quarter of the time that they take one by one.
     """
+    pictures = np.ascontiguousarray(pictures)
     light: list[Polarity] = ["light-on-dark"] * len(pictures)
     dark = pictures[:, 0, 0] > 127
     if dark.any():

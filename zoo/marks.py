@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ _SLIM = 0.45  # widths to heights of a single stroke
 _FREE = 0.08  # of a ring, that its digit is away from its box on each side, at the least
 _WITHIN = 0.35  # of the height of a ring, that the digit is high in it; what is lower is the dot of a 0
 _AROUND = 0.7  # of what is in a frame, beyond which the frame has ink on each side
+_STRAIGHT = 0.8  # of an edge of its box, near which a frame has ink
+_RIM = 0.06  # of the shorter side: so near
 _EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
@@ -223,6 +226,7 @@ class Marks:
         cells = np.cumsum(edges[:-1], dtype=np.int8).reshape(self.height, self.pitch)
         return cells[:, :-1].astype(bool)
 
+    @cached_property
     def labels(self) -> NDArray[np.intp]:
         """The mark of each cell, int (h, w); -1 where there is none."""
         plane = np.full(self.height * self.pitch, -1)
@@ -294,18 +298,29 @@ class Marks:
         for mark in found.nonzero()[0].tolist():
             away = _EDGE * tall[[mark]]
             held = self._hold(np.array([mark]), self.numbers, away, away).nonzero()[0]
-            found[mark] = len(held) and self._is_around(mark, held.tolist())
+            found[mark] = len(held) and self._is_drawn_around(mark, held.tolist())
         return np.asarray(found)
 
-    def _is_around(self, frame: int, held: Sequence[int]) -> bool:
-        """Whether a mark's ink is on all four sides of one in its box, as that of digits that touch is not."""
-        ink = self.paint(self.numbers == frame)
+    def _is_drawn_around(self, frame: int, held: Sequence[int]) -> bool:
+        """Whether a mark has ink on all four sides of another in its box, or straight edges on three of its own.
+
+        Digits that touch have neither; circles and boxes have the one, combs and boxes with a gap the other.
+        """
+        left, top, right, bottom = self._box(frame)
+        ink = self.labels[top:bottom, left:right] == frame
+        rim = max(1, round(_RIM * min(ink.shape)))
+        edges = ink[:rim], ink[-rim:], ink[:, :rim].T, ink[:, -rim:].T
+        if sum(edge.any(axis=0).mean() > _STRAIGHT for edge in edges) >= 3:
+            return True
         for mark in held:
-            left, top, right, bottom = (int(side[mark]) for side in (self.left, self.top, self.right, self.bottom))
-            sides = ink[:top, left:right], ink[bottom:, left:right], ink[top:bottom, :left].T, ink[top:bottom, right:].T
+            a, b, c, d = (edge - begin for edge, begin in zip(self._box(mark), (left, top, left, top), strict=True))
+            sides = ink[:b, a:c], ink[d:, a:c], ink[b:d, :a].T, ink[b:d, c:].T
             if min(side.any(axis=0).mean() for side in sides) > _AROUND:
                 return True
         return False
+
+    def _box(self, mark: int) -> Box:
+        return int(self.left[mark]), int(self.top[mark]), int(self.right[mark]), int(self.bottom[mark])
 
     def _within(self, ring: int) -> int:
         """The heaviest mark that a mark is a ring around; without one, that mark itself."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ _LEAST = 0.14  # and of what may be a digit all the same, in a line of such that
 _FEW = 3  # marks, from which a line has a usual height of its own
 _DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
 _NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
+_AS_MUCH = 0.97  # of the ink that was there, which a better ground shows at the least
+_OVER = 0.01  # of the picture's long side, within which paper goes on beyond a border
 _SOME = 1000  # pixels of a mark, by which its distance from another is told
 _LARGE = 3.5  # of the usual height; what is larger is no digit
 _SAME_LINE = 0.35  # share of the smaller height by which two pieces of a line overlap, at the least
@@ -75,19 +78,26 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Ink:
-    """What stands out from a ground: its marks and which of them each pixel is of, int (h, w), with -1 for none.
+    """What stands out from a ground by `contrast`, float32 (h, w), in grey levels: its marks.
 
-    `level` is how much it is ink, float32 (h, w), 0-1, `mask` where it is more than a trace, bool (h, w), before lines
-    are taken away, and `high` the usual contrast of ink in grey levels.
+    `mask` is where it is more than a trace, bool (h, w), before lines are taken away; `low` and `high` are the least
+    and the usual contrast of ink.
     """
 
     marks: Marks
-    labels: NDArray[np.intp]
-    level: Plane
+    contrast: Plane
     mask: Mask
+    low: float
     high: float
     polarity: Polarity
     ground: Ground
+
+    @cached_property
+    def level(self) -> Plane:
+        """How much each pixel is ink, float32 (h, w), 0-1."""
+        low = 0.6 * self.low
+        level: Plane = np.clip((self.contrast - low) / (0.9 * (self.high - low)), 0, 1)
+        return level
 
 
 @dataclass(eq=False)
@@ -120,6 +130,8 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
     Raises NoInk as `zoo.ink.normalise` does, and with `reason` "too_many_objects".
     """
     sheet = sheet_of(picture, settings)
+    if sheet is not None and _is_cut(sheet.box, picture.shape):
+        sheet = None
     if sheet is not None:
         picture = sheet.cut(picture)
     step = max(1, -(-max(picture.shape[:2]) // WORK))
@@ -129,11 +141,18 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
         small, page = sheet.spread(small)
     ink = _ink(small, settings, page)
     bodies = _bodies(ink)
-    if ink.ground.levels.size > 1:
-        ink, bodies = _again(small, ink, bodies, settings, page)
     check_number(len(bodies))
+    ink, bodies = _again(small, ink, bodies, settings, page)
     found = [_piece(body, ink, step, picture.shape[:2]) for body in bodies]
     return found if sheet is None else [piece.moved(*sheet.box[:2]) for piece in found]
+
+
+def _is_cut(sheet: Box, shape: tuple[int, ...]) -> bool:
+    """Whether what seems paper on a table goes over three borders: the rest may be paper in a shadow."""
+    left, top, right, bottom = sheet
+    height, width = shape[:2]
+    far, low = width - 1 - right, height - 1 - bottom
+    return sum(side <= _OVER * max(height, width) for side in (left, top, far, low)) >= 3
 
 
 def check_number(count: int) -> None:
@@ -194,21 +213,21 @@ def _ink_on(
     if not mask.any():
         return None, high
     marks = Marks(without_lines(without_ruling(mask, ink, high)), ink, settings.speck)
-    level = np.clip((ink - 0.6 * low) / (0.9 * (high - 0.6 * low)), 0, 1)
-    return _Ink(marks, marks.labels(), level, mask, high, polarity, ground), high
+    return _Ink(marks, ink, mask, low, high, polarity, ground), high
 
 
 def _again(
     small: Plane, ink: _Ink, bodies: list[_Body], settings: InkSettings, page: Mask | None
 ) -> tuple[_Ink, list[_Body]]:
-    """The ink and its bodies on the ground as it goes on beneath them, if they are there as well."""
+    """The ink and its bodies on an uneven ground as it goes on beneath them, unless less of them is there then."""
+    if not ink.ground.is_smooth:
+        return ink, bodies
     covered = np.zeros(small.shape[:2], np.bool_)
     for body in bodies:
         covered[body.top : body.bottom, body.left : body.right] = True
-    if covered.all():
-        return ink, bodies
-    again, _ = _ink_on(small, beneath(small, _cells(small), covered), ink.polarity, settings, page)
-    if again is None:
+    ground = beneath(small, _cells(small), covered)
+    again = None if ground is None else _ink_on(small, ground, ink.polarity, settings, page)[0]
+    if again is None or (again.mask & covered).sum() < _AS_MUCH * (ink.mask & covered).sum():
         return ink, bodies
     return again, _bodies(again)
 
@@ -241,7 +260,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
         beside = [body for body in bodies + parts if _distance(body, part) < _NEAR * usual]
         if not beside:
             continue
-        near = beside[0] if len(beside) == 1 else min(beside, key=lambda body: _between(body, part, ink.labels))
+        near = beside[0] if len(beside) == 1 else min(beside, key=lambda body: _between(body, part, ink.marks.labels))
         near.join(part)
         if near in parts and near.height > _SMALL * usual:
             parts.remove(near)
@@ -332,7 +351,7 @@ def _lines(boxes: Sequence[Box]) -> list[list[int]]:
 
 
 def _piece(body: _Body, ink: _Ink, step: int, size: tuple[int, ...]) -> Piece:
-    labels = ink.labels
+    labels = ink.marks.labels
     top, left = max(0, body.top - _RIM), max(0, body.left - _RIM)
     bottom, right = min(labels.shape[0], body.bottom + _RIM), min(labels.shape[1], body.right + _RIM)
     own = spread_out(np.isin(labels[top:bottom, left:right], body.marks), _RIM)

@@ -32,6 +32,8 @@ _FEW = 4  # pieces, from which a line tells how high its digits are
 _BESIDE = 2  # pieces to either side that tell where the line runs
 _TALLER = 1.25  # of the height of a line's digits; a stroke that is as high may be no 1
 _OUT = 0.08  # heights by which it then stands out above and below
+_SHORT = 0.65  # of that height; a stroke that is less and has a neighbour close by may be a part of it
+_CLOSE_BY = 0.08  # heights between the two
 _SLIM = 0.7  # widths to heights of a stroke
 _STEADY = 0.99  # confidence below which a digit is looked at again
 _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the height, and degrees of a turn
@@ -42,7 +44,8 @@ class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
     `touching` says that it was divided from another one, or may hold one that has grown into it; `odd` that it is a
-    stroke which stands out of its line above and below, as slashes and brackets do.
+    stroke which may be no 1: one that stands out of its line above and below, as slashes and brackets do, or a short
+    one close to its neighbour.
     """
 
     scores: NDArray[np.float32]
@@ -67,7 +70,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
     asked: list[_Asked] = []
     for number, line in enumerate(in_lines(pieces)):
-        for i, odd in zip(line, _standing_out([pieces[i] for i in line]), strict=True):
+        for i, odd in zip(line, _odd([pieces[i] for i in line]), strict=True):
             if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, what is cut off
                 asked.append(_Asked(pieces[i], whole[i], number, odd))
     return _parted(asked, recognise, tall)
@@ -75,7 +78,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A piece, what the model says of it as a whole, its line, and whether it stands out of that as no digit does."""
+    """A piece, what the model says of it as a whole, its line, and whether it is odd in that."""
 
     piece: Piece
     whole: Scores
@@ -83,18 +86,25 @@ class _Asked:
     odd: bool
 
 
-def _standing_out(line: Sequence[Piece]) -> list[bool]:
-    """Which pieces of a line are single strokes that stand out of it above and below: slashes, brackets, bars."""
+def _odd(line: Sequence[Piece]) -> list[bool]:
+    """Which pieces of a line, from the left, are single strokes that may be no 1s.
+
+    Those that stand out of it above and below, as slashes, brackets and bars do, and short ones close to a neighbour,
+    as a part of that which stands free.
+    """
     if len(line) < _FEW:
         return [False] * len(line)
-    tops, bottoms = (np.array([piece.box[side] for piece in line]) for side in (1, 3))
+    lefts, tops, rights, bottoms = np.array([piece.box for piece in line]).T
     height = float(np.median(bottoms - tops))
+    gaps = np.concatenate([[np.inf], lefts[1:] - np.maximum.accumulate(rights)[:-1], [np.inf]])
     found = []
-    for place, piece in enumerate(line):
+    for place in range(len(line)):
         near = slice(max(0, place - _BESIDE), place + _BESIDE + 1)  # a line may run aslant
-        wide, tall = piece.box[2] - piece.box[0], piece.box[3] - piece.box[1]
+        wide, tall = rights[place] - lefts[place], bottoms[place] - tops[place]
         above, below = float(np.median(tops[near])) - tops[place], bottoms[place] - float(np.median(bottoms[near]))
-        found.append(wide < _SLIM * tall and tall > _TALLER * height and min(above, below) > _OUT * height)
+        stands_out = tall > _TALLER * height and min(above, below) > _OUT * height
+        is_part = tall < _SHORT * height and gaps[place : place + 2].min() < _CLOSE_BY * height
+        found.append(bool(wide < _SLIM * tall and (stands_out or is_part)))
     return found
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,16 +47,21 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-def _alone(ctx: click.Context, _: click.Parameter, asked: bool) -> bool:
-    """With --json nothing else goes where the answer goes: what plugins print is seen among the messages."""
-    if asked:
-        ctx.meta[_OUT] = sys.stdout
-        ctx.with_resource(contextlib.redirect_stdout(sys.stderr))
-    return asked
-
-
 _OUT = "zoo.cli.out"
-as_json = click.option("--json", "as_json", is_flag=True, callback=_alone, help="Answer in JSON, for programs.")
+
+
+def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option --json, with which nothing but the answer goes to standard output: what plugins print is a message."""
+
+    @functools.wraps(command)
+    def alone(*args: Any, as_json: bool, **words: Any) -> Any:
+        if not as_json:
+            return command(*args, as_json=False, **words)
+        click.get_current_context().meta[_OUT] = sys.stdout
+        with contextlib.redirect_stdout(sys.stderr):
+            return command(*args, as_json=True, **words)
+
+    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")(alone)
 
 
 def echo_json(value: Any) -> None:
