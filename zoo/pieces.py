@@ -151,7 +151,7 @@ def _is_cut(sheet: Box, shape: tuple[int, ...]) -> bool:
     """Whether what seems paper on a table goes over three borders: the rest may be paper in a shadow."""
     left, top, right, bottom = sheet
     height, width = shape[:2]
-    far, low = width - 1 - right, height - 1 - bottom
+    far, low = width - right, height - bottom
     return sum(side <= _OVER * max(height, width) for side in (left, top, far, low)) >= 3
 
 
@@ -166,7 +166,7 @@ def check_number(count: int) -> None:
 
 
 def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
-    """The ink that stands out most. Nothing is a mark outside of `page`, bool (h, w)."""
+    """The ink that stands out most, on `page` alone if that is given, bool (h, w). Raises NoInk."""
     best: _Ink | None = None
     strongest = most = 0.0
     for ground, polarities in grounds_of(small, _cells(small), more=True):
