@@ -196,13 +196,29 @@ def test_the_hard_edge_of_a_shadow_is_no_ink_in_rows(zoo: Zoo, mnist: Labelled) 
     assert right == 8
 
 
+def test_the_hard_edge_of_a_shadow_is_no_ink_among_lines(zoo: Zoo, mnist: Labelled) -> None:
+    rng = np.random.default_rng(3)
+    right = 0
+    for _ in range(8):
+        some = rng.integers(0, len(mnist.images), 18)
+        places = [(int(i), 90, 60 + 130 * (k % 6), 60 + 130 * (k // 6)) for k, i in enumerate(some)]
+        shaded = np.array(page_of(mnist, *places, size=(500, 900)), float)
+        shaded[:, int(rng.integers(250, 650)) :] *= 0.5
+        text = zoo.read(None, shaded.astype(np.uint8)).text.replace("\n", "")
+        right += text == "".join(str(mnist.classes[i]) for i in some)
+    assert right >= 6
+
+
 def test_a_row_that_is_cut_out_closely_is_found_whole(mnist: Labelled) -> None:
-    canvas = np.full((66, 1137), 240.0)
-    for place in range(20):
-        digit = np.asarray(PIL.Image.fromarray(mnist.images[place, 4:24, 4:24, 0]).resize((56, 56)), float)
-        canvas[5:61, 4 + 56 * place : 60 + 56 * place] *= 1 - 0.7 * digit / 255
-    canvas *= np.linspace(0.55, 1, 1137)
-    assert sum(piece.box[2] - piece.box[0] for piece in find(canvas.astype(np.uint8), InkSettings())) > 0.6 * 1137
+    canvas = np.full((68, 1140), 240.0)
+    for place, index in enumerate(np.random.default_rng(0).integers(0, len(mnist.images), 20)):
+        solid = np.argwhere(mnist.images[index, ..., 0] > 40)
+        (top, left), (bottom, right) = solid.min(axis=0), solid.max(axis=0) + 1
+        digit = PIL.Image.fromarray(mnist.images[index, top:bottom, left:right, 0]).resize((50, 60))
+        canvas[4:64, 3 + 57 * place : 53 + 57 * place] *= 1 - 0.7 * np.asarray(digit) / 255
+    canvas *= np.linspace(0.5, 1, 1140)
+    found = find(canvas.astype(np.uint8), InkSettings())
+    assert sum(piece.box[2] - piece.box[0] for piece in found) > 0.8 * 1140
 
 
 @pytest.mark.parametrize("turn", [0, 6])

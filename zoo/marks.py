@@ -22,8 +22,8 @@ _SLIM = 0.45  # widths to heights of a single stroke
 _FREE = 0.08  # of a ring, that its digit is away from its box on each side, at the least
 _WITHIN = 0.35  # of the height of a ring, that the digit is high in it; what is lower is the dot of a 0
 _AROUND = 0.7  # of what is in a frame, beyond which the frame has ink on each side
-_STRAIGHT = 0.8  # of an edge of its box, near which a frame has ink
-_RIM = 0.06  # of the shorter side: so near
+_STRAIGHT = 0.8  # of an edge of its box, near which a straight mark has ink
+_RIM = 0.06  # of the width or height of its box: so near
 _EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
@@ -140,6 +140,13 @@ def _followed(to: NDArray[np.intp]) -> NDArray[np.intp]:
     return to
 
 
+def _is_boxed(body: Mask) -> bool:
+    """Whether a mark, bool (h, w) of its box, has straight edges on three sides of that at the least."""
+    down, across = (max(1, round(_RIM * side)) for side in body.shape)
+    edges = (body[:down].any(0), body[-down:].any(0), body[:, :across].any(1), body[:, -across:].any(1))
+    return sum(float(edge.mean()) > _STRAIGHT for edge in edges) >= 3
+
+
 class Marks:
     """The marks of a mask, 8-connected: their ink, boxes, and which of them is most likely the digit's body.
 
@@ -212,9 +219,7 @@ class Marks:
             body = self.paint(self.numbers == mark)[
                 self.top[mark] : self.bottom[mark], self.left[mark] : self.right[mark]
             ]
-            down, across = max(1, round(0.06 * tall[mark])), max(1, round(0.06 * wide[mark]))
-            edges = (body[:down].any(0), body[-down:].any(0), body[:, :across].any(1), body[:, -across:].any(1))
-            foreign[mark] |= sum(float(edge.mean()) > 0.8 for edge in edges) >= 3
+            foreign[mark] |= _is_boxed(body)
         return np.asarray(foreign)
 
     def paint(self, marks: Mask) -> Mask:
@@ -308,9 +313,7 @@ class Marks:
         """
         left, top, right, bottom = self._box(frame)
         ink = self.labels[top:bottom, left:right] == frame
-        rim = max(1, round(_RIM * min(ink.shape)))
-        edges = ink[:rim], ink[-rim:], ink[:, :rim].T, ink[:, -rim:].T
-        if sum(edge.any(axis=0).mean() > _STRAIGHT for edge in edges) >= 3:
+        if _is_boxed(ink):
             return True
         for mark in held:
             a, b, c, d = (edge - begin for edge, begin in zip(self._box(mark), (left, top, left, top), strict=True))
