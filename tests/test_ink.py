@@ -105,15 +105,15 @@ def test_many_are_known_to_be_in_mnists_form_at_once(mnist: Labelled) -> None:
     digits = mnist.images[:500, ..., 0].copy()
     digits[::3] = 255 - digits[::3]
     digits[5], digits[7], digits[11] = 0, 90, np.roll(digits[11], 3, axis=1)
-    batch, traces = ready(digits)
-    assert [place for place, one in enumerate(traces) if one is None] == [5, 7, 11]
-    for digit, seen, one in zip(digits, batch, traces, strict=True):
-        if one is not None:
-            alone, trace = normalise(digit)
-            np.testing.assert_array_equal(seen, alone)
-            np.testing.assert_array_equal(one.seen, trace.seen)
-            assert (one.polarity, one.box, one.scale) == (trace.polarity, trace.box, trace.scale)
-    assert ready(digits[:0])[1] == []
+    batch, known = ready(digits)
+    assert [place for place, box in enumerate(known.boxes) if box is None] == [5, 7, 11]
+    for place in set(range(500)) - {5, 7, 11}:
+        alone, trace = normalise(digits[place])
+        one = known.trace(place)
+        np.testing.assert_array_equal(batch[place], alone)
+        np.testing.assert_array_equal(one.seen, trace.seen)
+        assert (one.polarity, one.box, one.scale) == (trace.polarity, trace.box, trace.scale)
+    assert ready(digits[:0])[1].boxes == []
 
 
 def test_transposed_pictures_are_known_too(mnist: Labelled) -> None:
@@ -121,7 +121,7 @@ def test_transposed_pictures_are_known_too(mnist: Labelled) -> None:
     digits = mnist.images[:20, ..., 0]
     turned = np.ascontiguousarray(digits.transpose(0, 2, 1)).transpose(0, 2, 1)
     np.testing.assert_array_equal(ready(turned)[0], ready(digits)[0])
-    assert None not in ready(255 - turned)[1]
+    assert None not in ready(255 - turned)[1].boxes
 
 
 def test_a_picture_in_mnists_form_is_traced_as_seen(five: Pixels) -> None:

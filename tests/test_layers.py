@@ -32,7 +32,7 @@ LAYERS = [
     {"augment", "strokes", "reading", "robustness", "saliency"},
     {"extras", "fitting", "touching"},
     {"defaults", "plugins"},
-    {"calibration"},
+    {"calibration", "answers"},
     {"training", "evaluation", "models", "starter"},
     {"looking", "inhabitants"},
     {"zoo"},

@@ -52,6 +52,37 @@ def test_one_bad_picture_fails_in_its_place(zoo: Zoo, picture) -> None:
     assert answers[2].digit == 2
 
 
+def test_the_answers_to_many_pictures_are_a_sequence(zoo: Zoo, picture) -> None:
+    sent = [picture(0), b"", picture(1), np.full((50, 50), 255, np.uint8), b"x"]
+    answers = zoo.predict_many("soft", sent)
+    assert len(answers) == 5
+    assert answers == [*answers] == answers[:] == [answers[place - 5] for place in range(5)]
+    assert answers[1:4] == [answers[1], answers[2], answers[3]]
+    assert [type(one) for one in answers] == [Prediction, PictureBroken, Prediction, Prediction, PictureUnsupported]
+    assert answers.errors == {1: answers[1], 4: answers[4]}
+    assert answers.predictions == [answers[0], answers[2], answers[3]]
+    assert answers.labels == [one.label for one in answers.predictions]
+    assert answers.reasons == [None, None, "blank"]
+    np.testing.assert_array_equal(answers.scores, [one.probabilities for one in answers.predictions])
+    with pytest.raises(IndexError):
+        answers[5]
+    assert zoo.predict_many("soft", []) == []
+    assert [one.trace for one in answers.predictions] != [one.trace for one in answers.untraced().predictions]
+
+
+def test_one_array_of_many_pictures_is_as_good_as_a_list_of_them(zoo: Zoo, mnist: Labelled) -> None:
+    digits = mnist.images[:40, ..., 0].copy()
+    assert zoo.predict_many("soft", digits) == zoo.predict_many("soft", list(digits))
+    digits[7], digits[9] = 0, np.roll(digits[9], 3, axis=1)  # which are not in MNIST's form
+    found, expected = zoo.predict_many("soft", digits), zoo.predict_many("soft", list(digits))
+    assert found == expected
+    assert found.reasons[7] == "blank"
+    for one, other in zip(found.predictions, expected.predictions, strict=True):
+        assert one.trace is not None
+        assert other.trace is not None
+        assert one.trace.to_dict() == other.trace.to_dict()
+
+
 def test_many_pictures_get_what_each_gets_alone(zoo: Zoo, mnist: Labelled) -> None:
     pictures = list(mnist.images[:300])
     for alone, together in zip(

@@ -31,17 +31,12 @@ class Asked:
         """The answer as it was asked for."""
         answer = prediction.to_dict(trace=self.trace)
         if self.top is not None:
-            pairs = [{"label": label, "confidence": share} for label, share in best(prediction, self.top)]
+            pairs = [{"label": label, "confidence": share} for label, share in prediction.best(self.top)]
             answer["top"] = pairs
         return answer
 
 
 PLAIN = Asked()
-
-
-def best(prediction: Prediction, count: int) -> list[tuple[str, float]]:
-    """The `count` most probable labels with their probabilities, best first; of equal ones the first class."""
-    return prediction.best(count)
 
 
 def asked_version() -> int | None:

@@ -21,6 +21,7 @@ from webui import tally
 from webui.access import ADMIN, needs
 from webui.errors import HEADERS, status_of
 from webui.tally import GAUGE, STARTED, Sheet, Tally
+from zoo.answers import Answers
 from zoo.errors import PictureError, ZooError
 from zoo.hookspecs import hookimpl
 from zoo.settings import ModelSettings
@@ -124,12 +125,13 @@ class ModelCounts:
 
 def _series(name: str, answers: Sequence[Prediction | Reading | ZooError]) -> Iterator[tuple[str, ...]]:
     """The series in which answers of a model count, one for each picture and each digit read."""
+    if isinstance(answers, Answers):  # of many pictures, of which no Prediction is made for this
+        for label, reason in zip(answers.labels, answers.reasons, strict=True):
+            yield _outcome(name, label, reason)
+        answers = [*answers.errors.values()]
     for answer in answers:
         if isinstance(answer, Prediction):
-            if answer.reason is None:
-                yield PREDICTIONS.name, name, answer.label
-            else:
-                yield REJECTIONS.name, name, answer.reason
+            yield _outcome(name, answer.label, answer.reason)
         elif isinstance(answer, Reading):
             if answer.reason is not None:
                 yield REJECTIONS.name, name, answer.reason
@@ -137,6 +139,10 @@ def _series(name: str, answers: Sequence[Prediction | Reading | ZooError]) -> It
                 yield (REJECTIONS.name, name, "unsure") if sign.rejected else (PREDICTIONS.name, name, sign.label)
         elif isinstance(answer, PictureError):
             yield UNREADABLE.name, str(status_of(answer))
+
+
+def _outcome(name: str, label: str, reason: str | None) -> tuple[str, ...]:
+    return (PREDICTIONS.name, name, label) if reason is None else (REJECTIONS.name, name, reason)
 
 
 def watch(app: Flask, zoo: Zoo) -> None:

@@ -35,8 +35,11 @@ def from_json(value: Any, shape: Shape, where: str) -> Image:
     return _shares(levels, shape, where)
 
 
-def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> list[Image]:
-    """The pictures of a tensor (n, ...), whose levels are in 0-255 if they are `whole`, else 0-1. Raises BadRequest."""
+def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> NDArray[np.uint8]:
+    """The pictures of a tensor (n, ...), uint8 (n, ...); its levels are in 0-255 if `whole`, else 0-1.
+
+    Raises BadRequest.
+    """
     if tensor.shape[1:] not in _shapes(shape):
         wanted = " or ".join(str(["n", *form]).replace("'", "") for form in _shapes(shape))
         raise BadRequest(f"{where} has the shape {list(tensor.shape)}. Give {wanted}, one picture or more.")
@@ -47,7 +50,8 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
     if not whole:
         tensor = tensor * (np.float32(255) if tensor.dtype == np.float32 else np.float64(255))
         np.rint(tensor, out=tensor)
-    return list(tensor.astype(np.uint8).reshape(len(tensor), *_own(shape)))
+    pictures: NDArray[np.uint8] = tensor.astype(np.uint8).reshape(len(tensor), *_own(shape))
+    return pictures
 
 
 def depth(value: Any) -> int:

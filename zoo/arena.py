@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from zoo.answers import prediction
 from zoo.errors import PictureError, ZooError
 from zoo.looking import Look
-from zoo.models import Loaded, Model, predictions
+from zoo.models import Loaded, Model
 from zoo.sources import Source
 from zoo.types import Prediction
 from zoo.zoo import Zoo
@@ -70,7 +71,7 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
                     spent += time.perf_counter() - start
                     start = time.perf_counter()
             scores = model.scores(loaded, look.seen[np.newaxis])
-            answer: Prediction | ZooError = predictions(name, loaded.card, scores, [look.trace])[0]
+            answer: Prediction | ZooError = prediction(name, loaded.card, scores[0].tolist(), look.trace)
             model.tell(loaded, [answer])
         except ZooError as error:
             if isinstance(error, PictureError) and key is not None:  # the picture's fault, whoever is asked

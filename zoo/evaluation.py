@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo import datasets, robustness
+from zoo.answers import rejection
 from zoo.checkpoints import Bin, ClassFigures, Evaluation, Hardship, Mistake, Reliability, Robustness
-from zoo.models import Loaded, Model, rejection
+from zoo.models import Loaded, Model
 from zoo.types import Image, Scores
 
 BINS = 15  # as in Guo et al. 2017
@@ -44,7 +45,7 @@ def _answers(model: Model, loaded: Loaded, images: Image) -> tuple[Scores, list[
     seen = [model.preprocess(loaded, image) for image in images]
     scores = model.scores(loaded, np.stack([array for array, _ in seen]))
     confidence = scores.max(axis=1).tolist()
-    return scores, [rejection(loaded.card, one, trace) for one, (_, trace) in zip(confidence, seen, strict=True)]
+    return scores, [rejection(loaded.card, one, trace.reason) for one, (_, trace) in zip(confidence, seen, strict=True)]
 
 
 def _robustness(model: Model, loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:

@@ -15,6 +15,7 @@ what is left is one way from end to end, and longer than most.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -108,9 +109,9 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     """
     grey = _grey(picture) if picture.shape[:2] == (SIDE, SIDE) else None
     if grey is not None:
-        batch, traces = ready(grey[None])
-        if traces[0] is not None:
-            return batch[0], traces[0]
+        batch, known = ready(grey[None])
+        if known.boxes[0] is not None:
+            return batch[0], known.trace(0)
     tell("picture", lambda: steps.on_ground(picture))
     height, width = picture.shape[:2]
     view: Box = (0, 0, width, height)
@@ -197,23 +198,34 @@ _WEIGHTS = np.stack(  # of a sum, and of its centre across and down: (28 28, 3)
 ).astype(np.float32)
 
 
-def ready(pictures: NDArray[np.uint8]) -> tuple[Batch, list[Trace | None]]:
-    """What `normalise` makes of grey pictures, uint8 (n, 28, 28), that have MNIST's form; None for those without it.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Grey pictures, uint8 (n, 28, 28), ink light, and the boxes of those that are in MNIST's form, else None."""
+
+    pictures: Image
+    dark: Sequence[bool]  # those that were negatives
+    boxes: Sequence[Box | None]
+
+    def trace(self, place: int) -> Trace:
+        """That of a picture in MNIST's form."""
+        return Trace(self.pictures[place], "dark-on-light" if self.dark[place] else "light-on-dark", self.boxes[place])
+
+
+def ready(pictures: NDArray[np.uint8]) -> tuple[Batch, Ready]:
+    """What `normalise` makes of grey pictures, uint8 (n, 28, 28), that have MNIST's form, and which of them have it.
 
     All 70,000 digits of MNIST have it. Many at once take much less time than one by one.
     """
     pictures = np.ascontiguousarray(pictures)
-    light: list[Polarity] = ["light-on-dark"] * len(pictures)
     dark = pictures[:, 0, 0] > 127
     if dark.any():
-        light = ["dark-on-light" if one else "light-on-dark" for one in dark.tolist()]
         pictures = np.where(dark[:, None, None], 255 - pictures, pictures)
     values = pictures.reshape(-1, SIDE * SIDE).astype(np.float32)
     sums = (values @ _WEIGHTS).tolist()  # whole numbers, and exact
     most = np.maximum.reduce(pictures.reshape(-1, SIDE * SIDE), 1).tolist()
     rows, columns = (solid.tobytes() for solid in _solid(pictures > _FAINT))
     values /= np.float32(255)
-    traces: list[Trace | None] = [None] * len(pictures)
+    boxes: list[Box | None] = [None] * len(pictures)
     for place, (total, across, down) in enumerate(sums):
         # MNIST's ink covers 4 to 45 % of a picture; its centre of mass is off the middle by rounding only.
         if (
@@ -226,8 +238,8 @@ def ready(pictures: NDArray[np.uint8]) -> tuple[Batch, list[Trace | None]]:
             left, top = columns.find(1, here, end) - here, rows.find(1, here, end) - here
             right, bottom = columns.rfind(1, here, end) + 1 - here, rows.rfind(1, here, end) + 1 - here
             if _FIT - 2 <= max(right - left, bottom - top) <= _FIT:
-                traces[place] = Trace(pictures[place], light[place], (left, top, right, bottom))
-    return values.reshape(-1, SIDE, SIDE, 1), traces
+                boxes[place] = (left, top, right, bottom)
+    return values.reshape(-1, SIDE, SIDE, 1), Ready(pictures, dark.tolist(), boxes)
 
 
 def _solid(inks: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -6,7 +6,7 @@ A digit that fills its share of the small picture is as sharp at the network's s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from zoo.sources import Source
 from zoo.types import Batch, Image, Trace
 
 Given = Callable[[Source], "bytes | Image"]
+FORM = (ink.SIDE, ink.SIDE)
 GLANCE = 5  # times the side that the network takes, which the short side of a picture keeps at the least
 ENOUGH = 1.25  # times that side, which the ink's long side needs for a glance to be enough
 
@@ -37,41 +38,59 @@ def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSe
     return _settled(model, loaded, picture, *_glance(loaded, picture, limits), limits)
 
 
-def looks(
-    model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings
-) -> tuple[Batch, list[Trace | ZooError]]:
-    """What `look` sees of many pictures, and what was done for each, or what is wrong with it.
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What the network takes, float32 (m, ...), of those of many pictures with which nothing is wrong, in their order.
 
-    The batch (n, ...) is of those with which nothing is wrong, in their order; `given` tells a picture's content. Those
-    in MNIST's form, where that is what the model takes, are known to be so all at once. Raises PluginError.
+    `reasons` say why there is nothing to read in such a picture, and `trace` what was done for it, by its place among
+    them; `errors` tell what is wrong with the other pictures, by their place among all.
     """
-    told: dict[int, Trace | ZooError] = {}
-    seen: dict[int, Batch] = {}
-    small: dict[int, Image] = {}
+
+    batch: Batch
+    reasons: Sequence[str | None]
+    trace: Callable[[int], Trace]
+    errors: Mapping[int, ZooError]
+
+
+def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings) -> Looks:
+    """What `look` sees of many pictures; `given` tells a picture's content.
+
+    Those in MNIST's form, where that is what the model takes, are known to be so all at once, and sooner still if all
+    pictures are one array, uint8 (n, 28, 28). Raises PluginError.
+    """
     finds_ink = model.finds_ink(loaded)
+    if finds_ink and isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and pictures.shape[1:] == FORM:
+        batch, known = ink.ready(pictures)
+        if None not in known.boxes:
+            return Looks(batch, [None] * len(batch), known.trace, {})
+    errors: dict[int, ZooError] = {}
+    seen: dict[int, tuple[Batch, Trace]] = {}
+    small: dict[int, Image] = {}
     for place, picture in enumerate(pictures):
         try:
             content = given(picture)
             image, by = _glance(loaded, content, limits)
-            if finds_ink and image.shape == (ink.SIDE, ink.SIDE):
+            if finds_ink and image.shape == FORM:
                 small[place] = image
             else:
                 look = _settled(model, loaded, content, image, by, limits)
-                seen[place], told[place] = look.seen, look.trace
+                seen[place] = look.seen, look.trace
         except PluginError:
             raise
         except ZooError as error:
-            told[place] = error
+            errors[place] = error
     if small:
-        batch, traces = ink.ready(np.concatenate([*small.values()]).reshape(-1, ink.SIDE, ink.SIDE))
-        passed = [trace for trace in traces if trace is not None]
-        if not told and len(passed) == len(traces):
-            return batch, [*passed]
-        for (place, image), level, trace in zip(small.items(), batch, traces, strict=True):
-            seen[place], told[place] = (level, trace) if trace is not None else model.preprocess(loaded, image)
-    of_all = [seen[place] for place in sorted(seen)]
-    batch = np.stack(of_all) if of_all else np.empty((0, *loaded.card.input_shape), np.float32)
-    return batch, [told[place] for place in range(len(told))]
+        batch, known = ink.ready(np.concatenate([*small.values()]).reshape(-1, *FORM))
+        if None not in known.boxes and not seen:
+            return Looks(batch, [None] * len(batch), known.trace, errors)
+        for row, (place, image) in enumerate(small.items()):
+            is_ready = known.boxes[row] is not None
+            seen[place] = (batch[row], known.trace(row)) if is_ready else model.preprocess(loaded, image)
+    ordered = [seen[place] for place in sorted(seen)]
+    traces = [trace for _, trace in ordered]
+    none = np.empty((0, *loaded.card.input_shape), np.float32)
+    batch = np.stack([level for level, _ in ordered]) if ordered else none
+    return Looks(batch, [trace.reason for trace in traces], traces.__getitem__, errors)
 
 
 def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> tuple[Image, int]:

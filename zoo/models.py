@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from zoo import graph, ink
 from zoo.calibration import rescaled
 from zoo.checkpoints import Card, Catalogue
-from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, NoInk, PluginError, UnknownCheckpoint, ZooError
 from zoo.plugins import Family, Hooks
 from zoo.runtime import WEIGHTS, load_weights
@@ -257,36 +256,3 @@ def _are_probabilities(scores: Scores) -> bool:
         row = scores[0].tolist()
         return bool(abs(math.fsum(row) - 1) <= 1e-5 and min(row) >= 0)
     return bool(np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 and scores.min(initial=0) >= 0)
-
-
-def rejection(card: Card, confidence: float, trace: Trace) -> str | None:
-    """Why an answer of that confidence is none: what preprocessing found, or less of it than the card asks for."""
-    if trace.reason is None and card.calibration is not None and confidence < card.calibration.threshold:
-        return "not_a_digit"
-    return trace.reason
-
-
-def predictions(model: str, card: Card, scores: Scores, traces: Iterable[Trace]) -> list[Prediction]:
-    """The answers that probabilities (n, k) give, for the traces of the n pictures."""
-    labels, checkpoint = tuple(card.labels), card.ref
-    are_digits = labels == DIGITS
-    answers = []
-    for row, trace in zip(scores.tolist(), traces, strict=True):  # Python's own floats are sooner through a few numbers
-        confidence = max(row)
-        best = row.index(confidence)
-        reason = rejection(card, confidence, trace)
-        answers.append(
-            Prediction(
-                model=model,
-                checkpoint=checkpoint,
-                label=labels[best],
-                digit=best if are_digits else None,
-                confidence=confidence,
-                probabilities=tuple(row),
-                labels=labels,
-                rejected=reason is not None,
-                reason=reason,
-                trace=trace,
-            )
-        )
-    return answers

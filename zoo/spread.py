@@ -10,13 +10,12 @@ import signal
 import sys
 import threading
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from zoo.answers import Answers
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, ZooError
 from zoo.quiet import quiet
-from zoo.types import Prediction
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
@@ -30,8 +29,6 @@ SHARED = (
     "PIL.Image",
     "zoo.ink",
 )  # imported before the fork: faster, and one copy for all
-
-Answers = list[Prediction | ZooError]
 
 
 def cores() -> int:
@@ -56,7 +53,7 @@ def pays(zoo: Zoo, model: str | None, count: int, version: int | None = None) ->
 def predict_many(
     zoo: Zoo, model: str | None, paths: Sequence[str], *, version: int | None = None, trace: bool = False
 ) -> Generator[Answers]:
-    """The answers of `Zoo.predict_many` for picture files, in their order, by and by in lists of up to `PART`.
+    """The answers of `Zoo.predict_many` for picture files, in their order, by and by, up to `PART` at a time.
 
     Predictions have their trace only if `trace` asks for it. Every process loads the model for itself, this one does
     not. Raises what `Zoo.predict_many` does. Closing the iterator ends the processes at once.
@@ -115,8 +112,4 @@ def _work(
         except ZooError as error:
             there.send(error)
             return
-        there.send(found if trace else [_light(one) for one in found])
-
-
-def _light(answer: Prediction | ZooError) -> Prediction | ZooError:
-    return replace(answer, trace=None) if isinstance(answer, Prediction) else answer
+        there.send(found if trace else found.untraced())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import datasets, defaults, evaluation, images, inhabitants, looking, pieces, plugins, reading, training
+from zoo.answers import Answers, prediction
 from zoo.calibration import calibrate
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
@@ -27,12 +28,12 @@ from zoo.errors import (
     closest,
 )
 from zoo.looking import Look
-from zoo.models import Loaded, Model, predictions
+from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, Settings, Sources, keys_of, over, read, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Trace, Why
+from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why
 
 if TYPE_CHECKING:
     import keras
@@ -138,25 +139,23 @@ class Zoo:
             chosen.tell(loaded, [error])
             raise
         scores = chosen.scores(loaded, look.seen[np.newaxis])
-        answer = predictions(chosen.name, loaded.card, scores, [look.trace])[0]
+        answer = prediction(chosen.name, loaded.card, scores[0].tolist(), look.trace)
         chosen.tell(loaded, [answer])
         return answer
 
-    def predict_many(
-        self, model: str | None, pictures: Iterable[Source], *, version: int | None = None
-    ) -> list[Prediction | ZooError]:
+    def predict_many(self, model: str | None, pictures: Iterable[Source], *, version: int | None = None) -> Answers:
         """One model's answers for many pictures, in their order; a picture that cannot be read gives its error.
 
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError.
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
-        batch, found = looking.looks(chosen, loaded, pictures, self.given, self.settings.pictures)
-        traces = [one for one in found if isinstance(one, Trace)]
-        answers = iter(predictions(chosen.name, loaded.card, chosen.scores(loaded, batch), traces) if traces else ())
-        told = [next(answers) if isinstance(one, Trace) else one for one in found]
-        chosen.tell(loaded, told)
-        return told
+        seen = looking.looks(chosen, loaded, pictures, self.given, self.settings.pictures)
+        none = np.empty((0, len(loaded.card.labels)), np.float32)
+        scores = chosen.scores(loaded, seen.batch) if len(seen.batch) else none
+        answers = Answers.by(chosen.name, loaded.card, scores, seen.reasons, seen.trace, seen.errors)
+        chosen.tell(loaded, answers)
+        return answers
 
     def read(self, model: str | None, picture: Source, *, version: int | None = None) -> Reading:
         """All the digits that a picture shows, in reading order: a number on paper, drawn digits, lines of them.
@@ -230,7 +229,7 @@ class Zoo:
         look = self.look(chosen, loaded, picture)
         seen = look.seen
         scores = chosen.scores(loaded, seen[np.newaxis])
-        answer = predictions(chosen.name, loaded.card, scores, [look.trace])[0]
+        answer = prediction(chosen.name, loaded.card, scores[0].tolist(), look.trace)
         if label is not None and label not in answer.labels:
             raise UnknownLabel(
                 f'Model "{chosen.name}" knows no label "{label}".{closest(label, answer.labels)} '

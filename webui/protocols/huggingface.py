@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from webui import inputs
-from webui.api import Answer, asked_version, best
+from webui.api import Answer, asked_version
 from webui.errors import HEADERS, BadRequest, WrongType
 from webui.pixels import kind
 from zoo.zoo import Zoo
@@ -28,7 +28,7 @@ def routes(zoo: Zoo) -> Blueprint:
         version = asked_version()
         picture, top = _asked()
         prediction = zoo.predict(name, picture, version=version)
-        return [{"label": label, "score": score} for label, score in best(prediction, top)], 200, HEADERS
+        return [{"label": label, "score": score} for label, score in prediction.best(top)], 200, HEADERS
 
     return hf
 

@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import Any
 
+import numpy as np
 from flask import Blueprint, Response, make_response, request
+from numpy.typing import NDArray
 from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
@@ -191,7 +193,7 @@ def routes(zoo: Zoo) -> Blueprint:
         answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
         if asked.get("id") is not None:
             answer["id"] = asked["id"]
-        told = [outputs.filled(output, parameters, found) for output, parameters in wanted.items()]
+        told = [outputs.filled(output, parameters, card.labels, found) for output, parameters in wanted.items()]
         return _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
 
     return v2
@@ -224,7 +226,7 @@ def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
     ]
 
 
-def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent]]:
+def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent] | NDArray[np.uint8]]:
     """The JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
     body: bytes = inputs.body()
     head, rest = tensors.header(body, request.headers.get(LENGTH))
@@ -251,4 +253,4 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
     if isinstance(content, list):
         return asked, list(content)
     whole = not given[0]["datatype"].startswith("FP")
-    return asked, list(pixels.from_tensor(content, whole, inputs.shape_of(model, version), INPUT))
+    return asked, pixels.from_tensor(content, whole, inputs.shape_of(model, version), INPUT)

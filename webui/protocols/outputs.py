@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from webui import pixels
-from webui.api import best
 from webui.errors import BadRequest
 from webui.protocols import tensors
+from zoo.answers import Answers
 from zoo.datasets import DIGITS
-from zoo.types import Prediction
+from zoo.types import Scores
 
 
 def known(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:
@@ -53,19 +53,24 @@ def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, 
     return found
 
 
-def filled(name: str, parameters: dict[str, Any], found: Sequence[Prediction]) -> tuple[dict[str, Any], bytes]:
+def filled(
+    name: str, parameters: dict[str, Any], labels: Sequence[str], found: Answers
+) -> tuple[dict[str, Any], bytes]:
     """An output and its raw bytes, if such are asked for; with `classification` texts "score:index:label"."""
     count, raw = parameters.get("classification"), parameters["binary_data"]
     if count is not None:
-        rows = [[f"{share:f}:{one.labels.index(label)}:{label}" for label, share in best(one, count)] for one in found]
+        rows = [
+            [f"{share:f}:{labels.index(label)}:{label}" for label, share in one.best(count)]
+            for one in found.predictions
+        ]
         texts = [text for row in rows for text in row]
         return tensors.described(name, "BYTES", texts, (len(found), len(rows[0])), raw)
-    datatype, shape = known(found[0].labels)[name]
-    content: dict[str, Any] = {
-        "probabilities": lambda: [one.probabilities for one in found],
-        "labels": lambda: [one.label for one in found],
-        "digits": lambda: [one.digit for one in found],
-        "rejected": lambda: [one.rejected for one in found],
+    datatype, shape = known(labels)[name]
+    content: dict[str, Callable[[], Sequence[Any] | Scores]] = {
+        "probabilities": lambda: found.scores,
+        "labels": lambda: found.labels,
+        "digits": lambda: found.classes,
+        "rejected": lambda: [reason is not None for reason in found.reasons],
     }
     return tensors.described(name, datatype, content[name](), (len(found), *shape), raw)
 

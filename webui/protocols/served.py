@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from webui import inputs
 from webui.errors import status_of
 from webui.inputs import Sent
 from zoo import images
+from zoo.answers import Answers
 from zoo.errors import PictureError, PictureTooLarge, UnknownCheckpoint, ZooError
 from zoo.models import Model
-from zoo.types import Prediction
 from zoo.zoo import Zoo
 
 
@@ -63,17 +66,16 @@ def labelled(zoo: Zoo, model: Model, label: str) -> int | None:
     return None
 
 
-def answers(zoo: Zoo, model: Model, sent: Sequence[Sent], version: int | None, where: str) -> list[Prediction]:
+def answers(
+    zoo: Zoo, model: Model, sent: Sequence[Sent] | NDArray[np.uint8], version: int | None, where: str
+) -> Answers:
     """The answers to all pictures, in their order. Raises BadPicture for the first that cannot be read, with its place.
 
     Raises TooMany, and what `Zoo.predict_many` does.
     """
     inputs.check_number(zoo, len(sent))
-    good: list[Prediction] = []
     with images.together():
         found = zoo.predict_many(model.name, sent, version=version)
-    for place, answer in enumerate(found):
-        if isinstance(answer, ZooError):
-            raise BadPicture(f"{where}[{place}]: {answer}") from answer
-        good.append(answer)
-    return good
+    for place, error in sorted(found.errors.items()):
+        raise BadPicture(f"{where}[{place}]: {error}") from error
+    return found

@@ -12,7 +12,7 @@ from flask import Blueprint, request
 from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
-from webui.api import Answer, best
+from webui.api import Answer
 from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
 from webui.health import trouble
 from webui.inputs import Sent
@@ -158,8 +158,8 @@ def _predict(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any])
     inputs.check_number(zoo, len(column))
     form = inputs.shape_of(model, version)
     sent = [_instance(one, form, f"{where}[{place}]", signature) for place, one in enumerate(column)]
-    scores = [list(one.probabilities) for one in served.answers(zoo, model, sent, version, where)]
-    return {"predictions" if key == "instances" else "outputs": scores}
+    scores = served.answers(zoo, model, sent, version, where).scores
+    return {"predictions" if key == "instances" else "outputs": scores.tolist()}
 
 
 def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]) -> dict[str, Any]:
@@ -179,8 +179,8 @@ def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]
         features = context | example
         name = _only_key(features, FEATURES, where)
         sent.append(_instance(features[name], form, f"{where}.{name}", PREDICT))
-    found = served.answers(zoo, model, sent, version, "examples")
-    return {"results": [[list(pair) for pair in best(one, len(one.labels))] for one in found]}
+    found = served.answers(zoo, model, sent, version, "examples").predictions
+    return {"results": [[list(pair) for pair in one.best(len(one.labels))] for one in found]}
 
 
 def _signature(asked: dict[str, Any], known: tuple[str, ...]) -> str:

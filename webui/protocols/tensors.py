@@ -125,7 +125,7 @@ def _check(found: int, expected: int, form: list[int], where: str) -> None:
 
 
 def described(
-    name: str, datatype: str, content: Sequence[Any], shape: Sequence[int], raw: bool
+    name: str, datatype: str, content: Sequence[Any] | NDArray[Any], shape: Sequence[int], raw: bool
 ) -> tuple[dict[str, Any], bytes]:
     """An output in JSON with its `data`, or `raw` with their size instead, and those bytes then.
 
@@ -138,7 +138,7 @@ def described(
     return output | {"parameters": {"binary_data_size": len(packed)}}, packed
 
 
-def _packed(datatype: str, content: Sequence[Any]) -> bytes:
+def _packed(datatype: str, content: Sequence[Any] | NDArray[Any]) -> bytes:
     if datatype == "BYTES":
         return b"".join(struct.pack("<I", len(text)) + text for text in (text.encode() for text in content))
     return np.asarray(content, "?" if datatype == "BOOL" else DTYPES[datatype]).tobytes()

@@ -1,0 +1,140 @@
+"""A model's answers: what it tells of one picture, and of many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import overload
+
+from zoo.checkpoints import Card
+from zoo.datasets import DIGITS
+from zoo.errors import ZooError
+from zoo.types import Prediction, Scores, Trace
+
+
+def rejection(card: Card, confidence: float, reason: str | None) -> str | None:
+    """Why an answer of that confidence is none: what preprocessing found, or less of it than the card asks for."""
+    if reason is None and card.calibration is not None and confidence < card.calibration.threshold:
+        return "not_a_digit"
+    return reason
+
+
+def prediction(model: str, card: Card, scores: Sequence[float], trace: Trace) -> Prediction:
+    """The answer that the probabilities of one picture give, in class order."""
+    reason = rejection(card, max(scores), trace.reason)
+    return _told(model, card.ref, tuple(card.labels), scores, reason, trace)
+
+
+def _told(
+    model: str,
+    checkpoint: str,
+    labels: tuple[str, ...],
+    scores: Sequence[float],
+    reason: str | None,
+    trace: Trace | None,
+) -> Prediction:
+    confidence = max(scores)
+    best = scores.index(confidence)
+    return Prediction(
+        model=model,
+        checkpoint=checkpoint,
+        label=labels[best],
+        digit=best if labels == DIGITS else None,
+        confidence=confidence,
+        probabilities=tuple(scores),
+        labels=labels,
+        rejected=reason is not None,
+        reason=reason,
+        trace=trace,
+    )
+
+
+class Answers(Sequence[Prediction | ZooError]):
+    """A model's answers to many pictures, in their order: a Prediction each, or what is wrong with the picture.
+
+    They are kept as arrays, and each Prediction is made when it is asked for: to make them all takes as long as a small
+    network does. `scores` are the probabilities, float32 (m, k), of the m pictures that could be read, in their order,
+    `reasons` say why such an answer is none, and `errors` have what is wrong with the others, by their place among all.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        checkpoint: str,
+        labels: tuple[str, ...],
+        scores: Scores,
+        reasons: Sequence[str | None],
+        trace: Callable[[int], Trace] | None,
+        errors: Mapping[int, ZooError],
+    ) -> None:
+        self.scores = scores
+        self.reasons = reasons
+        self.errors = errors
+        self._model, self._checkpoint, self._labels, self._trace = model, checkpoint, labels, trace
+        self._rows: Sequence[int] = range(len(scores))
+        if errors:
+            good = iter(self._rows)
+            self._rows = [-1 if place in errors else next(good) for place in range(len(scores) + len(errors))]
+
+    @classmethod
+    def by(
+        cls,
+        model: str,
+        card: Card,
+        scores: Scores,
+        reasons: Sequence[str | None],
+        trace: Callable[[int], Trace],
+        errors: Mapping[int, ZooError],
+    ) -> Answers:
+        """The answers of a checkpoint, whose card may reject more than the `reasons` that preprocessing found."""
+        sure = scores.max(axis=1).tolist() if len(scores) else []
+        found = [rejection(card, confidence, reason) for confidence, reason in zip(sure, reasons, strict=True)]
+        return cls(model, card.ref, tuple(card.labels), scores, found, trace, errors)
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """The answers to the pictures that could be read."""
+        return [self._prediction(row) for row in range(len(self.scores))]
+
+    @property
+    def classes(self) -> list[int]:
+        """The likeliest class of each picture that could be read; of equally likely ones the first."""
+        classes: list[int] = self.scores.argmax(axis=1).tolist()
+        return classes
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each picture that could be read."""
+        return [self._labels[best] for best in self.classes]
+
+    def untraced(self) -> Answers:
+        """The same without the pictures that the model saw."""
+        return Answers(self._model, self._checkpoint, self._labels, self.scores, self.reasons, None, self.errors)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction | ZooError: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Prediction | ZooError]: ...
+    def __getitem__(self, place: int | slice) -> Prediction | ZooError | list[Prediction | ZooError]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        row = self._rows[place]
+        return self._prediction(row) if row >= 0 else self.errors[place % len(self)]
+
+    def __iter__(self) -> Iterator[Prediction | ZooError]:
+        return (self[place] for place in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Answers | list) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def _prediction(self, row: int) -> Prediction:
+        trace = None if self._trace is None else self._trace(row)
+        scores = self.scores[row].tolist()
+        return _told(self._model, self._checkpoint, self._labels, scores, self.reasons[row], trace)
