@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
 import shutil
@@ -194,3 +195,24 @@ def test_a_file_for_which_there_is_no_room_is_named_and_the_old_one_stays(tmp_pa
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert card.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_a_version_whose_last_flush_fails_is_there_once(
+    zoo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = versions(zoo_folder, 4)
+    facts = catalogue.card("soft", 4).model_dump(exclude={"version", "files"})
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/model.tflite").write_bytes(b"x")
+    flush = files.sync_folder
+
+    def failing(folder: Path) -> None:
+        if (zoo_folder / "checkpoints/soft/5").exists():
+            raise OSError(errno.EIO, "Input/output error", str(folder))
+        flush(folder)
+
+    monkeypatch.setattr(files, "sync_folder", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        catalogue.publish(tmp_path / "new", facts)
+    assert catalogue.versions("soft")[-1] == 5
+    assert set(catalogue.card("soft", 5).files) == {"model.tflite"}

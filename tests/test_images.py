@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import PIL.ImageOps
 import pytest
 from numpy.typing import NDArray
 
+from zoo import images
 from zoo.datasets import Labelled
 from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
 from zoo.images import decode, decode_reduced
@@ -355,3 +357,33 @@ def test_pillows_picture_of_a_cut_file_is_broken(scene: Pixels) -> None:
 def test_pillows_picture_without_pixels_is_broken() -> None:
     with pytest.raises(PictureBroken, match="0 x 5 pixels"):
         content(PIL.Image.new("L", (0, 5)))
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pillows_picture_of_numbers_is_that_of_their_levels(mode: str, digit: Pixels) -> None:
+    picture = PIL.Image.fromarray(digit.astype(np.int32 if mode == "I" else np.float32))
+    assert picture.mode == mode
+    found = content(picture)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found if found.ndim == 2 else found[..., 0], digit)
+
+
+def test_large_progressive_jpegs_are_decoded_one_at_a_time() -> None:
+    """However small they are decoded: libjpeg holds the coefficients of all their pixels meanwhile."""
+    pixels = np.full((2100, 2100), 255, np.uint8)
+    plain, progressive = (saved(pixels, "JPEG", progressive=how) for how in (False, True))
+    ended = [threading.Event(), threading.Event()]
+
+    def read(data: bytes, done: threading.Event) -> None:
+        decode_reduced(data, LIMITS, 140)
+        done.set()
+
+    with images._large:
+        threads = [threading.Thread(target=read, args=one) for one in zip((plain, progressive), ended, strict=True)]
+        for thread in threads:
+            thread.start()
+        assert ended[0].wait(30)
+        assert not ended[1].wait(1)
+    for thread in threads:
+        thread.join()
+    assert ended[1].is_set()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -12,7 +14,9 @@ from asking import ROOT, b64, png
 from prometheus_client.parser import text_string_to_metric_families
 from serving import Served, serving
 
+from webui.metrics import LOADED, ModelCounts
 from webui.tally import COUNT, GAUGE, SIZE, Tally
+from zoo import ModelSettings
 
 SERVE = [sys.executable, "-m", "zoo", "serve", "--port", "0"]
 PREDICTED = ("zoo_http_requests_total", ("method", "POST"), ("route", "/predict_<name>"), ("status", "200"))
@@ -171,3 +175,40 @@ def test_readiness_tells_of_every_model_at_once(served: Served) -> None:
     assert answer.status_code == 200
     assert {"name": "linear", "version": 1, "ready": True, "trouble": None} in answer.json()["models"]
     assert requests.get(f"{served.url}/livez", timeout=15).json() == {"live": True}
+
+
+class Handle:
+    """What a load hook may give: in a cycle, so that the collector ends it at whatever moment."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_a_handle_that_goes_while_the_sheet_is_written_holds_nobody_up(tmp_path: Path) -> None:
+    sheet = Tally().sheet(0)
+    counts = ModelCounts(sheet)
+    settings = ModelSettings()
+
+    def load(version: int) -> Handle:
+        hook = counts.load(tmp_path / f"m/{version}", settings)
+        next(hook)
+        handle = Handle()
+        with pytest.raises(StopIteration):
+            hook.send(handle)
+        return handle
+
+    def loaded() -> dict[str, float]:
+        return {key[2]: numbers[0] for key, numbers in sheet.series() if key[0] == LOADED.name}
+
+    first, again = load(1), load(1)
+    assert loaded() == {"m/1": 1}
+    with sheet._lock:
+        del first
+        gc.collect()
+    counts.answered([], settings)
+    assert loaded() == {"m/1": 1}  # the other is there
+    with sheet._lock:
+        del again
+        gc.collect()
+    counts.answered([], settings)
+    assert loaded() == {"m/1": 0}

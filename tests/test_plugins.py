@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from webui import create_app
 from zoo import Zoo, hookimpl
 from zoo.arena import ask_all
 from zoo.datasets import Labelled
@@ -417,6 +418,23 @@ def test_a_load_hook_that_raises_shows_in_what_the_model_says_of_itself(zoo_fold
     zoo = Zoo.open(zoo_folder, environ={})
     zoo.warm()
     assert "its load hook raised OSError: no such device" in (zoo.models["soft"].trouble() or "")
+
+
+def test_a_model_that_will_not_load_is_not_loaded_anew_by_everybody_who_asks(
+    zoo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin, tries = zoo_folder / "plugins/soft.py", tmp_path / "tries"
+    hook = (
+        f"@hookimpl\ndef load(folder):\n    open({str(tries)!r}, 'a').write('x')\n    raise OSError('no such device')\n"
+    )
+    plugin.write_text(plugin.read_text() + "\n\n" + hook)
+    monkeypatch.setattr("zoo.models.FRESH", 3600.0)
+    zoo = Zoo.open(zoo_folder, environ={})
+    zoo.warm()
+    client = create_app(zoo).test_client()
+    for path in ("/", "/models", "/api/models", "/readyz", "/models/soft", "/v2/models/soft/ready"):
+        assert client.get(path).status_code in (200, 503)
+    assert tries.read_text() == "xx"  # as it was warmed, and when the first page looked whether it can be had by now
 
 
 def test_a_preprocess_hook_that_gives_another_shape_is_named(zoo_folder: Path, picture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,3 +68,23 @@ def test_weights_too_uneven_for_8_bits_stay_as_they_are(
     scores = LiteRT(tmp_path / LITERT).predict(batch)
     export(model, tmp_path / "float32.tflite", batch, "float32")
     assert (scores == LiteRT(tmp_path / "float32.tflite").predict(batch)).all()
+
+
+def test_single_pictures_do_not_wait_for_a_batch(root: Path, batch: Batch) -> None:
+    """Where they did, a worker's event loop stood still for as long as another request's batch took."""
+    network = LiteRT(root / "checkpoints/tiny/1" / LITERT)
+    network.predict(batch[:9])  # both interpreters are there
+    begins, ended = threading.Event(), threading.Event()
+
+    def many() -> None:
+        begins.set()
+        network.predict(np.repeat(batch[:1], 30_000, axis=0))
+        ended.set()
+
+    thread = threading.Thread(target=many)
+    thread.start()
+    begins.wait()
+    for _ in range(20):
+        network.predict(batch[:1])
+    assert not ended.is_set()
+    thread.join()

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import secrets
 from io import BytesIO
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from flask import Flask, Request
+from flask import Flask, Request, request
 from flask_babel import Babel
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
@@ -54,6 +55,10 @@ class Front(Flask):
     json_provider_class = Compact
     refusals: WSGIApplication
     live: frozenset[str]
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Into the log, with the path as it was asked for: decoded, it could make lines of its own there."""
+        self.logger.error("%s %s failed", request.method, quote(request.path), exc_info=exc_info)
 
 
 def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:

@@ -184,7 +184,11 @@ def back() -> str:
         return wanted if local(wanted) else url_for("pages.index")
     if request.method not in ("GET", "HEAD"):
         return url_for("pages.index")
-    here = request.script_root + request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
+    here = (
+        request.script_root
+        + request.path
+        + (f"?{request.query_string.decode('latin-1')}" if request.query_string else "")
+    )
     return here if local(here) else url_for("pages.index")
 
 

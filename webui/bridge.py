@@ -18,7 +18,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from webui.headers import DATA
 from webui.metrics import answering
@@ -215,7 +215,9 @@ class Bridge:
         except Left:
             raise
         except Exception:
-            call.context.run(log.exception, "%s %s failed", visit.method, call.environ["PATH_INFO"])
+            call.context.run(
+                log.exception, "%s %s failed", visit.method, quote(call.environ["PATH_INFO"], encoding="latin-1")
+            )
             body, whole = _json("The server failed on this request. Its log says why."), True
             call.status, call.headers = 500, list(_JSON)
         visit.status, visit.model = call.status, call.context.get(answering, "")

@@ -9,16 +9,16 @@ from flask_babel import gettext, ngettext
 
 from webui import figures
 from webui.errors import Notice
-from webui.looks import DRAWN, MOST, Look, Looks, shown, whole
+from webui.exhibits import DRAWN, MOST, Exhibit, Exhibits, shown, whole
 from zoo import comparing
 
 
-def compared(looks: Looks, asked: Iterable[str]) -> Response:
+def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
     """The page that sets them side by side, each named as `cnn` or `cnn/1`."""
-    chosen: list[Look] = []
+    chosen: list[Exhibit] = []
     for key in dict.fromkeys(asked):
         name, slash, version = key.partition("/")
-        one = looks.at(name, whole(version) if slash else None, len(chosen) % MOST + 1)
+        one = exhibits.at(name, whole(version) if slash else None, len(chosen) % MOST + 1)
         if one.card is None or one.card.ref not in {other.card.ref for other in chosen if other.card}:
             chosen.append(one)
     notice = _too_many(len(chosen)) if len(chosen) > MOST else None
@@ -27,7 +27,7 @@ def compared(looks: Looks, asked: Iterable[str]) -> Response:
     evaluations = [one.measured for one in measured if one.measured is not None]
     alike = len(measured) > 1 and comparing.same_pictures(evaluations)
     splits = comparing.splits(evaluations) if alike else []
-    histories = [(one.key, one.colour, looks.zoo.catalogue.history(one.card)) for one in told if one.card]
+    histories = [(one.key, one.colour, exhibits.zoo.catalogue.history(one.card)) for one in told if one.card]
     robust = [(one.key, one.colour, e.robustness) for one, e in zip(measured, evaluations, strict=True) if e.robustness]
     calibrated = [
         (one.key, one.colour, e.calibration) for one, e in zip(measured, evaluations, strict=True) if e.calibration
@@ -38,7 +38,7 @@ def compared(looks: Looks, asked: Iterable[str]) -> Response:
         "models/compare.html",
         400 if notice else 200,
         notice=notice,
-        choices=[[looks.at(name), *_others(looks, name)] for name in looks.zoo.models],
+        choices=[[exhibits.at(name), *_others(exhibits, name)] for name in exhibits.zoo.models],
         chosen={one.key for one in chosen},
         shown=told if len(told) > 1 else [],
         missing=[one for one in chosen if one.card is None],
@@ -47,7 +47,7 @@ def compared(looks: Looks, asked: Iterable[str]) -> Response:
         pairs=comparing.pairs(evaluations) if alike else [],
         splits=splits[:DRAWN],
         apart=len(splits),
-        drawn=looks.drawn(measured[0], [split.index for split in splits[:DRAWN]]) if splits else {},
+        drawn=exhibits.drawn(measured[0], [split.index for split in splits[:DRAWN]]) if splits else {},
         curves=figures.curves_together(histories) if len(told) > 1 else [],
         histories=[(name, {row.get("epoch"): row for row in rows}) for name, _, rows in histories if rows],
         epochs=sorted({row["epoch"] for _, _, rows in histories for row in rows if "epoch" in row}),
@@ -62,10 +62,10 @@ def compared(looks: Looks, asked: Iterable[str]) -> Response:
     )
 
 
-def _others(looks: Looks, name: str) -> list[Look]:
+def _others(exhibits: Exhibits, name: str) -> list[Exhibit]:
     """The versions of a model that do not answer for it."""
-    selected = looks.selected(name)
-    return [one for one in looks.versions(name) if (name, one.version) != selected]
+    selected = exhibits.selected(name)
+    return [one for one in exhibits.versions(name) if (name, one.version) != selected]
 
 
 def _too_many(count: int) -> Notice:

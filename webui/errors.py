@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -280,7 +281,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
     @app.errorhandler(ZooError)
     def from_zoo(error: ZooError) -> Response:
         if status_of(error) == 500:
-            app.logger.exception("%s %s", request.method, request.path)
+            app.log_exception(sys.exc_info())
         return answer(error)
 
     @app.errorhandler(HTTPException)

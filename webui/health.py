@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from flask import Blueprint
 
@@ -17,30 +15,13 @@ from zoo.zoo import Zoo
 LIVE = ("/livez", "/v2/health/live")
 """What asks only whether a worker is there: the event loop answers it, however many wait for a thread."""
 
-FRESH = 1.0  # seconds; to look at what is not loaded means to hash its files, which is done no more often
-MOST = 100  # versions of a model that are kept in mind, whether there are such or not
-
-_seen: WeakKeyDictionary[Model, dict[int | None, tuple[float, str | None]]] = WeakKeyDictionary()
-
-
-def trouble(model: Model, version: int | None = None) -> str | None:
-    """What `Model.trouble` says, or said less than a second ago: whoever polls a server asks this often."""
-    seen = _seen.setdefault(model, {})
-    at, told = seen.get(version, (-FRESH, None))
-    if time.monotonic() - at >= FRESH:
-        told = model.trouble(version)
-        if len(seen) >= MOST:
-            seen.clear()
-        seen[version] = time.monotonic(), told
-    return told
-
 
 def routes(zoo: Zoo) -> Blueprint:
     """`/livez` and `/readyz` of a zoo."""
     health = Blueprint("health", __name__)
 
     def state(model: Model) -> dict[str, Any]:
-        problem, card = trouble(model), model.card()
+        problem, card = model.trouble(), model.card()
         version = card.version if card is not None else None
         return {"name": model.name, "version": version, "ready": problem is None, "trouble": problem}
 

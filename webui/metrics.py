@@ -6,8 +6,10 @@ names of the zoo's own, never what a client sent. https://prometheus.io/docs/ins
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
+from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -20,7 +22,7 @@ from flask import Blueprint, Flask, Response, request
 from webui import tally
 from webui.access import ADMIN, needs
 from webui.errors import HEADERS, status_of
-from webui.tally import GAUGE, STARTED, Sheet, Tally
+from webui.tally import GAUGE, STARTED, Key, Sheet, Tally
 from zoo.answers import Answers
 from zoo.errors import PictureError, ZooError
 from zoo.hookspecs import hookimpl
@@ -91,16 +93,29 @@ class ModelCounts:
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
+        self._held: Counter[Key] = Counter()
+        self._dropped: deque[Key] = deque()  # by whatever the collector interrupts, which may hold a lock of the sheet
+        self._lock = threading.Lock()
 
     @hookimpl(wrapper=True)
     def load(self, folder: Path, settings: ModelSettings) -> Generator[None, Any, Any]:
         """Tell that a checkpoint is loaded, until what the hook gave is no more."""
         handle = yield
         key = (LOADED.name, settings.name, f"{folder.parent.name}/{folder.name}")
-        self._sheet.put(key, 1.0, GAUGE)
+        self._count(key)
         with suppress(TypeError):  # not everything can be watched
-            weakref.finalize(handle, self._sheet.put, key, 0.0, GAUGE).atexit = False
+            weakref.finalize(handle, self._dropped.append, key).atexit = False
         return handle
+
+    def _count(self, *loaded: Key) -> None:
+        """Tell which checkpoints are held, those `loaded` just now among them, and no more those that were dropped."""
+        with self._lock:
+            changed = Counter(loaded)
+            while self._dropped:
+                changed[self._dropped.popleft()] -= 1
+            for key, by in changed.items():
+                self._held[key] += by
+                self._sheet.put(key, float(self._held[key] > 0), GAUGE)
 
     @hookimpl(wrapper=True)
     def predict(self, batch: Batch, settings: ModelSettings) -> Generator[None, Scores, Scores]:
@@ -116,6 +131,8 @@ class ModelCounts:
     def answered(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
         """Count what was answered, by label or by the reason for which it was rejected."""
         answering.set(settings.name)
+        if self._dropped:
+            self._count()
         counts: dict[tuple[str, ...], int] = {}
         for series in _series(settings.name, answers):
             counts[series] = counts.get(series, 0) + 1

@@ -9,7 +9,7 @@ from webui import figures, snippets
 from webui.api import asked_version
 from webui.compare import compared
 from webui.errors import HEADERS
-from webui.looks import DRAWN, Look, Looks, shown, whole
+from webui.exhibits import DRAWN, Exhibit, Exhibits, shown, whole
 from webui.table import table
 from zoo.checkpoints import CARD, HISTORY
 from zoo.evaluation import worst
@@ -19,11 +19,11 @@ from zoo.zoo import Zoo
 def routes(zoo: Zoo) -> Blueprint:
     """`/models`, `/models/NAME`, `/models/NAME/VERSION` and `/compare` of a zoo."""
     models = Blueprint("models", __name__)
-    looks = Looks(zoo)
+    exhibits = Exhibits(zoo)
 
     @models.get("/models")
     def index() -> Response:
-        return table(looks)
+        return table(exhibits)
 
     @models.get("/models/<name>")
     @models.get("/models/<name>/<version>")
@@ -31,17 +31,18 @@ def routes(zoo: Zoo) -> Blueprint:
         if version is None and (asked := asked_version()) is not None:
             zoo.model(name)
             return redirect(url_for("models.show", name=name, version=asked))
-        one = looks.at(name, None if version is None else whole(version))
+        one = exhibits.at(name, None if version is None else whole(version))
         model, card, measured = zoo.models[name], one.card, one.measured
         mistakes = worst(measured, DRAWN) if measured else []
         history = zoo.catalogue.history(card) if card else []
+        own = model.settings.model_dump(mode="json") if model.family else {}  # which only its plugin knows
         return shown(
             "models/show.html",
             one=one,
             summary=model.family.summary if model.family else card.summary if card else "",
             plugin=model.plugin,
             default=zoo.default_model == name,
-            untrained=one.problem is not None and looks.untrained(name),
+            untrained=one.problem is not None and model.is_untrained,
             checkpoints=_checkpoints(name, one),
             history=history,
             columns=[column for column in figures.COLUMNS if any(column in row for row in history)],
@@ -52,16 +53,16 @@ def routes(zoo: Zoo) -> Blueprint:
             panels=figures.robustness([(one.name, 1, measured.robustness)]) if measured and measured.robustness else [],
             confusion=figures.confusion(measured.confusion) if measured else [],
             mistakes=mistakes,
-            drawn=looks.drawn(one, [mistake.index for mistake in mistakes]),
-            settings=figures.flat(card.settings if card else model.settings.model_dump(mode="json")),
+            drawn=exhibits.drawn(one, [mistake.index for mistake in mistakes]),
+            settings=figures.flat(card.settings if card else own),
             key=snippets.KEY if zoo.settings.server.keys else None,
             calls=snippets.calls(name, request.url_root, bool(zoo.settings.server.keys)) if version is None else [],
         )
 
-    def _checkpoints(name: str, one: Look) -> list[tuple[Look, bool]]:
+    def _checkpoints(name: str, one: Exhibit) -> list[tuple[Exhibit, bool]]:
         """Every version of a model, newest first, each with whether it is the one that answers."""
-        selected = looks.selected(name)
-        found = [(other, (name, other.version) == selected) for other in looks.versions(name)]
+        selected = exhibits.selected(name)
+        found = [(other, (name, other.version) == selected) for other in exhibits.versions(name)]
         another = selected is not None and selected[0] != name and one.version is None
         return [(one, True), *found] if another else found
 
@@ -91,6 +92,6 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @models.get("/compare")
     def compare() -> Response:
-        return compared(looks, request.args.getlist("m"))
+        return compared(exhibits, request.args.getlist("m"))
 
     return models

@@ -180,7 +180,7 @@ def routes(zoo: Zoo) -> Blueprint:
             "index.html",
             shown.notice.status if shown.notice else 200,
             models=models,
-            untrained={facts.name for facts in models if facts.problem and _untrained(facts.name)},
+            untrained={facts.name for facts in models if facts.problem and zoo.models[facts.name].is_untrained},
             labels={name: list(card.labels) for name, card in cards.items() if card and tuple(card.labels) != DIGITS},
             chosen=chosen,
             call=snippets.calls(chosen, request.url_root, keyed)[0].code if chosen else None,
@@ -201,10 +201,6 @@ def routes(zoo: Zoo) -> Blueprint:
             digits=DIGITS,
             most=int(min(zoo.settings.pictures.max_mb, zoo.settings.server.max_body_mb) * 1_000_000),
         )
-
-    def _untrained(name: str) -> bool:
-        model = zoo.models[name]
-        return model.family is not None and model.checkpoint == "latest" and not zoo.catalogue.versions(name)
 
     def _missing(wanted: str | None) -> Notice | None:
         """What is to be said of an address whose model or sample is not to be had."""
@@ -260,9 +256,13 @@ def routes(zoo: Zoo) -> Blueprint:
                 ]
             )
         picture: inputs.Sent = inputs.upload() if place is None else samples.sample(place)
-        prediction = zoo.predict(model, picture)
         if what == "all":
-            return Shown(prediction, sample=place, verdict=ask_all(zoo, picture))
+            verdict = ask_all(zoo, picture)
+            own = next(vote.answer for vote in verdict.votes if vote.model == model)
+            if isinstance(own, ZooError):
+                raise own
+            return Shown(own, sample=place, verdict=verdict)
+        prediction = zoo.predict(model, picture)
         if what == "read":
             return Shown(prediction, sample=place, reading=zoo.read(model, picture))
         return Shown(prediction, sample=place)

@@ -27,7 +27,6 @@ CHOICE = {
 }  # fmt: skip
 """The strip from left to right: each picture's place in the test set, and its label there. The easy ones come first."""
 
-EASY = 10
 COUNT = 10_000  # test pictures
 SIDE = 28
 
@@ -39,8 +38,7 @@ def sample(place: int) -> Image:
     if place in CHOICE:
         left = SIDE * list(CHOICE).index(place)
         return _strip()[:, left : left + SIDE]
-    picture: Image = datasets.test_data("mnist").images[place, ..., 0]
-    return picture
+    return _unpacked(place)
 
 
 def as_png(picture: Image) -> bytes:
@@ -48,6 +46,12 @@ def as_png(picture: Image) -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(picture).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+@lru_cache(maxsize=1000)
+def _unpacked(place: int) -> Image:
+    """One of all the test pictures, for which all are read: kept, but for the others."""
+    return datasets.test_data("mnist").images[place, ..., 0].copy()
 
 
 @lru_cache(maxsize=1)

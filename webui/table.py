@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, request
 from flask_babel import lazy_gettext
 
-from webui.looks import Looks, shown
+from webui.exhibits import Exhibits, shown
 from zoo import listings
 from zoo.listings import ModelFacts
 
@@ -34,12 +34,12 @@ class Row:
     untrained: bool
 
 
-def table(looks: Looks) -> Response:
+def table(exhibits: Exhibits) -> Response:
     """The page of all the models of a zoo."""
     rows = []
-    for facts in listings.models(looks.zoo):
-        size = looks.at(facts.name).size
-        rows.append(Row(facts, size, facts.problem is not None and looks.untrained(facts.name)))
+    for facts in listings.models(exhibits.zoo):
+        size = exhibits.at(facts.name).size
+        rows.append(Row(facts, size, facts.problem is not None and exhibits.zoo.models[facts.name].is_untrained))
     sort, falling = _asked_order()
     low = min((row.facts.interval[0] for row in rows if row.facts.interval), default=0.0)
     return shown(

@@ -151,7 +151,7 @@ class Log:
         self._due.set()
 
     def _run(self) -> None:
-        while not self._ends:
+        while not self._ends or self._lines:
             self._due.wait()
             self._due.clear()
             piece = b""

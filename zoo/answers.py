@@ -1,14 +1,69 @@
-"""A model's answers: what it tells of one picture, and of many at once."""
+"""A model's answers: what its plugin's hooks give, which is checked, and what is told of one picture and of many."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import overload
+from typing import Any, overload
+
+import numpy as np
 
 from zoo.checkpoints import Card
 from zoo.datasets import DIGITS
-from zoo.errors import ZooError
-from zoo.types import Prediction, Scores, Trace
+from zoo.errors import NoInk, PluginError, ZooError
+from zoo.plugins import Hooks
+from zoo.settings import ModelSettings
+from zoo.types import Batch, Image, Prediction, Scores, Trace
+
+
+def prepared(
+    model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], image: Image
+) -> tuple[Batch, Trace]:
+    """What a model's `preprocess` hook makes of a picture for a network that takes `shape`. Raises PluginError."""
+    try:
+        answer = hooks.call("preprocess", image=image, settings=settings)
+    except NoInk as nothing:
+        return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
+    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
+        raise PluginError(f'Model "{model}": its preprocess hook should return (array, Trace).')
+    if np.shape(answer[0]) != shape:
+        raise PluginError(
+            f'Model "{model}": its preprocess hook gave shape {np.shape(answer[0])}; the network takes {shape}.'
+        )
+    if getattr(answer[1].seen, "dtype", None) != np.uint8:
+        raise PluginError(
+            f'Model "{model}": the Trace of its preprocess hook has a seen of {_kind(answer[1].seen)}; it should be '
+            "what the model saw as levels in 0-255, an array of uint8."
+        )
+    return answer
+
+
+def told(model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: Batch, classes: int) -> Scores:
+    """The probabilities (n, classes) that a model's `predict` hook gives for (n, ...). Raises PluginError."""
+    answer = hooks.call("predict", model=handle, batch=batch, settings=settings)
+    try:
+        scores: Scores = np.asarray(answer, np.float32)
+    except (TypeError, ValueError) as error:
+        raise PluginError(
+            f'Model "{model}": predict gave {_kind(answer)} that is no array of numbers ({error}).'
+        ) from error
+    if scores.shape != (len(batch), classes):
+        raise PluginError(f'Model "{model}": predict gave shape {scores.shape}, expected {(len(batch), classes)}.')
+    if not _are_probabilities(scores):
+        raise PluginError(f'Model "{model}": predict should give probabilities whose rows sum to 1.')
+    return scores
+
+
+def _kind(value: Any) -> str:
+    return str(getattr(value, "dtype", type(value).__name__))
+
+
+def _are_probabilities(scores: Scores) -> bool:
+    """Whether rows (n, k) sum to 1 within 1e-5 and nothing is below 0; NaN is neither."""
+    if len(scores) == 1:
+        row = scores[0].tolist()
+        return bool(abs(math.fsum(row) - 1) <= 1e-5 and min(row) >= 0)
+    return bool(np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 and scores.min(initial=0) >= 0)
 
 
 def rejection(card: Card, confidence: float, reason: str | None) -> str | None:

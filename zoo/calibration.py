@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo import scenes, strokes
+from zoo.answers import prepared, told
 from zoo.checkpoints import Calibration
-from zoo.errors import NoInk
 from zoo.plugins import Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data, Image, Scores
 
-DIGITS = 10_000  # validation digits, at the most
+PLAIN = 10_000  # validation digits, at the most
 PHOTOS = 800  # validation digits that are photographed by rule
 PHOTOGRAPHED = 0.25  # what the photographed digits count for the temperature, beside 1 for the plain ones
 OTHERS = 500  # pictures of no digit
@@ -30,25 +30,36 @@ Confidences = NDArray[np.float32]
 _TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
 
 
-def calibrate(hooks: Hooks, settings: ModelSettings, model: Any, data: Data) -> Calibration:
+def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], model: Any, data: Data) -> Calibration:
     """Find the temperature and the threshold of a trained model, `model` being what its `load` hook gave.
+
+    `shape` is that of a picture as its network takes it. Raises PluginError.
 
     The temperature divides the logarithms of the probabilities and makes the likelihood of the validation digits, plain
     and photographed, greatest (Guo et al. 2017, arXiv:1706.04599). The threshold is a confidence, after that, that
     the digits reach and pictures of no digit do not (Hendrycks, Gimpel 2017, arXiv:1610.02136): see `threshold`.
     """
     rng = np.random.default_rng(SEED)
-    digits, known = list(data.validation_images[:DIGITS, ..., 0]), data.validation_classes[:DIGITS]
+    digits, known = list(data.validation_images[:PLAIN, ..., 0]), data.validation_classes[:PLAIN]
     taken = rng.permutation(len(digits))[:PHOTOS]
     photos = [scenes.photo(digits[i], rng) for i in taken]
     others = list(strokes.no_digits(data.validation_images, OTHERS, SEED)[..., 0])
-    plain, photographed, strange = (_scores(hooks, settings, model, part) for part in (digits, photos, others))
+
+    def scores(pictures: Sequence[Image]) -> Scores:
+        """Probabilities by the way that every picture takes; where nothing is found, all alike."""
+        seen = [prepared(settings.name, hooks, settings, shape, picture) for picture in pictures]
+        batch = np.stack([array for array, _ in seen])
+        answers = told(settings.name, hooks, settings, model, batch, len(data.labels))
+        empty = [trace.reason is not None and trace.box is None for _, trace in seen]
+        return np.where(np.array(empty)[:, None], np.float32(1 / len(data.labels)), answers)
+
+    plain, photographed, strange = scores(digits), scores(photos), scores(others)
     classes = np.concatenate([known, known[taken]])
     both = np.concatenate([plain, photographed])
     parts = np.array([1 / len(plain), 1 / max(1, len(photographed))])
     counts = [len(plain), len(photographed)]
-    told = np.repeat(parts * [1, PHOTOGRAPHED], counts)
-    temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, told)))
+    weights = np.repeat(parts * [1, PHOTOGRAPHED], counts)
+    temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, weights)))
     sure = {
         "validation": rescaled(plain, temperature).max(axis=1),
         "photographed": rescaled(photographed, temperature).max(axis=1),
@@ -94,19 +105,3 @@ def rescaled(scores: Scores, temperature: float) -> Scores:
 def _loss(scores: Scores, classes: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
     told = scores[np.arange(len(scores)), classes].astype(np.float64)
     return float(-(weights * np.log(np.maximum(told, 1e-12))).sum())
-
-
-def _scores(hooks: Hooks, settings: ModelSettings, model: Any, pictures: Sequence[Image]) -> Scores:
-    """Probabilities by the way that every picture takes; where nothing is found, all alike."""
-    batch, found = [], []
-    for picture in pictures:
-        try:
-            batch.append(hooks.call("preprocess", image=picture, settings=settings)[0])
-        except NoInk:
-            found.append(False)
-        else:
-            found.append(True)
-    told: Scores = np.asarray(hooks.call("predict", model=model, batch=np.stack(batch), settings=settings), np.float32)
-    scores = np.full((len(pictures), told.shape[1]), 1 / told.shape[1], np.float32)
-    scores[np.array(found)] = told
-    return scores

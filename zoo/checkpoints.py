@@ -300,10 +300,8 @@ class Catalogue:
             files.write(folder / CARD, _json(card))
             try:
                 files.move_folder(folder, self.path(model, version))
-            except OSError:
-                if self.path(model, version).exists():  # another run took the number between look and rename
-                    continue
-                raise
+            except FileExistsError:  # another run took the number between look and rename
+                continue
             return card
 
     def amend(self, card: Card, **facts: Any) -> Card:

@@ -18,8 +18,11 @@ class SettingsError(ZooError):
     """Settings that cannot be used. `problems` has one line per mistake, each with file, key, value and remedy."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
+        super().__init__(problems)
         self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 class PluginError(ZooError):

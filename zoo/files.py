@@ -12,7 +12,7 @@ from pathlib import Path
 
 def write(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a crash leaves the old file or the new one. Raises OSError, which names it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with beside.open("xb") as file:
@@ -31,7 +31,8 @@ def write(path: Path, content: bytes) -> None:
 def move_folder(folder: Path, target: Path) -> None:
     """Rename a folder of finished files to a name that is free; across file systems, copy it beside, then rename.
 
-    Raises FileExistsError when `target` is there already, and OSError otherwise; then nothing is at `target`.
+    Raises FileExistsError when `target` is there already, and OSError otherwise; then nothing is at `target`, unless it
+    is the last flush that failed.
     """
     for path in folder.rglob("*"):
         if path.is_dir():
@@ -40,12 +41,14 @@ def move_folder(folder: Path, target: Path) -> None:
             with path.open("rb+") as opened:
                 os.fsync(opened.fileno())
     sync_folder(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if target.exists():
         raise FileExistsError(errno.EEXIST, "it is there already", str(target))
     try:
         folder.rename(target)
     except OSError as error:
+        if error.errno == errno.ENOTEMPTY:  # it has come meanwhile
+            raise FileExistsError(errno.EEXIST, "it is there already", str(target)) from error
         if error.errno != errno.EXDEV:
             raise
         beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
@@ -57,6 +60,14 @@ def move_folder(folder: Path, target: Path) -> None:
             raise
         shutil.rmtree(folder, ignore_errors=True)
     sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those around it that are missing, each flushed to disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -32,9 +32,6 @@ from zoo.types import Image
 if TYPE_CHECKING:
     from zoo.settings import PictureSettings
 
-FORMATS = ("PNG", "JPEG", "GIF", "WebP", "BMP")
-"""What `decode` reads."""
-
 DRAFT_SIDE = 1000
 """Pixels that the short side of a JPEG keeps, at the least, when libjpeg decodes it at 1/2, 1/4 or 1/8 scale."""
 
@@ -128,12 +125,14 @@ def decode_reduced(
     try:
         with _quiet(name, data), reader(io.BytesIO(data)) as picture:
             _check_pixels(picture.size, limits, again)
-            width = picture.width
+            width, whole = picture.width, picture.width * picture.height
             turn = _orientation(picture.info.get("exif"))
             if name == "JPEG" and min(picture.size) >= 2 * side:
                 picture.draft(None, (side, side))
             reduction = round(width / picture.width)
-            with _large if picture.width * picture.height > LARGE else _FREE:
+            # Of a progressive JPEG libjpeg holds all coefficients, however small it is decoded.
+            costly = whole if "progressive" in picture.info else picture.width * picture.height
+            with _large if costly > LARGE else _FREE:
                 pixels, further = _pixels(picture, side)
             return _upright(pixels, turn), reduction * further
     except PictureError:
@@ -313,7 +312,10 @@ def _of_eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
     """A picture of any of Pillow's modes as one of L, RGB or RGBA."""
     mode = picture.mode
     if mode.startswith("I"):  # 16-bit grey, scaled by 65535 / 255 = 257
-        return PIL.Image.fromarray(((np.asarray(picture).astype(np.uint32) + 128) // 257).astype(np.uint8))
+        levels = np.asarray(picture).clip(0, 65535).astype(np.uint32)
+        if mode == "I" and levels.max(initial=0) <= 255:  # an array's whole numbers, which are of 8 bits then
+            return PIL.Image.fromarray(levels.astype(np.uint8))
+        return PIL.Image.fromarray(((levels + 128) // 257).astype(np.uint8))
     if "transparency" in picture.info or mode in ("LA", "PA", "La", "RGBa"):
         return picture.convert("RGBA")
     if mode == "1":

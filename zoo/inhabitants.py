@@ -9,11 +9,11 @@ from zoo.checkpoints import Catalogue
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, closest
 from zoo.models import Model
 from zoo.plugins import Plugins
-from zoo.settings import ModelEntry, Settings, Sources, validate
+from zoo.settings import ModelEntry, Origins, Settings, validate
 
 
 def settled(
-    root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, sources: Sources
+    root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, sources: Origins
 ) -> tuple[dict[str, Model], list[str]]:
     """The models by their names, with plugin and settings but no hooks yet; and the mistakes in the settings."""
     models: dict[str, Model] = {}
@@ -58,7 +58,7 @@ def settled(
     return models, problems
 
 
-def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Sources) -> list[str]:
+def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:
     """What is wrong with the versions that the settings name: they do not exist, or are of another plugin."""
     problems = []
     for model in models:

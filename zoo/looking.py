@@ -39,7 +39,7 @@ def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSe
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class Seen:
     """What the network takes, float32 (m, ...), of those of many pictures with which nothing is wrong, in their order.
 
     `reasons` say why there is nothing to read in such a picture, and `trace` what was done for it, by its place among
@@ -52,20 +52,18 @@ class Looks:
     errors: Mapping[int, ZooError]
 
 
-def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings) -> Looks:
+def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings) -> Seen:
     """What `look` sees of many pictures; `given` tells a picture's content.
 
     Those in MNIST's form, where that is what the model takes, are known to be so all at once, and sooner still if all
     pictures are one array, uint8 (n, 28, 28). Raises PluginError.
     """
     finds_ink = model.finds_ink(loaded)
-    if finds_ink and isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and pictures.shape[1:] == FORM:
-        batch, known = ink.ready(pictures)
-        if None not in known.boxes:
-            return Looks(batch, [None] * len(batch), known.trace, {})
     errors: dict[int, ZooError] = {}
     seen: dict[int, tuple[Batch, Trace]] = {}
     small: dict[int, Image] = {}
+    if finds_ink and isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and pictures.shape[1:] == FORM:
+        small, pictures = dict(enumerate(pictures)), ()
     for place, picture in enumerate(pictures):
         try:
             content = given(picture)
@@ -82,7 +80,7 @@ def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given
     if small:
         batch, known = ink.ready(np.concatenate([*small.values()]).reshape(-1, *FORM))
         if None not in known.boxes and not seen:
-            return Looks(batch, [None] * len(batch), known.trace, errors)
+            return Seen(batch, [None] * len(batch), known.trace, errors)
         for row, (place, image) in enumerate(small.items()):
             is_ready = known.boxes[row] is not None
             seen[place] = (batch[row], known.trace(row)) if is_ready else model.preprocess(loaded, image)
@@ -90,7 +88,7 @@ def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given
     traces = [trace for _, trace in ordered]
     none = np.empty((0, *loaded.card.input_shape), np.float32)
     batch = np.stack([level for level, _ in ordered]) if ordered else none
-    return Looks(batch, [trace.reason for trace in traces], traces.__getitem__, errors)
+    return Seen(batch, [trace.reason for trace in traces], traces.__getitem__, errors)
 
 
 def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> tuple[Image, int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zoo import graph, ink
+from zoo.answers import prepared, told
 from zoo.calibration import rescaled
 from zoo.checkpoints import Card, Catalogue
-from zoo.errors import ModelUnavailable, NoInk, PluginError, UnknownCheckpoint, ZooError
+from zoo.errors import ModelUnavailable, NoInk, UnknownCheckpoint, ZooError
 from zoo.plugins import Family, Hooks
 from zoo.runtime import WEIGHTS, load_weights
 from zoo.settings import ModelEntry, ModelSettings, Others
 from zoo.types import Image, Prediction, Reading, Scores, Trace
 
+FRESH = 1.0  # seconds
+MOST = 100  # versions whose trouble is kept in mind, whether there are such or not
 KEPT = 2  # versions of a model asked for by ?version= that stay loaded beside the selected one
 
 
@@ -59,6 +62,7 @@ class Model:
         self._catalogue = catalogue
         self._served: Loaded | None = None
         self._failed = False
+        self._told: dict[int | None, tuple[float, str | None]] = {}  # the troubles of versions, and when they were told
         self._others: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -76,12 +80,22 @@ class Model:
             return None
 
     def trouble(self, version: int | None = None) -> str | None:
-        """Why the model cannot answer now, or None when it can, as far as its files tell without loading it.
+        """Why the model cannot answer, or None when it can, as far as its files tell without loading it.
 
-        `version` asks for another checkpoint than the selected one.
+        `version` asks for another checkpoint than the selected one. What was told less than `FRESH` seconds ago is told
+        again: to look means to hash files, or to load anew what would not load, and pages and pollers ask often.
         """
         if self._served is not None and version is None:
             return None
+        at, told = self._told.get(version, (-FRESH, None))
+        if time.monotonic() - at >= FRESH:
+            told = self._look(version)
+            if len(self._told) >= MOST:
+                self._told.clear()
+            self._told[version] = time.monotonic(), told
+        return told
+
+    def _look(self, version: int | None) -> str | None:
         try:
             if version is not None:
                 self._inspect(*self.select(version))
@@ -94,6 +108,11 @@ class Model:
         except ZooError as error:
             return str(error)
         return None
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether all that it lacks is its training."""
+        return self.family is not None and self.checkpoint == "latest" and not self._catalogue.versions(self.name)
 
     def load(self, version: int | None = None) -> Loaded:
         """The checkpoint, verified and loaded once. Raises ModelUnavailable, or UnknownCheckpoint for a `version`."""
@@ -121,6 +140,7 @@ class Model:
     def renew(self, card: Card) -> None:
         """Answer by a card that has been amended, where this model has loaded its checkpoint."""
         with self._lock:
+            self._told.clear()
             if self._served is not None and self._served.card.ref == card.ref:
                 self._served = replace(self._served, card=card)
             for ref, loaded in self._others.items():
@@ -202,57 +222,5 @@ class Model:
         return rescaled(scores, calibration.temperature) if calibration else scores
 
 
-def prepared(
-    model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], image: Image
-) -> tuple[NDArray[np.float32], Trace]:
-    """What a model's `preprocess` hook makes of a picture for a network that takes `shape`. Raises PluginError."""
-    try:
-        answer = hooks.call("preprocess", image=image, settings=settings)
-    except NoInk as nothing:
-        return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
-    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
-        raise PluginError(f'Model "{model}": its preprocess hook should return (array, Trace).')
-    if np.shape(answer[0]) != shape:
-        raise PluginError(
-            f'Model "{model}": its preprocess hook gave shape {np.shape(answer[0])}; the network takes {shape}.'
-        )
-    if getattr(answer[1].seen, "dtype", None) != np.uint8:
-        raise PluginError(
-            f'Model "{model}": the Trace of its preprocess hook has a seen of {_kind(answer[1].seen)}; it should be '
-            "what the model saw as levels in 0-255, an array of uint8."
-        )
-    return answer
-
-
-def told(
-    model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: NDArray[np.float32], classes: int
-) -> Scores:
-    """The probabilities (n, classes) that a model's `predict` hook gives for (n, ...). Raises PluginError."""
-    answer = hooks.call("predict", model=handle, batch=batch, settings=settings)
-    try:
-        scores: Scores = np.asarray(answer, np.float32)
-    except (TypeError, ValueError) as error:
-        raise PluginError(
-            f'Model "{model}": predict gave {_kind(answer)} that is no array of numbers ({error}).'
-        ) from error
-    if scores.shape != (len(batch), classes):
-        raise PluginError(f'Model "{model}": predict gave shape {scores.shape}, expected {(len(batch), classes)}.')
-    if not _are_probabilities(scores):
-        raise PluginError(f'Model "{model}": predict should give probabilities whose rows sum to 1.')
-    return scores
-
-
-def _kind(value: Any) -> str:
-    return str(getattr(value, "dtype", type(value).__name__))
-
-
 def _takes_mnists_form(loaded: Loaded) -> bool:
     return loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (ink.SIDE, ink.SIDE, 1)
-
-
-def _are_probabilities(scores: Scores) -> bool:
-    """Whether rows (n, k) sum to 1 within 1e-5 and nothing is below 0; NaN is neither."""
-    if len(scores) == 1:
-        row = scores[0].tolist()
-        return bool(abs(math.fsum(row) - 1) <= 1e-5 and min(row) >= 0)
-    return bool(np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 and scores.min(initial=0) >= 0)

@@ -21,7 +21,6 @@ PICTURES = 2_000
 """How many of the test pictures, the first ones, are varied."""
 
 SEED = 20
-STRENGTHS = ("weak", "middle", "strong")
 
 _FINE = 4  # strokes grow and shrink on a canvas this many times finer
 _OVER = 2  # moved pictures are sampled this many times finer, then averaged, so that thin strokes survive shrinking

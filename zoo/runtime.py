@@ -36,7 +36,7 @@ class LiteRT:
     """A network in LiteRT, on one thread: float32 (n, ...) in, probabilities float32 (n, k) out.
 
     Calls from several threads take turns. One interpreter keeps the shape of a single picture, the other that of the
-    last batch, so that single pictures never wait for a resize.
+    last batch, so that a single picture waits neither for a resize nor for a batch.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class LiteRT:
             raise ModelUnavailable(f"{path.parent.name}/{path.name} cannot be loaded by LiteRT: {error}") from error
         self._many: Interpreter | None = None
         self._size = 0  # pictures that it takes at once
-        self._lock = threading.Lock()
+        self._for_single, self._for_many = threading.Lock(), threading.Lock()
         self._input = self._single.get_input_details()[0]["index"]
         self._output = self._single.get_output_details()[0]["index"]
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._single.get_input_details()[0]["shape"][1:])
@@ -69,23 +69,26 @@ class LiteRT:
         if batch.shape[1:] != self.input_shape:
             raise ValueError(f"it takes pictures of shape {self.input_shape}, and was given {batch.shape[1:]}")
         batch = np.ascontiguousarray(batch, np.float32)
-        with self._lock:
-            if len(batch) == 1:
-                return self._run(self._single, batch)
-            scores = [self._run(self._sized(part), part) for part in parts(batch, LARGEST)]
-        return np.concatenate(scores)
+        if len(batch) == 1:
+            return self._alone(batch)
+        return np.concatenate(
+            [self._alone(part) if len(part) == 1 else self._part(part) for part in parts(batch, LARGEST)]
+        )
 
-    def _sized(self, part: Batch) -> Interpreter:
-        if len(part) == 1:
-            return self._single
-        if self._many is None:
-            self._many = self._interpreter(len(part))
-        elif self._size != len(part):
-            self._size = 0  # until it has been done
-            self._many.resize_tensor_input(self._input, part.shape)
-            self._many.allocate_tensors()
-        self._size = len(part)
-        return self._many
+    def _alone(self, picture: Batch) -> Scores:
+        with self._for_single:
+            return self._run(self._single, picture)
+
+    def _part(self, part: Batch) -> Scores:
+        with self._for_many:
+            if self._many is None:
+                self._many = self._interpreter(len(part))
+            elif self._size != len(part):
+                self._size = 0  # until it has been done
+                self._many.resize_tensor_input(self._input, part.shape)
+                self._many.allocate_tensors()
+            self._size = len(part)
+            return self._run(self._many, part)
 
     def _run(self, interpreter: Interpreter, part: Batch) -> Scores:
         interpreter.set_tensor(self._input, part)

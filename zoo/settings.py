@@ -62,6 +62,11 @@ class PictureSettings(Table):
         200, gt=0, le=100_000, description="all pictures of one request together; those beyond are answered with 413"
     )
 
+    @property
+    def most(self) -> int:
+        """Bytes of a file that are read: one more than the limit shows that there are more."""
+        return int(self.max_mb * 1e6) + 1
+
 
 class KeySettings(Table):
     """A key that lets someone in: a line that `zoo key new` prints. The key itself is kept nowhere."""
@@ -312,7 +317,7 @@ Key = tuple[str, ...]
 
 
 @dataclass
-class Sources:
+class Origins:
     """Where each value came from, so that a mistake can be pointed at."""
 
     file: str
@@ -341,7 +346,7 @@ def _show(value: Any) -> str:
 
 def read(
     root: Path, environ: Mapping[str, str] | None = None, flags: Mapping[Key, tuple[str, Any]] | None = None
-) -> tuple[Settings, Sources]:
+) -> tuple[Settings, Origins]:
     """Read the settings of the zoo in `root`.
 
     `flags` maps a key such as ("server", "port") to the flag's name and value. Raises SettingsError with every mistake.
@@ -355,7 +360,7 @@ def read(
         raise SettingsError([f"{FILE}: not UTF-8 text (byte {error.start}). Save it as UTF-8."]) from error
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror or error}."]) from error
-    sources = Sources(FILE)
+    sources = Origins(FILE)
     layers = [(name, variable(text), tuple(name[len(PREFIX) :].lower().split("__"))) for name, text in _ours(environ)]
     layers += [(flag, value, key) for key, (flag, value) in (flags or {}).items()]
     for name, value, key in layers:
@@ -417,7 +422,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def validate(
-    kind: type[T], values: Mapping[str, Any], sources: Sources, table: Key, owner: str = ""
+    kind: type[T], values: Mapping[str, Any], sources: Origins, table: Key, owner: str = ""
 ) -> tuple[T | None, list[str]]:
     """Validate one table; returns the settings, or None and a line for each mistake. `owner` names a plugin.
 
@@ -438,7 +443,7 @@ def validate(
         return None, [f"{where}: {owner or 'the zoo'} cannot take these settings: {type(error).__name__}: {error}."]
 
 
-def _line(kind: type[BaseModel], mistake: dict[str, Any], sources: Sources, table: Key, owner: str) -> str:
+def _line(kind: type[BaseModel], mistake: dict[str, Any], sources: Origins, table: Key, owner: str) -> str:
     path = tuple(str(part) for part in mistake["loc"])
     # A union reports the branch it tried as a last step, which is no key of the file.
     key = table + (path[:-1] if mistake["type"].endswith("_type") and path and path[-1] in ("int", "str") else path)

@@ -65,8 +65,7 @@ def predict_many(
     count = min(cores(), len(parts))
     context = multiprocessing.get_context("fork")
     workers: list[tuple[ForkProcess, Connection]] = []
-    on_main = threading.current_thread() is threading.main_thread()
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN) if on_main else None  # forks ignore it from their start
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # it waits, until those forked can ignore it
     try:
         for first in range(count):
             here, there = context.Pipe(duplex=False)
@@ -76,8 +75,7 @@ def predict_many(
             there.close()
             workers.append((worker, here))
     finally:
-        if interrupt is not None:
-            signal.signal(signal.SIGINT, interrupt)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         for at in range(len(parts)):
             answers = workers[at % count][1].recv()
@@ -97,6 +95,8 @@ def _work(
     zoo: Zoo, model: str | None, version: int | None, trace: bool, parts: Sequence[Sequence[str]], there: Connection
 ) -> None:
     """One process: the answers to its parts one after the other, or what is wrong with the model."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -111,5 +111,8 @@ def _work(
             found = zoo.predict_many(model, part, version=version)
         except ZooError as error:
             there.send(error)
+            return
+        except Exception as error:
+            there.send(ZooError(f"A process that read pictures failed: {type(error).__name__}: {error}."))
             return
         there.send(found if trace else found.untraced())

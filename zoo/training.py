@@ -27,10 +27,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from zoo import datasets, extras, files, fitting, graph
+from zoo.answers import prepared, told
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Card, Catalogue
 from zoo.errors import PluginError, TrainingError, ZooError
-from zoo.models import prepared, told
 from zoo.plugins import Family, Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
@@ -159,7 +159,8 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     files.write(folder / HISTORY, _csv(rows))
     facts = _facts(run, model, rows, data.labels)
     handle = _tried(run, folder, facts, data, progress)
-    card = run.catalogue.publish(folder, facts | {"calibration": calibrate(run.hooks, run.settings, handle, data)})
+    found = calibrate(run.hooks, run.settings, tuple(facts["input_shape"]), handle, data)
+    card = run.catalogue.publish(folder, facts | {"calibration": found})
     shutil.rmtree(run.folder, ignore_errors=True)
     shutil.rmtree(run.earlier, ignore_errors=True)
     return card

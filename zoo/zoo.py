@@ -30,7 +30,7 @@ from zoo.errors import (
 from zoo.looking import Look
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
-from zoo.settings import FILE, Key, Settings, Sources, keys_of, over, read, validate
+from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, read, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why
@@ -244,8 +244,7 @@ class Zoo:
 
     def given(self, picture: Source) -> bytes | Image:
         """A picture's bytes, or its pixels where it comes as such. Raises PictureBroken when there is no reading it."""
-        # One byte more than the limit shows that there are more; the rest need not be read.
-        return content(picture, int(self.settings.pictures.max_mb * 1e6) + 1)
+        return content(picture, self.settings.pictures.most)
 
     def look(self, model: Model, loaded: Loaded, picture: Source) -> Look:
         """A picture as one model sees it. Raises PictureError or PluginError."""
@@ -283,7 +282,7 @@ class Zoo:
         settings, wrong = validate(
             model.family.settings,
             over(own, changes),
-            Sources(FILE, {("models", name, *key): ".".join(key) for key in keys_of(changes)}),
+            Origins(FILE, {("models", name, *key): ".".join(key) for key in keys_of(changes)}),
             ("models", name),
             f'plugin "{model.plugin}"',
         )
@@ -299,7 +298,10 @@ class Zoo:
             catalogue=self.catalogue,
             work=self.root / ".zoo",
         )
-        return training.train(run, resume, progress or training.Silent())
+        card = training.train(run, resume, progress or training.Silent())
+        for one in self.models.values():
+            one.renew(card)
+        return card
 
     def _refuse_starter(self) -> None:
         if self.is_starter:
@@ -318,7 +320,7 @@ class Zoo:
         loaded = model.load(version)
         assert model.hooks is not None
         data = datasets.training_data(loaded.settings.dataset, loaded.settings.validation)
-        found = calibrate(model.hooks, loaded.settings, loaded.handle, data)
+        found = calibrate(model.hooks, loaded.settings, tuple(loaded.card.input_shape), loaded.handle, data)
         card = self.catalogue.card(loaded.card.model, loaded.card.version)
         if found == card.calibration:
             return card

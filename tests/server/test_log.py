@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import threading
 import time
 from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
+from flask import Flask
 from holding import Serve, Served
+
+from webui import Front
+from webui.visits import Log
 
 
 @pytest.mark.parametrize(
@@ -83,3 +90,41 @@ def test_a_log_that_nobody_reads_holds_up_nobody(serve: Serve) -> None:
             assert connection.getresponse().read()
     served.process.terminate()
     assert served.ends() == 0
+
+
+def test_the_last_lines_are_written_too(serve: Serve) -> None:
+    """Also those that came while the thread which writes them was at earlier ones."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    filled = 0
+    try:
+        while True:
+            filled += os.write(writes, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writes, True)
+
+    async def log() -> Log:
+        log = Log(writes)
+        log.write(b"one\n")
+        await asyncio.sleep(0.1)  # past the gathering of lines: the thread now waits for the pipe
+        log.write(b"two\n")
+        return log
+
+    ending = threading.Thread(target=asyncio.run(log()).close, args=(20.0,))
+    ending.start()
+    while filled:
+        filled -= len(os.read(reads, filled))
+    ending.join()
+    os.close(writes)
+    with os.fdopen(reads, "rb") as rest:
+        assert rest.read() == b"one\ntwo\n"
+
+
+def test_a_path_makes_no_lines_of_the_error_log(caplog: pytest.LogCaptureFixture) -> None:
+    app: Flask = Front(__name__)
+    with app.test_request_context("/x%0AERROR forged"):
+        try:
+            raise ValueError("a bug")
+        except ValueError as error:
+            app.log_exception((type(error), error, error.__traceback__))
+    assert [record.message for record in caplog.records] == ["GET /x%0AERROR%20forged failed"]

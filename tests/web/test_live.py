@@ -85,11 +85,11 @@ def test_files_are_not_hashed_at_every_poll(
     def told() -> str:
         return client.open(path.format(version=other), method=method).text
 
-    monkeypatch.setattr("webui.health.FRESH", 3600.0)  # however long the hashing takes
+    monkeypatch.setattr("zoo.models.FRESH", 3600.0)  # however long the hashing takes
     whole = told()
     with (zoo.catalogue.path("cnn", other) / "model.tflite").open("ab") as file:
         file.write(b"?")
     assert told() == whole
-    monkeypatch.setattr("webui.health.FRESH", 0.0)
+    monkeypatch.setattr("zoo.models.FRESH", 0.0)
     assert "model.tflite has" in told()
     assert "model.tflite has" not in whole

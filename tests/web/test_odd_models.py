@@ -117,3 +117,9 @@ def test_an_empty_zoo_has_a_page(tmp_path: Path) -> None:
     client = opened(tmp_path)
     assert "There is no model in this zoo yet" in client.get("/models").text
     assert client.get("/compare").status_code == 200
+
+
+def test_a_plugin_that_is_not_there_leaves_no_settings_to_show(own_zoo: Path) -> None:
+    (own_zoo / "plugins/odd.py").write_text("import nothing_of_this_name\n")
+    shown = text(section(opened(own_zoo).get("/models/odd").text, "settings"))
+    assert shown.split() == ["Settings", "plugin", "odd"]

@@ -21,7 +21,6 @@ from webui import inputs, pixels
 from webui.access import ADMIN, NOTHING, needs
 from webui.api import Answer
 from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
-from webui.health import trouble
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import Statistics
@@ -78,7 +77,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @needs(NOTHING)
     def ready() -> Answer:
         try:
-            problem = trouble(zoo.model())
+            problem = zoo.model().trouble()
         except UnknownModel as error:
             problem = str(error)
         return (
@@ -136,7 +135,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @v2.get("/models/<name>/versions/<version>/ready")
     def model_ready(name: str, version: str | None = None) -> Answer:
         model, own = model_of(name, version)
-        problem = trouble(model, own)
+        problem = model.trouble(own)
         if problem is not None:
             return {"name": name, "ready": False, "error": problem}, 503, HEADERS
         return {"name": name, "ready": True}, 200, HEADERS
@@ -211,10 +210,10 @@ def _sent(answer: dict[str, Any], raw: list[bytes]) -> Response:
 def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
     try:
         rows = [
-            (str(version), trouble(model, served.checkpoint(model, version))) for version in served.versions(zoo, model)
+            (str(version), model.trouble(served.checkpoint(model, version))) for version in served.versions(zoo, model)
         ]
     except ZooError as error:
-        rows = [("", trouble(model) or str(error))]
+        rows = [("", model.trouble() or str(error))]
     return [
         {
             "name": model.name,

@@ -14,7 +14,6 @@ from werkzeug.exceptions import HTTPException
 from webui import inputs, pixels
 from webui.api import Answer
 from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
-from webui.health import trouble
 from webui.inputs import Sent
 from webui.protocols import served
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
@@ -54,10 +53,10 @@ def routes(zoo: Zoo) -> Blueprint:
         try:
             found = [wanted] if wanted else served.versions(zoo, model)
         except UnknownCheckpoint as error:
-            raise NotServed(f"Could not find any versions of model {name}. {trouble(model) or error}") from error
+            raise NotServed(f"Could not find any versions of model {name}. {model.trouble() or error}") from error
         answer: dict[str, Any] = {"model_version_status": [_state(model, one) for one in found]}
         if wanted is None:  # what KServe's clients look for at the same address
-            answer |= {"name": name, "ready": trouble(model) is None}
+            answer |= {"name": name, "ready": model.trouble() is None}
         return answer, 200, HEADERS
 
     @tfs.get("/models/<name>/metadata")
@@ -133,7 +132,7 @@ def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple
 
 
 def _state(model: Model, version: int) -> dict[str, Any]:
-    problem = trouble(model, served.checkpoint(model, version))
+    problem = model.trouble(served.checkpoint(model, version))
     code = "OK" if problem is None else "UNAVAILABLE"
     state = "AVAILABLE" if problem is None else "END"
     return {

@@ -119,7 +119,7 @@ def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, versi
     rows: list[dict[str, Any]] = []
     for name in _pictures(pictures):
         try:
-            source = sys.stdin.buffer.read(_most(zoo)) if name == "-" else name
+            source = sys.stdin.buffer.read(zoo.settings.pictures.most) if name == "-" else name
             rows.append({"file": name, **zoo.read(model, source, version=version).to_dict()})
         except PictureError as error:
             rows.append({"file": name, "error": str(error)})
@@ -144,7 +144,10 @@ def _answers(
             yield from zip(names, chain.from_iterable(found), strict=True)
         return
     for start in range(0, len(names), BATCH):
-        sources = [sys.stdin.buffer.read(_most(zoo)) if name == "-" else name for name in names[start : start + BATCH]]
+        sources = [
+            sys.stdin.buffer.read(zoo.settings.pictures.most) if name == "-" else name
+            for name in names[start : start + BATCH]
+        ]
         yield from zip(sources, zoo.predict_many(model, sources, version=version), strict=True)
 
 
@@ -161,10 +164,6 @@ def _guessed(row: dict[str, Any]) -> str:
     touching = [f"{sign['label']} (digit {n})" for n, sign in signs if sign["touching"] and not sign["rejected"]]
     kinds = (("guessed", guessed), ("touching", touching))
     return "; ".join(f"{kind}: {', '.join(told)}" for kind, told in kinds if told)
-
-
-def _most(zoo: Zoo) -> int:
-    return int(zoo.settings.pictures.max_mb * 1e6) + 1  # a byte more than the limit tells that there are more
 
 
 def _pictures(names: tuple[str, ...]) -> Iterator[str]:

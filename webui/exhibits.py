@@ -21,7 +21,7 @@ DRAWN = 30  # pictures on a page
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Exhibit:
     """A model's checkpoint as a page shows it; `version` is None for the one that answers.
 
     Without a card, `problem` says why; with one, it says why the checkpoint cannot answer, if so.
@@ -48,33 +48,33 @@ class Look:
         return self.card.evaluation if self.card else None
 
 
-class Looks:
+class Exhibits:
     """The checkpoints of a zoo as the pages show them."""
 
     def __init__(self, zoo: Zoo) -> None:
         self.zoo = zoo
         self._pictures = Pictures()
 
-    def at(self, name: str, version: int | None = None, colour: int = 1) -> Look:
+    def at(self, name: str, version: int | None = None, colour: int = 1) -> Exhibit:
         """A model's checkpoint, by default the one that answers. Raises UnknownModel and UnknownCheckpoint."""
         model = self.zoo.model(name)
         if version is None:
-            return Look(name, None, model.card(), model.trouble(), colour)
+            return Exhibit(name, None, model.card(), model.trouble(), colour)
         try:
             card = self.zoo.catalogue.card(*model.select(version))
         except ModelUnavailable as damaged:
-            return Look(name, version, None, str(damaged), colour)
-        return Look(name, version, card, model.trouble(version), colour)
+            return Exhibit(name, version, None, str(damaged), colour)
+        return Exhibit(name, version, card, model.trouble(version), colour)
 
-    def versions(self, name: str) -> list[Look]:
+    def versions(self, name: str) -> list[Exhibit]:
         """Every version that a model has, newest first."""
         return [self._listed(name, version) for version in reversed(self.zoo.catalogue.versions(name))]
 
-    def _listed(self, name: str, version: int) -> Look:
+    def _listed(self, name: str, version: int) -> Exhibit:
         try:
-            return Look(name, version, self.zoo.catalogue.card(name, version), None)
+            return Exhibit(name, version, self.zoo.catalogue.card(name, version), None)
         except ZooError as damaged:
-            return Look(name, version, None, str(damaged))
+            return Exhibit(name, version, None, str(damaged))
 
     def selected(self, name: str) -> tuple[str, int] | None:
         """Whose version answers for a model, None when none does."""
@@ -83,12 +83,7 @@ class Looks:
         except ZooError:
             return None
 
-    def untrained(self, name: str) -> bool:
-        """Whether all that a model lacks is its training."""
-        model = self.zoo.models[name]
-        return model.family is not None and model.checkpoint == "latest" and not self.zoo.catalogue.versions(name)
-
-    def drawn(self, one: Look, indices: Sequence[int]) -> dict[int, str]:
+    def drawn(self, one: Exhibit, indices: Sequence[int]) -> dict[int, str]:
         """The pictures that a checkpoint was measured on, as data: URLs; none when they are not at hand."""
         if one.card is None or one.measured is None:
             return {}
