@@ -424,9 +424,8 @@ def test_a_model_that_will_not_load_is_not_loaded_anew_by_everybody_who_asks(
     zoo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugin, tries = zoo_folder / "plugins/soft.py", tmp_path / "tries"
-    hook = (
-        f"@hookimpl\ndef load(folder):\n    open({str(tries)!r}, 'a').write('x')\n    raise OSError('no such device')\n"
-    )
+    body = f"    with open({str(tries)!r}, 'a') as file:\n        file.write('x')\n    raise OSError('no such device')"
+    hook = f"@hookimpl\ndef load(folder):\n{body}\n"
     plugin.write_text(plugin.read_text() + "\n\n" + hook)
     monkeypatch.setattr("zoo.models.FRESH", 3600.0)
     zoo = Zoo.open(zoo_folder, environ={})
