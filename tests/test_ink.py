@@ -167,6 +167,19 @@ def test_ink_on_transparent_ground_is_read(colour: tuple[int, ...], digit: Pixel
     assert likeness(pixels(drawn), digit) > LIKE
 
 
+@pytest.mark.parametrize("side", [28, 56, 100, 280])
+@pytest.mark.parametrize("key", [0, 255])
+def test_a_ground_that_was_made_transparent_is_the_same_ground(mnist: Labelled, key: int, side: int) -> None:
+    """As transparent GIFs have it: the soft rims of strokes keep what is left of the ground's colour."""
+    for index in range(10):
+        ink = np.asarray(
+            PIL.Image.fromarray(mnist.images[index, ..., 0]).resize((side, side), PIL.Image.Resampling.BICUBIC)
+        )
+        level = 255 - ink if key else ink
+        rgba = np.dstack([level, level, level, np.where(level == key, 0, 255).astype(np.uint8)])
+        assert likeness(rgba, mnist.images[index, ..., 0]) > LIKE
+
+
 def test_a_picture_with_transparent_corners_is_read(five: Pixels) -> None:
     down, across = np.mgrid[-1:1:280j, -1:1:280j]
     rounded = np.where(down**4 + across**4 < 1, 255.0, 0.0)

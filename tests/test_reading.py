@@ -492,3 +492,100 @@ def test_the_long_bar_of_a_digit_is_not_taken_off_as_another() -> None:
     five = [(12, 22), (10, 48), (30, 46), (46, 60), (40, 76), (22, 82), (8, 76)]
     found = reading.read([piece(bar, five)], told(0.8, 0.95, 60))
     assert [int(one.scores.argmax()) for one in found] == [5]
+
+
+FIVE = (0, 1, 2, 3, 4)  # of the test pictures: 7, 2, 1, 0, 4
+
+
+def row_of(mnist: Labelled, size: tuple[int, int], top: int = 60) -> np.ndarray:
+    """The row 72104 as dark ink on light paper of a size (height, width)."""
+    places = [(index, 64, 40 + 77 * place, top) for place, index in enumerate(FIVE)]
+    return np.array(page_of(mnist, *places, size=size))
+
+
+@pytest.mark.parametrize("level", [145, 155])
+def test_pale_ink_beside_dark_ink_is_read_too(zoo: Zoo, mnist: Labelled, level: int) -> None:
+    """Ink that is nowhere half as strong as the strongest had strokes without end, and was rubbed out for minutes."""
+    page = row_of(mnist, size=(330, 560))
+    pale = row_of(mnist, size=(330, 560), top=200)
+    shown = np.minimum(page, 255 - ((255 - pale.astype(float)) * (255 - level) / 235)).astype(np.uint8)
+    read = zoo.read(None, shown)
+    assert read.text.split("\n")[0] == "72104"
+    assert "72104" in read.text.split("\n")[-1]
+
+
+def test_rows_that_the_pictures_edge_cuts_a_little_are_read(zoo: Zoo, mnist: Labelled) -> None:
+    rng = np.random.default_rng(5)
+    right = 0
+    for number in range(8):
+        some = rng.integers(0, len(mnist.images), 6)
+        page = np.full((160, 620), 245.0)
+        for place, index in enumerate(some):
+            ink = scenes.written(scenes.unbroken(mnist.images[index, ..., 0]), 60, rng)
+            left = 50 + 90 * place
+            page[50 : 50 + len(ink), left : left + ink.shape[1]] *= 1 - 0.9 * ink
+        rows = np.flatnonzero((page < 128).any(axis=1))
+        page = page[: rows[-1] + 1 - number % 3] if number < 6 else page[rows[0] + number % 3 :]
+        page += rng.normal(0, 3, page.shape)
+        right += zoo.read(None, page.clip(0, 255).astype(np.uint8)).text == "".join(str(mnist.classes[i]) for i in some)
+    assert right >= 7
+
+
+def test_lines_of_small_digits_below_a_large_number_stay_lines(zoo: Zoo, mnist: Labelled) -> None:
+    small = [(index, 48, 30 + 54 * place, 190 + 66 * line) for line in range(3) for place, index in enumerate(FIVE)]
+    large = [(index, 120, 20 + 140 * place, 10) for place, index in enumerate((0, 1, 2))]
+    page = page_of(mnist, *large, *small, size=(420, 480))
+    assert zoo.read(None, np.asarray(page)).text == "721\n72104\n72104\n72104"
+
+
+@pytest.mark.parametrize("gap", [6, 12])
+def test_an_underline_close_to_a_row_is_none_of_it(zoo: Zoo, mnist: Labelled, gap: int) -> None:
+    page = row_of(mnist, size=(220, 560))
+    below = np.flatnonzero((page < 128).any(axis=1))[-1] + gap
+    page[below : below + 4, 40:430] = 20
+    assert zoo.read(None, page).text == "72104"
+
+
+def test_the_comb_of_a_form_is_no_digit(zoo: Zoo, mnist: Labelled) -> None:
+    page = row_of(mnist, size=(200, 560))
+    below = np.flatnonzero((page < 128).any(axis=1))[-1] + 10
+    page[below : below + 3, 30:427] = 60
+    for tooth in range(6):
+        page[below - 18 : below, 30 + 79 * tooth : 32 + 79 * tooth] = 60
+    assert zoo.read(None, page).text == "72104"
+
+
+@pytest.mark.parametrize("table", [(110, 80, 60), (150, 115, 85), (60, 90, 130)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_notes_on_a_table_of_any_shade_are_read(
+    zoo: Zoo, mnist: Labelled, table: tuple[int, int, int], count: int
+) -> None:
+    note = np.repeat(row_of(mnist, size=(190, 460))[:, :, None], 3, axis=2)
+    scene = np.full((420, 540 * count, 3), table, np.uint8)
+    for place in range(count):
+        scene[110:300, 40 + 540 * place : 500 + 540 * place] = note
+    scene = (scene + np.random.default_rng(4).normal(0, 3, scene.shape)).clip(0, 255).astype(np.uint8)
+    assert zoo.read(None, scene).text == "72104" * count
+
+
+@pytest.mark.parametrize("margin", [10, 14])
+def test_a_highlighter_cuts_no_digits(zoo: Zoo, mnist: Labelled, margin: int) -> None:
+    page = np.repeat(row_of(mnist, size=(190, 560))[:, :, None], 3, axis=2).astype(float)
+    rows, columns = (np.flatnonzero((page[..., 0] < 128).any(axis=axis)) for axis in (1, 0))
+    strip = np.s_[rows[0] - margin : rows[-1] + margin, columns[0] - margin : columns[-1] + margin]
+    page[strip] *= np.array([245, 245, 80]) / 255
+    assert zoo.read(None, page.astype(np.uint8)).text == "72104"
+
+
+def test_brackets_and_boxes_to_tick_are_marked(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(index, 64, 110 + 77 * place, 60) for place, index in enumerate(FIVE)], size=(200, 620))
+    for shape in ("bracket", "box"):
+        with_it = page.copy()
+        draw = ImageDraw.Draw(with_it)
+        if shape == "bracket":
+            draw.arc([60, 66, 96, 120], 110, 250, fill=20, width=5)
+        else:
+            draw.rectangle([50, 72, 88, 110], outline=20, width=3)
+        signs = zoo.read(None, np.asarray(with_it)).signs
+        assert [sign.rejected for sign in signs] == [True] + [False] * 5
+        assert "".join(sign.label for sign in signs[1:]) == "72104"

@@ -31,6 +31,8 @@ _BRIGHT = 80  # the mean grey of the rim of paper, at the least, with a shadow o
 _SOME = 1500  # pixels that stand for all where a share or a median is asked for, at the least
 _KEPT = 10_000  # cells of a matrix, up to which it is kept for the next picture
 _TWO_LEVELS = 0.05  # share of a picture's variance within two levels, under which it has no others
+_SHOWN = 16  # of 255; what is less opaque shows no colour
+_FADES = 0.15  # of the range of a picture's colours, by which its rim is off at the least, if its ground was cut away
 SEEN = 4.0  # grey levels; below, nothing is there for an eye either
 _ONE: Plane = np.ones((1, 1), np.float32)
 _BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
@@ -156,7 +158,8 @@ def _opaque(small: Plane) -> Plane:
     """Premultiplied RGBa (h, w, 4) to RGB (h, w, 3).
 
     Where all that can be seen is of about one colour, its form is in the alpha: it is laid on white or black, whichever
-    is farther. Else the transparent part is only what surrounds a picture, and takes that picture's usual colour.
+    is farther. What fades towards its rim had a ground that was made transparent, and gets that again. Else the
+    transparent part is only what surrounds a picture, and takes that picture's usual colour.
     """
     colour, alpha = small[:, :, :3], small[:, :, 3]
     solid = alpha >= min(200.0, float(alpha.max()))
@@ -164,10 +167,27 @@ def _opaque(small: Plane) -> Plane:
     low, usual, high = ordered[[round(share * (len(ordered) - 1)) for share in (0.05, 0.5, 0.95)]]
     if float((high - low).max()) <= 64:
         usual = np.full(3, 255 if float(usual.mean()) < 128 else 0, np.float32)
+    elif abs(fading := _fading(colour, alpha)) > _FADES * float((high - low).mean()):
+        usual = high if fading > 0 else low
     opaque, through = np.empty_like(colour), 1 - alpha / 255
     for channel in range(3):
         opaque[:, :, channel] = colour[:, :, channel] + through * usual[channel]
     return opaque
+
+
+def _fading(colour: Plane, alpha: Plane) -> float:
+    """By how many grey levels cells get lighter, from those amid others to those that are half surrounded by nothing.
+
+    `colour`, (h, w, 3), is premultiplied by `alpha`, (h, w), 0-255.
+    """
+    shown = alpha >= _SHOWN
+    empty = np.pad(~shown, 1, constant_values=False)
+    height, width = alpha.shape
+    shifts = [(down, across) for down in range(3) for across in range(3)]
+    beside = np.sum([empty[y : y + height, x : x + width] for y, x in shifts], axis=0)[shown].astype(np.float32)
+    grey = grey_of(colour)[shown] * (255 / alpha[shown])
+    beside -= beside.mean()
+    return 4 * float(beside @ grey) / max(1.0, float(beside @ beside))
 
 
 def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane, float]:

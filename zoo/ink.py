@@ -116,7 +116,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     height, width = picture.shape[:2]
     view: Box = (0, 0, width, height)
     found, step = _find(picture, settings)
-    on_sheet = _on_sheet(picture, found, step, settings)
+    on_sheet = None if found.sheet is None else _on_sheet(picture, found.sheet, found.high, step, settings)
     if on_sheet is not None:
         found, step, view = on_sheet[0], on_sheet[1], on_sheet[2].box
     within = view
@@ -152,13 +152,36 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     return _batch(seen), Trace(seen, found.polarity, box, scale / step, shift, reason)
 
 
-def sheet_of(picture: Image, settings: InkSettings = DEFAULT) -> Sheet | None:
-    """Paper with ink on it, that lies in `picture` on a ground of its own, as a note on a table; None without such."""
+def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
+    """Papers with ink on them, that lie in `picture` on a ground of their own, as notes on a table; [] without such.
+
+    What is found first on any ground may be the ink on the paper, and not the paper: then more grounds are looked at.
+    """
+    step = max(1, max(picture.shape[:2]) // _WORK)
+    small = reduce(picture, step)
+
+    def written(bodies: list[Mask], polarity: Polarity, high: float) -> list[Sheet]:
+        """Those with ink on them. What is between its surroundings and its ink, as the strip of a highlighter, is none:
+        its rim would cut digits."""
+        found = (_on_sheet(picture, body, high, step, settings) for body in bodies)
+        return [one[2] for one in found if one is not None and one[0].polarity != polarity]
+
     with suppress(NoInk):
-        on_sheet = _on_sheet(picture, *_find(picture, settings), settings)
-        if on_sheet is not None:
-            return on_sheet[2]
-    return None
+        first = _search(small, settings)
+        if first.sheet is not None:
+            marks = Marks(first.marks, first.ink, settings.speck)
+            return written(marks.sheets(), first.polarity, first.high)
+    for ground, polarities in grounds_of(small, more=True):
+        contrast, noise = contrast_to(small, ground)
+        for polarity in polarities:
+            ink = contrast if polarity == "light-on-dark" else -contrast
+            high = level_of(ink)
+            if high < max(settings.min_contrast, settings.min_signal * noise):
+                continue
+            marks = Marks(without_lines(ink > _least(high, noise)), ink, settings.speck)
+            if sheets := written(marks.sheets(sides=1), polarity, high):
+                return sheets
+    return []
 
 
 def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
@@ -273,14 +296,15 @@ def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
     return _search(reduce(picture, step), settings), step
 
 
-def _on_sheet(picture: Image, found: _Found, step: int, settings: InkSettings) -> tuple[_Found, int, Sheet] | None:
-    """The ink on what `_find` took for ink, if that is a sheet of paper; `found` and `step` are what it found.
+def _on_sheet(
+    picture: Image, body: Mask, high: float, step: int, settings: InkSettings
+) -> tuple[_Found, int, Sheet] | None:
+    """The ink on what may be a sheet of paper, of which `body` is the mark, `high` the contrast to the table.
 
-    With the ink, how many of the picture's pixels make one of it, and the sheet. None if it is none, or empty.
+    `step` is how many of the picture's pixels make one of the mark's. With the ink, how many make one of it, and the
+    sheet. None if it is none, or empty.
     """
-    if found.sheet is None:
-        return None
-    page = ~spread_out(~hull_of(found.sheet), _RIM)
+    page = ~spread_out(~hull_of(body), _RIM)
     if not page.any():
         return None
     left, top, right, bottom = cells = box_of(page)
@@ -291,7 +315,7 @@ def _on_sheet(picture: Image, found: _Found, step: int, settings: InkSettings) -
     with suppress(NoInk):
         small, page = sheet.spread(reduce(part, near))
         written = _search(small, settings, page)
-        if written.high > 0.2 * found.high:
+        if written.high > 0.2 * high:
             return replace(written, marks=written.marks | ~page), near, sheet
     return None
 
@@ -405,7 +429,7 @@ def level_of(ink: Plane) -> float:
 def _stroke(level: Plane) -> float:
     """Mean width of the strokes in pixels: twice their area over their outline, whose length is pi/4 of the cell edges
     that it crosses (Crofton)."""
-    solid = level > 0.5
+    solid = level > 0.5 * level.max()
     edges = np.count_nonzero(solid[1:] != solid[:-1]) + np.count_nonzero(solid[:, 1:] != solid[:, :-1])
     edges += np.count_nonzero(solid[[0, -1]]) + np.count_nonzero(solid[:, [0, -1]])
     return 2 * float(level.sum()) / max(1.0, math.pi / 4 * edges)

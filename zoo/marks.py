@@ -16,6 +16,8 @@ _LONG = 0.1  # of the picture's long side, that a line's dashes cover together
 _RISE = 0.06  # of its length, that a line may rise or fall
 
 _SHEET = 10  # cells on the short side of a sheet, so that something may be on it
+_SHOWS_SHEETS = 64  # cells on the long side of what may show a sheet
+_AS_HEAVY = 0.2  # of the heaviest mark, that another sheet beside it weighs
 _ROUND = 0.75  # of the longer side, that a ring around a digit is wide or high at the least; a 0 is narrower
 _HOLLOW = 0.35  # of its box, that a ring covers at the most
 _SLIM = 0.45  # widths to heights of a single stroke
@@ -24,6 +26,9 @@ _WITHIN = 0.35  # of the height of a ring, that the digit is high in it; what is
 _AROUND = 0.7  # of what is in a frame, beyond which the frame has ink on each side
 _STRAIGHT = 0.8  # of an edge of its box, near which a straight mark has ink
 _RIM = 0.06  # of the width or height of its box: so near
+_SPINE = 0.2  # of the height of a comb, where its line is
+_STRAIGHT_ON = 0.95  # of its width, that the line goes over
+_TEETH = 0.25  # of its width, that its strokes take at the most
 _EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
@@ -140,11 +145,11 @@ def _followed(to: NDArray[np.intp]) -> NDArray[np.intp]:
     return to
 
 
-def _is_boxed(body: Mask) -> bool:
-    """Whether a mark, bool (h, w) of its box, has straight edges on three sides of that at the least."""
+def is_boxed(body: Mask, sides: int = 3) -> bool:
+    """Whether a mark, bool (h, w) of its box, has straight edges on so many sides of that at the least."""
     down, across = (max(1, round(_RIM * side)) for side in body.shape)
     edges = (body[:down].any(0), body[-down:].any(0), body[:, :across].any(1), body[:, -across:].any(1))
-    return sum(float(edge.mean()) > _STRAIGHT for edge in edges) >= 3
+    return sum(float(edge.mean()) > _STRAIGHT for edge in edges) >= sides
 
 
 class Marks:
@@ -219,7 +224,7 @@ class Marks:
             body = self.paint(self.numbers == mark)[
                 self.top[mark] : self.bottom[mark], self.left[mark] : self.right[mark]
             ]
-            foreign[mark] |= _is_boxed(body)
+            foreign[mark] |= is_boxed(body)
         return np.asarray(foreign)
 
     def paint(self, marks: Mask) -> Mask:
@@ -245,11 +250,22 @@ class Marks:
 
         Such a mark may be a bold digit, too: what tells is whether there is ink on it.
         """
-        best, area = self.best, int(self.area[self.best])
-        width, height = int(self.right[best] - self.left[best]), int(self.bottom[best] - self.top[best])
-        if min(width, height) < _SHEET or max(self.mask.shape) < 64 or area < 0.38 * width * height:
+        return self._sheet(self.best)
+
+    def sheets(self, sides: int = 4) -> list[Mask]:
+        """That one, if it is such, and others of some size, at no more than so many `sides` of the picture."""
+        if max(self.mask.shape) < _SHOWS_SHEETS:
+            return []
+        heavy = self.numbers[(self.mass > _AS_HEAVY * self.mass[self.best]) & (self.sides <= sides)]
+        found = (self._sheet(mark) for mark in heavy[np.argsort(-self.mass[heavy])].tolist())
+        return [sheet for sheet in found if sheet is not None]
+
+    def _sheet(self, mark: int) -> Mask | None:
+        area = int(self.area[mark])
+        width, height = int(self.right[mark] - self.left[mark]), int(self.bottom[mark] - self.top[mark])
+        if min(width, height) < _SHEET or max(self.mask.shape) < _SHOWS_SHEETS or area < 0.38 * width * height:
             return None
-        body = self.paint(self.numbers == best)
+        body = self.paint(self.numbers == mark)
         hull = hull_of(body)
         covered = np.count_nonzero(hull)
         filled = np.count_nonzero(self.mask & hull)  # what a closed stroke cuts off is paper too
@@ -306,6 +322,20 @@ class Marks:
             found[mark] = len(held) and self._is_drawn_around(mark, held.tolist())
         return np.asarray(found)
 
+    def combs(self) -> Mask:
+        """Which marks are a straight line with short strokes up or down from it, bool (n,): the combs of forms."""
+        wide, tall = self.right - self.left, self.bottom - self.top
+        found = self._hollow() & (wide > 2 * tall) & (tall > 3)
+        for mark in found.nonzero()[0].tolist():
+            left, top, right, bottom = self._box(mark)
+            ink = self.labels[top:bottom, left:right] == mark
+            rim = max(1, round(_SPINE * len(ink)))
+            spine = max(ink[:rim].any(axis=0).mean(), ink[-rim:].any(axis=0).mean())
+            teeth = ink[len(ink) // 2]
+            count = np.count_nonzero(teeth[1:] & ~teeth[:-1]) + teeth[0]
+            found[mark] = spine > _STRAIGHT_ON and count >= 3 and teeth.mean() < _TEETH
+        return np.asarray(found)
+
     def _is_drawn_around(self, frame: int, held: Sequence[int]) -> bool:
         """Whether a mark has ink on all four sides of another in its box, or straight edges on three of its own.
 
@@ -313,7 +343,7 @@ class Marks:
         """
         left, top, right, bottom = self._box(frame)
         ink = self.labels[top:bottom, left:right] == frame
-        if _is_boxed(ink):
+        if is_boxed(ink):
             return True
         for mark in held:
             a, b, c, d = (edge - begin for edge, begin in zip(self._box(mark), (left, top, left, top), strict=True))

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import NoInk
 from zoo.ground import COARSE, SEEN, Ground, beneath, contrast_to, grounds_of, reduce
-from zoo.ink import level_of, sheet_of
+from zoo.ink import Sheet, level_of, sheets_of
 from zoo.marks import Marks, spread_out, without_lines, without_ruling
 from zoo.settings import InkSettings
 from zoo.types import Box, Image, Mask, Plane, Polarity
@@ -38,6 +39,9 @@ _SAME_LINE = 0.35  # share of the smaller height by which two pieces of a line o
 _ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
 PAD = 4  # black pixels around a piece
 _STACK = 1.35  # of the height of a digit, that marks one above the other may have together
+_GAP = 0.5  # of the higher one, that may lie between the two
+_WIDE = 1.5  # of the usual height; what is as wide, and
+_FLAT = 0.25  # lower than so much of it, is a line
 _FINEST = 96  # cells on the long side of what an uneven ground is judged by
 _RIM = 2  # pixels of soft edge around a mark's cells
 _THICK = 0.1  # of what ink counts that is as thick as no pen is: a single digit fills a small picture
@@ -129,12 +133,25 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
 
     Raises NoInk as `zoo.ink.normalise` does, and with `reason` "too_many_objects".
     """
-    sheet = sheet_of(picture, settings)
-    if sheet is not None and _is_cut(sheet.box, picture.shape):
-        sheet = None
-    if sheet is not None:
-        picture = sheet.cut(picture)
-    step = max(1, -(-max(picture.shape[:2]) // WORK))
+    sheets = [sheet for sheet in sheets_of(picture, settings) if not _is_cut(sheet.box, picture.shape)]
+    parts = [sheet.cut(picture) for sheet in sheets] or [picture]
+    step = max(1, *(-(-max(part.shape[:2]) // WORK) for part in parts))
+    found: list[Piece] = []
+    nothing: NoInk | None = None
+    for part, sheet in zip_longest(parts, sheets):
+        try:
+            pieces = _on(part, sheet, step, settings)
+        except NoInk as error:
+            nothing = error
+            continue
+        found += pieces if sheet is None else [piece.moved(*sheet.box[:2]) for piece in pieces]
+    if nothing is not None and not found:
+        raise nothing
+    return found
+
+
+def _on(picture: Image, sheet: Sheet | None, step: int, settings: InkSettings) -> list[Piece]:
+    """The pieces of one picture, or of what has been cut out of it as a sheet of paper. Raises NoInk."""
     small = reduce(picture, step)
     page = None
     if sheet is not None:
@@ -143,8 +160,7 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
     bodies = _bodies(ink)
     check_number(len(bodies))
     ink, bodies = _again(small, ink, bodies, settings, page)
-    found = [_piece(body, ink, step, picture.shape[:2]) for body in bodies]
-    return found if sheet is None else [piece.moved(*sheet.box[:2]) for piece in found]
+    return [_piece(body, ink, step, picture.shape[:2]) for body in bodies]
 
 
 def _is_cut(sheet: Box, shape: tuple[int, ...]) -> bool:
@@ -175,12 +191,12 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
             strongest = max(strongest, high)
             if ink is None:
                 continue
-            # Strokes are thin and stand free: what is thick, as a table beside the paper, or is cut by the picture's
-            # edge, as a shadow, counts for less or nothing.
+            # Strokes are thin: what is thick, as a table beside the paper, counts for less. What is at two edges of the
+            # picture and more, as a shadow, counts for nothing; digits may be cut by one.
             core = ink.mask
             for _ in range(max(2, round(0.012 * max(core.shape)))):
                 core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
-            free = float(ink.marks.mass[~ink.marks.foreign & (ink.marks.sides == 0)].sum())
+            free = float(ink.marks.mass[~ink.marks.foreign & (ink.marks.sides <= 1)].sum())
             weight = free * max(_THICK, 1 - 4 * core.sum() / max(1, ink.mask.sum()))
             if best is None or weight > most:
                 best, most = ink, weight
@@ -236,7 +252,13 @@ def _bodies(ink: _Ink) -> list[_Body]:
     """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
     marks = ink.marks
     heights, widths = marks.bottom - marks.top, marks.right - marks.left
-    good = ~marks.foreign & ~marks.frames() & (marks.mass > 0.35 * ink.high * marks.area) & (marks.area > 6)
+    good = (
+        ~marks.foreign
+        & ~marks.frames()
+        & ~marks.combs()
+        & (marks.mass > 0.35 * ink.high * marks.area)
+        & (marks.area > 6)
+    )
     if not good.any():
         return []
     sizes = np.maximum(heights, widths)
@@ -245,6 +267,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
     voting = free if free.any() else good
     usual = _weighted_median(heights[voting].astype(np.float64), marks.mass[voting].astype(np.float64))
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
+    good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # else an underline, or the bar of a sum
     all_marks = [
         _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
         for number in np.flatnonzero(good)
@@ -316,7 +339,12 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
         for other in done:
             over = min(body.right, other.right) - max(body.left, other.left)
             within = max(body.bottom, other.bottom) - min(body.top, other.top)
-            if over > _ONE_DIGIT * min(body.width, other.width) and within < _STACK * max(other.height, usual):
+            apart = max(body.top, other.top) - min(body.bottom, other.bottom)
+            if (
+                over > _ONE_DIGIT * min(body.width, other.width)
+                and within < _STACK * max(other.height, usual)
+                and apart < _GAP * max(body.height, other.height)  # lines of small digits beside large ones are farther
+            ):
                 other.join(body)
                 break
         else:

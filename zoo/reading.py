@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.marks import box_of
+from zoo.marks import box_of, is_boxed
 from zoo.parting import INK, Parted, part
 from zoo.pieces import PAD, Piece, check_number, in_lines
 from zoo.types import Box, Image, Scores
@@ -35,6 +35,8 @@ _OUT = 0.08  # heights by which it then stands out above and below
 _SHORT = 0.65  # of that height; a stroke that is less and has a neighbour close by may be a part of it
 _CLOSE_BY = 0.08  # heights between the two
 _SLIM = 0.7  # widths to heights of a stroke
+_THIN = 0.25  # of its height, which nearly all of a bracket's rows are less wide than
+_BOWED = 0.12  # of its height, by which its middle is off a straight line; that of 9 of 530 1s is
 _STEADY = 0.99  # confidence below which a digit is looked at again
 _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the height, and degrees of a turn
 
@@ -44,8 +46,8 @@ class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
     `touching` says that it was divided from another one, or may hold one that has grown into it; `odd` that it is a
-    stroke which may be no 1: one that stands out of its line above and below, as slashes and brackets do, or a short
-    one close to its neighbour.
+    stroke which may be no 1, one that stands out of its line above and below or is bowed, as slashes and brackets are,
+    or a short one close to its neighbour; or a box.
     """
 
     scores: NDArray[np.float32]
@@ -87,13 +89,14 @@ class _Asked:
 
 
 def _odd(line: Sequence[Piece]) -> list[bool]:
-    """Which pieces of a line, from the left, are single strokes that may be no 1s.
+    """Which pieces of a line, from the left, may be no digits.
 
-    Those that stand out of it above and below, as slashes, brackets and bars do, and short ones close to a neighbour,
-    as a part of that which stands free.
+    Strokes that stand out of it above and below, as slashes, brackets and bars do, or are bowed; short ones close to a
+    neighbour, as a part of that which stands free; and boxes, which may be there to be ticked.
     """
+    boxes = [_is_box(piece.level) for piece in line]
     if len(line) < _FEW:
-        return [False] * len(line)
+        return boxes
     lefts, tops, rights, bottoms = np.array([piece.box for piece in line]).T
     height = float(np.median(bottoms - tops))
     gaps = np.concatenate([[np.inf], lefts[1:] - np.maximum.accumulate(rights)[:-1], [np.inf]])
@@ -104,8 +107,26 @@ def _odd(line: Sequence[Piece]) -> list[bool]:
         above, below = float(np.median(tops[near])) - tops[place], bottoms[place] - float(np.median(bottoms[near]))
         stands_out = tall > _TALLER * height and min(above, below) > _OUT * height
         is_part = tall < _SHORT * height and gaps[place : place + 2].min() < _CLOSE_BY * height
-        found.append(bool(wide < _SLIM * tall and (stands_out or is_part)))
+        is_odd = stands_out or is_part or _is_bracket(line[place].level)
+        found.append(boxes[place] or bool(wide < _SLIM * tall and is_odd))
     return found
+
+
+def _is_bracket(level: Image) -> bool:
+    """Whether the ink, of uint8 (h, w), is one thin stroke from top to bottom whose middle is off a straight line."""
+    ink = (level > INK)[(level > INK).any(axis=1)]
+    first, last = ink.argmax(axis=1), ink.shape[1] - 1 - ink[:, ::-1].argmax(axis=1)
+    middles = (first + last) / 2
+    chord = np.linspace(middles[0], middles[-1], len(middles))
+    is_thin = np.quantile(last - first + 1, 0.95) < _THIN * len(ink)
+    return bool(is_thin and np.abs(middles - chord).max() > _BOWED * len(ink))
+
+
+def _is_box(level: Image) -> bool:
+    """Whether the ink is a box: straight along all four sides, as no 0 is, and hollow."""
+    ink = level > INK
+    left, top, right, bottom = box_of(ink)
+    return is_boxed(ink[top:bottom, left:right], sides=4)
 
 
 def _whole_again(
