@@ -83,6 +83,16 @@ def test_one_array_of_many_pictures_is_as_good_as_a_list_of_them(zoo: Zoo, mnist
         assert one.trace.to_dict() == other.trace.to_dict()
 
 
+def test_what_was_seen_stays_when_the_array_changes(zoo: Zoo, mnist: Labelled) -> None:
+    digits = mnist.images[:3, ..., 0].copy()
+    whole = digits.copy()
+    alone, many = zoo.predict("soft", digits[0]), zoo.predict_many("soft", digits).predictions
+    digits[:] = 0
+    for answer, digit in zip([alone, *many], [whole[0], *whole], strict=True):
+        assert answer.trace is not None
+        np.testing.assert_array_equal(answer.trace.seen, digit)
+
+
 def test_many_pictures_get_what_each_gets_alone(zoo: Zoo, mnist: Labelled) -> None:
     pictures = list(mnist.images[:300])
     for alone, together in zip(
