@@ -17,12 +17,17 @@ from zoo.types import Image
 Shape = tuple[int, ...]
 """What a network takes, such as (28, 28, 1)."""
 
+RESIDUE = 1e-6
+"""The share of their range by which levels may lie outside of it, as numbers that were computed do: several times what
+float32 rounds. They become the range's ends."""
+
 
 def from_json(value: Any, shape: Shape, where: str) -> Image:
     """One picture from nested lists of JSON numbers: levels in 0-1, or in 0-255 if any of them is above 1.
 
-    The values decide and not how they are written, since JSON does not tell 1 from 1.0. `shape` is the network's; a
-    single channel may be left out. Raises BadRequest, which begins with `where`.
+    The values decide and not how they are written, since JSON does not tell 1 from 1.0; what is above 1 by no more than
+    `RESIDUE` is 1 that was computed. `shape` is the network's; a single channel may be left out. Raises BadRequest,
+    which begins with `where`.
     """
     if not isinstance(value, list):
         raise BadRequest(f"{where} is {kind(value)}. Give {_rows(shape)}.")
@@ -30,7 +35,7 @@ def from_json(value: Any, shape: Shape, where: str) -> Image:
     if cells.shape not in _shapes(shape):
         raise BadRequest(f"{where} has the shape {list(cells.shape)}{_ragged(cells)}. Give {_rows(shape)}.")
     levels = numbers(cells, where)
-    if (levels > 1).any():
+    if (levels > 1 + RESIDUE).any():
         return _whole(levels, shape, where)
     return _shares(levels, shape, where)
 
@@ -44,7 +49,7 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
         wanted = " or ".join(str(["n", *form]).replace("'", "") for form in _shapes(shape))
         raise BadRequest(f"{where} has the shape {list(tensor.shape)}. Give {wanted}, one picture or more.")
     most = 255 if whole else 1
-    if not (tensor.min() >= 0 and tensor.max() <= most):  # NaN is neither
+    if not (tensor.min() >= -most * RESIDUE and tensor.max() <= most * (1 + RESIDUE)):  # NaN is neither
         for place, one in enumerate(tensor):
             _checked(one, most, f"{where}[{place}]", _WHOLE if whole else _FLOATS)
     if not whole:
@@ -65,12 +70,26 @@ def depth(value: Any) -> int:
 def is_one(value: Sequence[Any], shape: Shape) -> bool:
     """Whether nested lists are one picture, good or bad, rather than several."""
     depths = [1 + depth(row) for row in value]
-    if min(depths) > len(shape) + 1:
+    if min(depths) > len(shape) + 1 or max(depths) <= len(_own(shape)):
         return True
-    if len(shape) == 3 and shape[2] == 1:
-        thin = any(depth(row) == 2 and depth(row[0]) == 1 and len(row[0]) == 1 for row in value)
-        return max(depths) <= 2 or (max(depths) == 3 and thin)
-    return max(depths) <= len(shape)
+    if max(depths) > len(shape):
+        return False
+    # Rows of cells of one number each, or pictures of rows of numbers. One element proves neither, since it may be bad.
+    thin = sum(_is_thin(row, shape) for row in value)
+    if thin == len(value):
+        return True
+    return len(value) == shape[0] and 2 * thin > len(value) and not any(_may_be_whole(row, shape) for row in value)
+
+
+def _is_thin(row: Any, shape: Shape) -> bool:
+    """Whether no cell of what may be a row is a list of several numbers, as each row of a whole picture is."""
+    return not isinstance(row, list) or all(not isinstance(cell, list) or len(cell) <= 1 for cell in row[: shape[1]])
+
+
+def _may_be_whole(value: Any, shape: Shape) -> bool:
+    """Whether a list has the rows and columns of a whole picture, as far as its first row tells."""
+    rows = len(value) if isinstance(value, list) else 0
+    return rows == shape[0] and isinstance(value[0], list) and len(value[0]) == shape[1]
 
 
 def numbers(cells: NDArray[Any], where: str) -> NDArray[np.float64]:
@@ -111,9 +130,10 @@ def _whole(levels: NDArray[Any], shape: Shape, where: str) -> Image:
 
 
 def _checked(levels: NDArray[Any], most: int, where: str, hint: str = _LEVELS) -> NDArray[Any]:
-    wrong = levels[~((levels >= 0) & (levels <= most))]  # NaN is neither
+    wrong = levels[~((levels >= -most * RESIDUE) & (levels <= most * (1 + RESIDUE)))]  # NaN is neither
     if wrong.size:
-        raise BadRequest(f"{where} has the level {wrong.flat[0]:g}, expected 0-{most}. {hint}")
+        found = str(wrong.flat[0]).removesuffix(".0")  # all its digits: fewer may show a number that is in the range
+        raise BadRequest(f"{where} has the level {found}, expected 0-{most}. {hint}")
     return levels
 
 

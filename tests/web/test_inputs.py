@@ -46,6 +46,52 @@ def test_one_bad_picture_of_many_fails_alone(client: FlaskClient, zoo: Zoo) -> N
         assert text in second["error"], way
 
 
+BESIDE: dict[str, Any] = {
+    "a thin one": [[1]],
+    "one of thin and wide rows": [[5], [1, 2]],
+    "one of a column": [[0]] * 28,
+    "one of rows too few": [[0] * 28] * 27,
+    "one row": [1, 2],
+    "no rows": [[]],
+    "a number": 7,
+    "one too deep": [[[[1]]]],
+    "nothing": [],
+}
+
+
+@pytest.mark.parametrize("channel", [False, True])
+@pytest.mark.parametrize("case", BESIDE)
+def test_whatever_the_form_of_bad_pixels_those_beside_them_are_answered(
+    client: FlaskClient, zoo: Zoo, case: str, channel: bool
+) -> None:
+    good = (ink(SEVEN)[..., None] if channel else ink(SEVEN)).tolist()
+    for count in (1, 2, 27):
+        answer = client.post("/predict_cnn", json={"pixels": [good] + [BESIDE[case]] * count})
+        assert answer.status_code == 200, answer.text
+        first, *others = said(answer)["predictions"]
+        assert first == zoo.predict("cnn", png()).to_dict()
+        assert [other["status"] for other in others] == [400] * count
+        assert others[-1]["error"].startswith(f"pixels[{count}] ")
+
+
+@pytest.mark.parametrize("cell", [[1, 2], [], [[1]], "x", None])
+def test_one_picture_of_bad_pixels_is_one(client: FlaskClient, cell: Any) -> None:
+    for rows in (ink(SEVEN).tolist(), ink(SEVEN)[..., None].tolist()):
+        rows[5][3] = cell
+        answer = client.post("/predict_cnn", json={"pixels": rows})
+        assert answer.status_code == 400
+        assert said(answer)["error"].startswith("pixels has ")
+
+
+@pytest.mark.parametrize("residue", [1e-12, 1e-7, 9e-7])
+def test_levels_may_miss_their_range_by_what_is_rounded(client: FlaskClient, zoo: Zoo, residue: float) -> None:
+    levels = ink(SEVEN).astype(float) / 255
+    levels[levels == 0], levels[levels == 1] = -residue, 1 + residue
+    for pixels in (levels, levels * 255):
+        answer = said(client.post("/predict_cnn", json={"pixels": pixels.tolist()}))
+        assert answer == zoo.predict("cnn", png()).to_dict()
+
+
 def test_many_pictures_can_be_read(client: FlaskClient, zoo: Zoo) -> None:
     picture = (ROOT / "docs/number.jpg").read_bytes()
     found = said(files(client, "/read", picture, b"", picture))["predictions"]
@@ -115,6 +161,8 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "infinity": ({"json": {"pixels": [[math.inf] * 28] * 28}}, 400, "the level inf, expected 0-255"),
     "below 0": ({"json": {"pixels": [[-0.5] * 28] * 28}}, 400, "the level -0.5, expected 0-1"),
     "above 255": ({"json": {"pixels": [[256] * 28] * 28}}, 400, "the level 256, expected 0-255"),
+    "just above 255": ({"json": {"pixels": [[255.0004] * 28] * 28}}, 400, "the level 255.0004, expected 0-255"),
+    "just below 0": ({"json": {"pixels": [[-2e-6] * 28] * 28}}, 400, "the level -2e-06, expected 0-1"),
     "a huge number": ({"json": {"pixels": [[10**400] * 28] * 28}}, 400, "too large"),
     "too long a number": (
         {"data": b'{"pixels": ' + b"1" * 5000 + b"}", "content_type": "application/json"},

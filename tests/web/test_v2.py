@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 from asking import HTML, b64, drawing, png, said, saved, send
 from flask.testing import FlaskClient
-from protocols import LENGTH, element, infer, infer_raw, outputs, photograph
+from protocols import LENGTH, element, infer, infer_raw, outputs, photograph, shares
 
 from webui import create_app
 from zoo import Zoo
@@ -104,6 +104,7 @@ V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "no data": (fp32(data=None), {}, 400, "images.data is null"),
     "text": (fp32(data=["x"] * 784), {}, 400, 'has the string "x" among its numbers'),
     "above 1": (fp32(data=[2.5] * 784), {}, 400, "images[0] has the level 2.5, expected 0-1. Tensors of floats"),
+    "just above 1": (fp32(data=[1 + 2e-6] * 784), {}, 400, "images[0] has the level 1.000002, expected 0-1."),
     "fractions of UINT8": (fp32(datatype="UINT8"), {}, 400, "datatype UINT8 has none"),
     "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255. Tensors of whole"),
     "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
@@ -161,6 +162,19 @@ def test_v2_errors(client: FlaskClient, case: str) -> None:
     assert answer.status_code == status, answer.text
     assert set(said(answer)) == {"error"}
     assert text in said(answer)["error"]
+
+
+@pytest.mark.parametrize(("datatype", "kind"), [("FP32", "<f4"), ("FP64", "<f8")])
+@pytest.mark.parametrize("residue", [1e-12, 5e-7])
+def test_v2_levels_may_miss_their_range_by_what_is_rounded(
+    client: FlaskClient, zoo: Zoo, datatype: str, kind: str, residue: float
+) -> None:
+    levels = shares(png()).astype(kind)
+    levels[levels == 0], levels[levels == 1] = -residue, 1 + residue
+    expected = list(zoo.predict("cnn", png()).probabilities)
+    flat = {"datatype": datatype, "shape": [1, 28, 28], "data": levels.ravel().tolist()}
+    for answer in (infer(client, "cnn", flat), infer_raw(client, "cnn", datatype, [1, 28, 28], levels.tobytes())):
+        assert outputs(answer)["probabilities"] == expected
 
 
 def test_v2_raw_bytes_that_do_not_fit(client: FlaskClient) -> None:
