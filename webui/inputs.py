@@ -21,12 +21,13 @@ from webui import pixels
 from webui.errors import BadRequest, NoPicture, TooMany, WrongType
 from webui.forms import only_file
 from zoo import images
-from zoo.errors import ZooError
+from zoo.errors import ZooError, counted
 from zoo.models import Model
 from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
 
 DEEPEST = 200  # brackets of JSON within each other
+BARE = "Send it with the content type of a picture, such as image/png."
 
 Sent = bytes | Image
 Answered = Prediction | ZooError
@@ -58,7 +59,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
             raise NoPicture(f"{_found()} {_expected()}")
         return Pictures(None, several(zoo, files, _content))
     if kind == "application/json" or kind.endswith("+json"):
-        return _from_json(zoo, parsed(body()), lambda: shape_of(model, version))
+        return _from_json(zoo, parsed(body(), BARE), lambda: shape_of(model, version))
     content = body()
     if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and content):
         return Pictures(content)
@@ -99,21 +100,31 @@ def predictions(
     return [one if isinstance(one, ZooError) else next(fresh) for one in sent]
 
 
-def parsed(body: bytes) -> dict[str, Any]:
-    """A body that should be a JSON object. Raises BadRequest."""
+def parsed(body: bytes, picture: str) -> dict[str, Any]:
+    """A body that should be a JSON object. Raises BadRequest; where a picture came, with `picture`: how to send one."""
     if request.mimetype == "multipart/form-data":
         raise BadRequest("The body is a form, and this address takes none. Send a JSON object.")
+    form = images.format_of(body)
+    if form is not None:
+        raise BadRequest(f"The body is a {form} picture, and JSON is expected here. {picture}")
     if _is_deep(body):
         raise BadRequest("The JSON is nested too deeply. Send the object that the documentation shows.")
     try:
         value = json.loads(body)
     except ValueError as error:
-        detail = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or has too long a number"
-        found = "The body is empty" if not body else f"The body of {len(body)} bytes is not JSON: {detail}"
+        size = counted(len(body), "byte")
+        found = f"The body of {size} is not JSON: {_why(error)}" if body else "The body is empty"
         raise BadRequest(f"{found}. Send a JSON object.") from None
     if not isinstance(value, dict):
         raise BadRequest(f"The JSON is {pixels.kind(value)}. Send an object.")
     return value
+
+
+def _why(error: ValueError) -> str:
+    """Why a body is no JSON."""
+    if isinstance(error, json.JSONDecodeError):
+        return str(error)
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it has too long a number"
 
 
 def _is_deep(body: bytes) -> bool:

@@ -101,6 +101,11 @@ class KeyRefused(ServerError):
     """The server wants a key, or another one."""
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 byte`, `2,000 bytes`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def closest(found: str, allowed: Iterable[str]) -> str:
     """` Did you mean "x"?` for the nearest of `allowed`, or nothing when none is near."""
     near = difflib.get_close_matches(found, list(allowed), n=1, cutoff=0.6)

@@ -169,6 +169,11 @@ def announced(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def format_of(data: bytes) -> str | None:
+    """The format that a file's first bytes tell, such as "PNG"; None for one that is not read."""
+    return next((name for magic, name, _ in _READERS if data.startswith(magic)), None)
+
+
 def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
     """The format's name and Pillow class by the first bytes; raises `PictureUnsupported` or `PictureBroken`."""
     for magic, name, reader in _READERS:

@@ -83,6 +83,28 @@ def test_bad_pictures_keep_the_page_and_the_chosen_model(client: FlaskClient, ca
         assert chosen(answer) == "linear"
 
 
+WHERE_JSON_IS: dict[str, tuple[dict[str, str], str]] = {
+    "/predict_cnn": ({"Content-Type": "application/json"}, "Send it with the content type of a picture"),
+    "/hf/cnn": ({"Content-Type": "application/json"}, "Send it with the content type of a picture"),
+    "/v1/models/cnn:predict": ({"Content-Type": "image/png"}, 'as {"instances": [{"b64": "…"}]}.'),
+    "/v1/models/cnn:classify": ({}, 'as {"examples": [{"image": {"b64": "…"}}]}.'),
+    "/v2/models/cnn/infer": ({}, "with the header Inference-Header-Content-Length: 0"),
+    "/v2/repository/index": ({}, 'This address takes an object such as {"ready": true} or nothing.'),
+}
+
+
+@pytest.mark.parametrize("path", WHERE_JSON_IS)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WebP"])
+def test_a_picture_in_the_place_of_json_is_told_how_it_is_sent(client: FlaskClient, path: str, kind: str) -> None:
+    headers, text = WHERE_JSON_IS[path]
+    noise = np.random.default_rng(1).integers(0, 256, (90, 90), np.uint8)  # many brackets by chance
+    for picture in (drawing(), PIL.Image.fromarray(noise)):
+        answer = client.post(path, data=saved(picture, kind), headers=headers)
+        assert answer.status_code == 400
+        assert said(answer)["error"].startswith(f"The body is a {kind} picture, and JSON is expected here. ")
+        assert text in said(answer)["error"]
+
+
 def _rotated() -> bytes:
     exif = PIL.Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise

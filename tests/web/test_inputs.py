@@ -123,7 +123,11 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "a TIFF": ({"data": b"II*\0 and so on", "content_type": "image/tiff"}, 415, "a TIFF"),
     "empty JSON": ({"data": b"", "content_type": "application/json"}, 400, "The body is empty"),
     "broken JSON": ({"data": b'{"image": ', "content_type": "application/json"}, 400, "not JSON: Expecting value"),
-    "not UTF-8": ({"data": b'{"image": "\xff\xfe"}', "content_type": "application/json"}, 400, "not UTF-8"),
+    "not UTF-8": (
+        {"data": b'{"image": "\xff\xfe"}', "content_type": "application/json"},
+        400,
+        "is not JSON: it is not UTF-8. Send",
+    ),
     "too deep": ({"data": b"[" * 100_000, "content_type": "application/json"}, 400, "nested too deeply"),
     "deep pixels": (
         {"data": b'{"pixels": ' + b"[" * 80 + b"]" * 80 + b"}", "content_type": "application/json"},
@@ -167,7 +171,7 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "too long a number": (
         {"data": b'{"pixels": ' + b"1" * 5000 + b"}", "content_type": "application/json"},
         400,
-        "too long",
+        "is not JSON: it has too long a number. Send",
     ),
 }
 

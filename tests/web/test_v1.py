@@ -87,10 +87,53 @@ V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
         400,
         "instances[0]: The file is not",
     ),
+    "a file's base64 alone": (
+        "POST",
+        "models/cnn:predict",
+        {"instances": ["iVBORw0KGgo="]},
+        400,
+        'instances[0] is the string "iVBORw0KGgo=". Give a file\'s base64 as {"b64": "…"}',
+    ),
+    "the same by name": (
+        "POST",
+        "models/cnn:predict",
+        {"instances": [{"image_bytes": "iVBORw0KGgo="}]},
+        400,
+        'instances[0].image_bytes is the string "iVBORw0KGgo=". Give a file\'s base64 as {"b64": "…"}',
+    ),
+    "one file, no list": (
+        "POST",
+        "models/cnn:predict",
+        {"inputs": {"b64": "iVBORw0KGgo="}},
+        400,
+        'inputs is one picture. Give a list of pictures, one or more, such as [{"b64": "…"}].',
+    ),
+    "one file's base64, no list": (
+        "POST",
+        "models/cnn:predict",
+        {"inputs": {"image_bytes": "iVBORw0KGgo="}},
+        400,
+        'Give a list of pictures, one or more, such as [{"b64": "…"}].',
+    ),
+    "an example's base64": (
+        "POST",
+        "models/cnn:classify",
+        {"examples": [{"image": "iVBORw0KGgo="}]},
+        400,
+        'examples[0].image is the string "iVBORw0KGgo=". Give a file\'s base64 as {"b64": "…"}',
+    ),
     "columns": ("POST", "models/cnn:predict", {"inputs": {"x": []}}, 400, "inputs has x"),
     "examples": ("POST", "models/cnn:classify", {"examples": {}}, 400, '"examples" is an object'),
     "feature": ("POST", "models/cnn:classify", {"examples": [{"y": 1}]}, 400, "examples[0] has y"),
 }
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_v1_without_a_slash_is_answered_as_with_one(client: FlaskClient, method: str) -> None:
+    for path in ("/v1", "/v1/"):
+        answer = client.open(path, method=method, headers=HTML)
+        assert answer.status_code == 400
+        assert f"Malformed request: {method} {path}. There are GET /v1/models/NAME" in said(answer)["error"]
 
 
 @pytest.mark.parametrize("case", V1_BAD)

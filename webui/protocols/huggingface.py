@@ -40,7 +40,7 @@ def _asked() -> tuple[bytes, int]:
         raise WrongType('The body is a form, and this address takes none. Send the picture itself, or {"inputs": …}.')
     if request.mimetype != "application/json":
         return body, TOP
-    asked = inputs.parsed(body)
+    asked = inputs.parsed(body, inputs.BARE)
     if "inputs" not in asked:
         raise BadRequest('The JSON object has no inputs. Give {"inputs": "<base64>", "parameters": {"top_k": 3}}.')
     parameters: Any = asked.get("parameters")

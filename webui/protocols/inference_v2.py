@@ -31,6 +31,11 @@ from zoo.zoo import Zoo
 INPUT = "images"
 LENGTH = "Inference-Header-Content-Length"
 EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
+FILE = (
+    f"Send it alone with the header {LENGTH}: 0, or in base64 as the tensor "
+    '{"name": "images", "shape": [1], "datatype": "BYTES", "data": ["…"]}.'
+)
+INDEX = 'This address takes an object such as {"ready": true} or nothing.'
 CONFIG = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
 
 
@@ -163,7 +168,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @v2.post("/repository/index")
     def index() -> Answer:
         body = inputs.body()
-        only_ready = inputs.parsed(body).get("ready", False) if body else False
+        only_ready = inputs.parsed(body, INDEX).get("ready", False) if body else False
         if not isinstance(only_ready, bool):
             raise BadRequest(f"ready is {pixels.kind(only_ready)}. Give true or false.")
         rows = [row for model in zoo.models.values() for row in _index(zoo, model)]
@@ -231,7 +236,7 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
     head, rest = tensors.header(body, request.headers.get(LENGTH))
     if not head and request.headers.get(LENGTH) is not None:
         return {"parameters": {"binary_data_output": False}}, [bytes(rest)]
-    asked = inputs.parsed(head)
+    asked = inputs.parsed(head, FILE)
     if not isinstance(asked.get("id"), str | None):
         raise BadRequest(f"id is {pixels.kind(asked['id'])}. Give a string.")
     given = asked.get("inputs")

@@ -24,6 +24,11 @@ PREDICT, CLASSIFY = "serving_default", "classify"
 TENSOR, BYTES, OUTPUT = "images", "image_bytes", "probabilities"
 FEATURES = ("image", "pixels")  # of an example to classify
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+FILE = '{"b64": "…"}'  # how a picture file is sent
+PICTURE = {
+    "predict": f'Send it in base64, as {{"instances": [{FILE}]}}.',
+    "classify": f'Send it in base64, as {{"examples": [{{"image": {FILE}}}]}}.',
+}
 
 
 class NotServed(ZooError):
@@ -79,7 +84,7 @@ def routes(zoo: Zoo) -> Blueprint:
         model, wanted = _named(zoo, name, version, label)
         if verb == "regress":
             raise BadRequest(f'Model "{name}" has no signature for regression. Ask :predict or :classify.')
-        asked = inputs.parsed(inputs.body())
+        asked = inputs.parsed(inputs.body(), PICTURE[verb])
         answer = _predict if verb == "predict" else _classify
         return answer(zoo, model, served.checkpoint(model, wanted), asked), 200, HEADERS
 
@@ -88,6 +93,7 @@ def routes(zoo: Zoo) -> Blueprint:
     def unnamed() -> Answer:
         raise BadRequest(f"Missing model name in request. The models are: {', '.join(zoo.models)}.")
 
+    @tfs.route("", methods=METHODS)
     @tfs.route("/", methods=METHODS)
     @tfs.route("/<path:rest>", methods=METHODS)
     def other(rest: str = "") -> Answer:
@@ -153,7 +159,8 @@ def _predict(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any])
         name = _only_key(column, (TENSOR, BYTES), "inputs")
         column, where = column[name], f"inputs.{name}"
     if not isinstance(column, list) or not column:
-        raise BadRequest(f"{where} is {pixels.kind(column)}. Give a list of pictures, one or more.")
+        found = "one picture" if isinstance(column, dict) and "b64" in column else pixels.kind(column)
+        raise BadRequest(f"{where} is {found}. Give a list of pictures, one or more, such as [{FILE}].")
     inputs.check_number(zoo, len(column))
     form = inputs.shape_of(model, version)
     sent = [_instance(one, form, f"{where}[{place}]", signature) for place, one in enumerate(column)]
@@ -165,7 +172,7 @@ def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]
     _signature(asked, (PREDICT, BYTES, CLASSIFY))
     examples, context = asked.get("examples"), asked.get("context", {})
     if not isinstance(examples, list) or not examples:
-        raise BadRequest(f'"examples" is {pixels.kind(examples)}. Give a list such as [{{"image": {{"b64": "…"}}}}].')
+        raise BadRequest(f'"examples" is {pixels.kind(examples)}. Give a list such as [{{"image": {FILE}}}].')
     if not isinstance(context, dict):
         raise BadRequest(f'"context" is {pixels.kind(context)}. Give an object of features.')
     inputs.check_number(zoo, len(examples))
@@ -202,7 +209,9 @@ def _instance(value: Any, form: pixels.Shape, where: str, signature: str) -> Sen
         _only_key(value, ("b64",), where)
         return inputs.decoded(value["b64"], f"{where}.b64")
     if signature == BYTES:
-        raise BadRequest(f'{where} is {pixels.kind(value)}. Signature {BYTES} takes picture files: {{"b64": "…"}}.')
+        raise BadRequest(f"{where} is {pixels.kind(value)}. Signature {BYTES} takes picture files: {FILE}.")
+    if isinstance(value, str):
+        raise BadRequest(f"{where} is {pixels.kind(value)}. Give a file's base64 as {FILE}, or levels as lists.")
     return pixels.from_json(value, form, where)
 
 
