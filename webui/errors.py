@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 HEADERS = {"X-Content-Type-Options": "nosniff"}
 """What every answer to a program carries."""
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Those to which an address of another server's protocol answers that there is nothing of the kind."""
+
 PROTOCOLS = ("/v1", "/v2", "/hf")
 """Where other servers' protocols begin; nobody is answered a page there."""
 
@@ -103,6 +106,10 @@ class WrongCoding(Barred):
     """A request whose body is compressed in a way that is not read."""
 
 
+class Unimplemented(ZooError):
+    """A part of another server's protocol that the zoo does not have."""
+
+
 STATUS: dict[type[ZooError], int] = {
     BadRequest: 400,
     NoKey: 401,
@@ -119,6 +126,7 @@ STATUS: dict[type[ZooError], int] = {
     PictureUnsupported: 415,
     WrongType: 415,
     WrongCoding: 415,
+    Unimplemented: 501,
     ModelUnavailable: 503,
     PluginError: 503,
 }

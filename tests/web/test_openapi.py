@@ -30,6 +30,7 @@ FILES = {"models.card", "models.history"}
 LEFT_OUT = {
     "tensorflow_serving.other",  # says that a request is malformed
     "tensorflow_serving.unnamed",
+    "inference_v2.absent",  # says what the zoo does not have
 }
 HERE = {"version": "1", "label": "stable", "place": "17"}
 AT_ONCE = {"/livez", "/v2/health/live"}
@@ -222,6 +223,7 @@ def asked_wrongly(client: FlaskClient) -> list[tuple[str, int, Any]]:
     big = b"\0" * 16_000_001
     brotli = {"data": b"?", "content_type": "application/json", "headers": {"Content-Encoding": "br"}}
     tensor = {"name": "images", "shape": [1, 3, 3], "datatype": "FP32", "data": [0] * 9}
+    shared = tensor | {"parameters": {"shared_memory_region": "mine"}}
     return [
         ("/predict", 400, client.post("/predict")),
         ("/predict_{name}", 404, send(client, "/predict_nobody", png())),
@@ -242,6 +244,7 @@ def asked_wrongly(client: FlaskClient) -> list[tuple[str, int, Any]]:
         ("/v1/models/{name}:predict", 415, client.post("/v1/models/cnn:predict", **brotli)),
         ("/v1/models/{name}/labels/{label}", 400, client.get("/v1/models/cnn/labels/oldest")),
         ("/v2/models/{name}/infer", 400, client.post("/v2/models/cnn/infer", json={"inputs": [tensor]})),
+        ("/v2/models/{name}/infer", 501, client.post("/v2/models/cnn/infer", json={"inputs": [shared]})),
         ("/v2/models/{name}/infer", 415, client.post("/v2/models/cnn/infer", **brotli)),
         ("/v2/repository/index", 415, client.post("/v2/repository/index", **brotli)),
         ("/v2/models/{name}/versions/{version}", 404, client.get("/v2/models/cnn/versions/999")),

@@ -109,6 +109,18 @@ V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255. Tensors of whole"),
     "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
     "output": (fp32() | {"outputs": [{"name": "x"}]}, {}, 400, "unexpected inference output: outputs[0]"),
+    "shared memory": (
+        fp32(parameters={"shared_memory_region": "mine", "shared_memory_byte_size": 3136}, data=None),
+        {},
+        501,
+        'images.parameters.shared_memory_region is the string "mine", and the zoo has no shared memory. Send tensors',
+    ),
+    "shared memory of an output": (
+        fp32() | {"outputs": [{"name": "digits", "parameters": {"shared_memory_region": "mine"}}]},
+        {},
+        501,
+        'outputs[0].parameters.shared_memory_region is the string "mine", and the zoo has no shared memory.',
+    ),
     "classification": (
         fp32() | {"outputs": [{"name": "labels", "parameters": {"classification": 2}}]},
         {},
@@ -145,6 +157,27 @@ def test_a_picture_over_the_limit_is_413_in_every_protocol(own_zoo: Path) -> Non
     ]
     assert [answer.status_code for answer in answers] == [413] * 5
     assert all("(pictures.max_megapixels)" in said(answer)["error"] for answer in answers)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("systemsharedmemory/status", "the zoo has no shared memory"),
+        ("systemsharedmemory/region/mine/register", "the zoo has no shared memory"),
+        ("cudasharedmemory/unregister", "the zoo has no shared memory"),
+        ("trace/setting", "the zoo traces no requests"),
+        ("models/cnn/trace/setting", "the zoo traces no requests"),
+        ("logging", "what is logged is said in settings.toml (server.log)"),
+    ],
+)
+def test_what_triton_has_and_the_zoo_has_not_is_501(client: FlaskClient, method: str, path: str, text: str) -> None:
+    answer = client.open(f"/v2/{path}", method=method, headers=HTML)
+    assert answer.status_code == 501
+    assert set(said(answer)) == {"error"}
+    assert said(answer)["error"].startswith(f"There is nothing at /v2/{path}: {text}")
+    assert client.get("/v2/models/nope/trace/setting").status_code == 404
+    assert client.get("/v2/nowhere").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/v1/models/cnn:predict", "/v2/models/cnn/infer", "/hf/cnn"])

@@ -208,7 +208,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                     "application/octet-stream": Content(Raw),
                 },
                 parameters=(HEADER_LENGTH,),
-                errors=failing(400, 404, 415, *SENT),
+                errors=failing(400, 404, 415, 501, *SENT),
                 description="Raw tensors may follow the JSON, and may be asked for.",
             ),
         ]

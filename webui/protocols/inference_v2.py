@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 from webui import inputs, pixels
 from webui.access import ADMIN, NOTHING, needs
 from webui.api import Answer
-from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
+from webui.errors import HEADERS, METHODS, BadRequest, Unimplemented, headers_of, message, status_of
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import Statistics
@@ -36,11 +36,14 @@ FILE = (
     '{"name": "images", "shape": [1], "datatype": "BYTES", "data": ["…"]}.'
 )
 INDEX = 'This address takes an object such as {"ready": true} or nothing.'
+ABSENT = {
+    "systemsharedmemory": tensors.UNSHARED,
+    "cudasharedmemory": tensors.UNSHARED,
+    "trace": "the zoo traces no requests. Its log has a line for each, with its id.",
+    "logging": "what is logged is said in settings.toml (server.log) and cannot be changed here.",
+}
+"""Where Triton has extensions that the zoo does not have, with what is to be said of each."""
 CONFIG = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
-
-
-class Unimplemented(ZooError):
-    """A part of the protocol that the zoo does not have."""
 
 
 def routes(zoo: Zoo) -> Blueprint:
@@ -50,7 +53,7 @@ def routes(zoo: Zoo) -> Blueprint:
 
     @v2.errorhandler(ZooError)
     def from_zoo(error: ZooError) -> Answer:
-        status = 501 if isinstance(error, Unimplemented) else served.status(error)
+        status = served.status(error)
         return {"error": str(error) if status != 500 else message(error)}, status, headers_of(error)
 
     @v2.errorhandler(HTTPException)
@@ -180,6 +183,15 @@ def routes(zoo: Zoo) -> Blueprint:
     def load(name: str) -> Answer:
         zoo.model(name)
         raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")
+
+    @v2.route(f"/<any({', '.join(ABSENT)}):part>", methods=METHODS)
+    @v2.route(f"/<any({', '.join(ABSENT)}):part>/<path:rest>", methods=METHODS)
+    @v2.route("/models/<name>/<any(trace):part>/setting", methods=METHODS)
+    def absent(part: str, name: str | None = None, rest: str = "") -> Answer:
+        """Triton's extensions whose addresses its clients know, and which `/v2` does not list."""
+        if name is not None:
+            zoo.model(name)
+        raise Unimplemented(f"There is nothing at {request.script_root}{request.path}: {ABSENT[part]}")
 
     @v2.post("/models/<name>/infer")
     @v2.post("/models/<name>/versions/<version>/infer")

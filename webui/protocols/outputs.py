@@ -42,6 +42,7 @@ def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, 
                 f"The outputs are: {', '.join(names)}."
             )
         parameters = _parameters(output, f"outputs[{place}].parameters")
+        tensors.refuse_shared(parameters, f"outputs[{place}]")
         found[name] = {"binary_data": _flag(parameters, "binary_data", binary)}
         count = parameters.get("classification")
         if count:

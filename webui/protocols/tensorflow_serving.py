@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
 from webui.api import Answer
-from webui.errors import HEADERS, BadRequest, headers_of, message, status_of
+from webui.errors import HEADERS, METHODS, BadRequest, headers_of, message, status_of
 from webui.inputs import Sent
 from webui.protocols import served
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
@@ -23,7 +23,6 @@ from zoo.zoo import Zoo
 PREDICT, CLASSIFY = "serving_default", "classify"
 TENSOR, BYTES, OUTPUT = "images", "image_bytes", "probabilities"
 FEATURES = ("image", "pixels")  # of an example to classify
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FILE = '{"b64": "…"}'  # how a picture file is sent
 PICTURE = {
     "predict": f'Send it in base64, as {{"instances": [{FILE}]}}.',

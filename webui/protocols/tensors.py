@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webui import inputs
-from webui.errors import BadRequest
+from webui.errors import BadRequest, Unimplemented
 from webui.pixels import depth, kind, numbers
 
 DTYPES = {
@@ -25,6 +25,8 @@ DTYPES = {
     **{f"FP{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
 }
 """NumPy's name of each datatype of numbers."""
+
+UNSHARED = "the zoo has no shared memory. Send tensors in the request, as data or as raw bytes, and take them so."
 
 Content = NDArray[Any] | list[bytes]
 """An array (n, ...), or the elements of a tensor of BYTES (n,)."""
@@ -63,6 +65,7 @@ def read(tensor: dict[str, Any], rest: memoryview, where: str) -> tuple[Content,
     if not isinstance(datatype, str) or datatype not in (*DTYPES, "BYTES"):
         raise BadRequest(f"{where}.datatype is {kind(datatype)}. Give one of BYTES, {', '.join(DTYPES)}.")
     parameters = tensor.get("parameters", {})
+    refuse_shared(parameters, where)
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     if size is None:
         return _from_json(tensor.get("data"), form, datatype, f"{where}.data"), rest
@@ -74,6 +77,12 @@ def read(tensor: dict[str, Any], rest: memoryview, where: str) -> tuple[Content,
     if tensor.get("data") is not None:
         raise BadRequest(f"{where} has both data and binary_data_size. Give one of them.")
     return _from_bytes(rest[:size], form, datatype, where), rest[size:]
+
+
+def refuse_shared(parameters: Any, where: str) -> None:
+    """Raises Unimplemented when a tensor's parameters say that it is in shared memory."""
+    if isinstance(parameters, dict) and (region := parameters.get("shared_memory_region")) is not None:
+        raise Unimplemented(f"{where}.parameters.shared_memory_region is {kind(region)}, and {UNSHARED}")
 
 
 def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content:
