@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATHS = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([^:]+):\d+")
 HOSTS = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
@@ -23,8 +24,25 @@ def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplicati
     if prefix:
         app = _under(prefix, app, lost)
     if proxies:
+        app = _bared(app)
         app = _checked(ProxyFix(app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=0 if prefix else proxies))
     return app
+
+
+def bare(address: str) -> str:
+    """An address without the port, and the brackets, that some proxies forward it with: "[2001:db8::9]:123"."""
+    found = PORT.fullmatch(address)
+    return (found[1] or found[2]) if found else address
+
+
+def _bared(app: WSGIApplication) -> WSGIApplication:
+    """Tells the app and the log a client's address alone, which is the same whatever port a request comes from."""
+
+    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["REMOTE_ADDR"] = bare(environ["REMOTE_ADDR"])
+        return app(environ, start_response)
+
+    return wrapped
 
 
 def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIApplication:

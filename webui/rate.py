@@ -17,6 +17,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from webui.access import NOTHING, needed
 from webui.errors import TooOften
+from webui.mounting import bare
 
 
 class Rate:
@@ -50,9 +51,13 @@ class Rate:
 
 
 def network(address: str | None) -> str:
-    """Whom an address belongs to: an IPv4 address is somebody, of an IPv6 address the first 64 bits are."""
-    if address is None or ":" not in address:
-        return address or ""
+    """Whom an address belongs to: an IPv4 address is somebody, of an IPv6 address the first 64 bits are.
+
+    It may have a port, where another server than `zoo serve` believes a proxy that forwards one.
+    """
+    address = bare(address or "")
+    if ":" not in address:
+        return address
     try:
         found = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:

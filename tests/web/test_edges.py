@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -159,10 +160,40 @@ def test_a_client_that_asks_too_often_is_429_in_every_protocol(tmp_path: Path) -
         assert ask("/api/models", "192.0.2.1, 192.0.2.3").status_code == 200  # the proxy's word is the last
 
 
+def test_a_client_is_the_same_from_every_port(tmp_path: Path) -> None:
+    with serving_with(tmp_path, f'workers = 1\nrate = "3 per hour"\nproxies = 1\nlog = "json"\n{KEYS}') as served:
+
+        def ask(address: str) -> int:
+            headers = {"X-Forwarded-For": address, "X-API-Key": PHONE}
+            return requests.get(f"{served.url}/api/models", headers=headers, timeout=30).status_code
+
+        for form in ("192.0.2.1:{}", "[2001:db8::9]:{}"):
+            assert [ask(form.format(port)) for port in (99, 100, 101, 102)] == [200, 200, 200, 429]
+        assert [ask(address) for address in ("192.0.2.1", "2001:db8::9", "192.0.2.2:99")] == [429, 429, 200]
+        assert served.process.stdout is not None
+        lines = [json.loads(served.process.stdout.readline()) for _ in range(11)]
+    assert [line["client"] for line in lines][:8] == ["192.0.2.1"] * 4 + ["2001:db8::9"] * 4
+
+
+def test_wrong_keys_are_counted_from_every_port(tmp_path: Path) -> None:
+    with serving_with(tmp_path, f"workers = 1\nproxies = 1\n{KEYS}") as served:
+        browser = requests.Session()
+        form = {"csrf_token": token(browser.get(f"{served.url}/login", headers=PAGE, timeout=30).text), "key": "wrong"}
+        tried = [
+            browser.post(
+                f"{served.url}/login", data=form, headers={"X-Forwarded-For": f"192.0.2.1:{port}"}, timeout=30
+            ).status_code
+            for port in range(100, 111)
+        ]
+    assert tried == [401] * 10 + [429]
+
+
 def test_a_rate_tells_networks_apart() -> None:
     assert network("192.0.2.1") == network("::ffff:192.0.2.1") == "192.0.2.1"
     assert network("2001:db8::1") == network("2001:db8::ffff:2%eth0") != network("2001:db8:0:1::1")
     assert network(None) == ""
+    assert network("192.0.2.1:99") == network("[::ffff:192.0.2.1]:5") == "192.0.2.1"
+    assert network("[2001:db8::9]:123") == network("[2001:db8::9]") == network("2001:db8::9") != network("192.0.2.1")
     Rate("3 per 2 hours", "x").count("no address")
 
 
