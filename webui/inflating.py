@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 
 from webui.errors import BadRequest, Refused, WrongCoding
+from zoo.errors import counted
 
 CODINGS = {"gzip": (31, "gzip (RFC 1952)"), "x-gzip": (31, "gzip (RFC 1952)"), "deflate": (15, "zlib (RFC 1950)")}
 """zlib's `wbits` for each, and the format that it means."""
@@ -34,9 +35,19 @@ def inflated(body: bytes, coding: str, limit: int) -> bytes:
         return _inflated(body, wbits, limit)
     except (zlib.error, EOFError) as error:
         raise BadRequest(
-            f"The body of {len(body):,} bytes has the Content-Encoding {coding} and is not {form}: {error}. "
-            "Compress it anew, or send it as it is."
+            f"The body of {counted(len(body), 'byte')} has the Content-Encoding {coding} and is not {form}: "
+            f"{_why(error)}. Compress it anew, or send it as it is."
         ) from None
+
+
+def _why(error: zlib.error | EOFError) -> str:
+    """What is wrong with a compressed body: zlib's own words are "Error -3 while decompressing data: …"."""
+    told = str(error)
+    if isinstance(error, EOFError):
+        return told
+    if "header" in told or "compression method" in told:
+        return "it does not begin as such data do"
+    return "its checksum does not match" if "check" in told else "its data make no sense"
 
 
 def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
@@ -46,7 +57,7 @@ def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     while rest:
         if inflater.eof:
             if bytes(rest[:2]) != MEMBER or wbits != CODINGS["gzip"][0]:
-                raise EOFError(f"{len(rest):,} bytes come after its end")
+                raise EOFError(f"{counted(len(rest), 'byte')} more than it has came")
             inflater = zlib.decompressobj(wbits)
         step = rest[:STEP]
         piece = inflater.decompress(step, room + 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 import threading
 import warnings
@@ -26,7 +27,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
+from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported, counted
 from zoo.types import Image
 
 if TYPE_CHECKING:
@@ -64,6 +65,15 @@ _READERS: tuple[tuple[bytes, str, type[ImageFile]], ...] = (
 )
 _SILENT = (b"pHYs", b"tIME", b"tEXt", b"sRGB", b"gAMA")
 """Chunks of a PNG that say nothing about its grey levels which `decode` heeds."""
+
+_CAUSES = (
+    (r"[Tt]runcated|unpack_from|no more images|incomplete", "it ends too soon"),
+    ("checksum", "a checksum does not match"),
+    ("data stream|decoder object|frame|filter category|quantization|marker", "its data make no sense"),
+    (r"\d-(bit|layer)", "its pixels have another number of bits or colours than is read"),
+    ("palette", "its palette makes no sense"),
+)
+"""What Pillow's messages mean, by words that they have."""
 
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _filters = threading.Lock()
@@ -139,16 +149,15 @@ def decode_reduced(
         raise
     except PIL.Image.DecompressionBombError as error:
         raise PictureTooLarge(
-            f"The picture has more pixels than can be read; the limit is {limits.max_megapixels:g} megapixels "
+            f"The picture has more pixels than can be read; the limit is {_amount(limits.max_megapixels)} megapixels "
             f"(pictures.max_megapixels). {_SMALLER}"
         ) from error
     # Pillow promises no set of exceptions: damaged files have raised OSError, SyntaxError, ValueError, EOFError,
     # struct.error, zlib.error, IndexError, SystemError, MemoryError and more.
     except Exception as error:
-        detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise PictureBroken(
-            f"The {name} picture of {len(data)} bytes is truncated or damaged, or unlike any that is read ({detail}). "
-            "Send it whole, or save it anew."
+            f"The {name} picture of {counted(len(data), 'byte')} is truncated or damaged, or unlike any that is read"
+            f"{_cause(error)}. Send it whole, or save it anew."
         ) from error
 
 
@@ -184,7 +193,8 @@ def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
                 break
             return name, reader
         if magic.startswith(data):
-            raise PictureBroken(f"The picture is truncated: only {len(data)} bytes of a {name} arrived. Send it whole.")
+            size = counted(len(data), "byte")
+            raise PictureBroken(f"The picture is truncated: only {size} of a {name} arrived. Send it whole.")
     if data[4:8] == b"ftyp":
         found = "a HEIC, AVIF or video file, as phones write it"
     elif data.startswith((b"II*\0", b"MM\0*")):
@@ -194,8 +204,23 @@ def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
     elif b"<svg" in data[:1000]:
         found = "an SVG drawing"
     else:
-        found = f"not a picture that can be read (it begins with {data[:12]!r})"
+        found = f"not a picture that can be read (it begins with {_beginning(data[:12])})"
     raise PictureUnsupported(f"The file is {found}. {_EXPECTED}")
+
+
+def _beginning(data: bytes) -> str:
+    """Bytes as a person may know them again: as text where most of them are, else in hexadecimal."""
+    text = "".join(chr(code) if 32 <= code < 127 else "·" for code in data)
+    return f'"{text}"' if 2 * text.count("·") <= len(text) else f"the bytes {data.hex(' ')}"
+
+
+def _cause(error: Exception) -> str:
+    """What Pillow says of a picture's fault, in plain words; nothing where that tells of its own insides alone."""
+    told = " ".join(str(error).split())
+    plain = next((words for found, words in _CAUSES if re.search(found, told)), "")
+    if told.startswith("Unsupported"):  # a variety of BMP, in words that help
+        plain = told[:120]
+    return f" ({plain})" if plain else ""
 
 
 def _plain(data: bytes, limits: PictureSettings, again: bool) -> Image | None:
@@ -235,21 +260,29 @@ def _scans(data: bytes) -> int:
     return int(np.count_nonzero((codes[:-1] == 0xFF) & (codes[1:] == 0xDA)))
 
 
+def _amount(megapixels: float) -> str:
+    """A number of megapixels to four digits, or in whole ones, and never as 1e+04."""
+    if megapixels >= 1000:
+        return f"{megapixels:,.0f}"
+    told = f"{megapixels:.4g}"
+    return f"{megapixels:.6f}" if "e" in told else told
+
+
 def _check_pixels(size: tuple[int, int], limits: PictureSettings, again: bool) -> None:
     width, height = size
     megapixels = width * height / 1e6
     if megapixels > limits.max_megapixels:
         raise PictureTooLarge(
-            f"The picture has {width} x {height} = {megapixels:.4g} megapixels; the limit is "
-            f"{limits.max_megapixels:g} (pictures.max_megapixels). {_SMALLER}"
+            f"The picture has {width} x {height} = {_amount(megapixels)} megapixels; the limit is "
+            f"{_amount(limits.max_megapixels)} (pictures.max_megapixels). {_SMALLER}"
         )
     total = None if again else _together.get()
     if total is not None:
         if total[0] + megapixels > limits.max_total_megapixels:
             raise PictureTooLarge(
-                f"The picture has {megapixels:.4g} megapixels, and those before it {total[0]:.4g}; the limit for all "
-                f"pictures of one request is {limits.max_total_megapixels:g} (pictures.max_total_megapixels). "
-                "Send it in another request."
+                f"The picture has {_amount(megapixels)} megapixels, and those before it {_amount(total[0])}; the limit "
+                f"for all pictures of one request is {_amount(limits.max_total_megapixels)} "
+                "(pictures.max_total_megapixels). Send it in another request."
             )
         total[0] += megapixels
 
@@ -337,7 +370,7 @@ def of_pillow(picture: PIL.Image.Image) -> Image:
         pixels = np.asarray(_of_eight_bits(picture))
         orientation = picture.getexif().get(_ORIENTATION, 1)
     except Exception as error:  # what Pillow raises on damage, it promises no more here than in `decode_reduced`
-        raise PictureBroken(f"Pillow's picture cannot be read: {error}. Give one that is whole.") from error
+        raise PictureBroken(f"Pillow's picture cannot be read{_cause(error)}. Give one that is whole.") from error
     if not pixels.size:
         raise PictureBroken(f"Pillow's picture has {picture.width} x {picture.height} pixels. Give one that has some.")
     return _upright(pixels, orientation if orientation in range(1, 9) else 1)

@@ -26,6 +26,7 @@ from webui.errors import BadRequest, Refused
 from webui.inflating import inflated
 from webui.quick import Quick
 from zoo import Zoo
+from zoo.errors import counted
 
 CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -91,13 +92,20 @@ def test_gzip_of_several_members_is_one_body(parts: tuple[int, ...]) -> None:
 
 DAMAGED = {
     "cut short": (gzip.compress(plain({})[1])[:-1], "gzip", "it is cut short"),
-    "changed": (gzip.compress(plain({})[1])[:-8] + bytes(8), "gzip", "incorrect data check"),
+    "changed": (gzip.compress(plain({})[1])[:-8] + bytes(8), "gzip", "its checksum does not match"),
     "a member cut short": (gzip.compress(b"{}") + gzip.compress(b" ")[:9], "gzip", "it is cut short"),
-    "zlib twice": (zlib.compress(b"{}") * 2, "deflate", f"{len(zlib.compress(b'{}'))} bytes come after its end"),
+    "zlib twice": (zlib.compress(b"{}") * 2, "deflate", f"{len(zlib.compress(b'{}'))} bytes more than it has"),
     "not compressed": (plain({})[1], "gzip", "and is not gzip (RFC 1952): "),
     "without zlib's head": (zlib.compress(plain({})[1])[2:-4], "deflate", "and is not zlib (RFC 1950): "),
-    "followed by more": (gzip.compress(b"{}") + b"more", "gzip", "4 bytes come after its end"),
-    "followed by much more": (gzip.compress(b"{}") + bytes(9_999), "gzip", "9,999 bytes come after its end"),
+    "nothing of it": (b"{}{}", "gzip", "it does not begin as such data do. Compress it anew"),
+    "changed within": (
+        zlib.compress(bytes(99))[:2] + b"\7" + zlib.compress(bytes(99))[3:],
+        "deflate",
+        "its data make no sense",
+    ),
+    "followed by a byte": (gzip.compress(b"{}") + b"!", "gzip", "1 byte more than it has came"),
+    "followed by more": (gzip.compress(b"{}") + b"more", "gzip", "4 bytes more than it has came"),
+    "followed by much more": (gzip.compress(b"{}") + bytes(9_999), "gzip", "9,999 bytes more than it has came"),
 }
 
 
@@ -108,7 +116,8 @@ def test_a_damaged_one_is_400(client: FlaskClient, name: str, path: str) -> None
     answer = post(client, path, "application/json", body, {"Content-Encoding": coding})
     assert answer.status_code == 400
     error = said(answer)["error"]
-    assert error.startswith(f"The body of {len(body):,} bytes has the Content-Encoding {coding} and is not ")
+    assert "Error" not in error
+    assert error.startswith(f"The body of {counted(len(body), 'byte')} has the Content-Encoding {coding} and is not ")
     assert found in error
     assert error.endswith("Compress it anew, or send it as it is.")
 
