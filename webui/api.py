@@ -17,6 +17,7 @@ from zoo.types import Prediction
 from zoo.zoo import Zoo
 
 Answer = tuple[Any, int, dict[str, str]]
+LONGEST = 40  # digits of a number that are read: more than any version has, and few enough to be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +40,41 @@ class Asked:
 PLAIN = Asked()
 
 
+def asked(key: str) -> str | None:
+    """What the query says of a key. Raises BadRequest when it says two things."""
+    found = list(dict.fromkeys(request.args.getlist(key)))
+    if len(found) > 1:
+        raise BadRequest(f"The query has {key}={found[0][:40]} and {key}={found[1][:40]}. Give one of them.")
+    return found[0] if found else None
+
+
 def asked_version() -> int | None:
     """The checkpoint that `?version=` asks for. Raises BadRequest when it is no whole number."""
     return _whole("version", "a version")
 
 
 def _whole(key: str, what: str) -> int | None:
-    text = request.args.get(key)
+    text = asked(key)
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and int(text)):
-        raise BadRequest(f"{key}={text[:40]} is not {what}. Give a whole number from 1, as in ?{key}=1.")
-    return int(text)
+    number = int(text[:LONGEST]) if text.isascii() and text.isdecimal() else 0
+    if not number:
+        raise BadRequest(f"{key}={text[:LONGEST]} is not {what}. Give a whole number from 1, as in ?{key}=1.")
+    return number
 
 
 def _named(name: str | None) -> str | None:
     """The model that the address names, or else `?model=`. Raises BadRequest when they name two."""
-    asked = request.args.get("model", name)
-    if name is not None and asked != name:
+    wanted = asked("model")
+    if name is not None and wanted not in (None, name):
         raise BadRequest(f"The address names the model {name}, and ?model= another one. Name one of them.")
-    return asked
+    return name if wanted is None else wanted
 
 
 def _trace() -> bool:
     """Whether `?trace=1` asks for what preprocessing did. Raises BadRequest when it says neither 1 nor 0."""
-    text = request.args.get("trace", "0")
-    if text not in ("0", "1"):
+    text = asked("trace")
+    if text not in (None, "0", "1"):
         raise BadRequest(
             f"trace={text[:40]} is neither 1 nor 0. Give ?trace=1 for what preprocessing did to the picture."
         )
@@ -83,18 +93,18 @@ def routes(zoo: Zoo) -> Blueprint:
             raise failed
         name = _named(name)
         model = zoo.model(name)
-        asked = PLAIN
+        wanted = PLAIN
         if request.query_string:
-            asked = Asked(asked_version(), _trace(), _whole("top", "a number of labels"))
-        sent = inputs.pictures(zoo, model, asked.version)
+            wanted = Asked(asked_version(), _trace(), _whole("top", "a number of labels"))
+        sent = inputs.pictures(zoo, model, wanted.version)
         if sent.only is not None:
-            return asked.of(zoo.predict(name, sent.only, version=asked.version)), 200, HEADERS
-        return _each(inputs.predictions(zoo, name, sent.several, asked.version), asked.of), 200, HEADERS
+            return wanted.of(zoo.predict(name, sent.only, version=wanted.version)), 200, HEADERS
+        return _each(inputs.predictions(zoo, name, sent.several, wanted.version), wanted.of), 200, HEADERS
 
     @api.post("/read")
     def read() -> Answer:
         """All the digits in a picture; `?model=` names a model other than the default one."""
-        name, version = request.args.get("model"), asked_version()
+        name, version = asked("model"), asked_version()
         model = zoo.model(name)
         sent = inputs.pictures(zoo, model, version)
         if sent.only is not None:

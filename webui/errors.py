@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 PROTOCOLS = ("/v1", "/v2", "/hf")
 """Where other servers' protocols begin; nobody is answered a page there."""
+
+
+UNTOLD = ("static", "tensorflow_serving.other", "inference_v2.absent")
+"""Endpoints that no message recommends: for files, and for what protocols do not have."""
 
 
 class BadRequest(ZooError):
@@ -183,18 +188,45 @@ def message(error: ZooError | HTTPException) -> str:
             )
         return "The form is too large or has too many fields. Send each picture in a part named file, and nothing else."
     if error.code == 404:
-        root = request.script_root
-        rules = {rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint != "static"}
-        routes = sorted(rule for rule in rules if protocol(rule) == protocol(request.path))
-        near = closest(request.path, routes)
-        under = f" They begin at {root}." if root else ""
-        return f"There is nothing at {root}{request.path}.{near} The routes are: {', '.join(routes)}.{under}"
+        return _lost()
     if error.code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return f"{request.path} does not take {request.method}. It takes: {allowed}."
     if error.code == 500:
         return _FAULT
     return error.description or error.name
+
+
+def _lost() -> str:
+    """What is said of an address where there is nothing: what may have been meant, and what there is."""
+    root, wanted = request.script_root, request.path.rstrip("/").lower()
+    rules = [rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint not in UNTOLD]
+    told = {_told(rule): rule for rule in rules if protocol(rule) == protocol(wanted)}
+    if _is_there(wanted):
+        near = f' Did you mean "{root}{wanted}"?'
+    else:
+        name = max((name for name in _models() if name in wanted), key=len, default=None)
+        near = closest(root + wanted, [root + _told(rule, name) for rule in told.values()])
+    under = f" They begin at {root}." if root else ""
+    return f"There is nothing at {root}{request.path}.{near} The routes are: {', '.join(sorted(told))}.{under}"
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is something at a path by some method, and of a model that there is."""
+    places = current_app.url_map.bind("")
+    found = [places.match(path, method) for method in places.allowed_methods(path)]
+    return any(endpoint not in UNTOLD and given.get("name") in (None, *_models()) for endpoint, given in found)
+
+
+def _models() -> Iterable[str]:
+    zoo: Zoo = current_app.extensions["zoo"]
+    return zoo.models
+
+
+def _told(rule: str, name: str | None = None) -> str:
+    """A route as docs/api.md writes it, /predict_NAME, or with the name of a model."""
+    filled = rule if name is None else rule.replace("<name>", name)
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: found[1].upper(), filled)
 
 
 _FAULT = "Something went wrong in the server. What it was is in the server's log; the request may be tried again."
@@ -273,6 +305,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
 
     Returns a WSGI app that answers in the same way what the server refuses; see `webui.bridge`.
     """
+    app.extensions["zoo"] = zoo  # whose models' names a message may tell
 
     def answer(error: ZooError | HTTPException) -> Response:
         status = status_of(error)

@@ -10,6 +10,7 @@ from flask import Response, request
 from flask_babel import format_date
 
 from webui import figures
+from webui.api import LONGEST
 from webui.figures import Pictures
 from webui.pages import page
 from zoo.checkpoints import Card, Evaluation
@@ -116,6 +117,7 @@ def shown(template: str, status: int = 200, **values: Any) -> Response:
 
 def whole(text: str) -> int:
     """A version in an address. Raises UnknownCheckpoint."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18 and int(text)):
-        raise UnknownCheckpoint(f'"{text[:40]}" is no version. Give a whole number from 1, as in cnn/1.')
-    return int(text)
+    number = int(text[:LONGEST]) if text.isascii() and text.isdecimal() else 0
+    if not number:
+        raise UnknownCheckpoint(f'"{text[:LONGEST]}" is no version. Give a whole number from 1, as in cnn/1.')
+    return number

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from flask import Blueprint, Response, abort, make_response, request
+from flask import Blueprint, Response, make_response, request
 
 from webui import inputs, samples
-from webui.api import asked_version
-from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.api import asked, asked_version
+from webui.errors import HEADERS, BadRequest, UnknownSample, message, status_of
 from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ZooError
 from zoo.zoo import Zoo
@@ -36,7 +36,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @play.post("/explain")
     def explain() -> Answer:
         """The steps from a picture to what a model saw, each as a PNG in a data: URL."""
-        name, version = request.args.get("model"), asked_version()
+        name, version = asked("model"), asked_version()
         picture = sent(name, version)
         steps = [
             {"name": step.name, "picture": data_url(samples.as_png(step.picture))}
@@ -47,9 +47,9 @@ def routes(zoo: Zoo) -> Blueprint:
     @play.post("/why")
     def why() -> Answer:
         """Which pixels speak for the answer, or for `?label=`."""
-        name, version = request.args.get("model"), asked_version()
+        name, version = asked("model"), asked_version()
         picture = sent(name, version)
-        return zoo.why(name, picture, label=request.args.get("label"), version=version).to_dict(), 200, HEADERS
+        return zoo.why(name, picture, label=asked("label"), version=version).to_dict(), 200, HEADERS
 
     @play.get("/samples/<int:place>.png")
     def sample(place: int) -> Response:
@@ -57,7 +57,7 @@ def routes(zoo: Zoo) -> Blueprint:
         try:
             content = samples.as_png(samples.sample(place))
         except IndexError:
-            abort(404)
+            raise UnknownSample(f"There is no test picture {place}. There are 0 to {samples.COUNT - 1}.") from None
         return make_response(content, 200, {"Content-Type": "image/png", **HEADERS, **KEPT})
 
     return play

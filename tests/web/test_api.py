@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import PIL.Image
@@ -71,12 +72,32 @@ def test_a_version_can_be_asked_for(client: FlaskClient, zoo: Zoo) -> None:
 
 @pytest.mark.parametrize(
     ("version", "status", "text"),
-    [("9999", 404, "has no checkpoint 9999"), ("new", 400, "whole number"), ("-1", 400, "whole number")],
+    [
+        ("9999", 404, "has no checkpoint 9999"),
+        ("9" * 21, 404, f"has no checkpoint {'9' * 21}."),
+        ("9" * 5000, 404, f"has no checkpoint {'9' * 40}."),
+        ("new", 400, "whole number"),
+        ("-1", 400, "whole number"),
+        ("0", 400, "whole number"),
+        ("1&version=2", 400, "The query has version=1 and version=2. Give one of them."),
+    ],
 )
 def test_a_version_that_is_not_there(client: FlaskClient, version: str, status: int, text: str) -> None:
-    answer = send(client, f"/predict_cnn_5?version={version}", saved(drawing()))
-    assert answer.status_code == status
-    assert text in said(answer)["error"]
+    for path in ("/predict_cnn_5?", "/predict?model=cnn_5&", "/why?model=cnn_5&", "/read?model=cnn_5&"):
+        answer = send(client, f"{path}version={version}", saved(drawing()))
+        assert answer.status_code == status
+        assert text in said(answer)["error"]
+    assert client.post(f"/hf/cnn_5?version={version}", data=saved(drawing())).status_code == status
+
+
+def test_of_what_the_query_says_twice_neither_is_chosen(client: FlaskClient) -> None:
+    for query in ("top=1&top=2", "trace=0&trace=1", "model=cnn&model=linear"):
+        answer = send(client, f"/predict?{query}", saved(drawing()))
+        assert (answer.status_code, said(answer)) == (
+            400,
+            {"error": f"The query has {query.replace('&', ' and ')}. Give one of them."},
+        )
+    assert send(client, "/predict?model=cnn&model=cnn&top=2", saved(drawing())).status_code == 200
 
 
 def test_an_unknown_model_is_404_with_the_closest_name_and_the_list(client: FlaskClient) -> None:
@@ -100,7 +121,43 @@ def test_an_unknown_address_names_the_routes(client: FlaskClient) -> None:
     answer = client.get("/predict/cnn")
     assert answer.status_code == 404
     assert "There is nothing at /predict/cnn." in said(answer)["error"]
-    assert "/predict_<name>" in said(answer)["error"]
+    assert 'Did you mean "/predict_cnn"?' in said(answer)["error"]
+    assert ", /predict_NAME, " in said(answer)["error"]
+    assert "<" not in said(answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "near"),
+    [
+        ("POST", "/predict_cnn/", "/predict_cnn"),
+        ("GET", "/predict_cnn/", "/predict_cnn"),
+        ("GET", "/api/models/cnn/", "/api/models/cnn"),
+        ("POST", "/api/models/cnn_5/predict//", "/api/models/cnn_5/predict"),
+        ("POST", "/V1/models/cnn:predict", "/v1/models/cnn:predict"),
+        ("POST", "/V2/models/cnn/infer", "/v2/models/cnn/infer"),
+        ("GET", "/v2/models/cnn/", "/v2/models/cnn"),
+        ("POST", "/v2/models/cnn/infre", "/v2/models/cnn/infer"),
+        ("POST", "/Predict", "/predict"),
+        ("POST", "/predit_cnn", "/predict_cnn"),
+        ("GET", "/api/model", "/api/models"),
+        ("GET", "/samples/1.jpg", "/samples/PLACE.png"),
+    ],
+)
+def test_an_address_that_is_nearly_right_is_told_the_right_one(
+    client: FlaskClient, method: str, path: str, near: str
+) -> None:
+    answer = client.open(path, method=method)
+    assert answer.status_code == 404
+    assert f'There is nothing at {path}. Did you mean "{near}"? The routes are: ' in said(answer)["error"]
+    assert not re.search("[<>]|REST|PART|/v1,", said(answer)["error"])
+
+
+def test_a_test_picture_that_there_is_not_is_told_so(client: FlaskClient) -> None:
+    answer = client.get("/samples/10000.png")
+    assert (answer.status_code, said(answer)) == (
+        404,
+        {"error": "There is no test picture 10000. There are 0 to 9999."},
+    )
 
 
 def test_the_list_of_models(client: FlaskClient, zoo: Zoo) -> None:
