@@ -64,8 +64,15 @@ def test_the_answers_to_many_pictures_are_a_sequence(zoo: Zoo, picture) -> None:
     assert answers.labels == [one.label for one in answers.predictions]
     assert answers.reasons == [None, None, "blank"]
     np.testing.assert_array_equal(answers.scores, [one.probabilities for one in answers.predictions])
-    with pytest.raises(IndexError):
-        answers[5]
+    for place in (5, -6):
+        with pytest.raises(IndexError, match=f"^there are 5 answers, and none at {place}$"):
+            answers[place]
+    assert answers + answers == [*answers] * 2
+    more: list[int] = [7]
+    assert answers + more == [*answers, 7]
+    assert more + answers == [7, *answers]
+    with pytest.raises(TypeError):
+        answers + tuple(more)
     assert zoo.predict_many("soft", []) == []
     assert [one.trace for one in answers.predictions] != [one.trace for one in answers.untraced().predictions]
 

@@ -175,7 +175,10 @@ class Answers(Sequence[Prediction | ZooError]):
     def __getitem__(self, place: int | slice) -> Prediction | ZooError | list[Prediction | ZooError]:
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(len(self)))]
-        row = self._rows[place]
+        try:
+            row = self._rows[place]
+        except IndexError:
+            raise IndexError(f"there are {len(self)} answers, and none at {place}") from None
         return self._prediction(row) if row >= 0 else self.errors[place % len(self)]
 
     def __iter__(self) -> Iterator[Prediction | ZooError]:
@@ -183,6 +186,12 @@ class Answers(Sequence[Prediction | ZooError]):
 
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Answers | list) else NotImplemented
+
+    def __add__(self, other: Any) -> list[Any]:
+        return [*self, *other] if isinstance(other, Answers | list) else NotImplemented
+
+    def __radd__(self, other: Any) -> list[Any]:
+        return [*other, *self] if isinstance(other, list) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # as of a list
 
