@@ -45,6 +45,10 @@ MISTAKES = {
         'settings.toml: [models] other: there is no plugin "other". The plugins',
     ),
     "bad model name": ('[models."Soft 2"]\nplugin = "soft"', "settings.toml: [models] Soft 2: not a model's name."),
+    "a name that is taken": (
+        '[models.stats]\nplugin = "soft"',
+        "settings.toml: [models] stats: no model may have this name, since /v2/models/stats tells of all models",
+    ),
     "missing version": (
         "[models.soft]\ncheckpoint = 7",
         'settings.toml: [models.soft] checkpoint = 7: Model "soft" has no checkpoint 7. It has: 1.',
@@ -67,6 +71,20 @@ def test_a_mistake_is_told_with_place_value_and_remedy(zoo_folder: Path, text: s
     with pytest.raises(SettingsError) as caught:
         Zoo.open(zoo_folder, environ={})
     assert message in str(caught.value)
+
+
+def test_a_plugin_without_a_table_makes_no_model_whose_name_is_taken(zoo_folder: Path, picture) -> None:
+    plugin = zoo_folder / "plugins" / "soft.py"
+    plugin.with_name("stats.py").write_text(plugin.read_text())
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.predict("soft", picture(0)).digit == 7
+    assert zoo.models["stats"].trouble() == (
+        'Plugin "stats": no model may have this name, since /v2/models/stats tells of all models together. '
+        'Give it a table of another name in settings.toml, with plugin = "stats".'
+    )
+    with (zoo_folder / "settings.toml").open("a") as settings:
+        settings.write('\n[models.mine]\nplugin = "stats"\n')
+    assert set(Zoo.open(zoo_folder, environ={}).models) == {"soft", "mine"}
 
 
 def test_all_mistakes_are_told_at_once(zoo_folder: Path) -> None:

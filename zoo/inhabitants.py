@@ -11,6 +11,9 @@ from zoo.models import Model
 from zoo.plugins import Plugins
 from zoo.settings import ModelEntry, Origins, Settings, validate
 
+TAKEN = {"stats": "/v2/models/stats tells of all models together"}
+"""Names that no model may have, each with why."""
+
 
 def settled(
     root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, sources: Origins
@@ -29,6 +32,14 @@ def settled(
             entries.setdefault(name, ModelEntry())
     for name, entry in entries.items():
         plugin, table = entry.plugin or name, ("models", name)
+        if name in TAKEN:
+            told = f"no model may have this name, since {TAKEN[name]}."
+            if name in settings.models:
+                problems.append(f"{sources.point(table, {})}: {told} Give it another one.")
+            else:
+                remedy = f'Give it a table of another name in {sources.file}, with plugin = "{name}".'
+                models[name] = Model(name, entry, catalogue, plugin, problem=f'Plugin "{name}": {told} {remedy}')
+            continue
         if plugin in quarantined:
             problem = f'Plugin "{plugin}" is set aside: {quarantined[plugin].problem}'
             models[name] = Model(name, entry, catalogue, plugin, problem=problem)
