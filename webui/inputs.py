@@ -104,8 +104,7 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
     """A body that should be a JSON object. Raises BadRequest; where a picture came, with `picture`: how to send one."""
     if request.mimetype == "multipart/form-data":
         raise BadRequest("The body is a form, and this address takes none. Send a JSON object.")
-    form = images.format_of(body)
-    if form is not None:
+    if not body.startswith(b"{") and (form := images.format_of(body)) is not None:
         raise BadRequest(f"The body is a {form} picture, and JSON is expected here. {picture}")
     if _is_deep(body):
         raise BadRequest("The JSON is nested too deeply. Send the object that the documentation shows.")
