@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from zoo import Zoo
+from zoo.checkpoints import Card
 from zoo.errors import ModelUnavailable, PluginError, SettingsError, TrainingError
+from zoo.terminal import Lines
 from zoo.training import Silent
 
 DROPOUT = '''"""A dense layer behind dropout, whose random state a resumed run has to find again."""
@@ -198,10 +200,64 @@ def test_a_train_hook_may_return_what_keras_fit_returns(empty_zoo: Path) -> None
     assert (empty_zoo / "checkpoints/soft/1/history.csv").read_text().startswith("epoch,loss\n1,")
 
 
-@pytest.mark.parametrize("body", ["return []", "return 5", "return [1]"])
+@pytest.mark.parametrize("body", ["return []", "return 5", "return [1]", "pass"])
 def test_a_train_hook_that_returns_no_rows_is_named(empty_zoo: Path, body: str) -> None:
-    with pytest.raises(PluginError, match="its train hook should return one row per epoch"):
+    with pytest.raises(PluginError, match=r"its train hook should return one row per epoch.*nothing is kept"):
         own_train(empty_zoo, body).train("soft")
+
+
+OWN = """
+import numpy as np
+
+
+@hookimpl
+def train(model, report):
+    with open(report.folder.parent / "count", "a") as file:
+        file.write("x")
+    model.set_weights([weight + 0.01 for weight in model.get_weights()])
+    return [{"epoch": np.int64(1), "loss": np.float32(0.5), "rate": "low", "val_loss": np.array(np.nan)}]
+"""
+
+
+def test_a_stop_tells_what_is_kept_and_promises_nothing_else(empty_zoo: Path) -> None:
+    zoo = Zoo.open(empty_zoo, environ={})
+    with pytest.raises(KeyboardInterrupt, match=r"^no epoch is kept yet\. To go on: zoo \S+ \S+ train soft$"):
+        zoo.train("soft", progress=StopAfter(0))
+    with pytest.raises(KeyboardInterrupt, match=r"^nothing is kept, since .* To go on: zoo \S+ \S+ train soft$"):
+        own_train(empty_zoo, "raise KeyboardInterrupt").train("soft")
+    with pytest.raises(KeyboardInterrupt, match=r"^what the plugin's train hook keeps is in .* train soft --resume$"):
+        own_train(empty_zoo, "(report.folder / 'mine').touch(); raise KeyboardInterrupt").train("soft")
+    plugin = empty_zoo / "plugins/soft.py"
+    own_train(empty_zoo, "(report.folder / 'mine').unlink(); return [{'epoch': 1}]")
+    plugin.write_text(plugin.read_text() + "\n\n@hookimpl\ndef save(model):\n    raise KeyError('later')")
+    with pytest.raises(TrainingError, match="cannot answer yet; nothing is kept"):  # the network is as it was
+        Zoo.open(empty_zoo, environ={}).train("soft")
+
+
+@pytest.mark.long
+def test_a_network_for_pictures_of_another_shape_is_trained_and_saved_by_its_own_hooks(empty_zoo: Path) -> None:
+    hooks = """
+import numpy as np
+from zoo import Trace
+
+
+def larger(images):
+    return np.repeat(np.pad(images, [(0, 0), (2, 2), (2, 2), (0, 0)]), 3, axis=3) / np.float32(255)
+
+
+@hookimpl
+def preprocess(image):
+    return larger(image[None, ..., None])[0], Trace(image)
+
+
+@hookimpl
+def train(model, data):
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model.fit(larger(data.images[:256]), data.classes[:256], verbose=0)
+"""
+    text = DROPOUT.replace("(28, 28, 1)", "(32, 32, 3)").replace("Dense(10)", "Dense(10, activation='softmax')")
+    (empty_zoo / "plugins/soft.py").write_text(text + hooks.replace("image[None", "np.resize(image, (28, 28))[None"))
+    assert Zoo.open(empty_zoo, environ={}).train("soft").input_shape == [32, 32, 3]
 
 
 @pytest.mark.long
@@ -246,17 +302,28 @@ MUTE = {
 }
 
 
-def test_what_cannot_answer_is_no_version_and_nothing_is_lost(empty_zoo: Path) -> None:
-    plugin = empty_zoo / "plugins/soft.py"
-    progress = Told()
-    for place, (hook, says) in enumerate(MUTE.items()):
-        plugin.write_text(DROPOUT + "\n\n@hookimpl\n" + hook)
-        with pytest.raises(TrainingError, match=f"{says}(.|\n)*cannot answer yet.*zoo train soft --resume"):
-            Zoo.open(empty_zoo, environ={}).train("soft", resume=place > 0, progress=progress)
-        assert Zoo.open(empty_zoo, environ={}).catalogue.versions("soft") == []
-    plugin.write_text(DROPOUT)
-    card = Zoo.open(empty_zoo, environ={}).train("soft", resume=True, progress=progress)
-    assert (card.version, progress.notes) == (1, "")
+def test_what_cannot_answer_is_no_version_and_what_is_trained_is_not_trained_again(empty_zoo: Path, capsys) -> None:
+    plugin, progress = empty_zoo / "plugins/soft.py", Lines()
+    changes = {"seed": 3, "augment": {"rotate": 2.0}, "optimizer": "sgd"}
+    again = r"zoo --zoo \S+ train soft --fast --seed 3 --set augment\.rotate=2\.0 --set optimizer=sgd --resume$"
+
+    def train(hook: str, resume: bool = True) -> Card:
+        plugin.write_text(DROPOUT + OWN + hook)
+        zoo = Zoo.open(empty_zoo, environ={})
+        return zoo.train("soft", fast=True, overrides=changes, resume=resume, progress=progress)
+
+    with pytest.raises(PluginError, match=rf"""gave in row 1 "rate" = 'low', str; it should be a number.*{again}"""):
+        train("", resume=False)
+    for hook, says in MUTE.items():
+        with pytest.raises(TrainingError, match=f"{says}(.|\n)*cannot answer yet; what was trained is kept.*{again}"):
+            train("\n\n@hookimpl\n" + hook)
+        assert not (empty_zoo / "checkpoints").exists()
+    capsys.readouterr()
+    card = train("")
+    assert capsys.readouterr().err.startswith("training soft: 3 epochs, all behind it\n")
+    assert (empty_zoo / ".zoo/training/count").read_text() == "x"
+    assert card.training == {"epochs": 1, "seconds": 0, "loss": 0.5}
+    assert (empty_zoo / "checkpoints/soft/1/history.csv").read_text() == "epoch,loss,val_loss\n1,0.5,nan\n"
 
 
 def test_pictures_that_are_given_otherwise_than_trained_are_told(empty_zoo: Path) -> None:
@@ -269,25 +336,101 @@ def test_pictures_that_are_given_otherwise_than_trained_are_told(empty_zoo: Path
     assert "light ink on black, as floats in 0-1" in progress.notes
 
 
-@pytest.mark.parametrize(
-    ("shape", "says"),
-    [
-        ("(32, 32, 1)", r"does not take the data's pictures, of shape \(28, 28, 1\): let build begin with Input"),
-        ("(28, 28, 3)", "does not take the data"),
-    ],
-)
-def test_a_network_for_other_pictures_is_told_before_training(empty_zoo: Path, shape: str, says: str) -> None:
-    (empty_zoo / "plugins/soft.py").write_text(DROPOUT.replace("(28, 28, 1)", shape))
+SUBCLASS = """import keras
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(10)
+
+        def call(self, batch):
+            return self.dense(layers.Flatten()(batch))
+
+    return Own()
+    """
+TWO = """import keras
+
+    picture = layers.Input((28, 28, 1))
+    flat = layers.Flatten()(picture)
+    return keras.Model(picture, [layers.Dense(10)(flat), layers.Dense(2)(flat)])
+    """
+OTHER = """
+
+@hookimpl
+def preprocess(image):
+    import numpy as np
+    from zoo import Trace
+    return np.zeros((32, 32, 1), np.float32), Trace(np.zeros((32, 32), np.uint8))
+"""
+UNFIT = {
+    "larger": (
+        "(28, 28, 1)",
+        "(32, 32, 1)",
+        "",
+        r"does not take the data's pictures, of shape \(28, 28, 1\): let build",
+    ),
+    "coloured": ("(28, 28, 1)", "(28, 28, 3)", "", "does not take the data"),
+    "without a channel": (
+        "(28, 28, 1)",
+        "(28, 28)",
+        "",
+        r"of shape \(28, 28\)\. .*begin with Input\(\(28, 28, 1\)\)\.$",
+    ),
+    "of any size": (
+        "layers.Input((28, 28, 1)), layers.Flatten()",
+        "layers.Input((None, None, 1)), layers.GlobalAveragePooling2D()",
+        "",
+        "which is no certain one. Let build begin with Input",
+    ),
+    "larger, as preprocess": ("(28, 28, 1)", "(32, 32, 1)", OTHER, "give the plugin a train hook that brings them"),
+    "preprocess": (
+        "x",
+        "x",
+        OTHER,
+        r"of shape \(28, 28, 1\), and its preprocess hook gives them in shape \(32, 32, 1\): ",
+    ),
+    "no Flatten": ("layers.Flatten(), ", "", "", r"an array of shape \(28, 28, 10\) .* with Flatten or"),
+    "five outputs": (
+        "Dense(10)",
+        "Dense(5)",
+        "",
+        "5 outputs; the data has 10 classes. Let build end in one layer of 10",
+    ),
+    "two results": ("return", TWO + "return", "", "the network has 2 results, and one is asked for"),
+    "a subclass": (
+        "return",
+        SUBCLASS + "return",
+        "",
+        "a Own that tells no input_shape .* Let build return keras.Model",
+    ),
+    "no layer fits": (
+        "layers.Input((28, 28, 1)), layers.Flatten()",
+        "layers.Dense(3), layers.MaxPooling2D(99)",
+        "",
+        r"cannot be called with a picture of shape \(28, 28, 1\)\. Keras says: .*zero or negative",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "hook", "says"), UNFIT.values(), ids=UNFIT)
+def test_a_network_that_does_not_fit_is_told_before_training(
+    empty_zoo: Path, old: str, new: str, hook: str, says: str
+) -> None:
+    (empty_zoo / "plugins/soft.py").write_text(DROPOUT.replace(old, new, 1) + hook)
     with pytest.raises(TrainingError, match=says):
         Zoo.open(empty_zoo, environ={}).train("soft")
 
 
 @pytest.mark.long
-def test_a_network_without_a_litert_form_is_told_the_way_and_trains_no_second_time(empty_zoo: Path) -> None:
+def test_a_network_without_a_litert_form_is_told_the_way_and_trains_no_second_time(empty_zoo: Path, capfd) -> None:
     plugin = empty_zoo / "plugins/soft.py"
     plugin.write_text(DROPOUT.replace("layers.Flatten()", "layers.Reshape((28, 28)), layers.GRU(4)"))
-    with pytest.raises(TrainingError, match=r'LiteRT has no form of the network(.|\n)*set runtime = "tensorflow"'):
+    says = r'LiteRT has no form of the network: it lacks .*TensorListReserve.*runtime = "tensorflow" for the model\.'
+    with pytest.raises(
+        TrainingError, match=says + r" It is trained.*; what was trained is kept\. .* train soft --resume$"
+    ):
         Zoo.open(empty_zoo, environ={}).train("soft")
+    assert "error:" not in capfd.readouterr().err
     progress = Told()
     Zoo.open(empty_zoo, environ={}).train("soft", overrides={"runtime": "tensorflow"}, resume=True, progress=progress)
     assert progress.notes == ""
@@ -380,7 +523,7 @@ def test_no_room_left_is_told_in_a_line_and_loses_nothing(dropout_zoo: Path, run
     full = start(dropout_zoo, *words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
     _, stderr = full.communicate(timeout=120)
     assert full.returncode == 1
-    assert "cannot be written: File too large" in stderr
+    assert "cannot be written: File too large. Of this run no epoch is kept yet. Make room, then: zoo train" in stderr
     assert "Traceback" not in stderr
     assert not (dropout_zoo / "checkpoints").exists()
     assert run("train", "soft", *words, cwd=dropout_zoo).returncode == 0
@@ -393,7 +536,8 @@ def test_no_room_for_the_finished_files_keeps_the_finished_epochs(dropout_zoo: P
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (50_000, 50_000))
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1, stderr
-    assert "cannot be written: File too large" in stderr
+    assert "cannot be written: File too large. Of this run every whole epoch is kept. Make room, then: " in stderr
+    assert "zoo train soft --epochs 5 --resume" in stderr
     assert "Traceback" not in stderr
     assert not (dropout_zoo / "checkpoints").exists()
     resumed = run("train", "soft", "--epochs", "5", "--resume", cwd=dropout_zoo)

@@ -17,16 +17,21 @@ from zoo.types import Batch, Image, Prediction, Scores, Trace
 
 
 def prepared(
-    model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], image: Image
+    model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...] | None, image: Image
 ) -> tuple[Batch, Trace]:
-    """What a model's `preprocess` hook makes of a picture for a network that takes `shape`. Raises PluginError."""
+    """What a model's `preprocess` hook makes of a picture for a network that takes `shape`. Raises PluginError.
+
+    With a shape of None any will do, and NoInk is raised where there is nothing to read.
+    """
     try:
         answer = hooks.call("preprocess", image=image, settings=settings)
     except NoInk as nothing:
+        if shape is None:
+            raise
         return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
         raise PluginError(f'Model "{model}": its preprocess hook should return (array, Trace).')
-    if np.shape(answer[0]) != shape:
+    if shape is not None and np.shape(answer[0]) != shape:
         raise PluginError(
             f'Model "{model}": its preprocess hook gave shape {np.shape(answer[0])}; the network takes {shape}.'
         )

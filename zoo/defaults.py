@@ -42,18 +42,14 @@ def predict(model: LiteRT | Graph, batch: Batch) -> Scores:
 
 
 @hookimpl(trylast=True)
-def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:
+def save(model: keras.Model, folder: Path, settings: ModelSettings, seen: Batch) -> bool:
     """Weights without the optimizer, and the LiteRT form, if it is to answer, which is seen to agree with them."""
-    from zoo.datasets import training_data
-
     save_weights(model, folder / WEIGHTS)
     if settings.runtime == "tensorflow":
         return True
-    sample = training_data(settings.dataset, settings.validation).validation_images[:256]
-    seen = sample.astype(np.float32) / np.float32(255)
     # Weights that are shown by small changes of the picture must not come in steps.
     kept: Weights = "float32" if settings.why == "weights" else settings.weights
-    export(around(model, settings.views), folder / LITERT, seen, kept)
+    export(around(model, settings.views), folder / LITERT, np.asarray(seen, np.float32), kept)
     return True
 
 

@@ -7,6 +7,7 @@ know; only `ServerError`, which the client raises, tells what HTTP told it.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -104,6 +105,15 @@ class KeyRefused(ServerError):
 def counted(number: int, thing: str) -> str:
     """`1 byte`, `2,000 bytes`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def why(error: BaseException) -> str:
+    """The line of another library's error that says why: Keras puts it in bold between a heading and the arguments."""
+    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Exception encountered when calling ")]
+    while len(lines) > 1 and lines[0].endswith(":"):
+        lines[:2] = [" ".join(lines[:2])]
+    return lines[0][:400] if lines else type(error).__name__
 
 
 def closest(found: str, allowed: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,18 +44,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     steps = count // batch  # the last, incomplete batch of an epoch is left to another order
     images = tf.constant(np.concatenate([data.images, data.others]))
     classes = tf.constant(np.append(data.classes, np.full(len(data.others), NO_CLASS)).astype(np.int32))
-    try:
-        probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
-    except (ValueError, tf.errors.InvalidArgumentError) as error:
-        raise TrainingError(
-            f"The network does not take the data's pictures, of shape {data.images.shape[1:]}: let build begin with "
-            f"Input({data.images.shape[1:]}). Keras says: {str(error).strip().splitlines()[0]}"
-        ) from error
-    if model.output_shape[-1] != len(data.labels):
-        raise TrainingError(
-            f"The network has {model.output_shape[-1]} outputs; the data has {len(data.labels)} classes. "
-            f"Let build end in a layer of {len(data.labels)} units."
-        )
+    probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
     loss = _loss(settings, probabilities, len(data.labels))
     optimizer, rate = _optimizer(settings, steps)
     optimizer.build(model.trainable_variables)
@@ -216,17 +206,22 @@ def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[st
         variables = _variables(model, optimizer)
         saved = [state[f"v{i}"] for i in range(len(state.files) - 1)]
         if [v.shape for v in saved] != [tuple(v.shape) for v in variables]:
-            raise TrainingError(
-                f"The unfinished run in {path.parent.name} was of a network of another shape: the plugin has changed "
-                "since. Start over without --resume."
-            )
+            raise TrainingError(of_another_shape(report.folder))
         for variable, value in zip(variables, saved, strict=True):
             variable.assign(value)
         rows: list[dict[str, float]] = json.loads(str(state["rows"]))
     return rows
 
 
-def epochs_done(folder: Any) -> int:
+def of_another_shape(folder: Path) -> str:
+    """What is said of an unfinished run whose arrays are not those of the network that is built by now."""
+    return (
+        f"The unfinished run in {folder.name} was of a network of another shape: the plugin has changed since. "
+        "Start over without --resume."
+    )
+
+
+def epochs_done(folder: Path) -> int:
     """How many epochs an unfinished run has behind it; 0 when it has saved nothing."""
     try:
         with np.load(folder / STATE, allow_pickle=False) as state:

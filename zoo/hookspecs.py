@@ -54,8 +54,11 @@ def predict(model: Any, batch: Batch, settings: ModelSettings) -> Scores:  # typ
 
 
 @hookspec(firstresult=True)
-def save(model: keras.Model, folder: Path, settings: ModelSettings) -> bool:  # type: ignore[empty-body]
-    """Write the trained model's files into `folder` and return True. Default: weights and LiteRT form."""
+def save(model: keras.Model, folder: Path, settings: ModelSettings, seen: Batch) -> bool:  # type: ignore[empty-body]
+    """Write the trained model's files into `folder` and return True. Default: weights and LiteRT form.
+
+    `seen` is some validation pictures as `preprocess` gives them, (n, ...), to try on them what is written.
+    """
 
 
 @hookspec(firstresult=True)

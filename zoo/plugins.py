@@ -23,7 +23,7 @@ from typing import Any
 import pluggy
 
 from zoo import hookspecs
-from zoo.errors import PluginError, SettingsError, ZooError, closest
+from zoo.errors import PluginError, SettingsError, ZooError, closest, why
 from zoo.hookspecs import HOOKS
 from zoo.settings import MODEL_NAME, ModelSettings
 
@@ -197,6 +197,10 @@ class _Nothing(Exception):
     """A hook answered None."""
 
 
+class NoAnswer(PluginError):
+    """The same, as it is told."""
+
+
 def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
     """What is wrong with a settings class: it has to stand on its own defaults, and to be told of in JSON."""
     try:
@@ -287,6 +291,10 @@ class Hooks:
         """Whether the zoo's own implementation alone answers a hook: neither a plugin's nor a wrapper."""
         return all(one.plugin_name == DEFAULTS for one in self._impls(hook))
 
+    def is_own(self, hook: str) -> bool:
+        """Whether the model's plugin itself answers a hook, rather than wrapping the zoo's answer."""
+        return any(one.plugin_name == self._model and not (one.wrapper or one.hookwrapper) for one in self._impls(hook))
+
     def call(self, hook: str, **arguments: Any) -> Any:
         try:
             answer = self._callers[hook](**arguments)
@@ -299,10 +307,10 @@ class Hooks:
                 raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(
-                f'Model "{self._model}": {self._whose(hook, error)} raised {type(error).__name__}: {error}'
+                f'Model "{self._model}": {self._whose(hook, error)} raised {type(error).__name__}: {_text(error)}'
             ) from error
         if answer is None:
-            raise PluginError(
+            raise NoAnswer(
                 f'Model "{self._model}": its {hook} hook answered None. It should return its result; '
                 "a wrapper should return what it was given."
             )
@@ -318,6 +326,10 @@ class Hooks:
 
     def _impls(self, hook: str) -> list[pluggy.HookImpl]:
         return self._callers[hook].get_hookimpls()
+
+
+def _text(error: BaseException) -> str:
+    return why(error) if "\x1b[" in str(error) else str(error)  # Keras' bold reason stands amid what explains nothing
 
 
 def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:

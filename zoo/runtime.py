@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import ModelUnavailable, TrainingError
+from zoo.errors import ModelUnavailable, TrainingError, why
 from zoo.quiet import quiet
 from zoo.types import Batch, Scores, Weights
 
@@ -140,16 +141,37 @@ def load_weights(model: keras.Model, path: Path) -> None:
 def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
     """What the LiteRT form that Keras writes answers to a sample. Raises TrainingError when there is no such form."""
     try:
-        model.export(str(path), format="litert", verbose=False, **more)
-        return LiteRT(path).predict(sample)
-    except OSError:
+        with quiet():  # the converter writes pages about each operation that it does not know
+            model.export(str(path), format="litert", verbose=False, **more)
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # the converter's own are of no class of their own
-        said = next((line for line in str(error.__cause__ or error).splitlines() if line.strip()), "no reason is told")
+        lacking = re.findall(r"'tf\.(\w+)' op", str(error))
+        raise TrainingError(_formless(f"it lacks {_names(lacking)}" if lacking else why(error))) from error
+    try:
+        with quiet():
+            return LiteRT(path).predict(sample)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        said = why(error.__cause__ or error)
+        if "Flex" in said:  # so operations of TensorFlow are called in the file, where LiteRT has none
+            lacking = [name.decode() for name in re.findall(rb"Flex([A-Z]\w+)", path.read_bytes())]
+            raise TrainingError(_formless(f"it lacks {_names(lacking)}")) from error
         raise TrainingError(
-            f'LiteRT has no form of the network ("{said.strip()[:80]}"). Let TensorFlow answer: set runtime = '
-            '"tensorflow" for the model, then zoo train it with --resume, which trains nothing again.'
+            f'The LiteRT form of the network does not answer ("{said}"). {_TENSORFLOW}'  # such as by its shapes
         ) from error
+
+
+_TENSORFLOW = 'Let TensorFlow answer: set runtime = "tensorflow" for the model.'
+
+
+def _formless(reason: str) -> str:
+    return f"LiteRT has no form of the network: {reason.rstrip('.')}. {_TENSORFLOW}"
+
+
+def _names(found: list[str]) -> str:
+    return ", ".join(sorted(set(found)))
 
 
 def export(model: keras.Model, path: Path, sample: Batch, weights: Weights = "float32") -> None:

@@ -391,6 +391,11 @@ def variable(text: str) -> Any:
     return parsed["value"] if list(parsed) == ["value"] else text
 
 
+def said(value: Any) -> str:
+    """A value as the text that `variable` reads as it: bare where that will do."""
+    return value if isinstance(value, str) and variable(value) == value else json.dumps(value)
+
+
 def put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
     """Set a value in tables within tables; `name` says who does. Raises SettingsError where there is no table."""
     for part in key[:-1]:

@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import io
 import json
+import math
 import os
 import platform
 import shutil
@@ -21,21 +22,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zoo import datasets, extras, files, fitting, graph
-from zoo.answers import prepared, told
+from zoo import datasets, extras, files, graph, shapes, unfinished
+from zoo.answers import told
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Card, Catalogue
 from zoo.errors import PluginError, TrainingError, ZooError
-from zoo.plugins import Family, Hooks
+from zoo.plugins import Family, Hooks, NoAnswer
 from zoo.settings import ModelSettings
 from zoo.types import Data
+from zoo.unfinished import NOWHERE, Row, Stand
 
-TRIED = 256  # validation pictures that a new version has to answer before it is published
 STRAY = 0.1  # of them, by which its answers may be worse than what training told
 ANSWERING = {"runtime", "weights", "views", "why"}  # settings that change nothing of what is trained
 
@@ -94,6 +97,7 @@ class Run:
     overrides: Mapping[str, Any]
     catalogue: Catalogue
     work: Path
+    command: str  # that begins it; with --resume it goes on
 
     @property
     def folder(self) -> Path:
@@ -108,11 +112,25 @@ class Run:
         return self.folder.with_suffix(".earlier")
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C in a run; as text what is left of the run, and how to go on."""
+
+
 def train(run: Run, resume: bool, progress: Progress) -> Card:
     """Train and publish the next version. Raises TrainingError, and OSError's message as one when the disk is full.
 
-    A stop at any moment, Ctrl-C and SIGKILL included, loses at most the epoch in hand; `resume` goes on after it.
+    With the zoo's own `train` a stop at any moment, Ctrl-C and SIGKILL included, loses at most the epoch in hand; with
+    a plugin's what that does not keep itself. `resume` goes on after it, and what is trained is not trained again.
+    Ctrl-C raises Stopped.
     """
+    try:
+        return _begun(run, resume, progress)
+    except KeyboardInterrupt as stop:
+        left, command = _left(run)
+        raise Stopped(f"{left}. To go on: {command}") from stop
+
+
+def _begun(run: Run, resume: bool, progress: Progress) -> Card:
     start_tensorflow()
     if resume and not (run.folder.is_dir() or run.earlier.is_dir()):
         raise TrainingError(_nothing_to_resume(run))
@@ -126,16 +144,40 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
     except OSError as error:
         raise _unwritable(run, error) from error
     except PluginError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
-            raise _unwritable(run, error.__cause__) from error
+        if (full := _no_room(error)) is not None:
+            raise _unwritable(run, full) from error
         raise
 
 
+def _no_room(error: ZooError) -> OSError | None:
+    """What a hook could not write for want of room, if that is what an error tells."""
+    cause = error.__cause__
+    return cause if isinstance(cause, OSError) and cause.errno in NO_ROOM else None
+
+
 def _unwritable(run: Run, error: OSError) -> TrainingError:
+    left, command = _left(run)
     return TrainingError(
-        f"{error.filename or run.folder}: cannot be written: {error.strerror or error}. "
-        f"What was saved before is whole; make room, then: zoo train {run.model} --resume."
+        f"{error.filename or run.folder}: cannot be written: {error.strerror or error}. Of this run {left}. "
+        f"Make room, then: {command}"
     )
+
+
+def _left(run: Run) -> tuple[str, str]:
+    """What is left on disk of a run that has ended before its time, and the command that goes on with it."""
+    stand = _furthest(run)
+    resume = f"{run.command} --resume"
+    if stand.trained:
+        return "what was trained is kept", resume
+    if not run.hooks.is_own("train"):
+        return ("every whole epoch is kept", resume) if stand.epochs else ("no epoch is kept yet", run.command)
+    if unfinished.has_own_files(run.folder):
+        return f"what the plugin's train hook keeps is in {run.folder}", resume
+    return "nothing is kept, since the plugin's train hook keeps nothing before its end", run.command
+
+
+def _furthest(run: Run) -> Stand:
+    return max(unfinished.stand(run.folder), unfinished.stand(run.earlier))
 
 
 def _train(run: Run, resume: bool, progress: Progress) -> Card:
@@ -143,27 +185,60 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 
     done = _settle_unfinished(run, resume, progress)
     progress.begin(run.model, run.settings.epochs, done)
-    data = extras.added(datasets.training_data(run.settings.dataset, run.settings.validation), run.settings)
+    data = datasets.training_data(run.settings.dataset, run.settings.validation)
     keras.utils.set_random_seed(run.settings.seed)
     model = run.hooks.call("build", settings=run.settings)
     if not isinstance(model, keras.Model):
         raise TrainingError(f'Model "{run.model}": build should return a keras.Model, not {type(model).__name__}.')
-    if run.settings.start is not None:
-        _begin_with(model, run.settings.start, run)
-    report = RunReport(run.folder, resume, progress)
-    rows = _rows(run, run.hooks.call("train", model=model, data=data, settings=run.settings, report=report))
-    folder = run.folder / "whole"
+    seen = shapes.seen(run.model, run.hooks, run.settings, model, data)
+    rows = unfinished.take_up(run.folder, model) if resume else None
+    if rows is None:
+        rows = _trained(run, model, data, RunReport(run.folder, resume, progress))
+    folder = run.folder / unfinished.WHOLE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    run.hooks.call("save", model=model, folder=folder, settings=run.settings)
-    files.write(folder / HISTORY, _csv(rows))
     facts = _facts(run, model, rows, data.labels)
-    handle = _tried(run, folder, facts, data, progress)
-    found = calibrate(run.hooks, run.settings, tuple(facts["input_shape"]), handle, data)
+    try:
+        run.hooks.call("save", model=model, folder=folder, settings=run.settings, seen=seen)
+        files.write(folder / HISTORY, _csv(rows))
+        handle = _tried(run, folder, facts, seen, data, progress)
+        found = calibrate(run.hooks, run.settings, tuple(facts["input_shape"]), handle, data)
+    except ZooError as error:
+        if _no_room(error) is not None:
+            raise
+        left, command = _left(run)
+        raise TrainingError(
+            f"{error} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
+        ) from error
     card = run.catalogue.publish(folder, facts | {"calibration": found})
     shutil.rmtree(run.folder, ignore_errors=True)
     shutil.rmtree(run.earlier, ignore_errors=True)
     return card
+
+
+def _trained(run: Run, model: Any, data: Data, report: RunReport) -> list[Row]:
+    """Let the `train` hook train the network, keep that, and return its rows.
+
+    Raises PluginError when they are not such; what was trained is kept all the same.
+    """
+    if run.settings.start is not None:
+        _begin_with(model, run.settings.start, run)
+    data = extras.added(data, run.settings)
+    before = model.get_weights()
+    try:
+        history = run.hooks.call("train", model=model, data=data, settings=run.settings, report=report)
+    except NoAnswer:
+        history = None
+    rows, wrong = _rows(history)
+    after = model.get_weights()
+    # Where they are the same, what was trained is not in the network, and to keep that would not be to keep it.
+    if len(before) != len(after) or not all(map(np.array_equal, before, after)):
+        unfinished.keep(run.folder, model, rows or [{"epoch": run.settings.epochs}])
+    if wrong:
+        left, command = _left(run)
+        kept = f"To make a version without that: {command}" if _furthest(run).trained else f"Then: {command}"
+        raise PluginError(f'Model "{run.model}": its train hook {wrong} Put it right; {left}. {kept}')
+    return rows
 
 
 def _begin_with(model: Any, start: str, run: Run) -> None:
@@ -177,22 +252,14 @@ def _begin_with(model: Any, start: str, run: Run) -> None:
     model.set_weights(weights)
 
 
-def _tried(run: Run, folder: Path, facts: Mapping[str, Any], data: Data, progress: Progress) -> Any:
-    """What the `load` hook makes of what was saved, once it has answered some validation pictures.
+def _tried(run: Run, folder: Path, facts: Mapping[str, Any], seen: NDArray[Any], data: Data, progress: Progress) -> Any:
+    """What the `load` hook makes of what was saved, once it has answered the validation pictures `seen`, (n, ...).
 
-    So no version is published that cannot answer. Raises TrainingError when a hook will not; nothing is lost then.
+    So no version is published that cannot answer. Raises a ZooError when a hook will not.
     """
-    pictures, classes = data.validation_images[:TRIED, ..., 0], data.validation_classes[:TRIED]
-    shape = tuple(facts["input_shape"])
-    try:
-        handle = run.hooks.call("load", folder=folder, settings=run.settings)
-        batch = np.stack([prepared(run.model, run.hooks, run.settings, shape, one)[0] for one in pictures])
-        scores = told(run.model, run.hooks, run.settings, handle, batch, len(facts["labels"]))
-    except ZooError as error:
-        raise TrainingError(
-            f"{error} It is trained, and cannot answer yet. What was trained is kept: put the plugin right, then: zoo "
-            f"train {run.model} --resume."
-        ) from error
+    handle = run.hooks.call("load", folder=folder, settings=run.settings)
+    scores = told(run.model, run.hooks, run.settings, handle, seen, len(facts["labels"]))
+    classes = data.validation_classes[: len(seen)]
     right, meant = float((scores.argmax(axis=1) == classes).mean()), facts["training"].get("val_accuracy", 0.0)
     if right < meant - STRAY:
         progress.note(
@@ -205,43 +272,63 @@ def _tried(run: Run, folder: Path, facts: Mapping[str, Any], data: Data, progres
 
 def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
     """Take up the unfinished run that went furthest, or put it aside; returns the epochs that are behind it."""
-    done, earlier = fitting.epochs_done(run.folder), fitting.epochs_done(run.earlier)
+    here, earlier = unfinished.stand(run.folder), unfinished.stand(run.earlier)
+    furthest = max(here, earlier)
     if resume:
-        if earlier > done:
+        if earlier > here:
             shutil.rmtree(run.folder, ignore_errors=True)
             run.earlier.rename(run.folder)
-        return max(done, earlier)
-    if done > earlier:
+        return run.settings.epochs if furthest.trained else furthest.epochs
+    if here == furthest > NOWHERE:
         shutil.rmtree(run.earlier, ignore_errors=True)
         run.folder.rename(run.earlier)
         run.folder.mkdir()
-    if done or earlier:
-        progress.note(
-            f"Starting over. An unfinished run at epoch {max(done, earlier)} is kept: --resume goes on with it."
-        )
+    (run.folder / unfinished.TRAINED).unlink(missing_ok=True)  # or it would pass for this run's
+    if furthest > NOWHERE:
+        what = "A run that is trained" if furthest.trained else f"An unfinished run at epoch {furthest.epochs}"
+        progress.note(f"Starting over. {what} is kept: --resume goes on with it.")
     return 0
 
 
-def _rows(run: Run, history: Any) -> list[Mapping[str, float]]:
-    """A train hook's answer as rows; what Keras' `fit` returns will do too. Raises PluginError when it is neither."""
-    if isinstance(getattr(history, "history", None), dict):
-        columns = history.history
-        history = [
-            {"epoch": epoch, **dict(zip(columns, values, strict=True))}
-            for epoch, values in enumerate(zip(*columns.values(), strict=True), 1)
-        ]
-    rows = list(history) if isinstance(history, Sequence) else []
-    if not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise PluginError(
-            f'Model "{run.model}": its train hook should return one row per epoch, such as '
-            f"[{{'epoch': 1, 'loss': 0.1}}], or what Keras' fit returns, not {type(history).__name__}."
+def _rows(history: Any) -> tuple[list[Row], str]:
+    """A train hook's answer as rows of int and float, and what is wrong with it, if anything is.
+
+    What Keras' `fit` returns will do too; what that has not measured in each epoch is left out.
+    """
+    if isinstance(columns := getattr(history, "history", None), dict):
+        epochs = max(map(len, columns.values()), default=0)
+        whole = {name: values for name, values in columns.items() if len(values) == epochs}
+        history = [{"epoch": i + 1, **{name: values[i] for name, values in whole.items()}} for i in range(epochs)]
+    found = list(history) if isinstance(history, Sequence) else []
+    if not found or not all(isinstance(row, Mapping) for row in found):
+        return [], (
+            "should return one row per epoch, such as [{'epoch': 1, 'loss': 0.1}], or what Keras' fit returns, "
+            f"not {type(history).__name__}."
         )
-    return rows
+    wrong = ""
+    rows: list[Row] = []
+    for place, row in enumerate(found, 1):
+        numbers = {str(name): _number(value) for name, value in row.items()}
+        rows.append({name: value for name, value in numbers.items() if value is not None})
+        for name, value in row.items():
+            if numbers[str(name)] is None and not wrong:
+                what = f"{str(value)[:80]!r}, {type(value).__name__}"
+                wrong = f'gave in row {place} "{name}" = {what}; it should be a number.'
+    return rows, wrong
 
 
-def _facts(run: Run, model: Any, rows: list[Mapping[str, float]], labels: tuple[str, ...]) -> dict[str, Any]:
-    last = dict(rows[-1])
-    seconds = sum(row.get("seconds", 0.0) for row in rows)
+def _number(value: Any) -> int | float | None:
+    """A number of Python's, NumPy's or TensorFlow's as Python's; None when it is none."""
+    if getattr(value, "shape", None) == () and not isinstance(value, np.generic):
+        value = np.asarray(value)[()]
+    if isinstance(value, Integral | np.bool_):
+        return int(value)
+    return float(value) if isinstance(value, Real) else None
+
+
+def _facts(run: Run, model: Any, rows: list[Row], labels: tuple[str, ...]) -> dict[str, Any]:
+    last = {name: value for name, value in rows[-1].items() if math.isfinite(value)}
+    seconds = sum(value for row in rows if math.isfinite(value := row.get("seconds", 0.0)))
     return {
         "model": run.model,
         "plugin": run.family.name,
@@ -277,7 +364,7 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _csv(rows: list[Mapping[str, float]]) -> bytes:
+def _csv(rows: list[Row]) -> bytes:
     text = io.StringIO()
     names = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
@@ -311,7 +398,7 @@ def start_tensorflow() -> None:
 
 
 def _nothing_to_resume(run: Run) -> str:
-    others = [path for path in run.folder.parent.glob(f"{run.model}-*") if fitting.epochs_done(path)]
-    stand = ", ".join(f"one at epoch {fitting.epochs_done(path)}" for path in others)
-    rest = f" There is {stand} with other settings; give the same options as then." if others else ""
+    stands = [unfinished.stand(path) for path in sorted(run.folder.parent.glob(f"{run.model}-*"))]
+    others = ["one that is trained" if trained else f"one at epoch {epochs}" for trained, epochs in stands if epochs]
+    rest = f" There is {', '.join(others)} with other settings; give the same options as then." if others else ""
     return f'Model "{run.model}" has no unfinished run with these settings.{rest}'

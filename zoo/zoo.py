@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from zoo.errors import (
 from zoo.looking import Look
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
-from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, read, validate
+from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, read, said, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why
@@ -297,11 +298,24 @@ class Zoo:
             overrides={key: departing[key] for key in changes if key in departing},
             catalogue=self.catalogue,
             work=self.root / ".zoo",
+            command=self._command(name, fast, overrides or {}),
         )
         card = training.train(run, resume, progress or training.Silent())
         for one in self.models.values():
             one.renew(card)
         return card
+
+    def _command(self, name: str, fast: bool, overrides: Mapping[str, Any]) -> str:
+        """The command that trains a model so, typed in the working folder."""
+        words = ["zoo", *([] if self.root == locate().resolve() else ["--zoo", str(self.root)]), "train", name]
+        words += ["--fast"] if fast else []
+        for key in keys_of(overrides):
+            value: Any = overrides
+            for part in key:
+                value = value[part]
+            flag = key[0] in ("epochs", "seed") and isinstance(value, int)
+            words += [f"--{key[0]}", str(value)] if flag else ["--set", f"{'.'.join(key)}={said(value)}"]
+        return shlex.join(words)
 
     def _refuse_starter(self) -> None:
         if self.is_starter:

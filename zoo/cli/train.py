@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -38,8 +37,8 @@ def train(
 ) -> None:
     """Train model NAME by its settings; makes the next version of its checkpoint.
 
-    Ctrl-C loses at most the epoch in hand; --resume goes on. A run with --fast, --epochs, --seed or --set makes a
-    version that is not `latest`: name it in settings.toml to serve it.
+    Ctrl-C loses at most the epoch in hand, unless the plugin has a train hook of its own; --resume goes on. A run with
+    --fast, --epochs, --seed or --set makes a version that is not `latest`: name it in settings.toml to serve it.
     """
     from zoo.settings import put, variable
 
@@ -77,10 +76,9 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         close()
-        again = shlex.join(["zoo", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
-        click.echo(f"stopped; every whole epoch is kept. To go on: {again}", err=True)
+        click.echo(f"stopped; {str(stop) or 'it had not begun'}", err=True)
         sys.exit(INTERRUPTED)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

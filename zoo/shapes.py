@@ -1,0 +1,110 @@
+"""Whether network, data and what preprocessing makes of pictures fit together, seen before anything is trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.answers import prepared
+from zoo.errors import NoInk, TrainingError, why
+from zoo.plugins import Hooks
+from zoo.settings import ModelSettings
+from zoo.types import Data
+
+if TYPE_CHECKING:
+    import keras
+
+SOME = 256  # pictures
+
+Shape = tuple[int, ...]
+
+
+def seen(model: str, hooks: Hooks, settings: ModelSettings, network: keras.Model, data: Data) -> NDArray[Any]:
+    """Some validation pictures as the `preprocess` hook gives them, (n, ...), to a network that takes and tells such.
+
+    A network without an Input is built by them. Raises TrainingError when the shapes do not fit, PluginError when the
+    hook is at fault.
+    """
+    pictures = data.validation_images[:SOME, ..., 0]
+    given = _given(model, hooks, settings, data)
+    taken = _taken(model, network, given)
+    whose = "its preprocess hook" if hooks.is_own("preprocess") else "the zoo's own preprocess"
+    of_data, own_train = data.images.shape[1:], hooks.is_own("train")
+    if not own_train and taken != of_data:
+        what = (
+            f"let build begin with Input({of_data})"
+            if given == of_data
+            else "give the plugin a train hook that brings them to what the network takes"
+        )
+        raise TrainingError(
+            f'Model "{model}": the network takes pictures of shape {taken}. So it does not take the data\'s pictures, '
+            f"of shape {of_data}: {what}."
+        )
+    if taken != given:
+        raise TrainingError(
+            f'Model "{model}": the network takes pictures of shape {taken}, and {whose} gives them in shape {given}: '
+            f"let build begin with Input({given}), or give the plugin another preprocess hook."
+        )
+    if not (own_train and hooks.is_own("predict")):  # which two may make probabilities of anything
+        _tells(model, network, len(data.labels))
+    return np.stack([prepared(model, hooks, settings, taken, picture)[0] for picture in pictures])
+
+
+def _given(model: str, hooks: Hooks, settings: ModelSettings, data: Data) -> Shape:
+    """The shape that preprocessing gives."""
+    for picture in data.validation_images[:SOME, ..., 0]:
+        try:
+            return np.shape(prepared(model, hooks, settings, None, picture)[0])
+        except NoInk:
+            continue
+    return data.images.shape[1:]
+
+
+def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
+    """The shape of a picture that the network takes; one that has none yet is built by a picture that is `given`."""
+    shape = getattr(network, "input_shape", None)
+    if shape is None:
+        try:
+            network(np.zeros((1, *given), np.float32))
+        except Exception as error:  # whatever a layer of the plugin's own raises
+            raise TrainingError(
+                f'Model "{model}": the network cannot be called with a picture of shape {given}. '
+                f"Keras says: {why(error)}"
+            ) from error
+        shape = getattr(network, "input_shape", None)
+    if shape is None:
+        raise TrainingError(
+            f'Model "{model}": the network is a {type(network).__name__} that tells no input_shape and output_shape, '
+            "as subclasses of keras.Model do not. Let build return keras.Model(inputs, outputs) or keras.Sequential; "
+            "the subclass may be a layer in it."
+        )
+    if not isinstance(shape, tuple):
+        raise TrainingError(
+            f'Model "{model}": the network has {len(shape)} inputs, and is given one picture. Let build return a '
+            f"network of one input, such as Input({given})."
+        )
+    if None in shape[1:]:
+        raise TrainingError(
+            f'Model "{model}": the network takes pictures of shape {shape[1:]}, which is no certain one. Let build '
+            f"begin with Input({given})."
+        )
+    return shape[1:]
+
+
+def _tells(model: str, network: keras.Model, classes: int) -> None:
+    """Raise TrainingError unless the network tells a number for each class."""
+    shape = network.output_shape
+    rest = f"Let build end in one layer of {classes} units"
+    if not isinstance(shape, tuple):
+        raise TrainingError(f'Model "{model}": the network has {len(shape)} results, and one is asked for. {rest}.')
+    if len(shape) != 2:
+        raise TrainingError(
+            f'Model "{model}": the network makes an array of shape {shape[1:]} of a picture, where {classes} numbers '
+            f"are asked for, one for each class. {rest}, with Flatten or GlobalAveragePooling2D before it."
+        )
+    if shape[1] != classes:
+        raise TrainingError(
+            f'Model "{model}": the network has {shape[1]} outputs; the data has {classes} classes. {rest}.'
+        )
