@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from webui import create_app
 from zoo import Zoo, hookimpl
 from zoo.arena import ask_all
 from zoo.datasets import Labelled
-from zoo.errors import ModelUnavailable, PictureUnsupported, PluginError
+from zoo.errors import ModelUnavailable, PictureUnsupported, PluginError, UnknownModel
 
 BAD = {
     "raises on import": (
@@ -63,6 +65,15 @@ BAD = {
         "@hookimpl\ndef build(settings):\n    return 1",
         "plugins/bad.py: Settings cannot be used: ",
     ),
+    "has settings by names of the zoo's own": (
+        "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    name: str = 'x'\n"
+        "    plugin: int = 1\n    checkpoint: int = 1\n@hookimpl\ndef build(settings):\n    return 1",
+        "plugins/bad.py: Settings cannot have name, plugin, checkpoint: these names are the zoo's. Take others.",
+    ),
+    "wraps without a yield": (
+        "from zoo import hookimpl\n\n@hookimpl(wrapper=True)\ndef predict(model):\n    return 1",
+        "plugins/bad.py:3: predict wraps, and does not yield. Let it have `answer = yield`, and return the answer.",
+    ),
     "has settings of its own kind": (
         "from zoo import hookimpl\nclass Settings: pass\n@hookimpl\ndef build(settings):\n    return 1",
         "plugins/bad.py: Settings should be a class that derives from zoo.ModelSettings.",
@@ -78,6 +89,53 @@ def test_a_bad_plugin_is_set_aside_and_the_others_run(zoo_folder: Path, picture,
     with pytest.raises(ModelUnavailable, match='Plugin "bad" is set aside'):
         zoo.predict("bad", picture(0))
     assert zoo.predict("soft", picture(0)).digit == 7
+
+
+def test_a_file_whose_name_no_model_can_have_is_no_model_and_told_why(zoo_folder: Path) -> None:
+    names = ("My-Model", "2big", "Upper", "größe")
+    for name in names:
+        write(zoo_folder, name, (zoo_folder / "plugins/soft.py").read_text())
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert list(zoo.models) == ["soft"]
+    for name in names:
+        says = f'There is no model "{name}": plugins/{name}.py: "{name}" is not a plugin\'s name. Use small letters, '
+        with pytest.raises(UnknownModel, match=re.escape(says + "digits and _, with a letter first.")):
+            zoo.model(name)
+
+
+INSTALLED = {
+    "does not parse": ("wide", "x = 1\ndef build(:", "my-package 0.3 (my_package/wide.py:2): it raised SyntaxError"),
+    "raises in a part of it": (
+        "parted",
+        "from my_package import part",
+        "my-package 0.3 (my_package/part.py:2): it raised ZeroDivisionError",
+    ),
+    "misspells a hook": (
+        "misspelt",
+        "from zoo import hookimpl\n\n@hookimpl\ndef biuld(): ...",
+        "my-package 0.3 (my_package/misspelt.py:3): there is no hook 'biuld'.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "problem"), INSTALLED.values(), ids=INSTALLED)
+def test_a_mistake_in_an_installed_package_is_told_with_file_and_line(
+    zoo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, problem: str
+) -> None:
+    facts = {
+        "my_package-0.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: my-package\nVersion: 0.3\n",
+        "my_package-0.3.dist-info/entry_points.txt": f"[zoo]\n{name} = my_package.{name}\n",
+        "my_package/__init__.py": "",
+        "my_package/part.py": "\n1 / 0\n",
+        f"my_package/{name}.py": text,
+    }
+    for file, content in facts.items():
+        (tmp_path / "site" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "site" / file).write_text(content)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, "my_package", raising=False)
+    assert problem in Zoo.open(zoo_folder, environ={}).plugins.quarantined[name].problem
+    monkeypatch.delitem(sys.modules, "my_package", raising=False)
 
 
 def test_a_plugin_that_raises_keeps_its_traceback(zoo_folder: Path) -> None:
@@ -343,8 +401,8 @@ def test_two_plugins_of_one_name_are_told_apart(zoo_folder: Path) -> None:
     from zoo.plugins import Plugins
 
     found = Plugins()
-    found.add("soft", "plugins/soft.py", lambda: None)
-    found.add("soft", "other-package 1.0", lambda: None)
+    found.add("soft", "plugins/soft.py", "zoo_plugins.soft", lambda: None)
+    found.add("soft", "other-package 1.0", "other_package", lambda: None)
     assert 'the name "soft" is taken by plugins/soft.py' in found.quarantined["soft (other-package 1.0)"].problem
 
 

@@ -57,6 +57,23 @@ MISTAKES = {
         '[models.soft]\ncheckpoint = "newest"',
         'settings.toml: [models.soft] checkpoint = "newest": Model "soft" has no checkpoint newest. It has: 1.',
     ),
+    "wrong type of version": (
+        "[models.soft]\ncheckpoint = 1.5",
+        '[models.soft] checkpoint = 1.5: it should be a version such as 1, "latest", or "MODEL/VERSION".',
+    ),
+    "no version": (
+        '[models.soft]\ncheckpoint = ""',
+        'settings.toml: [models.soft] checkpoint = "": it should be a version such as 1, "latest", or "MODEL/VERSION".',
+    ),
+    "misspelt checkpoint": (
+        "[models.soft]\ncheckpiont = 1",
+        '[models.soft] checkpiont = 1: no such setting of plugin "soft". Did you mean "checkpoint"? It takes: plugin,',
+    ),
+    "value for a table": ("[models]\nsoft = 3", "settings.toml: [models] soft = 3: it should be a table."),
+    "text of another form": (
+        '[models.soft]\nstart = "foo"',
+        'start = "foo": it should be: version of a model of the same network whose weights training begins with, "d',
+    ),
     "unknown default": (
         'default_model = "sotf"',
         'settings.toml: default_model = "sotf": there is no such model. Did you mean "soft"? The models are: soft.',
@@ -112,6 +129,10 @@ def test_the_environment_overrides_the_file_and_a_flag_overrides_both(zoo_folder
     [
         ({"ZOO_SERVER__PORT": "many"}, 'ZOO_SERVER__PORT = "many": it should be a valid integer'),
         ({"ZOO_MODELS__SOFT__EPOCH": "6"}, 'ZOO_MODELS__SOFT__EPOCH = 6: no such setting of plugin "soft"'),
+        (
+            {"ZOO_MODELS__SOFT__PLUGN": "6"},
+            'ZOO_MODELS__SOFT__PLUGN = 6: no such setting of plugin "soft". Did you mean "p',
+        ),
         ({"ZOO_DEFAULT_MODEL__X": "1"}, "ZOO_DEFAULT_MODEL__X"),
     ],
 )

@@ -134,6 +134,8 @@ def test_what_cannot_be_trained_is_told_in_a_line(empty_zoo: Path) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
     with pytest.raises(SettingsError, match=r'epoch = 3: no such setting of plugin "soft"\. Did you mean "epochs"'):
         zoo.train("soft", overrides={"epoch": 3})
+    with pytest.raises(SettingsError, match=r'checkpiont = 3: no such setting of plugin "soft"\. It takes: dataset'):
+        zoo.train("soft", overrides={"checkpiont": 3})
     with pytest.raises(TrainingError, match='Model "soft" has no unfinished run with these settings'):
         zoo.train("soft", resume=True)
 

@@ -203,8 +203,8 @@ class Catalogue:
             )
         if (card.model, card.version) != (model, version):
             raise ModelUnavailable(
-                f"Checkpoint {model}/{version}: its {CARD} says that it is {card.ref}. "
-                "A copied checkpoint needs its own model and version in its card."
+                f"Checkpoint {model}/{version}: its {CARD} says that it is {card.ref}, and so its folder has to be "
+                f'called. No copy is needed to let another model of the plugin answer by it: checkpoint = "{card.ref}".'
             )
         return card
 

@@ -9,7 +9,7 @@ from zoo.checkpoints import Catalogue
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, closest
 from zoo.models import Model
 from zoo.plugins import Plugins
-from zoo.settings import ModelEntry, Origins, Settings, validate
+from zoo.settings import MODEL_NAME, ModelEntry, Origins, Settings, validate
 
 TAKEN = {"stats": "/v2/models/stats tells of all models together"}
 """Names that no model may have, each with why."""
@@ -28,7 +28,7 @@ def settled(
         if not family.addon and name not in named:
             entries.setdefault(name, ModelEntry())
     for name in quarantined:
-        if name not in named and name.isidentifier():
+        if name not in named and MODEL_NAME.fullmatch(name):
             entries.setdefault(name, ModelEntry())
     for name, entry in entries.items():
         plugin, table = entry.plugin or name, ("models", name)
@@ -52,7 +52,8 @@ def settled(
             )
         else:
             family = families[plugin]
-            own, wrong = validate(family.settings, entry.model_extra or {}, sources, table, f'plugin "{plugin}"')
+            said, owner = entry.model_extra or {}, f'plugin "{plugin}"'
+            own, wrong = validate(family.settings, said, sources, table, owner, beside=ModelEntry.model_fields)
             problems += wrong
             models[name] = Model(name, entry, catalogue, plugin, family, own)
     folder = root / settings.plugins_folder

@@ -25,7 +25,7 @@ import pluggy
 from zoo import hookspecs
 from zoo.errors import PluginError, SettingsError, ZooError, closest, why
 from zoo.hookspecs import HOOKS
-from zoo.settings import MODEL_NAME, ModelSettings
+from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings
 
 GROUP = "zoo"
 PACKAGE = "zoo_plugins"
@@ -71,8 +71,8 @@ class Plugins:
         self.families: dict[str, Family] = {}
         self.quarantined: dict[str, Quarantined] = {}
 
-    def add(self, name: str, source: str, load: Callable[[], Any]) -> None:
-        """Load one plugin; whatever it does wrong, only itself is set aside."""
+    def add(self, name: str, source: str, module: str, load: Callable[[], Any]) -> None:
+        """Load one plugin, from `module`; whatever it does wrong, only itself is set aside."""
         key = name
         if name in self.families or name in self.quarantined:
             taken = (self.families.get(name) or self.quarantined[name]).source
@@ -84,12 +84,17 @@ class Plugins:
         before = {module for module in HEAVY if module in sys.modules}
         try:
             if not MODEL_NAME.fullmatch(name):
-                raise PluginError(f"{source}: {name!r} is not a plugin's name. Use small letters, digits and _.")
-            family = _family(name, source, load())
+                raise PluginError(
+                    f'{source}: "{name}" is not a plugin\'s name. Use small letters, digits and _, with a letter first.'
+                )
+            with warnings.catch_warnings():  # of what `_settings` refuses
+                warnings.filterwarnings("ignore", "Field name .* shadows an attribute in parent", UserWarning)
+                plugin = load()
+            family = _family(name, source, plugin)
         except PluginError as error:
             self.quarantined[key] = Quarantined(key, source, str(error))
         except (Exception, SystemExit) as error:
-            self.quarantined[key] = Quarantined(key, source, _raised(source, error), traceback.format_exc())
+            self.quarantined[key] = Quarantined(key, source, _raised(source, module, error), traceback.format_exc())
         else:
             heavy = sorted({module for module in HEAVY if module in sys.modules} - before)
             if heavy:
@@ -112,10 +117,11 @@ def find(folder: Path) -> Plugins:
     sys.modules[PACKAGE] = package
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
         if not path.name.startswith(("_", ".")):
-            plugins.add(path.stem, f"{folder.name}/{path.name}", lambda path=path: _module(path))  # type: ignore[misc]
+            source, module = f"{folder.name}/{path.name}", f"{PACKAGE}.{path.stem}"
+            plugins.add(path.stem, source, module, lambda path=path: _module(path))  # type: ignore[misc]
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
         dist = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        plugins.add(point.name, dist, point.load)
+        plugins.add(point.name, dist, point.module.partition(".")[0], point.load)
     return plugins
 
 
@@ -154,6 +160,11 @@ def _family(name: str, source: str, plugin: Any) -> Family:
         if hook in hooks:
             problems.append(f"{_at(source, function)}: {hook} is there twice. Keep one of the two.")
         problems += _signature(source, hook, function)
+        if _wraps(function) and not inspect.isgeneratorfunction(function):
+            problems.append(
+                f"{_at(source, function)}: {hook} wraps, and does not yield. Let it have `answer = yield`, and return "
+                "the answer."
+            )
         if hook != "answered":  # which is told to all that have it, wrappers or not
             wrappers = wrappers and _wraps(function)
         hooks[hook] = function
@@ -202,7 +213,13 @@ class NoAnswer(PluginError):
 
 
 def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
-    """What is wrong with a settings class: it has to stand on its own defaults, and to be told of in JSON."""
+    """What is wrong with a settings class: it has to stand on its own defaults, and to be told of in JSON.
+
+    Fields by the names of what the zoo itself has there could never be set, or would break what others rely on.
+    """
+    taken = [name for name in settings.model_fields if name in ModelEntry.model_fields or name in vars(ModelSettings)]
+    if taken:
+        return [f"{source}: Settings cannot have {', '.join(taken)}: these names are the zoo's. Take others."]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # pydantic only warns of a default of another type
@@ -250,19 +267,28 @@ def _at(source: str, function: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return source
-    file = Path(code.co_filename)
-    return f"{source}:{code.co_firstlineno}" if file.name in source else f"{source} ({file.name}:{code.co_firstlineno})"
+    return _line(source, code.co_filename, code.co_firstlineno)
 
 
-def _raised(source: str, error: BaseException) -> str:
-    """`plugins/x.py:3: it raised ModuleNotFoundError: ...`, at the deepest line inside the plugin's own file."""
-    line = ""
-    if isinstance(error, SyntaxError) and error.lineno:
-        line = f":{error.lineno}"
-    for frame in traceback.extract_tb(error.__traceback__):
-        if Path(frame.filename).name == Path(source).name:
-            line = f":{frame.lineno}"
-    return f"{source}{line}: it raised {type(error).__name__}: {error}"
+def _line(source: str, file: str, line: int) -> str:
+    """`plugins/x.py:3`, or of a package `my-package 1.0 (my_package/x.py:3)`."""
+    path = Path(file)
+    return f"{source}:{line}" if path.name == Path(source).name else f"{source} ({path.parent.name}/{path.name}:{line})"
+
+
+def _raised(source: str, module: str, error: BaseException) -> str:
+    """`plugins/x.py:3: it raised ModuleNotFoundError: ...`, at the deepest line inside the plugin's own file.
+
+    Of an installed package, whose `module` has no such file, at the deepest line inside the package.
+    """
+    where = source
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        name = str(frame.f_globals.get("__name__"))
+        if name == module or name.startswith(f"{module}."):
+            where = _line(source, frame.f_code.co_filename, line)
+    if isinstance(error, SyntaxError) and error.lineno and Path(error.filename or "").is_file():
+        where = _line(source, str(error.filename), error.lineno)
+    return f"{where}: it raised {type(error).__name__}: {error}"
 
 
 class Space:

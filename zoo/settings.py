@@ -301,6 +301,14 @@ class ModelEntry(BaseModel):
     plugin: str | None = Field(None, description="default: the model's own name")
     checkpoint: int | str = Field("latest", description='a version, "latest", or "MODEL/VERSION" of the same plugin')
 
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _a_version(cls, checkpoint: Any) -> Any:
+        """Refused here, since pydantic tells of each kind that it could be, in a line of its own."""
+        if isinstance(checkpoint, bool) or not isinstance(checkpoint, int | str) or checkpoint == "":
+            raise ValueError('it should be a version such as 1, "latest", or "MODEL/VERSION"')
+        return checkpoint
+
 
 class Settings(Table):
     """The whole of `settings.toml`, but for what only plugins can check."""
@@ -427,9 +435,16 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def validate(
-    kind: type[T], values: Mapping[str, Any], sources: Origins, table: Key, owner: str = ""
+    kind: type[T],
+    values: Mapping[str, Any],
+    sources: Origins,
+    table: Key,
+    owner: str = "",
+    beside: Iterable[str] = (),
 ) -> tuple[T | None, list[str]]:
     """Validate one table; returns the settings, or None and a line for each mistake. `owner` names a plugin.
+
+    `beside` are keys of the table that are looked at elsewhere: they may be meant where a key is unknown.
 
     They are read as JSON is, strictly but with lists for tuples and text for enums, since TOML knows no more than JSON.
     What a table within it, such as `augment`, does not say keeps the value that the plugin gives it.
@@ -442,26 +457,42 @@ def validate(
     try:
         return kind.model_validate_json(json.dumps(over(own, values), default=str)), []
     except ValidationError as error:
-        return None, [_line(kind, dict(mistake), sources, table, owner) for mistake in error.errors()]
+        return None, [_line(kind, dict(mistake), sources, table, owner, beside) for mistake in error.errors()]
     except Exception as error:
         where = f"{sources.file}: [{'.'.join(table)}]"
         return None, [f"{where}: {owner or 'the zoo'} cannot take these settings: {type(error).__name__}: {error}."]
 
 
-def _line(kind: type[BaseModel], mistake: dict[str, Any], sources: Origins, table: Key, owner: str) -> str:
+def _line(
+    kind: type[BaseModel],
+    mistake: dict[str, Any],
+    sources: Origins,
+    table: Key,
+    owner: str,
+    beside: Iterable[str],
+) -> str:
     path = tuple(str(part) for part in mistake["loc"])
     # A union reports the branch it tried as a last step, which is no key of the file.
     key = table + (path[:-1] if mistake["type"].endswith("_type") and path and path[-1] in ("int", "str") else path)
     where = sources.point(key, mistake["input"]) if key else sources.file
     if mistake["type"] == "extra_forbidden":
-        allowed = list(_kind_at(kind, path[:-1]).model_fields)
+        allowed = [*(beside if len(path) == 1 else ()), *_kind_at(kind, path[:-1]).model_fields]
         of = f" of {owner}" if owner else ""
         return f"{where}: no such setting{of}.{closest(path[-1], allowed)} It takes: {', '.join(allowed)}."
     text = mistake["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    text = text.replace("be an object", "be a table")  # as TOML calls it
+    if mistake["type"] == "string_pattern_mismatch" and (meant := _described(kind, path)):
+        text = f"it should be: {meant}"  # rather than a regular expression
     near = ""
     if mistake["type"] == "literal_error" and isinstance(mistake["input"], str):
         near = closest(mistake["input"], re.findall(r"'([^']*)'", mistake["ctx"]["expected"]))
     return f"{where}: {text}.{near}"
+
+
+def _described(kind: type[BaseModel], path: Key) -> str:
+    """What a setting is, in words, if there are any."""
+    field = _kind_at(kind, path[:-1]).model_fields.get(path[-1])
+    return (field.description or "") if field else ""
 
 
 def _kind_at(kind: type[BaseModel], path: Key) -> type[BaseModel]:

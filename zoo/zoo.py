@@ -114,6 +114,8 @@ class Zoo:
         """The model of that name, or the default one. Raises UnknownModel."""
         name = self.default_model if name is None else name
         if name not in self.models:
+            if name in self.plugins.quarantined:  # by a name that no model can have
+                raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
             raise UnknownModel(
                 f'There is no model "{name}".{closest(name, self.models)} The models are: {", ".join(self.models)}.'
             )
