@@ -222,7 +222,8 @@ class Catalogue:
     def select(self, model: str, wanted: int | str) -> tuple[str, int]:
         """The (model, version) that a setting such as 3, "latest" or "cnn/3" names.
 
-        `latest` is the newest version trained with the model's own settings. Raises UnknownCheckpoint.
+        `latest` is the newest version trained with the model's own settings, as they were then. Raises
+        UnknownCheckpoint.
         """
         if wanted == "latest":
             for version in reversed(self.versions(model)):
