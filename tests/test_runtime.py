@@ -11,6 +11,7 @@ import pytest
 
 from zoo import Zoo
 from zoo.datasets import Labelled
+from zoo.errors import TrainingError
 from zoo.runtime import LITERT, LiteRT, export
 from zoo.types import Batch
 
@@ -68,6 +69,16 @@ def test_weights_too_uneven_for_8_bits_stay_as_they_are(
     scores = LiteRT(tmp_path / LITERT).predict(batch)
     export(model, tmp_path / "float32.tflite", batch, "float32")
     assert (scores == LiteRT(tmp_path / "float32.tflite").predict(batch)).all()
+
+
+def test_a_form_that_does_not_answer_is_not_called_none(batch: Batch, tmp_path: Path) -> None:
+    import keras
+
+    flat = keras.Sequential([keras.layers.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    with pytest.raises(
+        TrainingError, match=r'form of the network does not answer \("it takes pictures of shape \(28, 28\)'
+    ):
+        export(flat, tmp_path / LITERT, batch)  # Keras takes them, as if the last axis were not there
 
 
 def test_single_pictures_do_not_wait_for_a_batch(root: Path, batch: Batch) -> None:

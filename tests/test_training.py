@@ -223,9 +223,9 @@ def train(model, report):
 
 def test_a_stop_tells_what_is_kept_and_promises_nothing_else(empty_zoo: Path) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
-    with pytest.raises(KeyboardInterrupt, match=r"^no epoch is kept yet\. To go on: zoo \S+ \S+ train soft$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^no epoch is kept yet\. To begin again: zoo \S+ \S+ train soft$"):
         zoo.train("soft", progress=StopAfter(0))
-    with pytest.raises(KeyboardInterrupt, match=r"^nothing is kept, since .* To go on: zoo \S+ \S+ train soft$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^nothing is kept: the .* To begin again: zoo \S+ \S+ train soft$"):
         own_train(empty_zoo, "raise KeyboardInterrupt").train("soft")
     with pytest.raises(KeyboardInterrupt, match=r"^what the plugin's train hook keeps is in .* train soft --resume$"):
         own_train(empty_zoo, "(report.folder / 'mine').touch(); raise KeyboardInterrupt").train("soft")
@@ -403,7 +403,7 @@ UNFIT = {
         "return",
         SUBCLASS + "return",
         "",
-        "a Own that tells no input_shape .* Let build return keras.Model",
+        r"\(Own\) does not tell its input_shape .* Let build return keras.Model",
     ),
     "no layer fits": (
         "layers.Input((28, 28, 1)), layers.Flatten()",

@@ -74,9 +74,9 @@ def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
                 f"Keras says: {why(error)}"
             ) from error
         shape = getattr(network, "input_shape", None)
-    if shape is None:
+    if shape is None or getattr(network, "output_shape", None) is None:
         raise TrainingError(
-            f'Model "{model}": the network is a {type(network).__name__} that tells no input_shape and output_shape, '
+            f'Model "{model}": the network ({type(network).__name__}) does not tell its input_shape and output_shape, '
             "as subclasses of keras.Model do not. Let build return keras.Model(inputs, outputs) or keras.Sequential; "
             "the subclass may be a layer in it."
         )

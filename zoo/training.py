@@ -127,7 +127,8 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
         return _begun(run, resume, progress)
     except KeyboardInterrupt as stop:
         left, command = _left(run)
-        raise Stopped(f"{left}. To go on: {command}") from stop
+        further = "To begin again" if command == run.command else "To go on"
+        raise Stopped(f"{left}. {further}: {command}") from stop
 
 
 def _begun(run: Run, resume: bool, progress: Progress) -> Card:
@@ -173,7 +174,7 @@ def _left(run: Run) -> tuple[str, str]:
         return ("every whole epoch is kept", resume) if stand.epochs else ("no epoch is kept yet", run.command)
     if unfinished.has_own_files(run.folder):
         return f"what the plugin's train hook keeps is in {run.folder}", resume
-    return "nothing is kept, since the plugin's train hook keeps nothing before its end", run.command
+    return "nothing is kept: the plugin's train hook has left no files, and no network that is trained", run.command
 
 
 def _furthest(run: Run) -> Stand:
