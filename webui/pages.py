@@ -190,6 +190,7 @@ def routes(zoo: Zoo) -> Blueprint:
             prediction=prediction,
             picture=seen(prediction) if prediction else None,
             rejection=why_rejected(prediction) if prediction and prediction.rejected else None,
+            seen=seen,
             why_rejected=why_rejected,
             votes={vote.model: vote for vote in shown.verdict.votes} if shown.verdict else {},
             counts=shown.verdict.counts() if shown.verdict else [],

@@ -49,6 +49,8 @@ def words() -> dict[str, str]:
         "most": gettext("%(votes)s of %(count)s models read %(label)s."),
         "torn": gettext("The models are torn: %(counts)s."),
         "none_reads": gettext("No model sees a digit."),
+        "votes_late": gettext("The models are still being asked."),
+        "votes_failed": gettext("The models could not be asked about this picture."),
         "agrees": gettext("agrees"),
         "differs": gettext("differs"),
         "rejects": gettext("sees none"),

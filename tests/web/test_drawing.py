@@ -85,6 +85,34 @@ def test_the_eraser_and_the_brush_change_the_ink(visit: Opener) -> None:
     assert inked(page) > 1.4 * thin
 
 
+def test_the_eraser_is_put_away_with_what_it_could_erase(visit: Opener) -> None:
+    page = visit()
+    eraser = page.get_by_role("button", name="Eraser")
+    expect(eraser).to_be_disabled()
+    drawing.draw(page, drawing.ONE)
+    expect(page.locator("#digit")).to_have_text("1")
+    eraser.click()
+    page.get_by_role("button", name="Clear").click()
+    expect(eraser).to_be_disabled()
+    expect(eraser).to_have_attribute("aria-pressed", "false")
+    drawing.draw(page, drawing.SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+
+
+def test_what_is_pressed_but_of_no_use_now_does_not_look_pressed(visit: Opener) -> None:
+    page = visit()
+    colours = "button => { const {color, borderColor, backgroundColor} = getComputedStyle(button); return [color, borderColor, backgroundColor]; }"
+    drawing.draw(page, drawing.ONE)
+    for button in ("#why", "#steps"):
+        page.locator(button).click()
+    expect(page.locator("#heat")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#why")).to_be_disabled()
+    page.mouse.move(0, 0)
+    plain = page.locator("#read").evaluate(colours)
+    assert [page.locator(button).evaluate(colours) for button in ("#why", "#steps")] == [plain, plain]
+
+
 def test_a_finger_draws_and_the_page_does_not_scroll(visit: Opener) -> None:
     page = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
     board = page.locator("#board")

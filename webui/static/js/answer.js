@@ -64,10 +64,10 @@ export function show(answer, took, truth) {
   }
   polarity.textContent = nothing || !trace ? "\u00a0" : texts[trace.polarity] ?? "\u00a0";
   rows(labelsOf[answer.model] ?? DIGITS).forEach((row, place) => {
-    const share = answer.probabilities[place];
+    const share = nothing ? 0 : answer.probabilities[place];
     row.className = !rejected && row.cells[0].textContent === label ? "best" : "";
     row.querySelector("rect").setAttribute("width", (share * 100).toFixed(2));
-    row.cells[2].textContent = percent(share);
+    row.cells[2].textContent = nothing ? "–" : percent(share);
   });
   const all = [sentence.textContent, ...(rejected ? [] : parts.slice(0, 1)), ...(truth === undefined ? [] : [say("labelled", { label: truth })])].join(", ");
   document.title = document.title.replace(/^(.* · )?/, rejected ? "" : `${label} · `);
@@ -108,11 +108,14 @@ const own = {
 const wordsFor = (kind) => own[kind] ?? mishaps[kind] ?? mishaps[500];
 export const titleOf = (kind) => wordsFor(kind).title;
 
-export function trouble(kind, detail = "") {
+let told = null; // what went wrong, and with what, also once its notice was closed
+
+// `what` went wrong: the answer, or something asked beside it. It alone takes its notice away again, see `fine`.
+export function trouble(kind, detail = "", what = section) {
+  const before = told;
+  told = { kind, detail, what };
+  if (before?.kind === kind && before.detail === detail) return;
   const { title, advice, remedy } = wordsFor(kind);
-  if (mishap.dataset.kind === String(kind) && mishap.dataset.detail === detail) return;
-  mishap.dataset.kind = kind;
-  mishap.dataset.detail = detail;
   const box = document.createElement("div");
   box.className = "notice";
   box.setAttribute("role", "alert");
@@ -141,10 +144,15 @@ export function trouble(kind, detail = "") {
 }
 
 // What the page came with, about its address, stays until it is closed.
-export function fine() {
-  if (mishap.dataset.kind === undefined) return;
-  delete mishap.dataset.kind;
+export function fine(what = section) {
+  if (told?.what !== what) return;
+  told = null;
   vacate();
+}
+
+// What was closed is told again to one who tries anew.
+export function acted() {
+  if (!mishap.children.length) told = null;
 }
 
 // Whoever was in the notice goes on at the answer.
@@ -153,7 +161,7 @@ function vacate() {
   mishap.replaceChildren();
 }
 
-// What was closed is not told again until something else was.
+// What was closed is not told again until something else was, or the reader has done something.
 function closable(box) {
   const shut = document.createElement("button");
   Object.assign(shut, { type: "button", className: "shut", textContent: "×", ariaLabel: texts.close });

@@ -5,10 +5,13 @@ import { milliseconds, number, percent, say } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const cards = [...document.querySelectorAll(".card")];
-const [list, consensus, sort, sift, dissent, shown] = ["cards", "consensus", "sort", "sift", "dissent", "shown"].map(find);
+const [section, list, consensus, sort] = ["arena", "cards", "consensus", "sort"].map(find);
+const [sift, dissent, shown] = ["sift", "dissent", "shown"].map(find);
 const invitation = consensus.cloneNode(true);
 const votes = new Map();
+let counted = ""; // what is said of how many are shown
 
+const NOTHING = new Set(["blank", "no_contrast", "too_many_objects"]); // why there is nothing to read
 const LARGE_FIRST = new Set(["accuracy", "confidence"]);
 const measure = (card) => votes.get(card.dataset.name)?.[sort.value] ?? card.dataset[sort.value];
 
@@ -37,7 +40,8 @@ function sieve() {
     card.hidden = !fits;
     count += fits;
   }
-  shown.textContent = count === cards.length ? "" : say("shown", { shown: number(count), count: number(cards.length) });
+  const text = count === cards.length ? "" : say("shown", { shown: number(count), count: number(cards.length) });
+  if (text !== counted) announce((counted = text), shown);
 }
 
 function told(card, says, stance, measured) {
@@ -47,6 +51,7 @@ function told(card, says, stance, measured) {
 }
 
 export function show({ label, counts, answers }) {
+  section.classList.remove("stale");
   votes.clear();
   for (const answer of answers) votes.set(answer.model, answer);
   for (const card of cards) {
@@ -56,7 +61,12 @@ export function show({ label, counts, answers }) {
       told(card, "–", vote ? say("fails") : "", "");
       continue;
     }
-    const measured = `${percent(vote.confidence)} · ${say("own_time", { ms: milliseconds(vote.ms) })}`;
+    const took = say("own_time", { ms: milliseconds(vote.ms) });
+    if (NOTHING.has(vote.reason)) {
+      told(card, "–", say("rejects"), took); // scores for nothing mean nothing
+      continue;
+    }
+    const measured = `${percent(vote.confidence)} · ${took}`;
     const alike = label !== null && vote.label === label && !vote.rejected;
     if (label !== null) card.classList.add(alike ? "agrees" : "differs");
     if (vote.rejected) told(card, "–", `${say("rejects")}, ${say("would_be", { label: vote.label })}`, measured);
@@ -71,19 +81,32 @@ export function show({ label, counts, answers }) {
   arrange();
 }
 
-export function empty() {
+function blank() {
   votes.clear();
+  section.classList.remove("stale");
   for (const card of cards) {
     card.classList.remove("agrees", "differs");
     told(card, "–", "", "");
   }
-  consensus.replaceChildren(...invitation.cloneNode(true).childNodes);
   arrange();
+}
+
+export function empty() {
+  consensus.replaceChildren(...invitation.cloneNode(true).childNodes);
+  blank();
+}
+
+// The votes on show are about an earlier picture.
+export const stale = () => section.classList.add("stale");
+
+// Why there are no votes for this picture yet; those that are about it stay.
+export function unknown(reason) {
+  if (!section.classList.contains("stale")) return;
+  blank();
+  stale();
+  consensus.textContent = reason;
 }
 
 sort.addEventListener("change", arrange);
 sift.addEventListener("input", sieve);
-dissent.addEventListener("change", () => {
-  sieve();
-  announce(shown.textContent);
-});
+dissent.addEventListener("change", sieve);

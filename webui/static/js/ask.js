@@ -23,23 +23,43 @@ export class Mishap extends Error {
   }
 }
 
+// What the server says of when to ask again, in seconds; 0 where it says nothing, or no answer came.
+const wait = (response) => Number(response?.headers.get("Retry-After")) || 0;
+
+// One who waits is told within a time whether an answer comes.
+const within = (signal) => {
+  const late = AbortSignal.timeout(PATIENCE);
+  return signal ? AbortSignal.any([signal, late]) : late;
+};
+
 export async function post(path, { body, type }, signal) {
   // A browser names the type by the file's name, the server knows it by its bytes.
   const headers = { Accept: "application/json", "Content-Type": type.startsWith("image/") ? type : "application/octet-stream" };
   const token = document.querySelector('meta[name="csrf-token"]')?.content;
   if (token) headers["X-CSRF-Token"] = token;
-  const late = AbortSignal.timeout(PATIENCE);
   let response, answer;
   try {
-    const both = signal ? AbortSignal.any([signal, late]) : late;
-    response = await fetch(at(path), { method: "POST", headers, body, signal: both });
+    response = await fetch(at(path), { method: "POST", headers, body, signal: within(signal) });
     answer = await response.json();
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw new Mishap(response && !response.ok ? response.status : "lost", "", Number(response?.headers.get("Retry-After")));
+    throw new Mishap(response && !response.ok ? response.status : "lost", "", wait(response));
   }
-  if (!response.ok) throw new Mishap(response.status, answer.error, Number(response.headers.get("Retry-After")));
+  if (!response.ok) throw new Mishap(response.status, answer.error, wait(response));
   return answer;
+}
+
+// A file of the server's.
+export async function get(path, signal) {
+  let response;
+  try {
+    response = await fetch(at(path), { signal: within(signal) });
+    if (response.ok) return await response.blob();
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw new Mishap("lost");
+  }
+  throw new Mishap(response.status, "", wait(response));
 }
 
 // A question that a newer one of its kind makes void: resolves with undefined when it was overtaken or called off.

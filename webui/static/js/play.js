@@ -8,14 +8,14 @@ import * as closer from "./closer.js";
 import * as pen from "./pen.js";
 import * as several from "./several.js";
 import * as sources from "./sources.js";
-import { at, Mishap, newest, post } from "./ask.js";
+import { get, Mishap, newest, post } from "./ask.js";
+import { Aside, SLOW } from "./beside.js";
 import { Board } from "./ink.js";
 import { loadSeveral, saveSeveral } from "./keeping.js";
 import { texts } from "./words.js";
 
 const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
 const OTHERS = 60; // ms after the answer until all models are asked
-const SLOW = 2500; // ms after which a wait is told
 
 const find = (id) => document.getElementById(id);
 const [form, paper, invite, undo, redo, eraser, clear, size] =
@@ -28,10 +28,6 @@ const query = (extra = {}) => new URLSearchParams({ model: chosen(), ...extra })
 // Asking
 
 const predict = newest((signal, content) => post(`/predict_${chosen()}?trace=1`, content, signal));
-const everyone = newest((signal, content) => post("/arena", content, signal));
-const decided = newest((signal, content) => post(`/why?${query()}`, content, signal));
-const stepwise = newest((signal, content) => post(`/explain?${query()}`, content, signal));
-const many = newest((signal, content) => post(`/read?${query()}`, content, signal));
 
 let due, later, again;
 let current = null; // the question whose answer is shown or awaited
@@ -47,7 +43,8 @@ async function ask(drawing = false) {
   clearTimeout(due);
   clearTimeout(again);
   if (!chosen() || board.empty) return;
-  const about = `${chosen()} ${board.state}`;
+  const { state } = board;
+  const about = `${chosen()} ${state}`;
   if (current?.about === about) {
     current.drawing &&= drawing;
     if (current.answered && !drawing) settled(current);
@@ -55,7 +52,7 @@ async function ask(drawing = false) {
   }
   clearTimeout(later);
   const content = board.content();
-  const mine = (current = { about, content, drawing, answered: false });
+  const mine = (current = { about, state, content, drawing, answered: false, owed: new Set([votes]) });
   const slow = setTimeout(() => answer.trouble("slow"), SLOW);
   const start = performance.now();
   try {
@@ -65,7 +62,7 @@ async function ask(drawing = false) {
     if (!refused) answer.fine();
     refused = false;
     mine.answered = true;
-    mine.crowd = found.reason === "several_objects" && board.untouched;
+    if (found.reason === "several_objects" && board.untouched) mine.owed.add(reading);
     settled(mine, start);
   } catch (error) {
     failed(error);
@@ -75,64 +72,95 @@ async function ask(drawing = false) {
 }
 
 function settled(question, start = performance.now()) {
-  if (!question.drawing) performance.measure("stroke to answer", { start: Math.min(board.ended ?? start, start), end: performance.now() });
+  const { drawing, owed } = question;
+  if (!drawing && why.ariaPressed === "true") owed.add(heat);
+  if (!drawing && steps.ariaExpanded === "true") owed.add(stepwise);
+  if (awaited.has(reading)) owed.add(reading);
+  if (!drawing) performance.measure("stroke to answer", { start: Math.min(board.ended ?? start, start), end: performance.now() });
   clearTimeout(later);
   later = setTimeout(() => look(question), OTHERS);
-}
-
-async function look({ content, drawing, crowd }) {
-  try {
-    if (crowd) await readAll(content);
-    const votes = await everyone(content);
-    if (votes) arena.show(votes);
-    if (drawing) return;
-    if (why.ariaPressed === "true") await lookWhy(content);
-    if (steps.ariaExpanded === "true") await lookSteps(content);
-  } catch (error) {
-    failed(error);
-  }
-}
-
-async function readAll(content) {
-  const found = await many(content);
-  if (found) answer.announce(closer.showReading(found, content));
-}
-
-// Whose answer a person waits for: it is told and brought into sight, whichever question of the board brings it.
-const awaited = new Set();
-
-async function lookWhy(content) {
-  const found = await decided(content);
-  if (!found) return;
-  closer.showHeat(found);
-  if (awaited.delete(why)) answer.announce(closer.hint());
-}
-
-async function lookSteps(content) {
-  const found = await stepwise(content);
-  if (!found) return;
-  closer.showSteps(found);
-  if (!awaited.delete(steps)) return;
-  reveal(closer.section);
-  answer.announce(texts.stepwise);
 }
 
 function failed(error) {
   if (!(error instanceof Mishap)) throw error;
   current = null;
-  awaited.clear();
   answer.stale();
+  arena.unknown(texts.votes_failed);
+  if (error.again === null) awaited.clear();
+  else again = setTimeout(afresh, error.again);
+  refused = [400, 413, 415].includes(error.kind) && board.withdraw();
   answer.trouble(error.kind, error.detail);
-  if (error.again !== null) again = setTimeout(afresh, error.again);
-  if ([400, 413, 415].includes(error.kind)) refused = board.withdraw();
 }
 
-addEventListener("online", afresh);
+addEventListener("online", () => (coming === null ? afresh() : showSample(coming)));
+
+// What is asked beside the answer
+
+const awaited = new Set(); // whose answer a person waits for: it is told and brought into sight, whichever question brings it
+let voted = null; // the state of the board that the votes are about
+
+const heat = new Aside(
+  why,
+  () => `/why?${query()}`,
+  (found) => {
+    closer.showHeat(found);
+    if (awaited.delete(heat)) answer.announce(closer.hint());
+  },
+  { release: () => decide(false) },
+);
+const stepwise = new Aside(
+  steps,
+  () => `/explain?${query()}`,
+  (found) => {
+    closer.showSteps(found);
+    if (!awaited.delete(stepwise)) return;
+    reveal(closer.section);
+    answer.announce(texts.stepwise);
+  },
+  { release: () => unfold(false) },
+);
+const reading = new Aside(
+  read,
+  () => `/read?${query()}`,
+  (found, content) => {
+    answer.announce(closer.showReading(found, content));
+    if (awaited.delete(reading)) reveal(closer.reading);
+  },
+);
+const votes = new Aside(
+  find("consensus"),
+  () => "/arena",
+  (found, content) => {
+    if (content !== current?.content) return;
+    voted = current.state;
+    arena.show(found);
+    if (voted !== board.state) arena.stale();
+  },
+  { late: () => arena.unknown(texts.votes_late), failed: () => arena.unknown(texts.votes_failed) },
+);
+
+// All that an answered question is still owed, at once, but for what is under way.
+function look(question) {
+  if (question !== current) return;
+  for (const aside of question.owed) if (aside.content !== question.content) bring(aside, question);
+}
+
+async function bring(aside, question) {
+  const wait = await aside.ask(question.content);
+  if (question !== current) return;
+  if (wait === null) question.owed.delete(aside);
+  else {
+    clearTimeout(again);
+    again = setTimeout(look, wait, question);
+  }
+}
 
 // The board
 
 function changed(drawing) {
   const nothing = board.empty;
+  answer.acted();
+  expect(null);
   if (!drawing) {
     board.ended = performance.now();
     if (!nothing) ask();
@@ -140,15 +168,19 @@ function changed(drawing) {
   }
   invite.hidden = !nothing;
   closer.hideReading();
-  many.off();
+  awaited.delete(reading);
+  reading.off();
+  if (board.state !== voted) arena.stale();
   if (nothing) {
-    for (const question of [predict, everyone, stepwise]) question.off();
+    for (const question of [predict, votes, heat, stepwise]) question.off();
     for (const timer of [due, later, again]) clearTimeout(timer);
-    current = null;
+    current = voted = null;
     awaited.clear();
     answer.empty();
+    answer.fine();
     arena.empty();
     closer.hideSteps();
+    erase(false);
   } else if (drawing) {
     clearTimeout(due);
     due = setTimeout(() => ask(true), PAUSE);
@@ -158,7 +190,8 @@ function changed(drawing) {
 // What can wait until the question is on its way.
 function follow() {
   closer.hideHeat();
-  decided.off();
+  heat.off();
+  stepwise.off();
   buttons();
   address.share(chosen(), board.sample);
 }
@@ -167,8 +200,14 @@ function buttons() {
   const held = document.activeElement;
   undo.disabled = !board.done.length;
   redo.disabled = !board.undone.length;
-  for (const button of [clear, why, steps, read]) button.disabled = board.empty;
+  for (const button of [eraser, clear, why, steps, read]) button.disabled = board.empty;
   if (held?.disabled) board.canvas.focus({ preventScroll: true, focusVisible: false }); // or the focus would be lost
+}
+
+// What the eraser would take away must be there: else the next digit would be drawn with it, and not be seen.
+function erase(on) {
+  board.erasing = on;
+  eraser.ariaPressed = String(on);
 }
 
 const board = new Board(find("board"), changed);
@@ -178,10 +217,7 @@ address.listenToCopy(() => !board.empty && board.sample === null);
 undo.addEventListener("click", () => board.undo());
 redo.addEventListener("click", () => board.redo());
 clear.addEventListener("click", () => board.clear());
-eraser.addEventListener("click", () => {
-  board.erasing = !board.erasing;
-  eraser.ariaPressed = String(board.erasing);
-});
+eraser.addEventListener("click", () => erase(!board.erasing));
 size.addEventListener("input", () => (board.size = Number(size.value)));
 document.addEventListener("keydown", (event) => {
   if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.matches("input[type=search]")) return;
@@ -196,43 +232,52 @@ document.addEventListener("keydown", (event) => {
 
 for (const radio of radios) {
   radio.addEventListener("change", () => {
+    answer.acted();
     address.share(chosen(), board.sample);
-    decided.off();
+    heat.off();
+    stepwise.off();
     closer.hideHeat();
     ask();
   });
 }
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  answer.acted();
   afresh();
 });
 
 // A closer look
 
-why.addEventListener("click", () => {
-  const on = why.ariaPressed !== "true";
+function decide(on) {
   why.ariaPressed = String(on);
-  if (on) return closely(why, lookWhy);
-  decided.off();
+  if (on) return closely(heat);
+  spare(heat);
   closer.hideHeat();
-});
-steps.addEventListener("click", () => {
-  const on = steps.ariaExpanded !== "true";
-  steps.ariaExpanded = String(on);
-  if (on) return closely(steps, lookSteps);
-  stepwise.off();
-  closer.hideSteps();
-});
-function closely(button, look) {
-  const content = board.content();
-  if (!content) return;
-  awaited.add(button);
-  look(content).catch(failed);
 }
-read.addEventListener("click", () => {
-  const content = board.content();
-  if (content) readAll(content).then(() => reveal(paper), failed);
-});
+function unfold(on) {
+  steps.ariaExpanded = String(on);
+  if (on) return closely(stepwise);
+  spare(stepwise);
+  closer.hideSteps();
+}
+why.addEventListener("click", () => decide(why.ariaPressed !== "true"));
+steps.addEventListener("click", () => unfold(steps.ariaExpanded !== "true"));
+read.addEventListener("click", () => closely(reading));
+
+// At once where there is an answer, else with it.
+function closely(aside) {
+  answer.acted();
+  awaited.add(aside);
+  if (!current?.answered) return ask();
+  current.owed.add(aside);
+  return look(current);
+}
+
+function spare(aside) {
+  current?.owed.delete(aside);
+  awaited.delete(aside);
+  aside.off();
+}
 
 // Samples, and pictures that are brought
 
@@ -244,19 +289,35 @@ function reveal(place) {
   if (visible < height / 2) place.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
 }
 
+const fetched = newest((signal, place) => get(`/samples/${place}.png`, signal));
+let coming = null; // the sample that is on its way
+let soon;
+
+// Whoever goes on with something else waits for no sample any more.
+function expect(place) {
+  clearTimeout(soon);
+  coming = place;
+  if (place !== null) return;
+  fetched.off();
+  answer.fine(fetched);
+}
+
+// A server that is lost is asked for the sample alone, which brings all else.
 async function showSample(place) {
+  expect(place);
+  clearTimeout(again);
   try {
-    const response = await fetch(at(`/samples/${place}.png`)).catch(() => {
-      throw new Mishap("lost");
-    });
-    if (!response.ok) throw new Mishap(response.status);
-    await board.show(await response.blob(), { sample: place });
+    const picture = await fetched(place);
+    if (picture) await board.show(picture, { sample: place });
   } catch (error) {
     if (!(error instanceof Mishap)) throw error;
-    answer.trouble(error.kind);
+    answer.trouble(error.kind, error.detail, fetched);
+    if (error.again !== null) soon = setTimeout(showSample, error.again, place);
+    else afresh();
   }
 }
 address.listen(async (place) => {
+  answer.acted();
   await showSample(place);
   reveal(paper);
 });

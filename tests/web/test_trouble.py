@@ -1,0 +1,161 @@
+"""The page in a real Chromium when the server is gone, slow or fails in part: what is right stays, the rest is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import drawing
+import pytest
+from playwright.sync_api import Page, Request, Route, expect
+
+Opener = Callable[..., Page]
+RATE = 1.2  # s, at the least, between two tries of a page that asks every 1.5 s
+
+
+def gaps(page: Page, path: str, tries: int = 4) -> list[float]:
+    """The seconds between the next tries to ask for a path."""
+    times: list[float] = []
+
+    def asked(request: Request) -> bool:
+        if path in request.url:
+            times.append(time.monotonic())
+        return len(times) == tries
+
+    with page.expect_request(asked):
+        pass
+    return [later - sooner for sooner, later in zip(times, times[1:], strict=False)]
+
+
+def fail(page: Page, path: str) -> None:
+    page.route(path, lambda route: route.fulfill(status=502, json={"error": "Something is broken."}))
+
+
+def drawn(page: Page) -> None:
+    """A one that is answered, by all models too."""
+    drawing.draw(page, drawing.ONE)
+    expect(page.locator("#digit")).to_have_text("1")
+    expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
+
+
+def test_a_server_that_is_gone_is_asked_again_in_peace(visit: Opener, host: Any) -> None:
+    page = visit()
+    host.stop()
+    try:
+        drawing.draw(page, drawing.ONE)
+        expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+        assert min(gaps(page, "/predict_")) > RATE
+    finally:
+        host.start()
+    expect(page.locator("#digit")).to_have_text("1")
+
+
+def test_one_question_that_never_arrives_is_told_and_asked_again_in_peace(visit: Opener) -> None:
+    page = visit()
+    drawn(page)
+    page.route("**/why*", lambda route: route.abort("connectionrefused"))
+    page.locator("#why").click()
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    assert min(gaps(page, "/why")) > RATE
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    expect(page.locator("#answer")).not_to_have_class("stale")
+    page.unroute("**/why*")
+    expect(page.locator("#heat")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "button", "released"),
+    [("**/why*", "#why", "aria-pressed"), ("**/explain*", "#steps", "aria-expanded"), ("**/read*", "#read", None)],
+)
+def test_what_fails_beside_the_answer_leaves_it_and_lets_its_button_go(
+    visit: Opener, path: str, button: str, released: str | None
+) -> None:
+    page = visit()
+    drawn(page)
+    fail(page, path)
+    page.locator(button).click()
+    expect(page.get_by_role("alert")).to_contain_text("Something is broken.")
+    expect(page.locator("#answer")).to_have_class("answer")
+    expect(page.locator("#paper")).to_have_attribute("data-answer", "1")
+    if released:
+        expect(page.locator(button)).to_have_attribute(released, "false")
+    expect(page.locator(button)).not_to_have_attribute("aria-busy", "true")
+    drawing.draw(page, drawing.ONE - [0.02, 0])
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_votes_that_fail_leave_the_answer_and_none_of_the_last_picture(visit: Opener) -> None:
+    page = visit()
+    drawn(page)
+    fail(page, "**/arena")
+    page.locator(".strip a").nth(7).click()
+    expect(page.locator("#consensus")).to_have_text("The models could not be asked about this picture.")
+    expect(page.locator("#digit")).to_have_text("7")
+    expect(page.locator("#answer")).to_have_class("answer")
+    expect(page.locator(".agrees, .differs")).to_have_count(0)
+
+
+def test_votes_on_the_last_picture_are_marked_at_once_and_gone_when_others_are_slow(visit: Opener) -> None:
+    page = visit()
+    drawn(page)
+    held: list[Route] = []
+    page.route("**/arena", lambda route: held.append(route))
+    page.locator(".strip a").nth(7).click()
+    expect(page.locator("#arena")).to_have_class("models stale")
+    expect(page.locator("#digit")).to_have_text("7")
+    expect(page.locator("#consensus")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#consensus")).to_have_text("The models are still being asked.")
+    expect(page.locator(".agrees, .differs")).to_have_count(0)
+    held[-1].continue_()
+    expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
+    expect(page.locator("#arena")).to_have_class("models")
+    expect(page.locator("#consensus")).not_to_have_attribute("aria-busy", "true")
+
+
+def test_a_stroke_whose_end_changes_nothing_leaves_the_votes_fresh(visit: Opener) -> None:
+    page = visit()
+    box = page.locator("#board").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 380, steps=12)
+    expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
+    page.mouse.up()
+    expect(page.locator("#undo")).to_be_enabled()
+    expect(page.locator("#arena")).to_have_class("models")
+
+
+def test_a_slow_closer_look_shows_that_it_waits(visit: Opener) -> None:
+    page = visit()
+    drawn(page)
+    held: list[Route] = []
+    page.route("**/why*", lambda route: held.append(route))
+    page.locator("#why").click()
+    expect(page.locator("#why")).to_have_attribute("aria-busy", "true")
+    expect(page.get_by_role("alert")).to_contain_text("The server takes its time")
+    held[-1].continue_()
+    expect(page.locator("#heat")).to_be_visible()
+    expect(page.locator("#why")).not_to_have_attribute("aria-busy", "true")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_closed_notice_is_told_again_to_one_who_tries_anew_and_a_sample_still_comes(visit: Opener, host: Any) -> None:
+    page = visit()
+    drawn(page)
+    host.stop()
+    try:
+        drawing.draw(page, drawing.ONE - [0.02, 0])
+        for place in (7, 2):
+            expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+            page.get_by_role("button", name="Close").click()
+            expect(page.get_by_role("alert")).to_have_count(0)
+            assert min(gaps(page, "", 2)) > RATE  # asked again by itself, in silence
+            expect(page.get_by_role("alert")).to_have_count(0)
+            page.locator(".strip a").nth(place).click()
+        expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    finally:
+        host.start()
+    expect(page.locator("#digit")).to_have_text("2")
+    expect(page.get_by_role("alert")).to_have_count(0)
