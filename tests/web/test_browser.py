@@ -149,6 +149,7 @@ def test_all_that_a_form_can_do_works_without_javascript(visit: Opener) -> None:
     page.set_input_files("#file", ROOT / "docs/number.jpg")
     page.get_by_role("button", name="Read many digits").click()
     expect(page.locator("#reading-text")).to_contain_text("5550143")
+    expect(page.locator("#reading-text")).to_be_in_viewport()
     page.get_by_role("link", name="Clear").click()
     expect(page.locator("#digit")).to_be_empty()
     page.set_input_files("#file", [digit(0), digit(1) | {"name": "other.png"}])
@@ -211,6 +212,95 @@ def test_many_digits_in_a_photograph_are_framed_and_told_as_text(visit: Opener) 
     assert paper["x"] < frame["x"] < paper["x"] + paper["width"] / 2
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#boxes rect")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [(360, 640), (844, 390), (1280, 800)])
+def test_the_digits_read_stand_below_the_board_and_can_be_selected(visit: Opener, size: tuple[int, int]) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    top = "() => document.querySelector('#paper').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(top)
+    page.set_input_files("#file", ROOT / "docs/number.jpg")
+    expect(page.locator("#boxes rect")).to_have_count(11)
+    page.locator("#read").click()
+    digits = page.locator("#reading-text")
+    expect(digits).to_be_in_viewport(ratio=1)
+    assert page.evaluate(top) == before
+    paper, panel, text = (page.locator(one).bounding_box() for one in ("#paper", "#reading", "#reading-text"))
+    assert paper is not None
+    assert panel is not None
+    assert text is not None
+    assert panel["y"] >= paper["y"] + paper["height"]
+    page.mouse.dblclick(text["x"] + 10, text["y"] + 10)
+    assert page.evaluate("getSelection().toString().trim()") == "5550143"
+    expect(page.locator("#boxes rect")).to_have_count(11)  # nothing was drawn
+
+
+def test_the_digits_read_are_copied_or_where_that_is_not_allowed_they_alone_are_selected(visit: Opener) -> None:
+    page = visit()
+    page.set_input_files("#file", ROOT / "docs/number.jpg")
+    expect(page.locator("#boxes rect")).to_have_count(11)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the digits").click()
+    expect(page.locator("#toast")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()").split() == ["5550143", "2718"]
+    assert page.evaluate("getSelection().toString()") == ""
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # as over plain HTTP
+    page.get_by_role("button", name="Copy the digits").click()
+    expect(page.locator("#toast")).to_contain_text("did not allow copying")
+    assert page.evaluate("getSelection().toString()").split() == ["5550143", "2718"]
+
+
+@pytest.mark.parametrize("size", [(844, 390), (640, 360), (320, 640), (1280, 800)])
+def test_there_is_a_way_past_the_board_for_a_finger(visit: Opener, size: tuple[int, int]) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]})
+    paper, board = page.locator("#paper").bounding_box(), page.locator("#board").bounding_box()
+    assert paper is not None
+    assert board is not None
+    assert paper["height"] <= 0.81 * size[1]
+    assert paper["width"] == pytest.approx(paper["height"])
+    assert board["width"] == pytest.approx(board["height"])
+    assert overflow(page) == 0
+
+
+def test_in_forced_colours_what_is_chosen_differs_from_its_neighbours(visit: Opener) -> None:
+    page = visit("/?sample=0", forced_colors="active")
+    expect(page.locator("#digit")).to_have_text("7")
+    looks = """one => {
+        const {backgroundColor, outlineStyle} = getComputedStyle(one);
+        return [backgroundColor, outlineStyle];
+    }"""
+    page.locator("#why").click()
+    page.locator("#steps").click()
+    expect(page.locator("#heat")).to_be_visible()
+    for chosen, other in (
+        (".rooms [aria-current]", ".rooms a:not([aria-current])"),
+        (".languages [aria-current]", ".languages a:not([aria-current])"),
+        (".strip [aria-current]", ".strip a:not([aria-current])"),
+        ("#why", "#read"),
+        ("#steps", "#read"),
+    ):
+        assert page.locator(chosen).first.evaluate(looks) != page.locator(other).first.evaluate(looks), chosen
+
+
+def test_how_many_models_are_left_is_announced(visit: Opener) -> None:
+    page = visit()
+    page.get_by_label("Name contains").fill("cnn_")
+    expect(page.get_by_role("status").filter(has_text="models shown")).to_have_text("3 of 8 models shown")
+
+
+@pytest.mark.parametrize("url", ["/", "/models", "/models/deep", "/compare", "/compare?m=cnn&m=deep", "/nowhere"])
+def test_nothing_is_too_small_for_a_finger(visit: Opener, url: str) -> None:
+    """24 pixels each way (WCAG 2.2), but for links within a sentence; a label counts with what it labels."""
+    page = visit(url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, summary, input, select")].flatMap((one) => {
+            const {width, height} = (one.closest("label") ?? one).getBoundingClientRect();
+            const sentence = one.closest("p, small")?.innerText.trim() !== one.innerText?.trim() && one.closest("p, small");
+            if (!one.checkVisibility() || one.matches(".skip") || sentence) return [];
+            return Math.min(width, height) < 24 ? [`${one.outerHTML.slice(0, 80)} ${width} x ${height}`] : [];
+        })"""
+    )
+    assert not small
 
 
 def test_a_file_that_is_no_picture_is_told_and_the_board_stays_as_it_was(visit: Opener) -> None:

@@ -83,11 +83,13 @@ function toast(text) {
   gone = setTimeout(() => (place.textContent = ""), 4000);
 }
 
-async function copied(text, done = texts.copied) {
+// Where a browser does not allow it, the place that has the text is selected, if there is one.
+async function copied(text, done = texts.copied, place = null) {
   try {
     await navigator.clipboard.writeText(text);
     toast(done);
   } catch {
+    if (place) getSelection().selectAllChildren(place);
     toast(texts.not_copied);
   }
 }
@@ -95,4 +97,5 @@ async function copied(text, done = texts.copied) {
 // `drawn()` says whether there is something on the board that a link cannot hold.
 export const listenToCopy = (drawn) =>
   find("copy").addEventListener("click", () => copied(location.href, drawn() ? texts.copied_model : texts.copied));
-find("reading-copy").addEventListener("click", () => copied(find("reading-text").textContent));
+const digits = find("reading-text");
+find("reading-copy").addEventListener("click", () => copied(digits.textContent, texts.copied, digits));

@@ -6,8 +6,8 @@ const find = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const [heat, legend, list] = ["heat", "why-hint", "closer-list"].map(find);
 export const section = find("closer");
-const [boxes, reading, line] = ["boxes", "reading", "reading-text"].map(find);
-const paper = find("paper");
+const [boxes, line] = ["boxes", "reading-text"].map(find);
+export const reading = find("reading");
 
 // Red speaks for the label, blue against it; the stronger, the less can be seen through it.
 export function showHeat({ heat: rows, label, by }) {
@@ -71,7 +71,6 @@ export function showReading({ text, digits }, { width, height }) {
   );
   line.textContent = text || texts.read_none;
   reading.hidden = false;
-  paper.classList.add("read");
   return text ? say("read_some", { text }) : texts.read_none;
 }
 
@@ -79,5 +78,4 @@ export function hideReading() {
   if (reading.hidden) return;
   boxes.replaceChildren();
   reading.hidden = true;
-  paper.classList.remove("read");
 }
