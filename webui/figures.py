@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import PIL.Image
-from flask_babel import format_decimal, format_timedelta, get_locale, gettext, lazy_gettext
+from flask_babel import format_decimal, format_timedelta, get_locale, gettext, lazy_gettext, ngettext
 
 from webui import plots
 from webui.plots import Line, Plot
@@ -113,6 +113,15 @@ def strength(value: float) -> str:
 def duration(seconds: float) -> str:
     """A time in words: 27 minutes."""
     return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5))
+
+
+def machine(text: str) -> str:
+    """A machine as a card has it, "Linux x86_64, 2 cores", its cores counted in the reader's language."""
+    kind, comma, cores = text.rpartition(", ")
+    count = cores.removesuffix(" cores").removesuffix(" core")
+    if not comma or count == cores or not count.isdecimal():
+        return text
+    return f"{kind}, " + str(ngettext("%(num)s core", "%(num)s cores", int(count)))
 
 
 def size(count: int) -> str:
@@ -242,7 +251,7 @@ def robustness(several: Sequence[tuple[str, int, Robustness]]) -> list[Panel]:
         title, unit = word(KINDS, first.kind), word(UNITS, first.unit)
         marks = tuple((float(at), strength(value)) for at, value in enumerate(first.strengths, 1))
         plot = Plot(
-            gettext("%(kind)s: accuracy by strength, in %(unit)s", kind=title, unit=unit),
+            gettext("%(kind)s: accuracy by strength (%(unit)s)", kind=title, unit=unit),
             plots.Axis(unit, "plain", -0.25, len(first.strengths) + 0.25, marks),
             plots.share_axis(gettext("Accuracy"), 2),
             lines,

@@ -49,6 +49,7 @@ def table(exhibits: Exhibits) -> Response:
         falling=falling,
         columns=SORTS,
         floor=low - (1 - low) * 0.05,
+        ticked=[name for name in request.args.getlist("m") if name in exhibits.zoo.models],
     )
 
 

@@ -149,13 +149,21 @@ def test_all_that_a_form_can_do_works_without_javascript(visit: Opener) -> None:
     page.set_input_files("#file", ROOT / "docs/number.jpg")
     page.get_by_role("button", name="Read many digits").click()
     expect(page.locator("#reading-text")).to_contain_text("5550143")
-    expect(page.locator("#reading-text")).to_be_in_viewport()
     page.get_by_role("link", name="Clear").click()
     expect(page.locator("#digit")).to_be_empty()
     page.set_input_files("#file", [digit(0), digit(1) | {"name": "other.png"}])
     page.get_by_role("button", name="Predict").click()
     expect(page.locator("#answer #several b")).to_have_text(["7", "2"])
     expect(page.locator("#bars")).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", [(360, 640), (1280, 800)])
+def test_without_javascript_a_form_leads_to_the_digits_read(visit: Opener, size: tuple[int, int]) -> None:
+    page = visit(java_script_enabled=False, viewport={"width": size[0], "height": size[1]})
+    page.set_input_files("#file", ROOT / "docs/number.jpg")
+    page.get_by_role("button", name="Read many digits").click()
+    expect(page.locator("#reading-text")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#reading-text")).to_have_count(1)
 
 
 def test_a_picture_can_be_dropped_or_pasted(visit: Opener) -> None:
@@ -295,8 +303,9 @@ def test_nothing_is_too_small_for_a_finger(visit: Opener, url: str) -> None:
     small = page.evaluate(
         """() => [...document.querySelectorAll("a, button, summary, input, select")].flatMap((one) => {
             const {width, height} = (one.closest("label") ?? one).getBoundingClientRect();
-            const sentence = one.closest("p, small")?.innerText.trim() !== one.innerText?.trim() && one.closest("p, small");
-            if (!one.checkVisibility() || one.matches(".skip") || sentence) return [];
+            const text = one.closest("p, small");
+            const within = text && text.innerText.trim() !== one.innerText.trim();
+            if (!one.checkVisibility() || one.matches(".skip") || within) return [];
             return Math.min(width, height) < 24 ? [`${one.outerHTML.slice(0, 80)} ${width} x ${height}`] : [];
         })"""
     )
@@ -357,6 +366,9 @@ def test_a_blank_picture_is_told_to_be_blank(visit: Opener) -> None:
     page.set_input_files("#file", {"name": "blank.png", "mimeType": "image/png", "buffer": blank})
     expect(page.locator("#sentence")).to_contain_text("The picture is blank")
     expect(page.locator("#say")).to_contain_text("The picture is blank")
+    expect(page.locator("#bars td:last-child")).to_have_text(["\N{EN DASH}"] * 10)
+    expect(page.locator(".stance").first).to_have_text("sees none")
+    expect(page.locator(".measured").first).not_to_contain_text("%")
 
 
 def test_the_page_speaks_brazilian_portuguese(visit: Opener) -> None:

@@ -56,7 +56,7 @@ def test_checkpoints_of_one_model_can_be_compared_and_the_same_one_counts_once(c
     assert page.status_code == 200
     assert "cnn/1" in text(section(page.text, "figures"))
     version = zoo.model("cnn").select()[1]
-    assert "Choose two or more" in client.get(f"/compare?m=cnn&m=cnn/{version}&m=cnn").text
+    assert "cnn alone is chosen" in client.get(f"/compare?m=cnn&m=cnn/{version}&m=cnn").text
 
 
 def test_the_chooser_has_every_checkpoint_and_keeps_what_was_chosen(client: FlaskClient, zoo: Zoo) -> None:
@@ -71,3 +71,9 @@ def test_too_many_to_compare_are_refused_with_the_choice_kept(client: FlaskClien
     assert page.status_code == 400
     assert f"{len(NAMES)} were chosen; at most 6 can be shown side by side." in page.text
     assert page.text.count(" checked") == len(NAMES)
+
+
+def test_with_too_few_to_compare_the_page_says_how_many_are_chosen(client: FlaskClient) -> None:
+    assert "deep alone is chosen. Choose at least one more, up to 6 in all." in client.get("/compare?m=deep").text
+    assert "None is chosen yet. Choose two or more, up to 6." in client.get("/compare").text
+    assert "chosen" not in text(client.get("/compare?m=deep&m=cnn").text.split("</header>")[1].split("</h1>")[1])

@@ -101,7 +101,10 @@ def test_the_eraser_is_put_away_with_what_it_could_erase(visit: Opener) -> None:
 
 def test_what_is_pressed_but_of_no_use_now_does_not_look_pressed(visit: Opener) -> None:
     page = visit()
-    colours = "button => { const {color, borderColor, backgroundColor} = getComputedStyle(button); return [color, borderColor, backgroundColor]; }"
+    colours = """button => {
+        const {color, borderColor, backgroundColor} = getComputedStyle(button);
+        return [color, borderColor, backgroundColor];
+    }"""
     drawing.draw(page, drawing.ONE)
     for button in ("#why", "#steps"):
         page.locator(button).click()

@@ -63,6 +63,15 @@ def test_a_blank_picture_is_said_to_be_blank(client: FlaskClient) -> None:
     assert "Nothing to read" in page.text
     assert '<p class="digit" id="digit"></p>' in page.text
     assert "confidence" not in page.text.split('id="facts"')[1].split("</p>")[0]
+    bars = page.text.split('id="bars"')[1].split("</table>")[0]
+    assert bars.count('<rect width="0"') == bars.count("<td>\N{EN DASH}</td>") == 10  # scores for nothing mean nothing
+
+
+def test_votes_on_a_blank_picture_have_no_scores(client: FlaskClient) -> None:
+    page = send(client, "/", saved(PIL.Image.new("L", (100, 100), 255)), ask="all", headers=HTML).text
+    votes = re.findall(r'<span class="vote".*?</label>', page, re.DOTALL)
+    assert len(votes) == page.count('<span class="stance">sees none</span>') > 1
+    assert not re.search(r'<span class="measured">[^<]*%', page)
 
 
 def test_an_unknown_model_on_the_page_is_404_with_the_form_kept(client: FlaskClient) -> None:

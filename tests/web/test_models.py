@@ -11,12 +11,16 @@ import numpy as np
 import PIL.Image
 import pytest
 from asking import HTML
+from flask import Flask
 from flask.testing import FlaskClient
 from paging import NAMES, card_of, section, text
 
+from webui.figures import machine
 from zoo import Zoo
 from zoo.datasets import Labelled
 from zoo.evaluation import worst
+
+DASH = "\N{EN DASH}"
 
 
 def test_the_table_has_every_model_with_its_cards_figures(client: FlaskClient, zoo: Zoo) -> None:
@@ -33,7 +37,7 @@ def test_the_table_has_every_model_with_its_cards_figures(client: FlaskClient, z
         for end in card.evaluation.interval:
             assert f"{end:.2%}".replace("%", " %") in said
         assert f" {card.parameters:,} " in said
-        assert f" {card.training['epochs']} " in said
+        assert f" {card.training['epochs'] or DASH} " in said  # an ensemble is put together, not trained
         assert card.ref in said
         assert ("default" in said) == (name == zoo.default_model)
 
@@ -217,3 +221,48 @@ def test_every_plot_has_a_text_equivalent(client: FlaskClient) -> None:
             assert len(caption[1].split()) > 3
         for name in ("training", "robustness", "confidence"):
             assert re.search(r"<details.*?<table", section(page, name), re.DOTALL)
+
+
+def test_a_card_of_what_was_not_trained_tells_no_epochs(client: FlaskClient) -> None:
+    assert "Epochs" not in text(client.get("/models/ensemble").text.split("</dl>")[0])
+    for page in ("/", "/models/ensemble", "/models/ensemble/7"):
+        assert " 0 epochs" not in text(client.get(page).text)
+        assert " 0 época" not in text(client.get(f"{page}?lang=pt-BR").text)
+
+
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [
+        ("Linux x86_64, 2 cores", "Linux x86_64, 2 núcleos"),
+        ("Darwin arm64, 1 cores", "Darwin arm64, 1 núcleo"),
+        ("Linux x86_64, None cores", "Linux x86_64, None cores"),
+        ("a machine of mine", "a machine of mine"),
+    ],
+)
+def test_the_cores_of_a_machine_are_counted_in_the_readers_language(app: Flask, card: str, told: str) -> None:
+    with app.test_request_context("/?lang=pt-BR"):
+        assert machine(card) == told
+    with app.test_request_context("/"):
+        assert machine(card) == card.replace("1 cores", "1 core")
+
+
+def test_a_page_in_portuguese_has_no_english_cores(client: FlaskClient) -> None:
+    page = text(client.get("/models/deep?lang=pt-BR").text)
+    assert page.count("2 núcleos") == 2
+    assert " cores" not in page
+
+
+@pytest.mark.parametrize(("lang", "odd"), [("en", "in of the"), ("pt-BR", "em do")])
+def test_the_plots_of_harder_pictures_have_names_that_can_be_read_out(client: FlaskClient, lang: str, odd: str) -> None:
+    names = re.findall(
+        r'<figcaption id="panel-\d+" class="unseen">(.*?)</figcaption>', client.get(f"/models/deep?lang={lang}").text
+    )
+    assert len(names) == 11
+    assert not [name for name in names if odd in name]
+
+
+def test_ticks_are_kept_over_a_new_order_and_another_language(client: FlaskClient) -> None:
+    page = client.get("/models?m=deep&m=tiny&m=<b>").text
+    assert re.findall(r'value="(\w+)"[^>]* checked', page) == ["deep", "tiny"]
+    assert page.count("m=deep&amp;m=tiny&amp;") == 9  # seven columns, two languages
+    assert "<b>" not in page

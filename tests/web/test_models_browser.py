@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from asking import ROOT
-from playwright.sync_api import Page, expect
+from conftest import flip_byte
+from playwright.sync_api import Browser, Page, expect
 from seeing import overflow, violations
+from serving import serving
 
 from zoo import Zoo, listings
 
@@ -82,6 +87,66 @@ def test_without_javascript_models_are_sorted_chosen_and_compared(visit: Opener)
     expect(page.get_by_role("columnheader", name="Validation loss").first).to_be_visible()
     page.get_by_role("table").first.get_by_role("link", name="deep").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("deep")
+
+
+def test_ticks_are_kept_over_a_new_order_and_another_language(visit: Opener) -> None:
+    page = visit("/models")
+    page.get_by_role("checkbox", name="Compare deep").check()
+    page.get_by_role("checkbox", name="Compare cnn_5").check()
+    page.get_by_role("checkbox", name="Compare cnn_5").uncheck()
+    page.get_by_role("checkbox", name="Compare tiny").check()
+    page.get_by_role("link", name="Accuracy").click()
+    expect(page.get_by_role("columnheader", name="Accuracy")).to_have_attribute("aria-sort", "descending")
+    page.get_by_role("link", name="Português").click()
+    expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
+    assert sorted(page.locator(":checked").evaluate_all("all => all.map((one) => one.value)")) == ["deep", "tiny"]
+    page.reload()
+    expect(page.locator(":checked")).to_have_count(2)
+
+
+LONG, LONGER = "a" * 60, "b" * 60
+
+
+@pytest.fixture(scope="module")
+def odd_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A zoo with two models of very long names, one of them not trained, and with one that is damaged."""
+    folder = tmp_path_factory.mktemp("odd")
+    for part in ("plugins", "checkpoints"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    version = max((folder / "checkpoints/tiny").iterdir())
+    shutil.copytree(version, folder / "checkpoints" / LONG / "1")
+    path = folder / "checkpoints" / LONG / "1/card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": LONG, "version": 1, "seal": None}))
+    flip_byte(folder / "checkpoints/cnn_5/1/model.tflite")
+    with (folder / "settings.toml").open("w") as settings:
+        settings.write((ROOT / "settings.toml").read_text())
+        settings.write(f'\n[models.{LONG}]\nplugin = "tiny"\ncheckpoint = "{LONG}/1"\n')
+        settings.write(f'\n[models.{LONGER}]\nplugin = "cnn"\n')
+    with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], folder) as served:
+        yield served.url
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_a_long_name_fits(chromium: Browser, odd_site: str, width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    together = f"/compare?m={LONG}&m={LONGER}"
+    for url in ("/", "/models", f"/models/{LONG}", f"/models/{LONGER}", "/compare", together, f"{together}&m=cnn"):
+        page.goto(odd_site + url)
+        assert overflow(page) == 0, url
+        unfold(page)
+        assert overflow(page) == 0, f"{url}, unfolded"
+    page.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_why_a_model_cannot_answer_has_room(chromium: Browser, odd_site: str, width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    page.goto(f"{odd_site}/models")
+    told = page.locator(".roster .problem")
+    expect(told.filter(has_text="it has not been trained yet")).to_be_visible()
+    expect(told.filter(has_text="model.tflite")).to_be_visible()
+    assert min(told.evaluate_all("all => all.map((one) => one.clientWidth)")) > 230
+    page.close()
 
 
 def test_with_javascript_a_plot_tells_its_values_under_the_pointer(visit: Opener) -> None:

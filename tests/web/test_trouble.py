@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ def gaps(page: Page, path: str, tries: int = 4) -> list[float]:
 
     with page.expect_request(asked):
         pass
-    return [later - sooner for sooner, later in zip(times, times[1:], strict=False)]
+    return [later - sooner for sooner, later in itertools.pairwise(times)]
 
 
 def fail(page: Page, path: str) -> None:

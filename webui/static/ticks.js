@@ -1,0 +1,19 @@
+// What is ticked for comparison is in the address and in the links to this page in another order or language, so that it
+// stays ticked there.
+
+const ticks = [...document.querySelectorAll("input[name=m]")];
+const links = document.querySelectorAll(".roster thead a, .languages a");
+
+function carry(address) {
+  const url = new URL(address);
+  url.searchParams.delete("m");
+  for (const tick of ticks) if (tick.checked) url.searchParams.append("m", tick.value);
+  return url.href;
+}
+
+function follow() {
+  history.replaceState(null, "", carry(location.href));
+  for (const link of links) link.href = carry(link.href);
+}
+
+for (const tick of ticks) tick.addEventListener("change", follow);
