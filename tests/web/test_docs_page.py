@@ -90,6 +90,20 @@ def test_it_leads_to_the_calls_of_each_model(address: str, chromium: Browser) ->
     context.close()
 
 
+def test_its_head_is_set_like_every_pages_and_nothing_sticks_together(address: str, chromium: Browser) -> None:
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{address}/docs")
+    fold = page.get_by_text("Expand all", exact=True).bounding_box()
+    title = page.get_by_role("heading", level=1)
+    told = page.locator("rapi-doc > p").bounding_box()
+    assert fold is not None
+    assert told is not None
+    assert fold["y"] - (told["y"] + told["height"]) > 8
+    family = "one => getComputedStyle(one).fontFamily"
+    assert title.evaluate(family) == page.locator(".brand").evaluate(family)
+    page.close()
+
+
 def test_it_speaks_portuguese(address: str, chromium: Browser) -> None:
     context = chromium.new_context(locale="pt-BR", viewport={"width": 1200, "height": 800})
     page = context.new_page()
@@ -142,6 +156,7 @@ def test_without_scripts_it_leads_to_the_description(client: FlaskClient, lang: 
     page = client.get(f"/docs?lang={lang}")
     assert page.status_code == 200
     assert title in page.text
+    assert "<main><h1>API</h1>" in page.text
     assert 'href="/openapi.json"' in page.text
     assert "script-src" not in page.headers["Content-Security-Policy"]
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
