@@ -230,9 +230,12 @@ def test_the_digits_read_stand_below_the_board_and_can_be_selected(visit: Opener
     page.set_input_files("#file", ROOT / "docs/number.jpg")
     expect(page.locator("#boxes rect")).to_have_count(11)
     page.locator("#read").click()
+    expect(page.locator("#read")).not_to_have_attribute("aria-busy", "true")
     digits = page.locator("#reading-text")
     expect(digits).to_be_in_viewport(ratio=1)
     assert page.evaluate(top) == before
+    if size[1] > size[0]:
+        expect(page.locator("#paper")).to_be_in_viewport(ratio=0.9)
     paper, panel, text = (page.locator(one).bounding_box() for one in ("#paper", "#reading", "#reading-text"))
     assert paper is not None
     assert panel is not None

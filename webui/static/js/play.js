@@ -124,7 +124,7 @@ const reading = new Aside(
   () => `/read?${query()}`,
   (found, content) => {
     answer.announce(closer.showReading(found, content));
-    if (awaited.delete(reading)) reveal(closer.reading);
+    if (awaited.delete(reading)) reveal(closer.reading, closer.reading.parentElement);
   },
 );
 const votes = new Aside(
@@ -282,11 +282,13 @@ function spare(aside) {
 // Samples, and pictures that are brought
 
 // What is asked for far from where it is answered, as on a phone, would be answered out of sight.
-function reveal(place) {
+// What is around it comes along where there is room: the picture with its digits.
+function reveal(place, around = place) {
   const { top, bottom, height } = place.getBoundingClientRect();
   const visible = Math.min(bottom, innerHeight) - Math.max(top, 0);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (visible < height / 2) place.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
+  const whole = around.clientHeight < innerHeight ? around : place;
+  if (visible < height / 2) whole.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
 }
 
 const fetched = newest((signal, place) => get(`/samples/${place}.png`, signal));
