@@ -40,6 +40,7 @@ def drawn(page: Page) -> None:
     expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
 
 
+@pytest.mark.long
 def test_a_server_that_is_gone_is_asked_again_in_peace(visit: Opener, host: Any) -> None:
     page = visit()
     host.stop()
@@ -52,6 +53,7 @@ def test_a_server_that_is_gone_is_asked_again_in_peace(visit: Opener, host: Any)
     expect(page.locator("#digit")).to_have_text("1")
 
 
+@pytest.mark.long
 def test_one_question_that_never_arrives_is_told_and_asked_again_in_peace(visit: Opener) -> None:
     page = visit()
     drawn(page)
@@ -98,6 +100,7 @@ def test_votes_that_fail_leave_the_answer_and_none_of_the_last_picture(visit: Op
     expect(page.locator(".agrees, .differs")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_votes_on_the_last_picture_are_marked_at_once_and_gone_when_others_are_slow(visit: Opener) -> None:
     page = visit()
     drawn(page)
@@ -128,6 +131,7 @@ def test_a_stroke_whose_end_changes_nothing_leaves_the_votes_fresh(visit: Opener
     expect(page.locator("#arena")).to_have_class("models")
 
 
+@pytest.mark.long
 def test_a_slow_closer_look_shows_that_it_waits(visit: Opener) -> None:
     page = visit()
     drawn(page)
@@ -142,6 +146,7 @@ def test_a_slow_closer_look_shows_that_it_waits(visit: Opener) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_closed_notice_is_told_again_to_one_who_tries_anew_and_a_sample_still_comes(visit: Opener, host: Any) -> None:
     page = visit()
     drawn(page)
