@@ -73,14 +73,20 @@ def empty_zoo(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zoo with `soft` trained for one epoch. Read only; copy it to change it."""
+    """A zoo with `soft` trained for one epoch, the same in all processes. Read only; copy it to change it."""
+    from filelock import FileLock
+
     from zoo import Zoo
 
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "soft.py").write_text(SOFTMAX)
-    (folder / "settings.toml").write_text(f"[models.soft]{QUICK}")
-    Zoo.open(folder, environ={}).train("soft")
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = shared / "trained"
+    with FileLock(shared / "trained.lock"):
+        if not (folder / "checkpoints/soft/1").exists():
+            (folder / "plugins").mkdir(parents=True)
+            (folder / "plugins" / "soft.py").write_text(SOFTMAX)
+            (folder / "settings.toml").write_text(f"[models.soft]{QUICK}")
+            Zoo.open(folder, environ={}).train("soft")
     return folder
 
 

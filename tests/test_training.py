@@ -328,6 +328,7 @@ def test_what_cannot_answer_is_no_version_and_what_is_trained_is_not_trained_aga
     assert (empty_zoo / "checkpoints/soft/1/history.csv").read_text() == "epoch,loss,val_loss\n1,0.5,nan\n"
 
 
+@pytest.mark.long
 def test_pictures_that_are_given_otherwise_than_trained_are_told(empty_zoo: Path) -> None:
     hook = "\n\n@hookimpl\ndef preprocess(image):\n    import numpy as np\n    from zoo import Trace\n"
     hook += "    return np.full((28, 28, 1), 255, np.float32), Trace(image)\n"

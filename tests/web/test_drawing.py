@@ -33,6 +33,7 @@ def read(page: Page, strokes: list[drawing.Track]) -> str:
     return text
 
 
+@pytest.mark.long
 def test_a_few_digits_of_people_are_read_as_they_are_drawn(visit: Opener) -> None:
     page = visit()
     chosen = dict(drawing.tracks())
