@@ -18,6 +18,7 @@ from zoo.zoo import Zoo
 
 Answer = tuple[Any, int, dict[str, str]]
 LONGEST = 40  # digits of a number that are read: more than any version has, and few enough to be told
+MOST = 10**18 - 1  # labels, as the description of the API has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,14 @@ def _whole(key: str, what: str) -> int | None:
     return number
 
 
+def _top() -> int | None:
+    """How many labels `?top=` asks for. Raises BadRequest when it is no such number."""
+    top = _whole("top", "a number of labels")
+    if top is not None and top > MOST:
+        raise BadRequest(f"top={top} is more labels than any model has. Give a whole number from 1, as in ?top=3.")
+    return top
+
+
 def _named(name: str | None) -> str | None:
     """The model that the address names, or else `?model=`. Raises BadRequest when they name two."""
     wanted = asked("model")
@@ -95,7 +104,7 @@ def routes(zoo: Zoo) -> Blueprint:
         model = zoo.model(name)
         wanted = PLAIN
         if request.query_string:
-            wanted = Asked(asked_version(), _trace(), _whole("top", "a number of labels"))
+            wanted = Asked(asked_version(), _trace(), _top())
         sent = inputs.pictures(zoo, model, wanted.version)
         if sent.only is not None:
             return wanted.of(zoo.predict(name, sent.only, version=wanted.version)), 200, HEADERS

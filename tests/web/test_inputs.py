@@ -110,6 +110,9 @@ def test_the_best_labels_come_when_asked_for(client: FlaskClient, zoo: Zoo) -> N
     refused = send(client, "/predict_cnn?top=0", png())
     assert refused.status_code == 400
     assert "top=0 is not a number of labels" in said(refused)["error"]
+    refused = send(client, f"/predict_cnn?top={10**18}", png())
+    assert refused.status_code == 400
+    assert "is more labels than any model has" in said(refused)["error"]
 
 
 BAD: dict[str, tuple[dict[str, Any], int, str]] = {
