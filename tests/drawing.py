@@ -62,3 +62,12 @@ def draw(page: Page, points: Track, size: float = 0.64) -> None:
 
 SEVEN = np.array([(0.15, 0.03), (0.85, 0.0), (0.6, 0.4), (0.4, 1.0)])
 ONE = np.array([(0.5, 0.0), (0.5, 0.5), (0.48, 1.0)])
+
+
+def one_begun(page: Page) -> None:
+    """Draw a 1 on the board with the mouse, which is not lifted yet."""
+    box = page.locator("#board").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 380, steps=12)

@@ -137,11 +137,7 @@ def test_a_finger_draws_and_the_page_does_not_scroll(visit: Opener) -> None:
 
 def test_the_answer_comes_while_the_stroke_is_still_under_way(visit: Opener) -> None:
     page = visit()
-    box = page.locator("#board").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 200, box["y"] + 80)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 380, steps=12)
+    drawing.one_begun(page)
     expect(page.locator("#digit")).to_have_text("1")
     page.mouse.up()
 

@@ -120,11 +120,7 @@ def test_votes_on_the_last_picture_are_marked_at_once_and_gone_when_others_are_s
 
 def test_a_stroke_whose_end_changes_nothing_leaves_the_votes_fresh(visit: Opener) -> None:
     page = visit()
-    box = page.locator("#board").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 200, box["y"] + 80)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 380, steps=12)
+    drawing.one_begun(page)
     expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
     page.mouse.up()
     expect(page.locator("#undo")).to_be_enabled()
