@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -234,6 +235,56 @@ def test_a_stop_tells_what_is_kept_and_promises_nothing_else(empty_zoo: Path) ->
     plugin.write_text(plugin.read_text() + "\n\n@hookimpl\ndef save(model):\n    raise KeyError('later')")
     with pytest.raises(TrainingError, match="cannot answer yet; nothing is kept"):  # the network is as it was
         Zoo.open(empty_zoo, environ={}).train("soft")
+
+
+DROPPED = """
+class Held:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+Held()
+report.step(1, 1, 1, {})"""
+SWALLOWED = """
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+return [{'epoch': 1}]"""
+CHANGED = """
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    raise ValueError('no tensor') from None"""
+
+
+@pytest.mark.parametrize("fate", [DROPPED, SWALLOWED, CHANGED])
+def test_a_stop_that_other_code_drops_or_makes_an_error_of_is_one_all_the_same(
+    empty_zoo: Path, fate: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    zoo = own_train(empty_zoo, textwrap.indent("import signal" + fate, "    ").lstrip())
+    with pytest.raises(KeyboardInterrupt, match=r"^nothing is kept: "):
+        zoo.train("soft")
+    assert capfd.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert own_train(empty_zoo, "return [{'epoch': 1}]").train("soft").version == 1  # it is not for the next run
+
+
+class StopDuring(StopAfter):
+    """The signal itself, in the middle of the epoch after the given one; tells what came after it."""
+
+    after = 0
+
+    def step(self, epoch: int, step: int, steps: int, metrics: object) -> None:
+        if epoch == self.at:
+            signal.raise_signal(signal.SIGINT)
+            self.after += 1
+
+
+def test_ctrl_c_waits_for_a_good_place_in_the_zoos_own_training(empty_zoo: Path) -> None:
+    progress = StopDuring(0)
+    with pytest.raises(KeyboardInterrupt, match=r"^no epoch is kept yet\."):
+        Zoo.open(empty_zoo, environ={}).train("soft", progress=progress)
+    assert progress.after == 1
 
 
 @pytest.mark.long
@@ -492,7 +543,7 @@ def test_a_run_killed_at_any_moment_leaves_nothing_half_and_goes_on(dropout_zoo:
     _, stderr = process.communicate(timeout=60)
     assert not (dropout_zoo / "checkpoints").exists()
     if by != signal.SIGKILL:
-        assert process.returncode == 130
+        assert process.returncode == 130, stderr
         assert "stopped; every whole epoch is kept. To go on: zoo train soft --epochs 40 --resume" in stderr
         assert "Traceback" not in stderr
     resumed = run("train", "soft", *words, "--resume", cwd=dropout_zoo)
@@ -509,7 +560,7 @@ def test_ctrl_c_while_tensorflow_starts_is_clean(empty_zoo: Path) -> None:
     wait_for(lambda: (empty_zoo / ".zoo/training").exists() or _maps(process.pid, "tensorflow"), process)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
 
 

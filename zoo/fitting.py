@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import files
+from zoo import files, stopping
 from zoo.augment import augment
 from zoo.errors import TrainingError
 from zoo.runtime import gives_probabilities
@@ -36,7 +36,10 @@ STEPS_PER_CALL = 20  # enough to hide the cost of a call, few enough for a livel
 
 
 def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report) -> list[dict[str, float]]:
-    """Train `model` in place for `settings.epochs` and return one row per epoch."""
+    """Train `model` in place for `settings.epochs` and return one row per epoch.
+
+    Ctrl-C is taken between calls of the graph and between validation batches, by `report.step` and here.
+    """
     import tensorflow as tf
 
     count = len(data.images) + len(data.others)
@@ -75,28 +78,29 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         return value, right
 
     rows = _restore(model, optimizer, report) if report.resume and (report.folder / STATE).exists() else []
-    for epoch in range(len(rows) + 1, settings.epochs + 1):
-        start = time.perf_counter()
-        order = np.random.default_rng([settings.seed, epoch]).permutation(count)
-        orders = order[: steps * batch].reshape(steps, batch).astype(np.int32)
-        value = right = 0.0
-        for at in range(0, steps, STEPS_PER_CALL):
-            v, r = take(tf.constant(orders[at : at + STEPS_PER_CALL]), tf.constant(epoch * steps + at))
-            value, right = value + float(v), right + float(r)
-            done = min(at + STEPS_PER_CALL, steps)
-            report.step(epoch, done, steps, {"loss": value / done, "accuracy": right / done})
-        if not np.isfinite(value):
-            raise TrainingError(
-                f"The loss of epoch {epoch} is {value}: training has diverged. "
-                f"Lower learning_rate ({settings.learning_rate})."
-            )
-        row = {"epoch": epoch, "loss": value / steps, "accuracy": right / steps}
-        with _averaged(model, optimizer):
-            row |= _validate(model, loss, data)
-        row |= {"learning_rate": float(rate(epoch * steps)), "seconds": time.perf_counter() - start}
-        rows.append(row)
-        _save(model, optimizer, rows, report)
-        report.epoch(row)
+    with stopping.held():
+        for epoch in range(len(rows) + 1, settings.epochs + 1):
+            start = time.perf_counter()
+            order = np.random.default_rng([settings.seed, epoch]).permutation(count)
+            orders = order[: steps * batch].reshape(steps, batch).astype(np.int32)
+            value = right = 0.0
+            for at in range(0, steps, STEPS_PER_CALL):
+                v, r = take(tf.constant(orders[at : at + STEPS_PER_CALL]), tf.constant(epoch * steps + at))
+                value, right = value + float(v), right + float(r)
+                done = min(at + STEPS_PER_CALL, steps)
+                report.step(epoch, done, steps, {"loss": value / done, "accuracy": right / done})
+            if not np.isfinite(value):
+                raise TrainingError(
+                    f"The loss of epoch {epoch} is {value}: training has diverged. "
+                    f"Lower learning_rate ({settings.learning_rate})."
+                )
+            row = {"epoch": epoch, "loss": value / steps, "accuracy": right / steps}
+            with _averaged(model, optimizer):
+                row |= _validate(model, loss, data)
+            row |= {"learning_rate": float(rate(epoch * steps)), "seconds": time.perf_counter() - start}
+            rows.append(row)
+            _save(model, optimizer, rows, report)
+            report.epoch(row)
     if settings.ema:
         optimizer.finalize_variable_values(model.trainable_variables)
     return rows
@@ -167,6 +171,7 @@ def _averaged(model: keras.Model, optimizer: Any) -> Iterator[None]:
 def _validate(model: keras.Model, loss: Callable[[Any, Any], Any], data: Data) -> dict[str, float]:
     value, right, size = 0.0, 0, 1000
     for start in range(0, len(data.validation_images), size):
+        stopping.check()
         truth = data.validation_classes[start : start + size]
         scores = np.asarray(_forward(model)(_float(data.validation_images[start : start + size])))
         value += float(loss(truth, scores)) * len(truth)

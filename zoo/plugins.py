@@ -22,7 +22,7 @@ from typing import Any
 
 import pluggy
 
-from zoo import hookspecs
+from zoo import hookspecs, stopping
 from zoo.errors import PluginError, SettingsError, ZooError, closest, why
 from zoo.hookspecs import HOOKS
 from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings
@@ -329,7 +329,7 @@ class Hooks:
         except _Nothing:
             answer = None
         except (Exception, SystemExit) as error:
-            if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while a native module was starting
+            if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code makes errors of Ctrl-C
                 raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(

@@ -29,7 +29,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import datasets, extras, files, graph, shapes, unfinished
+from zoo import datasets, extras, files, graph, shapes, stopping, unfinished
 from zoo.answers import told
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Card, Catalogue
@@ -80,9 +80,11 @@ class RunReport:
     progress: Progress
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        stopping.check()
         self.progress.step(epoch, step, steps, metrics)
 
     def epoch(self, row: Mapping[str, float]) -> None:
+        stopping.check()
         self.progress.epoch(row)
 
 
@@ -123,12 +125,15 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
     a plugin's what that does not keep itself. `resume` goes on after it, and what is trained is not trained again.
     Ctrl-C raises Stopped.
     """
-    try:
-        return _begun(run, resume, progress)
-    except KeyboardInterrupt as stop:
-        left, command = _left(run)
-        further = "To begin again" if command == run.command else "To go on"
-        raise Stopped(f"{left}. {further}: {command}") from stop
+    with stopping.minded():
+        try:
+            return _begun(run, resume, progress)
+        except (KeyboardInterrupt, Exception) as stop:
+            if not (stopping.came() or isinstance(stop, KeyboardInterrupt)):
+                raise
+            left, command = _left(run)
+            further = "To begin again" if command == run.command else "To go on"
+            raise Stopped(f"{left}. {further}: {command}") from stop
 
 
 def _begun(run: Run, resume: bool, progress: Progress) -> Card:
@@ -195,6 +200,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     rows = unfinished.take_up(run.folder, model) if resume else None
     if rows is None:
         rows = _trained(run, model, data, RunReport(run.folder, resume, progress))
+    stopping.check()
     folder = run.folder / unfinished.WHOLE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -211,6 +217,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
         raise TrainingError(
             f"{error} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
         ) from error
+    stopping.check()
     card = run.catalogue.publish(folder, facts | {"calibration": found})
     shutil.rmtree(run.folder, ignore_errors=True)
     shutil.rmtree(run.earlier, ignore_errors=True)

@@ -66,14 +66,10 @@ def train(
         click.echo(f"serve it: in settings.toml, [models.{name}] checkpoint = {card.version}")
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt  # not by SIGINT, which a shell's background jobs ignore
-
-
 @contextmanager
 def _interruptible(close: Callable[[], None]) -> Iterator[None]:
     """Around a training: Ctrl-C and SIGTERM end it with a line that says how to go on."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a shell's background jobs ignore SIGINT
     try:
         yield
     except KeyboardInterrupt as stop:
