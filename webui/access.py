@@ -29,6 +29,7 @@ NOTHING = ""
 SIGNED_IN = timedelta(days=7)  # the longest that a browser stays signed in; closing it ends that too
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 OPEN = ("static",)  # endpoints that are Flask's own
+GATE = "zoo-gate"  # where an app keeps its Gate
 ICON = "/favicon.ico"  # which browsers ask for by themselves
 
 
@@ -97,6 +98,7 @@ class Gate:
         )
         self._csrf = CSRFProtect(app)
         app.before_request(self._let_in)
+        app.extensions[GATE] = self
         app.jinja_env.globals.update(
             csrf_field=_csrf_field, csrf_meta=self._csrf_meta, back=back, signed_in=self.signed_in
         )
@@ -165,6 +167,15 @@ class Gate:
         from flask_wtf.csrf import generate_csrf
 
         return Markup('<meta name="csrf-token" content="{}">').format(generate_csrf()) if self.signed_in() else Markup()
+
+
+def is_known() -> bool:
+    """Whether this request comes from somebody whom the server lets in: with a key, or because nobody needs one."""
+    gate: Gate | None = current_app.extensions.get(GATE)
+    try:
+        return gate is None or gate.caller() is not None
+    except NoKey:
+        return False
 
 
 def without_keys(app: Flask) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from webui.access import NOTHING, needs
+from webui.access import NOTHING, is_known, needs
 from webui.errors import HEADERS
 from zoo.errors import UnknownModel
 from zoo.models import Model
@@ -16,6 +16,9 @@ LIVE = ("/livez", "/v2/health/live")
 """What asks only whether a worker is there: the event loop answers it, however many wait for a thread."""
 
 
+UNTOLD = "It cannot answer. This server tells why to those who send a key."
+
+
 def routes(zoo: Zoo) -> Blueprint:
     """`/livez` and `/readyz` of a zoo."""
     health = Blueprint("health", __name__)
@@ -23,7 +26,8 @@ def routes(zoo: Zoo) -> Blueprint:
     def state(model: Model) -> dict[str, Any]:
         problem, card = model.trouble(), model.card()
         version = card.version if card is not None else None
-        return {"name": model.name, "version": version, "ready": problem is None, "trouble": problem}
+        told = problem if problem is None or is_known() else UNTOLD
+        return {"name": model.name, "version": version, "ready": problem is None, "trouble": told}
 
     @health.get("/livez")
     @needs(NOTHING)
@@ -33,7 +37,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @health.get("/readyz")
     @needs(NOTHING)
     def readyz() -> tuple[Any, int, dict[str, str]]:
-        """Ready as the default model is; the others are told."""
+        """Ready as the default model is; the others are told. Why one is not is for those with a key."""
         models = [state(model) for model in zoo.models.values()]
         try:
             default = zoo.model().name

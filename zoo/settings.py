@@ -23,6 +23,7 @@ FILE = "settings.toml"
 PREFIX = "ZOO_"
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 KEY_NAME = r"^[a-z][a-z0-9_-]{0,63}$"  # small letters, so that a variable can name it
+KEY_NAMED = "of small letters, digits, - and _, with a letter first, 64 at the most"
 RATE = re.compile(r"[1-9]\d{0,8} ?(per|/) ?([1-9]\d{0,5} )?(second|minute|hour|day)s?")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
 PATH_PREFIX = r"^((/[A-Za-z0-9._~-]+)+)?$"
@@ -481,8 +482,13 @@ def _line(
         return f"{where}: no such setting{of}.{closest(path[-1], allowed)} It takes: {', '.join(allowed)}."
     text = mistake["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     text = text.replace("be an object", "be a table")  # as TOML calls it
-    if mistake["type"] == "string_pattern_mismatch" and (meant := _described(kind, path)):
-        text = f"it should be: {meant}"  # rather than a regular expression
+    if mistake["type"] == "string_pattern_mismatch":  # in words, rather than by a regular expression
+        if path[-1] == "[key]":
+            return (
+                f'{sources.file}: [{".".join(key[:-2])}] "{path[-2]}" is no name for a key. It should be {KEY_NAMED}.'
+            )
+        if meant := _described(kind, path):
+            text = f"it should be: {meant}"
     near = ""
     if mistake["type"] == "literal_error" and isinstance(mistake["input"], str):
         near = closest(mistake["input"], re.findall(r"'([^']*)'", mistake["ctx"]["expected"]))

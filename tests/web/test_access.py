@@ -56,6 +56,21 @@ def test_health_files_and_the_door_need_no_key(served: Served, path: str) -> Non
     assert requests.get(served.url + path, headers=bearer("wrong"), timeout=30).status_code == 200
 
 
+def test_why_a_model_cannot_answer_is_told_to_those_with_a_key_alone(tmp_path: Path) -> None:
+    client = create_app(
+        Zoo.open(zoo_with(tmp_path, KEYS + "[models.other]\nplugin = 'cnn'\n"), environ={})
+    ).test_client()
+
+    def trouble(**how: dict[str, str]) -> str:
+        told = client.get("/readyz", **how).get_json()["models"][1]
+        assert (told["name"], told["version"], told["ready"]) == ("other", None, False)
+        return str(told["trouble"])
+
+    for without in ({}, bearer("wrong")):
+        assert trouble(headers=without) == "It cannot answer. This server tells why to those who send a key."
+    assert "zoo train other" in trouble(headers=bearer(PHONE))
+
+
 def test_the_icon_that_browsers_look_for_is_not_refused(served: Served) -> None:
     assert requests.get(f"{served.url}/favicon.ico", timeout=30).status_code != 401
 

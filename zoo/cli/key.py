@@ -27,11 +27,11 @@ def key() -> None:
 @as_json
 def new(name: str, scope: str, as_json: bool) -> None:
     """Make a key: print it, this once, and the line that lets it in."""
-    from zoo.settings import KEY_NAME
+    from zoo.settings import KEY_NAME, KEY_NAMED
 
     if not re.fullmatch(KEY_NAME, name):
         raise click.BadParameter(
-            f'"{name}" is no name for a key. Use small letters, digits, - and _, with a letter first.',
+            f'"{name}" is no name for a key. It should be {KEY_NAMED}.',
             param_hint="--name",
         )
     fresh = keys.create()
