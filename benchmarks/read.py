@@ -40,7 +40,7 @@ def of_files(path: Path, zoo: Zoo) -> tuple[NDArray[np.uint8], list[str], list[I
     for file, label in labelled.read(path, datasets.DIGITS):
         try:
             trace = zoo.predict(None, file).trace
-            picture, step = images.decode_reduced(file.read_bytes(), PictureSettings())
+            picture, step, _ = images.decode_reduced(file.read_bytes(), PictureSettings())
         except ZooError:
             continue
         if trace is None or trace.box is None or len(label) != 1 or not label.isdigit():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zoo import Zoo, calibration, datasets, ink, scenes, strokes
+from zoo import Zoo, calibration, datasets, files, ink, scenes, strokes
 from zoo.calibration import rescaled
 from zoo.checkpoints import Calibration
 from zoo.errors import CardChanged, NoInk, ZooError
@@ -130,3 +131,15 @@ def test_a_zoo_answers_by_what_it_has_calibrated_and_an_evaluation_does_not_undo
     with pytest.raises(CardChanged, match="zoo evaluate soft --version 1"):
         zoo.catalogue.amend(strict, evaluation=None)
     assert zoo.catalogue.card("soft", 1) == before
+
+
+def test_two_that_change_a_card_at_once_take_turns(zoo_folder: Path) -> None:
+    catalogue = Zoo.open(zoo_folder, environ={}).catalogue
+    card = catalogue.card("soft", 1)
+    with files.alone(catalogue.path("soft", 1)):
+        other = threading.Thread(target=lambda: catalogue.amend(card, evaluation=None))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+    other.join(60)
+    assert not other.is_alive()

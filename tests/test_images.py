@@ -155,12 +155,12 @@ def test_one_bit_becomes_black_and_white(digit: Pixels) -> None:
 
 
 def test_a_huge_jpeg_is_reduced_as_it_is_decoded_and_says_by_how_much() -> None:
-    pixels, reduction = decode_reduced(saved(np.full((3000, 4100), 200, np.uint8), "JPEG"), LIMITS)
-    assert (pixels.shape, reduction) == ((1500, 2050), 2)
+    pixels, reduction, size = decode_reduced(saved(np.full((3000, 4100), 200, np.uint8), "JPEG"), LIMITS)
+    assert (pixels.shape, reduction, size) == ((1500, 2050), 2, (4100, 3000))
 
 
 def test_a_jpeg_of_usual_size_is_not_reduced() -> None:
-    pixels, reduction = decode_reduced(saved(np.full((1999, 2500), 200, np.uint8), "JPEG"), LIMITS)
+    pixels, reduction, _ = decode_reduced(saved(np.full((1999, 2500), 200, np.uint8), "JPEG"), LIMITS)
     assert (pixels.shape, reduction) == ((1999, 2500), 1)
 
 

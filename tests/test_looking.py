@@ -83,6 +83,24 @@ def test_a_second_look_does_not_count_among_the_pictures_of_a_request(zoo: Zoo, 
             look(model, model.load(), content, limits)
 
 
+@pytest.mark.parametrize("turn", [1, 6])
+def test_boxes_end_where_the_picture_does(zoo: Zoo, mnist, turn: int) -> None:
+    page = PIL.Image.new("L", (2999, 2501), 230)  # no multiples of what it is made smaller by
+    digit = PIL.Image.fromarray(255 - mnist.images[0, ..., 0]).resize((1000, 1000))
+    page.paste(digit, (2999 - 840, 2501 - 840))
+    exif = PIL.Image.Exif()
+    exif[0x0112] = turn
+    file = io.BytesIO()
+    page.save(file, "JPEG", exif=exif)
+    boxes = [
+        zoo.predict("linear", file.getvalue()).trace.box,
+        *(sign.box for sign in zoo.read("linear", file.getvalue()).signs),
+    ]
+    width, height = page.size if turn == 1 else page.size[::-1]
+    assert all(right <= width and bottom <= height for _, _, right, bottom in boxes)
+    assert max(right for _, _, right, _ in boxes) == width
+
+
 def test_enough_is_less_than_a_glance_shows_of_a_digit_that_fills_half_of_it() -> None:
     assert ENOUGH < GLANCE / 2
 
@@ -111,7 +129,8 @@ def test_a_plain_png_is_read_as_pillow_reads_it_and_a_damaged_one_is_told_as_bef
         pixels = rng.integers(0, 256, (side, side + 1), np.uint8)
         file = io.BytesIO()
         PIL.Image.fromarray(pixels).save(file, "PNG", dpi=(72, 72))
-        found, by = images.decode_reduced(file.getvalue(), limits)
+        found, by, size = images.decode_reduced(file.getvalue(), limits)
+        assert size == (side + 1, side)
         expected = pixels if by == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(by))
         assert (found == expected).all()
         assert by == (2 if side == 2200 else 1)

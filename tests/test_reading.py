@@ -320,6 +320,15 @@ def test_a_pattern_is_not_read_mark_by_mark(zoo: Zoo) -> None:
     assert (reading.signs, reading.reason) == ((), "too_many_objects")
 
 
+def test_a_pattern_of_thousands_of_dots_is_refused_before_they_are_compared(zoo: Zoo) -> None:
+    dots = np.full((1400, 1400), 255, np.uint8)  # one with another, that takes many minutes
+    for row in range(5):
+        for column in range(5):
+            dots[4 + row : 1390 : 12, 4 + column : 1390 : 12] = 0
+    reading = zoo.read("linear", dots)
+    assert (reading.signs, reading.reason) == ((), "too_many_objects")
+
+
 def test_squared_paper_that_falls_into_parts_is_a_pattern(zoo: Zoo, mnist: Labelled) -> None:
     paper = np.full((500, 800), 235, np.uint8)
     for at in range(0, 800, 42):

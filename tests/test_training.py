@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import Zoo
+from zoo import Zoo, files
 from zoo.checkpoints import Card
 from zoo.errors import ModelUnavailable, PluginError, SettingsError, TrainingError
 from zoo.terminal import Lines
@@ -278,6 +278,23 @@ class StopDuring(StopAfter):
         if epoch == self.at:
             signal.raise_signal(signal.SIGINT)
             self.after += 1
+
+
+def test_ctrl_c_while_a_version_is_published_leaves_it_and_nothing_to_go_on_with(
+    empty_zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo = own_train(empty_zoo, "return [{'epoch': 1}]")
+
+    def move(folder: Path, target: Path) -> None:
+        move_folder(folder, target)
+        signal.raise_signal(signal.SIGINT)
+
+    move_folder = files.move_folder
+    monkeypatch.setattr(files, "move_folder", move)
+    assert zoo.train("soft").version == 1
+    assert zoo.catalogue.versions("soft") == [1]
+    with pytest.raises(TrainingError, match="no unfinished run"):
+        zoo.train("soft", resume=True)
 
 
 def test_ctrl_c_waits_for_a_good_place_in_the_zoos_own_training(empty_zoo: Path) -> None:

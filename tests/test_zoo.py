@@ -124,11 +124,21 @@ def test_a_blank_picture_is_answered_and_said_to_be_blank(zoo: Zoo) -> None:
         ("a\0b", PictureBroken),
         ("x" * 5000, PictureBroken),
         (b"plain text", PictureUnsupported),
+        (None, PictureBroken),
+        ([7], PictureBroken),
+        (io.StringIO("text"), PictureBroken),
     ],
 )
 def test_what_is_no_picture_is_refused(zoo: Zoo, source: object, error: type[ZooError]) -> None:
     with pytest.raises(error):
         zoo.predict("soft", source)  # type: ignore[arg-type]
+
+
+def test_a_source_that_cannot_be_read_is_told_in_its_place(zoo: Zoo) -> None:
+    closed = io.BytesIO(b"")
+    closed.close()
+    answers = zoo.predict_many("soft", [np.full((50, 50), 255, np.uint8), None, closed])  # type: ignore[list-item]
+    assert [type(one) for one in answers] == [Prediction, PictureBroken, PictureBroken]
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_read_whole(zoo: Zoo, tmp_path: Path) -> None:

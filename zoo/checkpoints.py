@@ -310,14 +310,18 @@ class Catalogue:
 
         Raises CardChanged when an evaluation was made by another calibration than the card's.
         """
-        now = self.card(card.model, card.version)
-        if "calibration" not in facts and now.calibration != card.calibration:
-            raise CardChanged(
-                f"Checkpoint {card.ref} has been calibrated anew while it was measured, and what was measured is of no "
-                f"use. Its card is as it was; measure it again: zoo evaluate {card.model} --version {card.version}."
-            )
-        card = now.model_copy(update=facts)
-        files.write(self.path(card.model, card.version) / CARD, _json(card))
+        self.card(card.model, card.version)  # or there is nothing to hold
+        folder = self.path(card.model, card.version)
+        with files.alone(folder):
+            now = self.card(card.model, card.version)
+            if "calibration" not in facts and now.calibration != card.calibration:
+                raise CardChanged(
+                    f"Checkpoint {card.ref} has been calibrated anew while it was measured, and what was measured is "
+                    "of no use. Its card is as it was; measure it again: "
+                    f"zoo evaluate {card.model} --version {card.version}."
+                )
+            card = now.model_copy(update=facts)
+            files.write(folder / CARD, _json(card))
         return card
 
 

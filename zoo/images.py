@@ -16,7 +16,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -45,6 +45,7 @@ SCANS = 100
 _EXPECTED = "Send a PNG, JPEG, GIF, WebP or BMP picture."
 _SMALLER = "Send a smaller one."
 _ORIENTATION = 274  # EXIF 2.32, table 4: tag 0x0112, 1-8
+_SIDEWAYS = (5, 6, 7, 8)  # of those, where width and height change places
 
 
 class _Jpeg(JpegImageFile):
@@ -97,6 +98,14 @@ def together() -> Iterator[None]:
         _together.reset(token)
 
 
+class Reduced(NamedTuple):
+    """A decoded picture, by how much it is smaller than the file's, and that one's width and height, upright."""
+
+    pixels: Image
+    by: int
+    size: tuple[int, int]
+
+
 def decode(data: bytes, limits: PictureSettings) -> Image:
     """The picture in `data`, upright, as uint8: grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4). It may be read-only.
 
@@ -107,12 +116,10 @@ def decode(data: bytes, limits: PictureSettings) -> Image:
     Raises `PictureTooLarge` (bytes, or the header's pixels before any of them is decoded), `PictureUnsupported` (not
     a picture, or of another format) or `PictureBroken` (empty, truncated, damaged).
     """
-    return decode_reduced(data, limits)[0]
+    return decode_reduced(data, limits).pixels
 
 
-def decode_reduced(
-    data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE, *, again: bool = False
-) -> tuple[Image, int]:
+def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE, *, again: bool = False) -> Reduced:
     """As `decode`, with the factor 1, 2, 4 or 8 that takes its pixel coordinates to those of the file's picture.
 
     The short side keeps at least `side` pixels, if it has them. `again` says that the picture has been decoded before,
@@ -127,7 +134,8 @@ def decode_reduced(
     name, reader = _recognise(data)
     if name == "PNG" and (plain := _plain(data, limits, again)) is not None:
         by = _reduction(min(plain.shape), side)
-        return (plain, 1) if by == 1 else (np.asarray(PIL.Image.fromarray(plain).reduce(by)), by)
+        small = plain if by == 1 else np.asarray(PIL.Image.fromarray(plain).reduce(by))
+        return Reduced(small, by, (plain.shape[1], plain.shape[0]))
     if name == "JPEG" and _scans(data) > SCANS:
         raise PictureBroken(f"The JPEG is decoded in more than {SCANS} passes, which no camera writes. Save it anew.")
     if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
@@ -135,7 +143,7 @@ def decode_reduced(
     try:
         with _quiet(name, data), reader(io.BytesIO(data)) as picture:
             _check_pixels(picture.size, limits, again)
-            width, whole = picture.width, picture.width * picture.height
+            (width, height), whole = picture.size, picture.width * picture.height
             turn = _orientation(picture.info.get("exif"))
             if name == "JPEG" and min(picture.size) >= 2 * side:
                 picture.draft(None, (side, side))
@@ -144,7 +152,8 @@ def decode_reduced(
             costly = whole if "progressive" in picture.info else picture.width * picture.height
             with _large if costly > LARGE else _FREE:
                 pixels, further = _pixels(picture, side)
-            return _upright(pixels, turn), reduction * further
+            size = (height, width) if turn in _SIDEWAYS else (width, height)
+            return Reduced(_upright(pixels, turn), reduction * further, size)
     except PictureError:
         raise
     except PIL.Image.DecompressionBombError as error:
@@ -324,7 +333,7 @@ def _upright(pixels: Image, orientation: int) -> Image:
     """Undo a camera's rotation and mirroring. (h, w, …) -> (h, w, …), or (w, h, …) for orientations 5-8."""
     if orientation == 1:
         return pixels
-    if orientation >= 5:
+    if orientation in _SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]

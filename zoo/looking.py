@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo import images, ink
 from zoo.errors import PluginError, ZooError
+from zoo.images import Reduced
 from zoo.models import Loaded, Model
 from zoo.settings import PictureSettings
 from zoo.sources import Source
@@ -35,7 +36,7 @@ class Look:
 
 def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Look:
     """Decode and preprocess a picture for a model. Raises a PictureError, or PluginError."""
-    return _settled(model, loaded, picture, *_glance(loaded, picture, limits), limits)
+    return _settled(model, loaded, picture, _glance(loaded, picture, limits), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,11 @@ def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given
     for place, picture in enumerate(pictures):
         try:
             content = given(picture)
-            image, by = _glance(loaded, content, limits)
-            if finds_ink and image.shape == FORM:
-                small[place] = image
+            glance = _glance(loaded, content, limits)
+            if finds_ink and glance.pixels.shape == FORM:
+                small[place] = glance.pixels
             else:
-                look = _settled(model, loaded, content, image, by, limits)
+                look = _settled(model, loaded, content, glance, limits)
                 seen[place] = look.seen, look.trace
         except PluginError:
             raise
@@ -91,25 +92,24 @@ def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given
     return Seen(batch, [trace.reason for trace in traces], traces.__getitem__, errors)
 
 
-def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> tuple[Image, int]:
-    """The picture decoded for a first look, and by how much it is smaller than the file says."""
+def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Reduced:
+    """The picture decoded for a first look."""
     if not isinstance(picture, bytes):
-        return picture, 1
+        return Reduced(picture, 1, (picture.shape[1], picture.shape[0]))
     return images.decode_reduced(picture, limits, GLANCE * max(loaded.card.input_shape[:2]))
 
 
-def _settled(
-    model: Model, loaded: Loaded, picture: bytes | Image, image: Image, by: int, limits: PictureSettings
-) -> Look:
-    """A picture by its first look, `image`, or by a closer one if that shows too little."""
+def _settled(model: Model, loaded: Loaded, picture: bytes | Image, glance: Reduced, limits: PictureSettings) -> Look:
+    """A picture by its first look, or by a closer one if that shows too little."""
+    image, by, size = glance
     seen, trace = model.preprocess(loaded, image)
     if by > 1 and not _is_enough(trace, max(loaded.card.input_shape[:2])):
         assert isinstance(picture, bytes)
-        image, nearer = images.decode_reduced(picture, limits, again=True)
+        image, nearer, _ = images.decode_reduced(picture, limits, again=True)
         if nearer < by:
             seen, trace = model.preprocess(loaded, image)
         by = nearer
-    return Look(seen, trace if by == 1 else trace.enlarged(by), image)
+    return Look(seen, trace if by == 1 else trace.enlarged(by, size), image)
 
 
 def _is_enough(trace: Trace, side: int) -> bool:

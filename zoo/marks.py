@@ -31,6 +31,7 @@ _STRAIGHT_ON = 0.95  # of its width, that the line goes over
 _TEETH = 0.25  # of its width, that its strokes take at the most
 _EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FLAT = 0.25  # heights to widths of an underline, at the most
+_FRAMES = 12  # frames of half a picture and more, of which each is looked at; with more, it is a pattern
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
 _TURNS = np.stack([[*np.cos(_ANGLES), *-np.sin(_ANGLES)], [*np.sin(_ANGLES), *np.cos(_ANGLES)]], axis=1)
 
@@ -220,7 +221,8 @@ class Marks:
         if rim > 1:
             foreign |= (self.bottom <= rim) | (self.top >= height - rim)
             foreign |= (self.right <= rim) | (self.left >= width - rim)
-        for mark in ((tall > 0.5 * height) & (wide > 0.5 * width) & (area < 0.6 * tall * wide)).nonzero()[0]:
+        frames = (tall > 0.5 * height) & (wide > 0.5 * width) & (area < 0.6 * tall * wide)
+        for mark in frames.nonzero()[0][:_FRAMES]:
             body = self.paint(self.numbers == mark)[
                 self.top[mark] : self.bottom[mark], self.left[mark] : self.right[mark]
             ]

@@ -26,6 +26,7 @@ from zoo.types import Box, Image, Mask, Plane, Polarity
 # Chosen on composed scenes of MNIST's training digits (`zoo.scenes`) and on photographs of rows of digits.
 WORK = 1400  # pixels on the long side at which ink is searched for, at the most
 MOST = 400  # digits in one picture
+_PARTS = 4 * MOST  # marks in it, of which digits may be made: dirt, bars and dots among them
 _SMALL = 0.45  # of the usual height of a mark; what is lower is a part of a digit, or dirt
 _LEAST = 0.14  # and of what may be a digit all the same, in a line of such that are as low
 _FEW = 3  # marks, from which a line has a usual height of its own
@@ -171,9 +172,9 @@ def _is_cut(sheet: Box, shape: tuple[int, ...]) -> bool:
     return sum(side <= _OVER * max(height, width) for side in (left, top, far, low)) >= 3
 
 
-def check_number(count: int) -> None:
+def check_number(count: int, most: int = MOST) -> None:
     """Raises NoInk when these are more things than are read in one picture."""
-    if count > MOST:
+    if count > most:
         raise NoInk(
             f"The picture shows {count} things that might be digits, and up to {MOST} are read. "
             "Send a part of it, or one without a pattern.",
@@ -268,6 +269,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
     usual = _weighted_median(heights[voting].astype(np.float64), marks.mass[voting].astype(np.float64))
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
     good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # else an underline, or the bar of a sum
+    check_number(int(np.count_nonzero(good)), _PARTS)
     all_marks = [
         _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
         for number in np.flatnonzero(good)
@@ -280,7 +282,8 @@ def _bodies(ink: _Ink) -> list[_Body]:
     parts = [part for part in parts if part not in small]
     while parts:  # to the digit they lie at, or else to each other
         part = parts.pop()
-        beside = [body for body in bodies + parts if _distance(body, part) < _NEAR * usual]
+        others = bodies + parts
+        beside = [others[place] for place in np.flatnonzero(_distances(part, others) < _NEAR * usual).tolist()]
         if not beside:
             continue
         near = beside[0] if len(beside) == 1 else min(beside, key=lambda body: _between(body, part, ink.marks.labels))
@@ -294,9 +297,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
 def _small_ones(bodies: list[_Body], parts: list[_Body], usual: float) -> list[_Body]:
     """What is low for the picture and not for its line: a row of small digits beside a large one, or under a bar."""
     apart = [
-        part
-        for part in parts
-        if part.height > _LEAST * usual and all(_distance(body, part) >= _NEAR * usual for body in bodies)
+        part for part in parts if part.height > _LEAST * usual and (_distances(part, bodies) >= _NEAR * usual).all()
     ]
     found = []
     both = bodies + apart
@@ -313,10 +314,18 @@ def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) 
     return float(values[order][np.searchsorted(running, running[-1] / 2)])
 
 
-def _distance(one: _Body, other: _Body) -> float:
-    aside = max(one.left - other.right, other.left - one.right, 0)
-    apart = max(one.top - other.bottom, other.top - one.bottom, 0)
-    return float(np.hypot(aside, apart))
+def _distances(one: _Body, others: Sequence[_Body]) -> NDArray[np.float64]:
+    """From the box of one to those of others, (n,)."""
+    left, top, right, bottom = _sides(others)
+    aside = np.maximum(one.left - right, left - one.right).clip(0)
+    apart = np.maximum(one.top - bottom, top - one.bottom).clip(0)
+    return np.asarray(np.hypot(aside, apart))
+
+
+def _sides(bodies: Sequence[_Body]) -> NDArray[np.intp]:
+    """Left, top, right and bottom of bodies: (4, n)."""
+    boxes = [(body.left, body.top, body.right, body.bottom) for body in bodies]
+    return np.array(boxes, np.intp).reshape(-1, 4).T
 
 
 def _between(one: _Body, other: _Body, labels: NDArray[np.intp]) -> float:
@@ -335,20 +344,22 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
     """Bodies that lie one above the other, within a digit's height, made one: a 5 and its bar, broken strokes."""
     bodies = sorted(bodies, key=lambda body: -body.height)
     done: list[_Body] = []
+    sides = np.empty((4, len(bodies)), np.intp)  # of those that are done
     for body in bodies:
-        for other in done:
-            over = min(body.right, other.right) - max(body.left, other.left)
-            within = max(body.bottom, other.bottom) - min(body.top, other.top)
-            apart = max(body.top, other.top) - min(body.bottom, other.bottom)
-            if (
-                over > _ONE_DIGIT * min(body.width, other.width)
-                and within < _STACK * max(other.height, usual)
-                and apart < _GAP * max(body.height, other.height)  # lines of small digits beside large ones are farther
-            ):
-                other.join(body)
-                break
+        left, top, right, bottom = sides[:, : len(done)]
+        height = bottom - top
+        over = np.minimum(body.right, right) - np.maximum(body.left, left)
+        within = np.maximum(body.bottom, bottom) - np.minimum(body.top, top)
+        apart = np.maximum(body.top, top) - np.minimum(body.bottom, bottom)
+        one = over > _ONE_DIGIT * np.minimum(body.width, right - left)
+        one &= within < _STACK * np.maximum(height, usual)
+        one &= apart < _GAP * np.maximum(body.height, height)  # lines of small digits beside large ones are farther
+        place = int(one.argmax()) if one.any() else len(done)
+        if place < len(done):
+            done[place].join(body)
         else:
             done.append(body)
+        sides[:, place] = done[place].left, done[place].top, done[place].right, done[place].bottom
     return done
 
 
@@ -363,18 +374,17 @@ def in_lines(pieces: Sequence[Piece]) -> list[list[int]]:
 def _lines(boxes: Sequence[Box]) -> list[list[int]]:
     """The same of boxes."""
     lines: list[list[int]] = []
+    last = np.empty((2, len(boxes)))  # top and bottom of each line's last one
     for place in sorted(range(len(boxes)), key=lambda place: boxes[place][0]):
         _, top, _, bottom = boxes[place]
-        best, share = None, _SAME_LINE
-        for line in lines:
-            _, above, _, below = boxes[line[-1]]
-            overlap = (min(bottom, below) - max(top, above)) / min(bottom - top, below - above)
-            if overlap > share:
-                best, share = line, overlap
-        if best is None:
-            lines.append([place])
+        above, below = last[:, : len(lines)]
+        overlap = (np.minimum(bottom, below) - np.maximum(top, above)) / np.minimum(bottom - top, below - above)
+        best = int(overlap.argmax()) if lines and overlap.max() > _SAME_LINE else len(lines)
+        if best < len(lines):
+            lines[best].append(place)
         else:
-            best.append(place)
+            lines.append([place])
+        last[:, best] = top, bottom
     return sorted(lines, key=lambda line: float(np.mean([boxes[i][1] + boxes[i][3] for i in line])))
 
 

@@ -14,8 +14,8 @@ _turn = threading.RLock()
 def quiet() -> Iterator[None]:
     """Drop what native code writes to file descriptor 2; TensorFlow and LiteRT greet there, and have no switch for it.
 
-    Python's exceptions are not affected. Other threads' native messages of that moment are lost too, so keep it short.
-    Threads take turns.
+    What other threads write there at that moment is lost too, their lines of a log included, so keep it short. Threads
+    take turns.
     """
     with _turn:
         try:

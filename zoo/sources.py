@@ -19,10 +19,13 @@ Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | B
 """A picture: its bytes, a path, an open file, a decoded array (or Pillow's picture)."""
 
 
+_EXPECTED = "its file's bytes, a path, an open file, an array or Pillow's picture"
+
+
 def content(picture: Source, most: int = -1) -> bytes | Image:
     """A picture file's bytes, or the pixels of what is decoded already: uint8 (h, w), (h, w, 3) or (h, w, 4).
 
-    Of a path, at most so many bytes are read. Raises PictureBroken when there is no reading it.
+    Of a path or an open file, at most so many bytes are read. Raises PictureBroken when there is no reading it.
     """
     if isinstance(picture, bytes):
         return picture
@@ -46,11 +49,25 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
         return pixels
     if isinstance(picture, bytearray | memoryview):
         return bytes(picture)
-    if hasattr(picture, "read"):
-        return picture.read()
+    if not isinstance(picture, str | os.PathLike):
+        if hasattr(picture, "read"):
+            return _read(picture, most)
+        raise PictureBroken(f"A {type(picture).__name__} is not a picture: give {_EXPECTED}.")
     try:
         with open(os.fspath(picture), "rb") as file:  # noqa: PTH123 - quicker than by Path, which tells in large folders
             size = os.fstat(file.fileno()).st_size  # 0 of what is no file; room is taken for as much as is asked for
             return file.read(min(size + 1, most) if size else most)
     except (OSError, ValueError) as error:
         raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _read(file: BinaryIO, most: int) -> bytes:
+    """What is left in an open file, at most so many bytes. Raises PictureBroken."""
+    name = getattr(file, "name", "The open file")
+    try:
+        found = file.read(most)
+    except (OSError, ValueError) as error:  # closed, or opened for writing
+        raise PictureBroken(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if not isinstance(found, bytes):
+        raise PictureBroken(f"{name} gives {type(found).__name__}, and not bytes: open it in binary mode.")
+    return found

@@ -131,7 +131,8 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
         except (KeyboardInterrupt, Exception) as stop:
             if not (stopping.came() or isinstance(stop, KeyboardInterrupt)):
                 raise
-            left, command = _left(run)
+            with stopping.held():
+                left, command = _left(run)
             further = "To begin again" if command == run.command else "To go on"
             raise Stopped(f"{left}. {further}: {command}") from stop
 
@@ -218,9 +219,10 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
             f"{error} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
         ) from error
     stopping.check()
-    card = run.catalogue.publish(folder, facts | {"calibration": found})
-    shutil.rmtree(run.folder, ignore_errors=True)
-    shutil.rmtree(run.earlier, ignore_errors=True)
+    with stopping.held():  # once it is published, the run has ended, and there is nothing left to go on with
+        card = run.catalogue.publish(folder, facts | {"calibration": found})
+        shutil.rmtree(run.folder, ignore_errors=True)
+        shutil.rmtree(run.earlier, ignore_errors=True)
     return card
 
 

@@ -84,12 +84,18 @@ class Trace:
                 reason=told["reason"],
             )
 
-    def enlarged(self, by: int) -> Trace:
-        """The same trace for a picture `by` times as large."""
-        if self.box is None:
-            return self
-        left, top, right, bottom = (by * edge for edge in self.box)
-        return replace(self, box=(left, top, right, bottom), scale=self.scale / by)
+    def enlarged(self, by: int, size: tuple[int, int]) -> Trace:
+        """The same trace for a picture `by` times as large, whose width and height are `size`."""
+        return self if self.box is None else replace(self, box=enlarged(self.box, by, size), scale=self.scale / by)
+
+
+def enlarged(box: Box, by: int, size: tuple[int, int]) -> Box:
+    """A box in a picture that was made smaller, in that of which it was made: `by` times as large, at most `size`.
+
+    A picture whose sides are no multiples of `by` has a row or column more than they hold.
+    """
+    left, top, right, bottom = (by * edge for edge in box)
+    return left, top, min(right, size[0]), min(bottom, size[1])
 
 
 def _box(edges: Sequence[int]) -> Box:

@@ -34,7 +34,7 @@ from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, read, said, validate
 from zoo.sources import Source, content
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why
+from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlarged
 
 if TYPE_CHECKING:
     import keras
@@ -176,7 +176,7 @@ class Zoo:
         return answer
 
     def _read(self, chosen: Model, loaded: Loaded, picture: Source) -> Reading:
-        image, reduction = self._decode(picture)
+        image, by, size = self._decode(picture)
         card = loaded.card
         threshold = max(reading.LEAST, card.calibration.threshold if card.calibration else 0.0)
 
@@ -190,12 +190,11 @@ class Zoo:
         signs = []
         for one in found:
             best = int(one.scores.argmax())
-            left, top, right, bottom = (edge * reduction for edge in one.box)
             signs.append(
                 Sign(
                     label=card.labels[best],
                     confidence=float(one.scores[best]),
-                    box=(left, top, right, bottom),
+                    box=enlarged(one.box, by, size),
                     line=one.line,
                     rejected=one.odd or bool(one.scores[best] < threshold),
                     touching=one.touching,
@@ -255,12 +254,13 @@ class Zoo:
 
     def decode(self, picture: Source) -> Image:
         """A picture as `preprocess` hooks take it, upright, within the limits of the settings. Raises PictureError."""
-        return self._decode(picture)[0]
+        return self._decode(picture).pixels
 
-    def _decode(self, picture: Source) -> tuple[Image, int]:
-        """The decoded picture, and by how much it is smaller than the file says."""
+    def _decode(self, picture: Source) -> images.Reduced:
         given = self.given(picture)
-        return images.decode_reduced(given, self.settings.pictures) if isinstance(given, bytes) else (given, 1)
+        if isinstance(given, bytes):
+            return images.decode_reduced(given, self.settings.pictures)
+        return images.Reduced(given, 1, (given.shape[1], given.shape[0]))
 
     def train(
         self,
