@@ -86,8 +86,9 @@ def test_a_second_look_does_not_count_among_the_pictures_of_a_request(zoo: Zoo, 
 @pytest.mark.parametrize("turn", [1, 6])
 def test_boxes_end_where_the_picture_does(zoo: Zoo, mnist, turn: int) -> None:
     page = PIL.Image.new("L", (2999, 2501), 230)  # no multiples of what it is made smaller by
-    digit = PIL.Image.fromarray(255 - mnist.images[0, ..., 0]).resize((1000, 1000))
-    page.paste(digit, (2999 - 840, 2501 - 840))
+    digit = np.asarray(PIL.Image.fromarray(mnist.images[0, ..., 0]).resize((1000, 1000)))
+    left, top, right, bottom = PIL.Image.fromarray(digit).getbbox()
+    page.paste(40, (2999 - right + 60, 2501 - bottom + 60), PIL.Image.fromarray(digit))  # cut by the corner
     exif = PIL.Image.Exif()
     exif[0x0112] = turn
     file = io.BytesIO()
@@ -98,7 +99,7 @@ def test_boxes_end_where_the_picture_does(zoo: Zoo, mnist, turn: int) -> None:
     ]
     width, height = page.size if turn == 1 else page.size[::-1]
     assert all(right <= width and bottom <= height for _, _, right, bottom in boxes)
-    assert max(right for _, _, right, _ in boxes) == width
+    assert max(bottom for _, _, _, bottom in boxes) == height
 
 
 def test_enough_is_less_than_a_glance_shows_of_a_digit_that_fills_half_of_it() -> None:

@@ -44,6 +44,8 @@ _FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this 
 _WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
 _ENOUGH = 30  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
 _RIM = 2  # cells along the edges of a sheet that are left out
+_BEYOND = 6  # cells beside a sheet that tell what lies around it
+_NO_SPOT = 25  # grey levels between a sheet and that, at the least
 _PLAIN = 12  # pixels on that side; with fewer, what was seen from afar is searched for anew, and on its own ground
 
 
@@ -160,17 +162,18 @@ def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
     step = max(1, max(picture.shape[:2]) // _WORK)
     small = reduce(picture, step)
 
-    def written(bodies: list[Mask], polarity: Polarity, high: float) -> list[Sheet]:
+    def written(bodies: list[Mask], contrast: Plane, polarity: Polarity, high: float) -> list[Sheet]:
         """Those with ink on them. What is between its surroundings and its ink, as the strip of a highlighter, is none:
         its rim would cut digits."""
-        found = (_on_sheet(picture, body, high, step, settings) for body in bodies)
+        papers = [body for body in bodies if _stands_out(body, contrast, high)]
+        found = (_on_sheet(picture, body, high, step, settings) for body in papers)
         return [one[2] for one in found if one is not None and one[0].polarity != polarity]
 
     with suppress(NoInk):
         first = _search(small, settings)
         if first.sheet is not None:
             marks = Marks(first.marks, first.ink, settings.speck)
-            return written(marks.sheets(), first.polarity, first.high)
+            return written(marks.sheets(), first.ink, first.polarity, first.high)
     for ground, polarities in grounds_of(small, more=True):
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
@@ -179,9 +182,23 @@ def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
             if high < max(settings.min_contrast, settings.min_signal * noise):
                 continue
             marks = Marks(without_lines(ink > _least(high, noise)), ink, settings.speck)
-            if sheets := written(marks.sheets(sides=1), polarity, high):
+            if sheets := written(marks.sheets(sides=1), ink, polarity, high):
                 return sheets
     return []
+
+
+def _stands_out(body: Mask, contrast: Plane, high: float) -> bool:
+    """Whether what may be paper is lighter or darker than what lies around it, float32 (h, w).
+
+    The cells of a table and the hole of a 0 have only lines around them, and beyond those the same paper; a spot of
+    light has hardly darker paper.
+    """
+    hull = hull_of(body)
+    around = spread_out(hull, _BEYOND) & ~spread_out(hull, _RIM)
+    if not around.any():
+        return True
+    step = float(np.median(contrast[body])) - float(np.median(contrast[around]))
+    return step > max(_NO_SPOT, 0.5 * high)
 
 
 def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:

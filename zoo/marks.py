@@ -30,6 +30,8 @@ _SPINE = 0.2  # of the height of a comb, where its line is
 _STRAIGHT_ON = 0.95  # of its width, that the line goes over
 _TEETH = 0.25  # of its width, that its strokes take at the most
 _EDGE = 0.03  # of the height of a frame of several, that they are away from it
+_FILLED = 0.6  # of its box, that a cell covers at the least
+_SQUAT = 2.5  # widths to heights of a cell, and heights to widths, at the most
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _FRAMES = 12  # frames of half a picture and more, of which each is looked at; with more, it is a pattern
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
@@ -153,6 +155,15 @@ def is_boxed(body: Mask, sides: int = 3) -> bool:
     return sum(float(edge.mean()) > _STRAIGHT for edge in edges) >= sides
 
 
+def _is_lattice(body: Mask) -> bool:
+    """Whether a mark, bool (h, w) of its box, has three straight lines and more both across and down all of it."""
+    for axis in (0, 1):
+        lines = body.mean(axis=axis) > _STRAIGHT
+        if np.count_nonzero(lines[1:] & ~lines[:-1]) + lines[0] < 3:
+            return False
+    return True
+
+
 class Marks:
     """The marks of a mask, 8-connected: their ink, boxes, and which of them is most likely the digit's body.
 
@@ -217,7 +228,7 @@ class Marks:
         height, width, area = self.height, self.width, self.area
         tall, wide = self.bottom - self.top, self.right - self.left
         foreign = (self.sides >= 2) & (area > 0.45 * tall * wide) & (area > 0.03 * height * width)
-        rim = round(0.04 * max(height, width))
+        rim = round(0.04 * min(max(height, width), 2 * min(height, width)))  # of a long row's height, not its length
         if rim > 1:
             foreign |= (self.bottom <= rim) | (self.top >= height - rim)
             foreign |= (self.right <= rim) | (self.left >= width - rim)
@@ -226,7 +237,7 @@ class Marks:
             body = self.paint(self.numbers == mark)[
                 self.top[mark] : self.bottom[mark], self.left[mark] : self.right[mark]
             ]
-            foreign[mark] |= is_boxed(body)
+            foreign[mark] |= is_boxed(body) or _is_lattice(body)
         return np.asarray(foreign)
 
     def paint(self, marks: Mask) -> Mask:
@@ -322,6 +333,16 @@ class Marks:
             away = _EDGE * tall[[mark]]
             held = self._hold(np.array([mark]), self.numbers, away, away).nonzero()[0]
             found[mark] = len(held) and self._is_drawn_around(mark, held.tolist())
+        return np.asarray(found)
+
+    def cells(self) -> Mask:
+        """Which marks are filled boxes, bool (n,), as what is between the lines of a table; a bold 1 is slimmer."""
+        wide, tall = self.right - self.left, self.bottom - self.top
+        found = (self.area > _FILLED * wide * tall) & (np.maximum(wide, tall) < _SQUAT * np.minimum(wide, tall))
+        found &= np.minimum(wide, tall) > 8
+        for mark in found.nonzero()[0].tolist():
+            left, top, right, bottom = self._box(mark)
+            found[mark] = is_boxed(self.labels[top:bottom, left:right] == mark, sides=4)
         return np.asarray(found)
 
     def combs(self) -> Mask:

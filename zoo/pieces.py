@@ -45,6 +45,8 @@ _WIDE = 1.5  # of the usual height; what is as wide, and
 _FLAT = 0.25  # lower than so much of it, is a line
 _FINEST = 96  # cells on the long side of what an uneven ground is judged by
 _RIM = 2  # pixels of soft edge around a mark's cells
+_GRID = 9  # cells, from which they may be a grid
+_GRID_ALONE = 2  # times the contrast of what else there is, that of a grid with nothing but dirt in it
 _THICK = 0.1  # of what ink counts that is as thick as no pen is: a single digit fills a small picture
 
 
@@ -185,7 +187,7 @@ def check_number(count: int, most: int = MOST) -> None:
 def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
     """The ink that stands out most, on `page` alone if that is given, bool (h, w). Raises NoInk."""
     best: _Ink | None = None
-    strongest = most = 0.0
+    strongest = most = grid = 0.0
     for ground, polarities in grounds_of(small, _cells(small), more=True):
         for polarity in polarities:
             ink, high = _ink_on(small, ground, polarity, settings, page)
@@ -197,15 +199,22 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
             core = ink.mask
             for _ in range(max(2, round(0.012 * max(core.shape)))):
                 core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
-            free = float(ink.marks.mass[~ink.marks.foreign & (ink.marks.sides <= 1)].sum())
+            cells = ink.marks.cells()
+            free = float(ink.marks.mass[~ink.marks.foreign & (ink.marks.sides <= 1) & ~cells].sum())
             weight = free * max(_THICK, 1 - 4 * core.sum() / max(1, ink.mask.sum()))
             if best is None or weight > most:
                 best, most = ink, weight
+            if np.count_nonzero(cells) >= _GRID and float(ink.marks.mass[cells].sum()) > free:
+                grid = max(grid, ink.high)
     if best is None:
         blank = strongest < SEEN
         raise NoInk(
             "There is nothing to read: no ink stands out from the picture's ground. Send one with more contrast.",
             "blank" if blank else "no_contrast",
+        )
+    if grid > _GRID_ALONE * best.high:
+        raise NoInk(
+            "The picture shows a grid with nothing in it. Send one in which digits can be seen.", "too_many_objects"
         )
     return best
 
