@@ -296,6 +296,42 @@ def test_a_proxys_prefix_is_a_path_or_nothing(prefix: str, used: str) -> None:
     assert found == [used]
 
 
+@pytest.mark.parametrize(
+    ("host", "used"),
+    [("digits.example", "digits.example"), ("a, b:80", "b:80"), ("a..b", "x"), ("a:99999", "x"), ("a, [::1", "x")],
+)
+def test_a_proxys_host_is_one_or_nothing(host: str, used: str) -> None:
+    found: list[str] = []
+
+    def app(environ, start_response) -> list[bytes]:
+        found.append(environ["HTTP_HOST"])
+        return []
+
+    environ = {"PATH_INFO": "/", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "x", "HTTP_X_FORWARDED_HOST": host}
+    mounted(app, 1, "", app)(environ, lambda *_: None)  # type: ignore[arg-type, return-value]
+    assert found == [used]
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("xn--mnchen-3ya.de:81", "münchen.de:81"),
+        ("xn--fa-hia.de", "xn--fa-hia.de"),
+        ("xn--", "xn--"),
+        ("[::1]", "[::1]"),
+    ],
+)
+def test_calls_name_the_server_as_the_client_does(served: Served, host: str, told: str) -> None:
+    """Python decodes IDNA 2003; a name of IDNA 2008, such as that of faß.de, is told as it came."""
+    headers = {"Host": host, "X-API-Key": PHONE}
+    calls = requests.get(f"{served.url}/api/models/cnn/calls", headers=headers, timeout=30)
+    assert f"http://{told}/predict_cnn" in calls.json()["calls"][0]["code"]
+    nothing = requests.post(f"{served.url}/predict_cnn", headers=headers, timeout=30)
+    assert nothing.status_code == 400
+    assert nothing.json()["error"].endswith(f"as in: curl -F file=@digit.png http://{told}/predict_cnn.")
+    assert f"http://{told}/" in requests.get(f"{served.url}/", headers=headers | PAGE, timeout=30).text
+
+
 def test_signed_in_under_another_zoos_prefix_is_signed_in_there_alone(placed: Served, served: Served) -> None:
     cookies = signed_in(served.url).cookies
     assert {cookie.path for cookie in cookies} == {"/"}
