@@ -21,7 +21,7 @@ from webui import pixels
 from webui.errors import BadRequest, NoPicture, TooMany, WrongType
 from webui.forms import only_file
 from zoo import images
-from zoo.errors import ZooError, counted
+from zoo.errors import ZooError, counted, cut
 from zoo.models import Model
 from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
@@ -67,8 +67,8 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     if not content:
         raise NoPicture(f"{_found()} {_expected()}")
     raise WrongType(
-        f"The request has {kind}, in which no picture is looked for. Send application/json, a picture as image/png, "
-        f"image/jpeg, … or application/octet-stream, or a form, {_example()}."
+        f"The request has {cut(kind)}, in which no picture is looked for. Send application/json, a picture as "
+        f"image/png, image/jpeg, … or application/octet-stream, or a form, {_example()}."
     )
 
 
@@ -242,7 +242,7 @@ def _content(file: FileStorage) -> bytes:
 def _found() -> str:
     kind = request.mimetype or "no content type"
     if kind != "multipart/form-data":
-        return f"There is no picture: the request has {kind}."
+        return f"There is no picture: the request has {cut(kind)}."
     if "file" in request.form:
         return "There is no picture: the part file came as text, without a filename."
     names = [name or "one without a name" for name in (*request.files, *request.form)]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from zoo.errors import cut
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -71,7 +73,7 @@ def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIAppl
         if path == prefix or path.startswith(f"{prefix}/"):
             environ["PATH_INFO"] = path[len(prefix) :] or "/"
         elif "zoo.refusal" not in environ:
-            environ["zoo.refusal"] = (404, f"There is nothing at {path}. The zoo is at {prefix}/ (server.prefix).")
+            environ["zoo.refusal"] = (404, f"There is nothing at {cut(path)}. The zoo is at {prefix}/ (server.prefix).")
             return lost(environ, start_response)
         return app(environ, start_response)
 

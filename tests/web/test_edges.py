@@ -101,7 +101,7 @@ def test_a_listed_origin_may_ask_and_read(served: Served) -> None:
     assert preflight.status_code == 204
     assert preflight.headers["Access-Control-Allow-Origin"] == SITE
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
-    assert {"X-API-Key", "Authorization", "Content-Type"} <= set(
+    assert {"X-API-Key", "Authorization", "Content-Type", "Traceparent", "Tracestate", "Baggage"} <= set(
         preflight.headers["Access-Control-Allow-Headers"].split(", ")
     )
     headers = {"Origin": SITE, "X-API-Key": PHONE}
@@ -173,6 +173,19 @@ def test_a_client_is_the_same_from_every_port(tmp_path: Path) -> None:
         assert served.process.stdout is not None
         lines = [json.loads(served.process.stdout.readline()) for _ in range(11)]
     assert [line["client"] for line in lines][:8] == ["192.0.2.1"] * 4 + ["2001:db8::9"] * 4
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_client_sends_makes_no_long_line_of_the_log(tmp_path: Path, form: str) -> None:
+    with serving_with(tmp_path, f'workers = 1\nproxies = 1\nlog = "{form}"') as served:
+        headers = {"X-Forwarded-For": "1" * 9_000}
+        answer = requests.request("M" * 9_000, f"{served.url}/{'p' * 9_000}", headers=headers, timeout=30)
+        assert answer.status_code == 404
+        assert f"There is nothing at /{'p' * 79}…." in answer.json()["error"]
+        assert served.process.stdout is not None
+        line = served.process.stdout.readline()
+    assert [line.count(letter * 64) for letter in "1M"] == [1, 1]
+    assert len(line) < 700
 
 
 def test_wrong_keys_are_counted_from_every_port(tmp_path: Path) -> None:
