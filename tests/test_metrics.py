@@ -6,7 +6,10 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -96,6 +99,29 @@ def test_what_is_loaded_and_since_when_the_server_runs_is_told(served: Served) -
     assert told["zoo_model_loaded", ("checkpoint", "linear/1"), ("model", "linear")] == 1
     assert time.time() - 3600 < told["process_start_time_seconds",] < time.time()
     assert told["zoo_workers",] == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "route"),
+    [
+        ("GET", "/predict_linear", 405, "/predict_<name>"),
+        ("DELETE", "/v2/models/linear", 405, "/v2/models/<name>"),
+        ("GET", "/api//models", 308, "/api/models"),
+        ("POST", "/v1//models/linear:predict", 308, "/v1/models/<name>:<verb>"),
+        ("GET", "//nowhere", 404, "other"),
+    ],
+)
+def test_what_is_asked_wrongly_of_an_address_counts_there(
+    served: Served, method: str, path: str, status: int, route: str
+) -> None:
+    before = settled(served)
+    with closing(HTTPConnection(urlsplit(served.url).netloc, timeout=15)) as connection:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        answer.read()
+    assert answer.status == status
+    labels = (("method", method), ("route", route), ("status", str(status)))
+    assert grown(before, settled(served), PREDICTED[0], *labels) == 1
 
 
 def test_no_address_method_or_text_of_a_client_becomes_a_label(served: Served) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from flask import Flask, Request, request
 from flask_babel import Babel
+from werkzeug.sansio.utils import get_current_url
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
@@ -43,6 +44,23 @@ class InMemory(Request):
         sent = get_input_stream(self.environ, max_content_length=limit)
         coding = self.headers.get("Content-Encoding")
         return sent if coding is None or limit is None else BytesIO(inflated(sent.read(), coding, limit))
+
+    @cached_property
+    def root_url(self) -> str:
+        """Where the zoo is, as the client calls it."""
+        return self._address()
+
+    @cached_property
+    def base_url(self) -> str:
+        """What the client asked for, without the query."""
+        return self._address(self.path)
+
+    def _address(self, path: str | None = None) -> str:
+        """An address with the name that the client has for the server, decoded where Python can: IDNA 2003 alone."""
+        try:
+            return get_current_url(self.scheme, self.host, self.root_path, path)
+        except UnicodeError:
+            return get_current_url(self.scheme, "_", self.root_path, path).replace("://_", f"://{self.host}", 1)
 
     def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
         return BytesIO()

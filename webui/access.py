@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from webui.errors import Forbidden, Forged, NoKey
 from zoo import keys
+from zoo.errors import cut
 from zoo.settings import KeySettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -116,8 +117,8 @@ class Gate:
         g.caller = caller.name
         if not caller.may(scope):
             raise Forbidden(
-                f'The key "{caller.name}" has the scope {", ".join(sorted(caller.scopes))}; {request.method} '
-                f"{request.path} needs {scope}. Ask whoever runs the server for a key that has it.",
+                f'The key "{caller.name}" has the scope {", ".join(sorted(caller.scopes))}; {cut(request.method)} '
+                f"{cut(request.path)} needs {scope}. Ask whoever runs the server for a key that has it.",
                 scope,
             )
         if caller.by_cookie and request.method in UNSAFE:

@@ -22,9 +22,10 @@ from urllib.parse import quote, unquote_to_bytes
 
 from webui.headers import DATA
 from webui.metrics import answering
+from webui.mounting import is_host
 from webui.quick import Quick
 from webui.turns import Crowded, Left, Turns
-from webui.visits import Visit, Visits, asked_as
+from webui.visits import LEFT, Visit, Visits, asked_as
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -51,8 +52,12 @@ class _Refused(Exception):
         self.whole = whole
 
 
-class _Gone(Exception):
-    """The client left before its body was complete."""
+class _Gone(_Refused):
+    """The client left before its body was complete, or ended it early and waits: both look alike."""
+
+    def __init__(self, received: int, length: int) -> None:
+        found = f"The body ended after {received:,} of {length:,} bytes (Content-Length). Send it again, whole."
+        super().__init__(HTTPStatus.BAD_REQUEST, found, whole=True)
 
 
 def _unchunked(received: int) -> _Refused:
@@ -68,10 +73,11 @@ class Bridge:
     """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
 
     The app is called by `turns`, in a few threads, or at once where that is quick, and finds the whole body in
-    `environ["zoo.body"]` too; a GET of the paths `live` never waits for a turn. It is not asked what is refused: 413
-    for a body over the limit, 408 for one that takes too long, 503 when the large bodies of the moment take too much
-    memory, or too many wait for those threads. The answer then is what `refusals` says, a WSGI app that finds the
-    status and the message in `environ["zoo.refusal"]`, or else JSON. `visits` is told of every request.
+    `environ["zoo.body"]` too; a GET or HEAD of the paths `live` never waits for a turn. It is not asked what is
+    refused: 413 for a body over the limit, 408 for one that takes too long, 400 for one that ends early and for a wrong
+    Host, 503 when the large bodies of the moment take too much memory, or too many wait for those threads. The answer
+    then is what `refusals` says, a WSGI app that finds the status and the message in `environ["zoo.refusal"]`, or else
+    JSON. `visits` is told of every request.
     """
 
     def __init__(
@@ -104,12 +110,15 @@ class Bridge:
         if self._visits is not None:
             self._visits.began()
         try:
+            _check_host(environ)
             body = await self._read(visit, receive)
             environ["wsgi.input"], environ["zoo.body"] = BytesIO(body), body
             await self._answer(_Call(self._app, environ, visit.id), body, visit, receive, send)
         except _Refused as refusal:
             await self._refuse(refusal, visit, receive, send)
-        except (_Gone, Left):
+            if isinstance(refusal, _Gone):
+                visit.status, visit.sent, visit.environ = LEFT, 0, environ
+        except Left:
             pass
         finally:
             self._held -= visit.received
@@ -117,7 +126,7 @@ class Bridge:
                 self._visits.ended(visit)
 
     async def _read(self, visit: Visit, receive: Receive) -> bytes:
-        """All that the client sends. Raises _Refused or _Gone."""
+        """All that the client sends. Raises _Refused."""
         environ = visit.environ
         declared = environ.get("CONTENT_LENGTH")
         coding = environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -136,7 +145,7 @@ class Bridge:
                 while visit.received != length:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise _Gone if length is not None else _unchunked(visit.received)
+                        raise _unchunked(visit.received) if length is None else _Gone(visit.received, length)
                     chunk = message.get("body", b"")
                     self._admit(visit.received + len(chunk))
                     self._held += len(chunk)
@@ -193,7 +202,7 @@ class Bridge:
     async def _begin(self, call: _Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
         """Call the app: at once where that is quick, else in a thread. Raises Crowded, Left, and what the app does."""
         path = call.environ["PATH_INFO"]  # the app may cut its prefix off
-        if path in self._live and call.environ["REQUEST_METHOD"] == "GET":
+        if path in self._live and call.environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return call.context.run(call.begin)
         suits, quick = self._quick.suits(call.environ, sent), self._quick
         if suits and quick.knows(path):
@@ -345,10 +354,31 @@ def _environ(scope: Message) -> WSGIEnvironment:
     return environ
 
 
+def _check_host(environ: WSGIEnvironment) -> None:
+    """Raises _Refused for a request without one right Host. HTTP/1.0 needs none: then the server's address counts.
+
+    Several are joined by now, and where there is none Granian has put an empty one.
+    """
+    host = environ.get("HTTP_HOST", "")
+    if is_host(host):
+        return
+    environ.pop("HTTP_HOST", None)
+    if host or environ["SERVER_PROTOCOL"] != "HTTP/1.0":
+        found = f'the Host "{host[:80]}"' if host else "no Host"
+        raise _Refused(
+            HTTPStatus.BAD_REQUEST,
+            f"The request has {found}. Send one: the server's name or address and, if need be, its port, as in "
+            "Host: 127.0.0.1:5000.",
+        )
+
+
 @lru_cache(maxsize=256)
 def _variable(header: bytes) -> str | None:
-    """The environ's name of a header; None for one with "_", so that `x_real_ip` cannot pass for `x-real-ip`."""
-    if b"_" in header:
+    """The environ's name of a header; None for one with "_", so that `x_real_ip` cannot pass for `x-real-ip`.
+
+    Nor is the app told of Upgrade, for which werkzeug finds no route, and which nobody has to follow (RFC 9110, 7.8).
+    """
+    if b"_" in header or header.lower() == b"upgrade":
         return None
     name = header.decode("latin-1").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"

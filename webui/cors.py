@@ -17,8 +17,8 @@ PREFLIGHT = [
     ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"),
     (
         "Access-Control-Allow-Headers",
-        "Accept, Accept-Language, Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
-        "Traceparent, X-API-Key, X-Request-ID",
+        "Accept, Accept-Language, Authorization, Baggage, Content-Encoding, Content-Type, "
+        "Inference-Header-Content-Length, Traceparent, Tracestate, X-API-Key, X-Request-ID",
     ),
     ("Access-Control-Max-Age", "600"),
     ("Content-Length", "0"),

@@ -23,6 +23,7 @@ from zoo.errors import (
     UnknownModel,
     ZooError,
     closest,
+    cut,
 )
 from zoo.zoo import Zoo
 
@@ -191,15 +192,23 @@ def message(error: ZooError | HTTPException) -> str:
         return _lost()
     if error.code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-        return f"{request.path} does not take {request.method}. It takes: {allowed}."
+        return f"{cut(request.path)} does not take {cut(request.method)}. It takes: {allowed}."
     if error.code == 500:
         return _FAULT
     return error.description or error.name
 
 
 def _lost() -> str:
-    """What is said of an address where there is nothing: what may have been meant, and what there is."""
+    """What is said of an address where there is nothing: what may have been meant, and what there is.
+
+    The latter to those alone whom the server lets in: without a key, addresses of files can be asked for.
+    """
+    from webui.access import is_known
+
     root, wanted = request.script_root, request.path.rstrip("/").lower()
+    nothing = f"There is nothing at {root}{cut(request.path)}."
+    if not is_known():
+        return nothing
     rules = [rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint not in UNTOLD]
     told = {_told(rule): rule for rule in rules if protocol(rule) == protocol(wanted)}
     if _is_there(wanted):
@@ -208,7 +217,7 @@ def _lost() -> str:
         name = max((name for name in _models() if name in wanted), key=len, default=None)
         near = closest(root + wanted, [root + _told(rule, name) for rule in told.values()])
     under = f" They begin at {root}." if root else ""
-    return f"There is nothing at {root}{request.path}.{near} The routes are: {', '.join(sorted(told))}.{under}"
+    return f"{nothing}{near} The routes are: {', '.join(sorted(told))}.{under}"
 
 
 def _is_there(path: str) -> bool:

@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flask import request
+from flask import current_app, request
 from werkzeug.datastructures import FileStorage
 
 from webui import pixels
 from webui.errors import BadRequest, NoPicture, TooMany, WrongType
 from webui.forms import only_file
 from zoo import images
-from zoo.errors import ZooError, counted
+from zoo.errors import ZooError, counted, cut
 from zoo.models import Model
 from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
 
 DEEPEST = 200  # brackets of JSON within each other
+FEW = 100_000  # values of JSON, which any request may have; to parse them takes some 10 ms
 BARE = "Send it with the content type of a picture, such as image/png."
 
 Sent = bytes | Image
@@ -66,8 +67,8 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     if not content:
         raise NoPicture(f"{_found()} {_expected()}")
     raise WrongType(
-        f"The request has {kind}, in which no picture is looked for. Send application/json, a picture as image/png, "
-        f"image/jpeg, … or application/octet-stream, or a form, {_example()}."
+        f"The request has {cut(kind)}, in which no picture is looked for. Send application/json, a picture as "
+        f"image/png, image/jpeg, … or application/octet-stream, or a form, {_example()}."
     )
 
 
@@ -101,15 +102,18 @@ def predictions(
 
 
 def parsed(body: bytes, picture: str) -> dict[str, Any]:
-    """A body that should be a JSON object. Raises BadRequest; where a picture came, with `picture`: how to send one."""
+    """A body that should be a JSON object. Raises TooMany, BadRequest; of a picture with `picture`, how to send one."""
     if request.mimetype == "multipart/form-data":
         raise BadRequest("The body is a form, and this address takes none. Send a JSON object.")
     if not body.startswith(b"{") and (form := images.format_of(body)) is not None:
         raise BadRequest(f"The body is a {form} picture, and JSON is expected here. {picture}")
+    _check_values(body)
     if _is_deep(body):
-        raise BadRequest("The JSON is nested too deeply. Send the object that the documentation shows.")
+        raise BadRequest(_DEEP)
     try:
         value = json.loads(body)
+    except RecursionError:  # `_is_deep` takes brackets of strings for such as close others
+        raise BadRequest(_DEEP) from None
     except ValueError as error:
         size = counted(len(body), "byte")
         found = f"The body of {size} is not JSON: {_why(error)}" if body else "The body is empty"
@@ -117,6 +121,11 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest(f"The JSON is {pixels.kind(value)}. Send an object.")
     return value
+
+
+_DEEP = "The JSON is nested too deeply. Send the object that the documentation shows."
+_STEPS = bytes.maketrans(b"[{]}", bytes((1, 1, 255, 255)))  # up and, as int8, down
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def _why(error: ValueError) -> str:
@@ -133,9 +142,27 @@ def _is_deep(body: bytes) -> bool:
     """
     if body.count(b"[") + body.count(b"{") <= DEEPEST:
         return False
-    codes = np.frombuffer(body, np.uint8)
-    opened, closed = ((codes == one) | (codes == other) for one, other in (b"[{", b"]}"))
-    return bool((opened.astype(np.int32) - closed).cumsum().max() > DEEPEST)
+    steps = np.frombuffer(body.translate(_STEPS, _NO_BRACKETS), np.int8)
+    return bool(steps.cumsum(dtype=np.int32).max() > DEEPEST)
+
+
+def _check_values(body: bytes) -> None:
+    """Raises TooMany when JSON has more values than the pictures of one request, every level in a list of its own.
+
+    Before it is parsed: a small body, inflated, can be millions of lists, for which all threads would wait.
+    """
+    if len(body) <= FEW:
+        return
+    zoo: Zoo = current_app.extensions["zoo"]
+    cards = [card for model in zoo.models.values() if (card := model.card()) is not None]
+    largest = max((2 * math.prod(card.input_shape) + card.input_shape[0] for card in cards), default=0)
+    number = zoo.settings.server.max_batch
+    most = max(FEW, number * (largest + 4))  # and the lists and objects around each
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > most:
+        raise TooMany(
+            f"The JSON has more than {most:,} values, and {counted(number, 'picture')}, the limit (server.max_batch), "
+            "have no more. Send the pictures in several requests, or as files."
+        )
 
 
 def decoded(text: Any, where: str) -> bytes:
@@ -215,7 +242,7 @@ def _content(file: FileStorage) -> bytes:
 def _found() -> str:
     kind = request.mimetype or "no content type"
     if kind != "multipart/form-data":
-        return f"There is no picture: the request has {kind}."
+        return f"There is no picture: the request has {cut(kind)}."
     if "file" in request.form:
         return "There is no picture: the part file came as text, without a filename."
     names = [name or "one without a name" for name in (*request.files, *request.form)]

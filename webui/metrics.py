@@ -16,8 +16,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import RequestRedirect
 
 from webui import tally
 from webui.access import ADMIN, needs
@@ -182,6 +185,19 @@ def note_route() -> None:
     rule = request.url_rule
     if rule is not None:
         request.environ["zoo.route"] = rule.rule
+    elif isinstance(request.routing_exception, MethodNotAllowed | RequestRedirect):
+        request.environ["zoo.route"] = _meant(request.routing_exception)
+
+
+def _meant(error: MethodNotAllowed | RequestRedirect) -> str:
+    """The rule of an address that is there, but by another method or in another form, such as without a slash."""
+    path, methods = request.path, getattr(error, "valid_methods", None) or [request.method]
+    if isinstance(error, RequestRedirect):
+        path = unquote(urlsplit(error.new_url).path).removeprefix(request.script_root)
+    with suppress(HTTPException):
+        rule, _ = current_app.url_map.bind("").match(path, methods[0], return_rule=True)
+        return rule.rule
+    return OTHER
 
 
 def exposition(counted: Tally) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
+
+from zoo.errors import cut
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATHS = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([^:]+):\d+")
-HOSTS = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+HOSTS = re.compile(r"(?:([A-Za-z0-9._-]{1,255})|\[([0-9A-Fa-f:.]{2,45})\])(?::([1-9][0-9]{0,4}))?")
+LAST = 65535  # port
 
 
 def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplication) -> WSGIApplication:
@@ -27,6 +32,22 @@ def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplicati
         app = _bared(app)
         app = _checked(ProxyFix(app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=0 if prefix else proxies))
     return app
+
+
+@lru_cache(maxsize=64)
+def is_host(value: str) -> bool:
+    """Whether a Host is what it may be: a name or an address, and a port if need be (RFC 9112, section 3.2)."""
+    found = HOSTS.fullmatch(value)
+    if found is None or int(found[3] or 1) > LAST:
+        return False
+    try:
+        if found[2]:
+            IPv6Address(found[2])
+        else:
+            found[1].encode("idna")  # tells empty and overlong labels
+    except ValueError:
+        return False
+    return True
 
 
 def bare(address: str) -> str:
@@ -52,7 +73,7 @@ def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIAppl
         if path == prefix or path.startswith(f"{prefix}/"):
             environ["PATH_INFO"] = path[len(prefix) :] or "/"
         elif "zoo.refusal" not in environ:
-            environ["zoo.refusal"] = (404, f"There is nothing at {path}. The zoo is at {prefix}/ (server.prefix).")
+            environ["zoo.refusal"] = (404, f"There is nothing at {cut(path)}. The zoo is at {prefix}/ (server.prefix).")
             return lost(environ, start_response)
         return app(environ, start_response)
 
@@ -63,8 +84,8 @@ def _checked(app: WSGIApplication) -> WSGIApplication:
     """Drops forwarded values that no proxy would send, rather than to build addresses from them."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        for name, form in (("HTTP_X_FORWARDED_PREFIX", PATHS), ("HTTP_X_FORWARDED_HOST", HOSTS)):
-            if any(not form.fullmatch(one.strip()) for one in environ.get(name, "").split(",") if one.strip()):
+        for name, sane in (("HTTP_X_FORWARDED_PREFIX", PATHS.fullmatch), ("HTTP_X_FORWARDED_HOST", is_host)):
+            if any(not sane(one.strip()) for one in environ.get(name, "").split(",") if one.strip()):
                 del environ[name]
         if environ.get("HTTP_X_FORWARDED_PREFIX", "").endswith("/"):
             environ["HTTP_X_FORWARDED_PREFIX"] = environ["HTTP_X_FORWARDED_PREFIX"].rstrip("/")

@@ -26,6 +26,7 @@ DELAY = 0.05  # seconds that lines are gathered before they are written
 MOST = 10_000  # lines that wait for a reader that does not read
 WHOLE = 4096  # bytes that a pipe takes in one piece, not mixed with what other workers write (POSIX: PIPE_BUF)
 LONGEST = 300  # characters of a path that are logged
+SHORT = 64  # of a method and of a client's address
 
 log = logging.getLogger("zoo.server")
 
@@ -92,23 +93,24 @@ def _path(visit: Visit) -> str:
 
 def _text(visit: Visit, now: str, ms: float) -> bytes:
     model = f" model={visit.model}" if visit.model else ""
+    client = _ODD.sub("?", visit.environ["REMOTE_ADDR"][:SHORT])
     return (
-        f"{now} {visit.method} {_path(visit)} {visit.status} {ms:.1f} ms in={visit.received} out={visit.sent}{model} "
-        f"client={_ODD.sub('?', visit.environ['REMOTE_ADDR'])} id={visit.id}\n"
+        f"{now} {visit.method[:SHORT]} {_path(visit)} {visit.status} {ms:.1f} ms in={visit.received} out={visit.sent}"
+        f"{model} client={client} id={visit.id}\n"
     ).encode()
 
 
 def _json(visit: Visit, now: str, ms: float) -> bytes:
     told = {
         "time": now,
-        "method": visit.method,
+        "method": visit.method[:SHORT],
         "path": _path(visit),
         "status": visit.status,
         "ms": round(ms, 1),
         "in": visit.received,
         "out": visit.sent,
         "model": visit.model or None,
-        "client": visit.environ["REMOTE_ADDR"],
+        "client": visit.environ["REMOTE_ADDR"][:SHORT],
         "id": visit.id,
     }
     return json.dumps(told).encode() + b"\n"

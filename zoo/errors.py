@@ -116,6 +116,11 @@ def why(error: BaseException) -> str:
     return lines[0][:400] if lines else type(error).__name__
 
 
+def cut(text: str, most: int = 80) -> str:
+    """What a message repeats of what was given to it: so many characters, and a sign that there are more."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def closest(found: str, allowed: Iterable[str]) -> str:
     """` Did you mean "x"?` for the nearest of `allowed`, or nothing when none is near."""
     near = difflib.get_close_matches(found, list(allowed), n=1, cutoff=0.6)

@@ -27,6 +27,7 @@ from zoo.errors import (
     UnknownModel,
     ZooError,
     closest,
+    cut,
 )
 from zoo.looking import Look
 from zoo.models import Loaded, Model
@@ -117,7 +118,8 @@ class Zoo:
             if name in self.plugins.quarantined:  # by a name that no model can have
                 raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
             raise UnknownModel(
-                f'There is no model "{name}".{closest(name, self.models)} The models are: {", ".join(self.models)}.'
+                f'There is no model "{cut(name)}".{closest(name, self.models)} '
+                f"The models are: {', '.join(self.models)}."
             )
         return self.models[name]
 
@@ -234,7 +236,7 @@ class Zoo:
         answer = prediction(chosen.name, loaded.card, scores[0].tolist(), look.trace)
         if label is not None and label not in answer.labels:
             raise UnknownLabel(
-                f'Model "{chosen.name}" knows no label "{label}".{closest(label, answer.labels)} '
+                f'Model "{chosen.name}" knows no label "{cut(label)}".{closest(label, answer.labels)} '
                 f"Its labels are: {', '.join(answer.labels)}."
             )
         asked = answer.label if label is None else label

@@ -26,7 +26,7 @@ def in_bridge(app: Any, body: list[bytes], **more: Any) -> list[dict[str, Any]]:
         "query_string": b"",
         "server": ("127.0.0.1", 80),
         "client": ("127.0.0.1", 1),
-        "headers": [(b"transfer-encoding", b"chunked")],
+        "headers": [(b"host", b"x"), (b"transfer-encoding", b"chunked")],
     }
 
     async def receive() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import socket
 import time
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
@@ -79,6 +80,86 @@ def test_a_transfer_encoding_that_is_not_read_is_501(served: Served) -> None:
     answer = served.raw(head + b"1\r\nx\r\n0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 501 ")
     assert b"the transfer encoding gzip, chunked; only chunked is read" in answer
+
+
+@pytest.mark.parametrize("sent", [0, 3])
+def test_a_client_that_ends_its_body_early_is_told_so(serve: Serve, sent: int) -> None:
+    served = serve()
+    with served.connect() as client:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Request-ID: half\r\nContent-Length: 7000\r\n\r\n"
+        client.sendall(head + b"x" * sent)
+        client.shutdown(socket.SHUT_WR)
+        head, _, body = read(client).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"x-request-id: half" in head
+    error = f"The body ended after {sent} of 7,000 bytes (Content-Length). Send it again, whole."
+    assert json.loads(body) == {"error": error}
+    line = served.logged("id=half")
+    assert " 499 " in line
+    assert f" in={sent} out=0 " in line
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("", "no Host."),
+        ("Host:\r\n", "no Host."),
+        ("Host: a\r\nHost: b\r\n", 'the Host "a,b".'),
+        ("Host: a\r\nHost: a\r\n", 'the Host "a,a".'),
+        *(
+            (f"Host: {host}\r\n", f'the Host "{host[:80]}".')
+            for host in (
+                "a b",
+                "a:99999",
+                "a:0",
+                "a:",
+                "x@y",
+                "[::1",
+                "[:::]",
+                "a..b",
+                ".",
+                "a/b",
+                "x" * 64,
+                "a." * 9999,
+            )
+        ),
+    ],
+)
+def test_a_request_without_one_right_host_is_400(served: Served, lines: str, found: str) -> None:
+    answer = served.raw(f"GET /x HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["error"] == (
+        f"The request has {found} Send one: the server's name or address and, if need be, its port, as in "
+        "Host: 127.0.0.1:5000."
+    )
+
+
+def test_after_a_wrong_host_a_body_does_not_pass_for_a_request(served: Served) -> None:
+    inner = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = served.raw(b"POST / HTTP/1.1\r\nHost: ?\r\nContent-Length: %d\r\n\r\n%b" % (len(inner), inner))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    "host", ["x", "x:5000", "my_zoo:80", "a.b.", "xn--fa-hia.de", "xn--", "192.0.2.1:1", "[::1]", "[2001:db8::9]:65535"]
+)
+def test_a_right_host_is_told_to_the_app(served: Served, host: str) -> None:
+    assert served.told(headers={"Host": host})["HTTP_HOST"] == host
+
+
+@pytest.mark.parametrize(("lines", "host"), [("", None), ("Host:\r\n", None), ("Host: x\r\n", "x")])
+def test_http_1_0_may_come_without_a_host(served: Served, lines: str, host: str | None) -> None:
+    told = json.loads(served.raw(f"GET / HTTP/1.0\r\n{lines}\r\n".encode()).partition(b"\r\n\r\n")[2])
+    assert told.get("HTTP_HOST") == host
+    assert (told["SERVER_NAME"], told["SERVER_PORT"]) == ("127.0.0.1", str(served.port))
+
+
+def test_the_app_is_not_told_of_an_upgrade(served: Served) -> None:
+    told = served.told(headers={"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"})
+    assert told["HTTP_CONNECTION"] == "Upgrade"
+    assert "HTTP_UPGRADE" not in told
 
 
 def test_head_has_the_headers_of_get_and_no_body(served: Served) -> None:

@@ -75,6 +75,20 @@ def test_the_icon_that_browsers_look_for_is_not_refused(served: Served) -> None:
     assert requests.get(f"{served.url}/favicon.ico", timeout=30).status_code != 401
 
 
+@pytest.mark.parametrize("path", ["/static/nothing.css", "/static/cnn", "/favicon.ico"])
+def test_what_there_is_besides_files_is_told_to_those_with_a_key_alone(served: Served, path: str) -> None:
+    for headers in ({}, bearer("wrong")):
+        answer = requests.get(served.url + path, headers=headers, timeout=30)
+        assert (answer.status_code, answer.json()) == (404, {"error": f"There is nothing at {path}."})
+        page = requests.get(served.url + path, headers=headers | PAGE, timeout=30)
+        assert page.status_code == 404
+        assert "/api/models" not in page.text
+        assert "The routes are" not in page.text
+    known = requests.get(served.url + path, headers=bearer(PHONE), timeout=30)
+    assert known.json()["error"].startswith(f"There is nothing at {path}. ")
+    assert "The routes are: /, /api/models" in known.json()["error"]
+
+
 @pytest.mark.parametrize("channel", CHANNELS, ids=["Authorization", "X-API-Key"])
 @pytest.mark.parametrize("key", [PHONE, BOSS], ids=["predict", "admin"])
 def test_a_key_lets_programs_in_without_a_token(served: Served, channel, key: str) -> None:

@@ -51,6 +51,34 @@ def test_a_part_whose_name_cannot_be_read_is_400(client: FlaskClient) -> None:
     assert "no part named file (it has: one without a name)" in said(answer)["error"]
 
 
+LONG = "q" * 50_000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"/{LONG}", 404),
+        ("GET", f"/v2/{LONG}", 404),
+        ("GET", f"/predict_{LONG}", 405),
+        (LONG, "/predict", 405),
+        ("GET", f"/api/models/{LONG}", 404),
+        ("GET", f"/v2/models/{LONG}", 404),
+        ("POST", f"/predict?model={LONG}", 404),
+        ("POST", f"/why?label={LONG}", 400),
+        ("POST", "/predict", 415),
+    ],
+    ids=["address", "of /v2", "another method", "odd method", "model", "of /v2's", "?model=", "?label=", "type"],
+)
+def test_what_a_request_is_told_does_not_repeat_all_of_it(
+    client: FlaskClient, method: str, path: str, status: int
+) -> None:
+    kind = f"text/{LONG}" if status == 415 else "image/png"
+    answer = client.open(path, method=method, data=saved(drawing()), content_type=kind)
+    assert answer.status_code == status
+    assert "qqqq…" in said(answer)["error"].lower()
+    assert len(said(answer)["error"]) < 1000
+
+
 BAD: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "empty": (lambda: b"", 400, "empty"),
     "text named .png": (lambda: b"hello, I am text", 415, "not a picture"),

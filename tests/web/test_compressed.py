@@ -163,6 +163,39 @@ def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
         tracemalloc.stop()
 
 
+KEYS_OF_PICTURES = {
+    "/predict": "pixels",
+    "/v1/models/cnn:predict": "instances",
+    "/v2/models/cnn/infer": "inputs",
+    "/hf/cnn": "inputs",
+}
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"0", b"[0]"])
+@pytest.mark.parametrize(("path", "key"), KEYS_OF_PICTURES.items())
+def test_millions_of_values_are_413_before_they_are_parsed(
+    client: FlaskClient, path: str, key: str, value: bytes
+) -> None:
+    body = b'{"%b":[%b0]}' % (key.encode(), (value + b",") * 4_000_000)
+    sent = gzip.compress(body, 1)
+    tracemalloc.start()
+    try:
+        answer = post(client, path, "application/json", sent, {"Content-Encoding": "gzip"})
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000  # the body itself, inflated, and its pieces
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 413
+    assert "256 pictures, the limit (server.max_batch), have no more" in said(answer)["error"]
+
+
+@pytest.mark.parametrize(("path", "key"), [("/predict_linear", "pixels"), ("/v1/models/linear:predict", "instances")])
+def test_as_many_pictures_as_are_taken_may_have_every_level_in_a_list(client: FlaskClient, path: str, key: str) -> None:
+    thin = [[[0]] * 28] * 28
+    pictures = thin if key == "pixels" else {"images": thin}
+    kind, body = plain({key: [pictures] * 256})
+    assert client.post(path, data=body, content_type=kind).status_code == 200
+
+
 def test_nothing_is_inflated_in_the_event_loop() -> None:
     environ = {"PATH_INFO": "/predict", "QUERY_STRING": "", "CONTENT_TYPE": "image/png"}
     assert Quick().suits(environ, png())

@@ -101,7 +101,7 @@ def test_a_listed_origin_may_ask_and_read(served: Served) -> None:
     assert preflight.status_code == 204
     assert preflight.headers["Access-Control-Allow-Origin"] == SITE
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
-    assert {"X-API-Key", "Authorization", "Content-Type"} <= set(
+    assert {"X-API-Key", "Authorization", "Content-Type", "Traceparent", "Tracestate", "Baggage"} <= set(
         preflight.headers["Access-Control-Allow-Headers"].split(", ")
     )
     headers = {"Origin": SITE, "X-API-Key": PHONE}
@@ -173,6 +173,19 @@ def test_a_client_is_the_same_from_every_port(tmp_path: Path) -> None:
         assert served.process.stdout is not None
         lines = [json.loads(served.process.stdout.readline()) for _ in range(11)]
     assert [line["client"] for line in lines][:8] == ["192.0.2.1"] * 4 + ["2001:db8::9"] * 4
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_client_sends_makes_no_long_line_of_the_log(tmp_path: Path, form: str) -> None:
+    with serving_with(tmp_path, f'workers = 1\nproxies = 1\nlog = "{form}"') as served:
+        headers = {"X-Forwarded-For": "1" * 9_000}
+        answer = requests.request("M" * 9_000, f"{served.url}/{'p' * 9_000}", headers=headers, timeout=30)
+        assert answer.status_code == 404
+        assert f"There is nothing at /{'p' * 79}…." in answer.json()["error"]
+        assert served.process.stdout is not None
+        line = served.process.stdout.readline()
+    assert [line.count(letter * 64) for letter in "1M"] == [1, 1]
+    assert len(line) < 700
 
 
 def test_wrong_keys_are_counted_from_every_port(tmp_path: Path) -> None:
@@ -294,6 +307,42 @@ def test_a_proxys_prefix_is_a_path_or_nothing(prefix: str, used: str) -> None:
     environ = {"PATH_INFO": "/", "REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_PREFIX": prefix}
     mounted(app, 1, "", app)(environ, lambda *_: None)  # type: ignore[arg-type, return-value]
     assert found == [used]
+
+
+@pytest.mark.parametrize(
+    ("host", "used"),
+    [("digits.example", "digits.example"), ("a, b:80", "b:80"), ("a..b", "x"), ("a:99999", "x"), ("a, [::1", "x")],
+)
+def test_a_proxys_host_is_one_or_nothing(host: str, used: str) -> None:
+    found: list[str] = []
+
+    def app(environ, start_response) -> list[bytes]:
+        found.append(environ["HTTP_HOST"])
+        return []
+
+    environ = {"PATH_INFO": "/", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "x", "HTTP_X_FORWARDED_HOST": host}
+    mounted(app, 1, "", app)(environ, lambda *_: None)  # type: ignore[arg-type, return-value]
+    assert found == [used]
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("xn--mnchen-3ya.de:81", "münchen.de:81"),
+        ("xn--fa-hia.de", "xn--fa-hia.de"),
+        ("xn--", "xn--"),
+        ("[::1]", "[::1]"),
+    ],
+)
+def test_calls_name_the_server_as_the_client_does(served: Served, host: str, told: str) -> None:
+    """Python decodes IDNA 2003; a name of IDNA 2008, such as that of faß.de, is told as it came."""
+    headers = {"Host": host, "X-API-Key": PHONE}
+    calls = requests.get(f"{served.url}/api/models/cnn/calls", headers=headers, timeout=30)
+    assert f"http://{told}/predict_cnn" in calls.json()["calls"][0]["code"]
+    nothing = requests.post(f"{served.url}/predict_cnn", headers=headers, timeout=30)
+    assert nothing.status_code == 400
+    assert nothing.json()["error"].endswith(f"as in: curl -F file=@digit.png http://{told}/predict_cnn.")
+    assert f"http://{told}/" in requests.get(f"{served.url}/", headers=headers | PAGE, timeout=30).text
 
 
 def test_signed_in_under_another_zoos_prefix_is_signed_in_there_alone(placed: Served, served: Served) -> None:

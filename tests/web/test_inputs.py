@@ -132,6 +132,11 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
         "is not JSON: it is not UTF-8. Send",
     ),
     "too deep": ({"data": b"[" * 100_000, "content_type": "application/json"}, 400, "nested too deeply"),
+    "too deep beside brackets of strings": (
+        {"data": b"[" + (b"[" * 150 + b'"' + b"]" * 150 + b'",') * 20, "content_type": "application/json"},
+        400,
+        "nested too deeply",
+    ),
     "deep pixels": (
         {"data": b'{"pixels": ' + b"[" * 80 + b"]" * 80 + b"}", "content_type": "application/json"},
         400,

@@ -60,10 +60,12 @@ def test_it_lives_while_every_thread_is_taken(tmp_path: Path, prefix: str) -> No
         with gate.reached():
             assert told(f"{root}/readyz")[0] == 503  # there is no thread for it
             assert [told(f"{root}{path}") for path in paths] == before
+            assert [requests.head(f"{root}{path}", timeout=15).status_code for path in paths] == [200, 200]
         assert asking.getresponse().status == before[0][0] == 200
         counted = requests.get(f"{root}/metrics", timeout=15).text
     for path in paths:
-        assert f'zoo_http_requests_total{{route="{path}",method="GET",status="200"}} 2' in counted
+        for method, times in (("GET", 2), ("HEAD", 1)):
+            assert f'zoo_http_requests_total{{route="{path}",method="{method}",status="200"}} {times}' in counted
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,12 @@ def test_errors_are_described_and_have_their_shape(described: dict[str, Any], cl
         fits(described, one["responses"][str(status)]["content"][told.mimetype]["schema"], told.json)
 
 
+def test_what_the_server_says_of_any_body_is_described_wherever_one_is_sent(described: dict[str, Any]) -> None:
+    sent = [one["post"] for one in described["paths"].values() if "post" in one]
+    assert len(sent) > 15
+    assert [one["operationId"] for one in sent if not {"408", "413", "501"} <= set(one["responses"])] == []
+
+
 def test_a_model_that_cannot_answer_is_as_described(empty_zoo: Path) -> None:
     client = create_app(Zoo.open(empty_zoo, environ={})).test_client()
     described = client.get("/openapi.json").get_json()

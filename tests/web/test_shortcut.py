@@ -189,7 +189,7 @@ async def ask(bridge: Bridge, body: bytes, path: bytes = b"/predict", query: byt
         "query_string": query,
         "server": ("127.0.0.1", 80),
         "client": ("127.0.0.1", 1),
-        "headers": [(b"content-length", b"%d" % len(body)), (b"content-type", b"image/png")],
+        "headers": [(b"host", b"x"), (b"content-length", b"%d" % len(body)), (b"content-type", b"image/png")],
     }
     parts = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -81,7 +81,15 @@ def test_v2_counts_what_it_answers(own_zoo: Path) -> None:
             one for one in said(client.get(url))["model_stats"] if (one["name"], one["version"]) == ("cnn", "2")
         )
         assert (stats["inference_count"], stats["execution_count"]) == (2, 1)
-        assert stats["inference_stats"]["success"]["count"] == stats["inference_stats"]["fail"]["count"] == 1
+        times = stats["inference_stats"]
+        assert {what: time["count"] for what, time in times.items()} == {
+            **dict.fromkeys(("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"), 1),
+            **dict.fromkeys(("cache_hit", "cache_miss"), 0),
+        }
+        steps = [times[f"compute_{step}"]["ns"] for step in ("input", "infer", "output")]
+        assert min(steps) > 0
+        assert 0 < times["success"]["ns"] - sum(steps) < 1_000_000_000
+        assert times["fail"]["ns"] > times["queue"]["ns"] == 0
         assert stats["last_inference"] > 0
 
 

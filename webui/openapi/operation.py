@@ -39,7 +39,7 @@ RETRY = {429: "seconds", 503: "seconds, where the server is too busy"}
 """Which answers say by `Retry-After` when to ask again."""
 
 ALWAYS = (500, 503, *({401, 403, 429} & set(STATUS.values())))
-SENT = (408, 413)  # what the server may say of any body
+SENT = (408, 413, 501)  # what the server may say of any body
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "application/octet-stream")
 
 

@@ -149,7 +149,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 f"/v2/repository/models/{{name}}/{verb}",
                 f"Not there: settings.toml says which models are {verb}ed",
                 {},
-                errors=failing(404, 501, *SENT),
+                errors=failing(404, *SENT),
                 scope=ADMIN,
             )
             for verb in ("load", "unload")
@@ -208,7 +208,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                     "application/octet-stream": Content(Raw),
                 },
                 parameters=(HEADER_LENGTH,),
-                errors=failing(400, 404, 415, 501, *SENT),
+                errors=failing(400, 404, 415, *SENT),
                 description="Raw tensors may follow the JSON, and may be asked for.",
             ),
         ]

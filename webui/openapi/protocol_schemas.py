@@ -190,9 +190,15 @@ class Count(TypedDict):
 
 
 @closed
-class Ends(TypedDict):
+class InferenceStats(TypedDict):
     success: Count
     fail: Count
+    queue: Count
+    compute_input: Count
+    compute_infer: Count
+    compute_output: Count
+    cache_hit: Count
+    cache_miss: Count
 
 
 @closed
@@ -202,7 +208,7 @@ class ModelStatistics(TypedDict):
     last_inference: Annotated[int, Field(description="ms since 1970, 0 for never")]
     inference_count: Annotated[int, Field(description="pictures")]
     execution_count: Annotated[int, Field(description="requests")]
-    inference_stats: Ends
+    inference_stats: InferenceStats
     batch_stats: list[Any]
 
 

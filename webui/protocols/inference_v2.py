@@ -23,7 +23,7 @@ from webui.api import Answer
 from webui.errors import HEADERS, METHODS, BadRequest, Unimplemented, headers_of, message, status_of
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
-from webui.protocols.statistics import Statistics
+from webui.protocols.statistics import STEPS, Statistics
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
@@ -198,19 +198,23 @@ def routes(zoo: Zoo) -> Blueprint:
     def infer(name: str, version: str | None = None) -> Response:
         model, own = model_of(name, version)
         card = model.load(own).card
-        start, pictures = time.monotonic_ns(), 0
+        began, pictures, steps = time.monotonic_ns(), 0, None
         try:
             asked, sent = _asked(zoo, model, own)
             wanted = outputs.wanted(asked, card.labels)
+            read = time.monotonic_ns()
             found = served.answers(zoo, model, sent, own, INPUT)
-            pictures = len(found)
+            answered = time.monotonic_ns()
+            answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
+            if asked.get("id") is not None:
+                answer["id"] = asked["id"]
+            told = [outputs.filled(output, parameters, card.labels, found) for output, parameters in wanted.items()]
+            response = _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
+            taken = (read - began, answered - read, time.monotonic_ns() - answered)
+            pictures, steps = len(found), dict(zip(STEPS, taken, strict=True))
         finally:
-            statistics.add(name, str(card.version), pictures, time.monotonic_ns() - start, pictures > 0)
-        answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
-        if asked.get("id") is not None:
-            answer["id"] = asked["id"]
-        told = [outputs.filled(output, parameters, card.labels, found) for output, parameters in wanted.items()]
-        return _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
+            statistics.add(name, str(card.version), pictures, time.monotonic_ns() - began, steps)
+        return response
 
     return v2
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from webui import tally
 from zoo.zoo import Zoo
 
 NAME = "v2"  # of the series, which `/metrics` does not tell
+STEPS = ("compute_input", "compute_infer", "compute_output")
+"""A good answer's: its tensors are read, its pictures answered, and the answers written."""
 
 
 class Statistics:
@@ -18,13 +21,14 @@ class Statistics:
         self._tally = tally.of(zoo)
         self._sheet = self._tally.own
 
-    def add(self, name: str, version: str, pictures: int, nanoseconds: int, success: bool) -> None:
-        """Count one request."""
-        how = "success" if success else "fail"
-        told = {"pictures": pictures, "runs": int(success), f"{how}.count": 1, f"{how}.ns": nanoseconds}
+    def add(self, name: str, version: str, pictures: int, nanoseconds: int, steps: Mapping[str, int] | None) -> None:
+        """Count one request; a good one has taken this for each of STEPS."""
+        how = "fail" if steps is None else "success"
+        told = {"pictures": pictures, f"{how}.count": 1, f"{how}.ns": nanoseconds}
+        told |= {f"{step}.ns": taken for step, taken in (steps or {}).items()}
         for what, count in told.items():
             self._sheet.add((NAME, name, version, what), count)
-        if success:
+        if steps is not None:
             self._sheet.put((NAME, name, version, "last"), int(time.time() * 1000))
 
     def of(self, name: str, version: str) -> dict[str, Any]:
@@ -33,15 +37,19 @@ class Statistics:
         for key, numbers in self._tally.series():
             if key[:3] == (NAME, name, version):
                 found.setdefault(key[3], []).append(int(numbers[0]))
-        count = {what: sum(counts) for what, counts in found.items()}
+        count = {what: sum(numbers) for what, numbers in found.items()}
+        good = count.get("success.count", 0)
+        counts = {"success": good, "fail": count.get("fail.count", 0)}
+        counts |= dict.fromkeys(("queue", *STEPS), good)  # but how long each waited for a thread is not known
+        counts |= {"cache_hit": 0, "cache_miss": 0}
         return {
             "name": name,
             "version": version,
             "last_inference": max(found.get("last", [0])),
             "inference_count": count.get("pictures", 0),
-            "execution_count": count.get("runs", 0),
+            "execution_count": good,
             "inference_stats": {
-                how: {what: count.get(f"{how}.{what}", 0) for what in ("count", "ns")} for how in ("success", "fail")
+                what: {"count": number, "ns": count.get(f"{what}.ns", 0)} for what, number in counts.items()
             },
             "batch_stats": [],
         }
