@@ -85,6 +85,21 @@ def test_v2_counts_what_it_answers(own_zoo: Path) -> None:
         assert stats["last_inference"] > 0
 
 
+def test_v2_tells_where_the_time_of_answers_goes(own_zoo: Path) -> None:
+    """All that Triton's extension names is there, as its perf_analyzer looks for it; a failure is in none of the steps."""
+    client = create_app(Zoo.open(own_zoo)).test_client()
+    good = {"datatype": "BYTES", "shape": [1], "data": [b64(png())]}
+    for tensor in (good, good, good | {"data": [b64(b"hello")]}, good | {"data": ["@"]}):
+        infer(client, "cnn", tensor)
+    told = said(client.get("/v2/models/cnn/versions/2/stats"))["model_stats"][0]["inference_stats"]
+    steps = ("compute_input", "compute_infer", "compute_output")
+    counts = {"success": 2, "fail": 2, "queue": 2, **dict.fromkeys(steps, 2), "cache_hit": 0, "cache_miss": 0}
+    assert {end: found["count"] for end, found in told.items()} == counts
+    assert all(told[end]["ns"] > 0 for end in ("success", "fail", *steps))
+    assert told["success"]["ns"] == sum(told[step]["ns"] for step in steps)
+    assert [told[end]["ns"] for end in ("queue", "cache_hit", "cache_miss")] == [0, 0, 0]
+
+
 def fp32(**more: Any) -> dict[str, Any]:
     tensor = {"name": "images", "datatype": "FP32", "shape": [1, 28, 28], "data": [0.5] * 784} | more
     return {"inputs": [tensor]}

@@ -193,6 +193,12 @@ class Count(TypedDict):
 class Ends(TypedDict):
     success: Count
     fail: Count
+    queue: Count
+    compute_input: Count
+    compute_infer: Count
+    compute_output: Count
+    cache_hit: Count
+    cache_miss: Count
 
 
 @closed

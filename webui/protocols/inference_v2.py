@@ -198,19 +198,23 @@ def routes(zoo: Zoo) -> Blueprint:
     def infer(name: str, version: str | None = None) -> Response:
         model, own = model_of(name, version)
         card = model.load(own).card
-        start, pictures = time.monotonic_ns(), 0
+        clock, pictures = [time.monotonic_ns()], 0
         try:
             asked, sent = _asked(zoo, model, own)
             wanted = outputs.wanted(asked, card.labels)
+            clock.append(time.monotonic_ns())
             found = served.answers(zoo, model, sent, own, INPUT)
             pictures = len(found)
+            clock.append(time.monotonic_ns())
+            answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
+            if asked.get("id") is not None:
+                answer["id"] = asked["id"]
+            told = [outputs.filled(output, parameters, card.labels, found) for output, parameters in wanted.items()]
+            response = _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
+            clock.append(time.monotonic_ns())
         finally:
-            statistics.add(name, str(card.version), pictures, time.monotonic_ns() - start, pictures > 0)
-        answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
-        if asked.get("id") is not None:
-            answer["id"] = asked["id"]
-        told = [outputs.filled(output, parameters, card.labels, found) for output, parameters in wanted.items()]
-        return _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
+            statistics.add(name, str(card.version), pictures, clock)
+        return response
 
     return v2
 
