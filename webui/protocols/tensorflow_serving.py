@@ -160,8 +160,10 @@ def _predict(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any])
     if not isinstance(column, list) or not column:
         found = "one picture" if isinstance(column, dict) and "b64" in column else pixels.kind(column)
         raise BadRequest(f"{where} is {found}. Give a list of pictures, one or more, such as [{FILE}].")
-    inputs.check_number(zoo, len(column))
     form = inputs.shape_of(model, version)
+    if not isinstance(column[0], list | dict | str):  # whose number says nothing of pictures
+        _instance(column[0], form, f"{where}[0]", signature)
+    inputs.check_number(zoo, len(column))
     sent = [_instance(one, form, f"{where}[{place}]", signature) for place, one in enumerate(column)]
     scores = served.answers(zoo, model, sent, version, where).scores
     return {"predictions" if key == "instances" else "outputs": scores.tolist()}
