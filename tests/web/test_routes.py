@@ -255,6 +255,19 @@ def test_hf_errors(client: FlaskClient, body: dict[str, Any], status: int, text:
     assert text in said(answer)["error"]
 
 
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain", "application/hal+json"])
+@pytest.mark.parametrize("before", [b"", b"\r\n\t ", b"\xef\xbb\xbf"], ids=["nothing", "white space", "a mark"])
+def test_hf_takes_json_whatever_its_type(client: FlaskClient, kind: str | None, before: bytes) -> None:
+    """curl -d says that it sends a form."""
+    asked = {"inputs": PNG, "parameters": {"top_k": 3}}
+    answer = client.post("/hf/cnn", data=before + json.dumps(asked).encode(), content_type=kind)
+    assert said(answer) == said(client.post("/hf/cnn", json=asked))
+    assert len(said(answer)) == 3
+    broken = client.post("/hf/cnn", data=before + b'{"inputs": ', content_type=kind)
+    assert broken.status_code == 400
+    assert "is not JSON" in said(broken)["error"]
+
+
 def test_versions_are_those_that_are_served(own_zoo: Path) -> None:
     """`cnn_10` answers with 1 and has 2, which is damaged; `other` borrows cnn_10/1; `fresh` has none."""
     import shutil
