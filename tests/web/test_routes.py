@@ -59,6 +59,9 @@ FILES: dict[str, Route] = {
     "v1 classify": lambda c, m, p: sorted_back(
         said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"image": {"b64": b64(p)}}]}))["results"][0]
     ),
+    "v1 classify a feature's list": lambda c, m, p: sorted_back(
+        said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"image": [{"b64": b64(p)}]}]}))["results"][0]
+    ),
     "v2 JSON": lambda c, m, p: outputs(infer(c, m, {"datatype": "BYTES", "shape": [1], "data": [b64(p)]}))[
         "probabilities"
     ],
@@ -94,6 +97,11 @@ TENSORS: dict[str, Route] = {
     ][0],
     "v1 classify": lambda c, m, p: sorted_back(
         said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"pixels": shares(p).tolist()}]}))["results"][0]
+    ),
+    "v1 classify a feature's list": lambda c, m, p: sorted_back(
+        said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"pixels": shares(p).ravel().tolist()}]}))[
+            "results"
+        ][0]
     ),
     "v2 nested": lambda c, m, p: outputs(
         infer(c, m, {"datatype": "FP32", "shape": [1, 28, 28], "data": [shares(p).tolist()]})

@@ -6,8 +6,10 @@ either goes the way of every picture. All pictures of a request are answered, or
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 from flask import Blueprint, request
 from werkzeug.exceptions import HTTPException
 
@@ -185,9 +187,18 @@ def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]
             raise BadRequest(f"{where} is {pixels.kind(example)}. Give an object of features.")
         features = context | example
         name = _only_key(features, FEATURES, where)
-        sent.append(_instance(features[name], form, f"{where}.{name}", PREDICT))
+        sent.append(_instance(_unlisted(features[name], form), form, f"{where}.{name}", PREDICT))
     found = served.answers(zoo, model, sent, version, "examples").predictions
     return {"results": [[list(pair) for pair in one.best(len(one.labels))] for one in found]}
+
+
+def _unlisted(value: Any, form: pixels.Shape) -> Any:
+    """A feature as a picture: there each is a list, of one file or of all levels in a row."""
+    if not isinstance(value, list) or any(isinstance(one, list) for one in value):
+        return value
+    if len(value) == 1 and isinstance(value[0], dict):
+        return value[0]
+    return np.array(value, dtype=object).reshape(form).tolist() if len(value) == math.prod(form) else value
 
 
 def _signature(asked: dict[str, Any], known: tuple[str, ...]) -> str:
