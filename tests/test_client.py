@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from zoo.errors import (
 )
 
 Answer = tuple[int, dict[str, str], object]
+SOCKS = find_spec("socksio") is not None
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
@@ -313,6 +315,109 @@ def test_in_the_end_it_is_said_what_to_do(served: str) -> None:
 def test_a_server_that_is_no_zoo_is_told_as_such(answer: Answer) -> None:
     with scripted(answer) as (url, _), Client(url) as zoo, pytest.raises(ServerError, match="as a zoo does"):
         zoo.predict_many([b"one", b"two"])
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [
+        (Client.models, (200, {"Content-Encoding": "gzip"}, [])),
+        (Client.models, (502, {"Content-Encoding": "deflate"}, "no such thing")),
+        (Client.models, (200, {}, DEEP)),
+        (Client.models, (400, {}, DEEP)),
+        *((Client.models, (200, {}, answer)) for answer in (None, "x", {}, [None], [[]])),
+        *((Client.ready, (200, {}, answer)) for answer in (None, "x", {}, [], 7)),
+        *((lambda zoo: zoo.model("cnn"), (200, {}, answer)) for answer in (None, "x", [], 7)),
+        *((lambda zoo: zoo.predict(b"picture"), (200, {}, answer)) for answer in (None, "x", [], 7, {"digit": None})),
+        *((lambda zoo: zoo.read(b"picture"), (200, {}, answer)) for answer in (None, "x", [], 7)),
+    ],
+)
+def test_whatever_is_answered_no_foreign_error_comes_out(ask: Callable[[Client], object], answer: Answer) -> None:
+    with scripted(answer) as (url, asked), Client(url, retries=1) as zoo:
+        with pytest.raises(ServerError, match=r"as a zoo does.*See that it is the zoo's address\.$"):
+            ask(zoo)
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("localhost:5000", "Give one such as"),
+        ("", "Give one such as"),
+        ("http://", "Give one such as"),
+        ("http://:80", "Give one such as"),
+        ("ftp://zoo.example", "Give one such as"),
+        ("http://xn--/", "is not an address: "),
+        ("http://a..b", "is not an address: "),
+        (f"http://{'a' * 64}.example", "is not an address: "),
+        ("http://zoo.example:port", "is not an address: Invalid port: 'port'"),
+        ("http://[::1", "is not an address: "),
+        ("http://zoo.example\n", "is not an address: "),
+        ("http://127.0.0.1:65536", "has the port 65536; the last is 65535"),
+        ("http://127.0.0.1:5801?x=1", r"has a \? or #, after which no path can be added"),
+        ("http://127.0.0.1:5801/zoo?", r"has a \? or #, after which no path can be added"),
+        ("http://127.0.0.1:5801#f", r"has a \? or #, after which no path can be added"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_once(address: str, says: str) -> None:
+    with pytest.raises(ServerUnreachable, match=says) as refused:
+        Client(address)
+    assert str(refused.value).endswith(" Give one such as http://127.0.0.1:5000.")
+
+
+def test_a_scheme_may_be_written_in_capitals() -> None:
+    with scripted((200, {}, [])) as (url, _), Client(url.replace("http", "HTTP") + "//") as zoo:
+        assert zoo.models() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "nothing://127.0.0.1:1"),
+        ("HTTP_PROXY", "http://proxy.example:port"),
+        ("no_proxy", "[::1"),
+        pytest.param("ALL_PROXY", "socks5://127.0.0.1:1", marks=pytest.mark.skipif(SOCKS, reason="they can be used")),
+    ],
+)
+def test_proxies_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ServerUnreachable, match=f"The proxies of .*{name}.* cannot be used: "):
+        Client("http://127.0.0.1:5000")
+
+
+def test_an_address_of_a_proxy_that_is_none_is_told_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://a..b:1")
+    monkeypatch.setenv("no_proxy", "")
+    with Client("http://zoo.example", retries=0) as zoo, pytest.raises(ServerUnreachable, match="cannot be reached: "):
+        zoo.models()
+
+
+def test_certificates_that_are_not_there_matter_to_https_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
+    with scripted((200, {}, [])) as (url, _), Client(url) as zoo:
+        assert zoo.models() == []
+    with pytest.raises(ServerUnreachable, match="SSL_CERT_FILE"):
+        Client("https://127.0.0.1:5000")
+
+
+@pytest.mark.parametrize("model", ["", ".", "..", "a/b", "\udc80"])
+def test_a_name_that_no_model_has_is_not_asked_for(model: str) -> None:
+    with scripted((200, {}, [])) as (url, asked), Client(url) as zoo:
+        for ask in (zoo.model, lambda name: zoo.predict(b"picture", name), lambda name: zoo.read(b"picture", name)):
+            with pytest.raises(UnknownModel, match="There is no model"):
+                ask(model)
+        assert not asked
+
+
+@pytest.mark.parametrize("version", [1.0, 0, -1, "1", "latest"])
+def test_what_is_no_version_is_no_fault_of_a_picture(version: object) -> None:
+    with scripted((200, {}, [])) as (url, asked), Client(url) as zoo:
+        for ask in (zoo.predict, lambda picture, **more: zoo.predict_many([picture], **more), zoo.read):
+            with pytest.raises(UnknownCheckpoint, match=f"There is no version {version}. Give a whole number from 1."):
+                ask(b"picture", version=version)
+        assert not asked
 
 
 def test_a_redirect_is_not_followed_but_named() -> None:

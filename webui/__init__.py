@@ -21,6 +21,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
 from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages, play
+from webui.forms import Forms
 from webui.inflating import inflated
 from webui.jsons import Compact
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
@@ -36,6 +37,8 @@ __all__ = ["create_app"]
 
 class InMemory(Request):
     """A request whose uploads stay in memory, where the server holds the body already; no temporary file is written."""
+
+    form_data_parser_class = Forms
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -61,9 +64,6 @@ class InMemory(Request):
             return get_current_url(self.scheme, self.host, self.root_path, path)
         except UnicodeError:
             return get_current_url(self.scheme, "_", self.root_path, path).replace("://_", f"://{self.host}", 1)
-
-    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
-        return BytesIO()
 
 
 class Front(Flask):

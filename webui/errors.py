@@ -39,6 +39,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PROTOCOLS = ("/v1", "/v2", "/hf")
 """Where other servers' protocols begin; nobody is answered a page there."""
 
+PEOPLES = ("pages", "models", "signing")
+"""Blueprints of pages for people."""
 
 UNTOLD = ("static", "tensorflow_serving.other", "inference_v2.absent")
 """Endpoints that no message recommends: for files, and for what protocols do not have."""
@@ -164,10 +166,24 @@ def headers_of(error: ZooError | HTTPException) -> dict[str, str]:
 
 
 def wants_page() -> bool:
-    """Whether the client's Accept names text/html; `*/*` does not. Protocols know no pages."""
+    """Whether the client would rather have a page than JSON: it names text/html with more weight.
+
+    Protocols know no pages. Elsewhere than at the pages themselves a client that takes either must be a browser, since
+    libraries name text/html too, as Java's own does where nothing is said.
+    """
     if protocol(request.path) is not None:
         return False
-    return any(kind.startswith("text/html") and quality > 0 for kind, quality in request.accept_mimetypes)
+    json = _weight("application/json", request.accept_mimetypes.quality("application/json"))
+    if _weight("text/html") <= json:
+        return False
+    is_browser = _weight("application/xhtml+xml") > 0  # which each of them names on its way to a page
+    return is_browser or json == 0 or request.blueprint in PEOPLES
+
+
+def _weight(kind: str, otherwise: float = 0) -> float:
+    """What the client's Accept gives a media type that it names; else that of a wildcard, if any counts."""
+    named = [weight for one, weight in request.accept_mimetypes if one.partition(";")[0].strip().lower() == kind]
+    return max(named, default=otherwise)
 
 
 def protocol(path: str) -> str | None:
@@ -310,7 +326,7 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
 
 
 def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplication:
-    """Answer every mishap of an app: JSON, or a page for those whose Accept names text/html.
+    """Answer every mishap of an app: JSON, or a page for those who would rather have one.
 
     Returns a WSGI app that answers in the same way what the server refuses; see `webui.bridge`.
     """

@@ -224,8 +224,9 @@ def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]
         places = list(enumerate(value))
         return Pictures(None, several(zoo, places, lambda place: decoded(place[1], f"images[{place[0]}]")))
     form = shape()
-    if len(value) > math.prod(form):
-        check_number(zoo, len(value))  # they are no picture's, and a closer look would take its time
+    if len(value) > max(math.prod(form), zoo.settings.server.max_batch):  # a closer look would take its time
+        pixels.check_depth(value, form, "pixels")
+        check_number(zoo, len(value))
     if pixels.is_one(value, form):
         return Pictures(pixels.from_json(value, form, "pixels"))
     places = list(enumerate(value))

@@ -21,6 +21,9 @@ RESIDUE = 1e-6
 """The share of their range by which levels may lie outside of it, as numbers that were computed do: several times what
 float32 rounds. They become the range's ends."""
 
+COLOURS = (2, 3, 4)
+"""Numbers that a cell may have where others send grey or colour, with alpha or without."""
+
 
 def from_json(value: Any, shape: Shape, where: str) -> Image:
     """One picture from nested lists of JSON numbers: levels in 0-1, or in 0-255 if any of them is above 1.
@@ -33,7 +36,8 @@ def from_json(value: Any, shape: Shape, where: str) -> Image:
         raise BadRequest(f"{where} is {kind(value)}. Give {_rows(shape)}.")
     cells = np.array(value, dtype=object)
     if cells.shape not in _shapes(shape):
-        raise BadRequest(f"{where} has the shape {list(cells.shape)}{_ragged(cells)}. Give {_rows(shape)}.")
+        found = f"{list(cells.shape)}{_ragged(cells)}"
+        raise BadRequest(f"{where} has the shape {found}. Give {_rows(shape)}.{_colour(cells.shape, shape)}")
     levels = numbers(cells, where)
     if (levels > 1 + RESIDUE).any():
         return _whole(levels, shape, where)
@@ -45,9 +49,7 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
 
     Raises BadRequest.
     """
-    if tensor.shape[1:] not in _shapes(shape):
-        wanted = " or ".join(str(["n", *form]).replace("'", "") for form in _shapes(shape))
-        raise BadRequest(f"{where} has the shape {list(tensor.shape)}. Give {wanted}, one picture or more.")
+    check_form(tensor.shape, shape, where)
     most = 255 if whole else 1
     if not (tensor.min() >= -most * RESIDUE and tensor.max() <= most * (1 + RESIDUE)):  # NaN is neither
         for place, one in enumerate(tensor):
@@ -57,6 +59,24 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
         np.rint(tensor, out=tensor)
     pictures: NDArray[np.uint8] = tensor.astype(np.uint8).reshape(len(tensor), *_own(shape))
     return pictures
+
+
+def check_form(form: Shape, shape: Shape, where: str) -> None:
+    """Raises BadRequest when a tensor of this form holds no pictures, whatever their number."""
+    if form[1:] not in _shapes(shape):
+        wanted = " or ".join(str(["n", *one]).replace("'", "") for one in _shapes(shape))
+        colour = _colour(form[1:], shape)
+        raise BadRequest(f"{where} has the shape {list(form)}. Give {wanted}, one picture or more.{colour}")
+
+
+def check_depth(value: list[Any], shape: Shape, where: str) -> None:
+    """Raises BadRequest when the first elements of a long list show that it is one bad picture, and none of several."""
+    found, first = [len(value)], value[0]
+    while isinstance(first, list) and len(found) <= len(_own(shape)):
+        found.append(len(first))
+        first = first[0] if first else None
+    if len(found) <= len(_own(shape)):
+        raise BadRequest(f"{where} has the shape {found}. Give {_rows(shape)}, or a list of such pictures.")
 
 
 def depth(value: Any) -> int:
@@ -74,6 +94,8 @@ def is_one(value: Sequence[Any], shape: Shape) -> bool:
         return True
     if max(depths) > len(shape):
         return False
+    if len(value) == shape[0] and all(_is_coloured(row, shape) for row in value):
+        return True
     # Rows of cells of one number each, or pictures of rows of numbers. One element proves neither, since it may be bad.
     thin = sum(_is_thin(row, shape) for row in value)
     if thin == len(value):
@@ -84,6 +106,18 @@ def is_one(value: Sequence[Any], shape: Shape) -> bool:
 def _is_thin(row: Any, shape: Shape) -> bool:
     """Whether no cell of what may be a row is a list of several numbers, as each row of a whole picture is."""
     return not isinstance(row, list) or all(not isinstance(cell, list) or len(cell) <= 1 for cell in row[: shape[1]])
+
+
+def _is_coloured(row: Any, shape: Shape) -> bool:
+    """Whether what may be a row of a picture without colour has one in each cell, as far as the first one tells."""
+    return (
+        shape[1:] == (shape[1], 1)
+        and shape[1] not in COLOURS
+        and isinstance(row, list)
+        and len(row) == shape[1]
+        and isinstance(row[0], list)
+        and len(row[0]) in COLOURS
+    )
 
 
 def _may_be_whole(value: Any, shape: Shape) -> bool:
@@ -155,6 +189,12 @@ def _shapes(shape: Shape) -> list[Shape]:
 def _rows(shape: Shape) -> str:
     colour = f" of {shape[2]}" if len(shape) == 3 and shape[2] > 1 else ""
     return f"{shape[0]} rows of {shape[1]} numbers{colour}"
+
+
+def _colour(found: Shape, shape: Shape) -> str:
+    """What more to do where a picture of this form has a colour in each cell, and the network takes none."""
+    coloured = len(shape) == 3 and shape[2] == 1 and found[:-1] == shape[:2] and found[-1] in COLOURS
+    return " Colours are not taken as numbers: send levels of grey, or a picture file." if coloured else ""
 
 
 def _ragged(cells: NDArray[Any]) -> str:

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import io
 import math
+import operator
+import os
 import random
 import re
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +57,9 @@ MOST_BYTES = (
 )
 DIGITS = tuple("0123456789")
 
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+"""Variables of the environment, in any case, that say how httpx reaches a server."""
+
 Params = Mapping[str, str | int]
 
 
@@ -70,8 +76,7 @@ class Client:
     """
 
     def __init__(self, address: str, key: str | None = None, timeout: float | None = 10, retries: int = 3) -> None:
-        if not re.match(r"https?://[^/]", address):
-            raise ServerUnreachable(f'"{address}" is not an address. Give one such as http://127.0.0.1:5000.')
+        url = _url(address)
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout is {timeout}. Give seconds above 0, or None for no limit.")
         if retries < 0:
@@ -87,7 +92,7 @@ class Client:
         self.retries = retries
         self._has_key = key is not None
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key is not None else {})
-        self._http = httpx.Client(headers=headers)
+        self._http = _opened(url, headers)
         self._labels: dict[str, tuple[str, ...]] = {}
         self._most = MOST
 
@@ -134,26 +139,36 @@ class Client:
 
     def read(self, picture: Source, model: str | None = None, version: int | None = None) -> Reading:
         """All the digits that a picture shows, equal to the reading of `Zoo.read` there. Raises what `predict` does."""
+        params = _params(model=None if model is None else _known_form(model), version=version)
         body = _file(content(picture))
         with _zoos_answer(f"{self.address}/read"):
-            return Reading.from_dict(self._ask("POST", "/read", _params(model=model, version=version), body))
+            return Reading.from_dict(self._ask("POST", "/read", params, body))
 
     def models(self) -> list[dict[str, Any]]:
         """A row for each model: name, plugin, summary, checkpoint, accuracy (0-1), available, problem and more."""
         rows: list[dict[str, Any]] = self._ask("GET", "/api/models")
+        with _zoos_answer(f"{self.address}/api/models"):
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise TypeError("it is no list of objects")
         return rows
 
     def model(self, name: str) -> dict[str, Any]:
         """One model's row, with its labels, input shape, settings, checkpoints and card. Raises UnknownModel."""
-        facts: dict[str, Any] = self._ask("GET", _path(name))
+        path = _path(name)
+        facts: dict[str, Any] = self._ask("GET", path)
+        with _zoos_answer(f"{self.address}{path}"):
+            if not isinstance(facts, dict):
+                raise TypeError("it is no object")
         return facts
 
     def ready(self) -> bool:
         """Whether the server can be reached and its default model can answer, asked once."""
         try:
-            return bool(self._ask("GET", "/readyz", retries=0)["ready"])
+            answer = self._ask("GET", "/readyz", retries=0)
         except (ServerUnreachable, ServerBusy, ModelUnavailable):
             return False
+        with _zoos_answer(f"{self.address}/readyz"):
+            return bool(answer["ready"])
 
     def _send(self, path: str, params: Params, pictures: Sequence[bytes]) -> list[dict[str, Any] | ZooError]:
         """The answers to pictures as JSON, in fewer at a time if they are too many for the server."""
@@ -242,13 +257,20 @@ class Client:
                     f"{url} did not answer within {self.timeout:g} s. Give the client a longer timeout, or see how the "
                     "server is."
                 ) from error
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-                raise ServerUnreachable(f'"{self.address}" is not an address: {error}.') from error
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, OverflowError) as error:
+                raise ServerUnreachable(
+                    f"{url} cannot be reached: {error}. See that the address is right, and that of a proxy if there is "
+                    "one."
+                ) from error
             except httpx.TransportError as error:
                 trouble: ZooError = ServerUnreachable(
                     f"{url} cannot be reached: {error or type(error).__name__}. See that the zoo is served there: "
                     "zoo serve."
                 )
+            except httpx.RequestError as error:  # an answer came, and is not what its head says
+                raise ServerError(
+                    f"{url} does not answer as a zoo does ({error}). See that it is the zoo's address."
+                ) from error
             else:
                 if answer.is_success:
                     with _zoos_answer(url):
@@ -280,7 +302,7 @@ class Client:
     def _trouble(self, answer: httpx.Response, url: str, params: Params) -> ZooError:
         try:
             message = answer.json()["error"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             message = None
         if isinstance(message, str):
             if answer.status_code == 503 and "Retry-After" in answer.headers:  # without, it is the model
@@ -329,9 +351,46 @@ def _zoos_answer(url: str) -> Iterator[None]:
     """Turns what is missing from an answer into a ServerError."""
     try:
         yield
-    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError) as error:
         raise ServerError(
             f"{url} does not answer as a zoo does ({type(error).__name__}: {error}). See that it is the zoo's address."
+        ) from error
+
+
+def _url(address: str) -> httpx.URL:
+    """What an address names, so that paths can be added to it. Raises ServerUnreachable."""
+    wanted = "Give one such as http://127.0.0.1:5000."
+    try:
+        url = httpx.URL(address)
+        host = url.host and url.raw_host.decode("ascii").encode("idna")  # as sockets do
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ServerUnreachable(f'"{address}" is not an address: {str(error).rstrip(".")}. {wanted}') from error
+    if url.scheme not in ("http", "https") or not host:
+        raise ServerUnreachable(f'"{address}" is not an address. {wanted}')
+    if url.port is not None and url.port > 65535:
+        raise ServerUnreachable(f'"{address}" has the port {url.port}; the last is 65535. {wanted}')
+    if "?" in address or "#" in address:
+        raise ServerUnreachable(f'"{address}" has a ? or #, after which no path can be added. {wanted}')
+    return url
+
+
+def _opened(url: httpx.URL, headers: Mapping[str, str]) -> httpx.Client:
+    """A client by what the environment says of proxies and certificates. Raises ServerUnreachable if it cannot be."""
+    try:
+        try:
+            return httpx.Client(headers=headers)
+        except OSError as error:  # of files that http:// does without; then nobody is trusted who would need them
+            if url.scheme == "https":
+                raise ServerUnreachable(
+                    f"The certificates that https needs cannot be read: {error}. See that SSL_CERT_FILE and "
+                    "SSL_CERT_DIR name some, or unset them."
+                ) from error
+            return httpx.Client(headers=headers, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        names = sorted(name for name in os.environ if name.lower() in PROXIES)
+        raise ServerUnreachable(
+            f"The proxies of {', '.join(names) or 'the system'} cannot be used: {str(error).rstrip('.')}. Give such as "
+            "http://127.0.0.1:3128, or none."
         ) from error
 
 
@@ -341,16 +400,29 @@ def _was_one_too_many(answer: dict[str, Any] | ZooError) -> bool:
 
 
 def _path(model: str) -> str:
-    if not model or "/" in model:  # which no server would take for a part of its own in a path
-        raise UnknownModel(f'There is no model "{model}". A model\'s name has small letters, digits and _.')
-    return f"/api/models/{quote(model, safe='')}"
+    return f"/api/models/{quote(_known_form(model), safe='')}"
 
 
-def _params(**given: str | int | None) -> dict[str, str | int]:
-    version = given.get("version")
-    if isinstance(version, int) and version < 1:
+def _known_form(model: str) -> str:
+    """A model's name, if a server could have such. Raises UnknownModel for what no path or query can hold."""
+    told = model.encode(errors="replace").decode()  # half of a surrogate pair is none of UTF-8
+    if model in ("", ".", "..") or "/" in model or told != model:
+        raise UnknownModel(f'There is no model "{told}". A model\'s name has small letters, digits and _.')
+    return model
+
+
+def _params(version: int | None = None, **given: str | int | None) -> dict[str, str | int]:
+    """The query. Raises UnknownCheckpoint for what is no version, which is no picture's fault."""
+    found = {key: value for key, value in given.items() if value is not None}
+    if version is None:
+        return found
+    try:
+        number = operator.index(version)
+    except TypeError:
+        number = 0
+    if number < 1:
         raise UnknownCheckpoint(f"There is no version {version}. Give a whole number from 1.")
-    return {key: value for key, value in given.items() if value is not None}
+    return {**found, "version": number}
 
 
 def _parts(pictures: Iterable[Source], most: int) -> Iterator[list[bytes | ZooError]]:

@@ -44,6 +44,32 @@ def test_a_file_part_with_an_empty_filename_is_400(client: FlaskClient) -> None:
     assert "no file was chosen" in said(answer)["error"]
 
 
+def part(head: str, content: bytes) -> dict[str, Any]:
+    """A form of one part."""
+    body = f'--x\r\nContent-Disposition: form-data; name="file"{head}\r\n\r\n'.encode() + content + b"\r\n--x--\r\n"
+    return {"data": body, "content_type": "multipart/form-data; boundary=x"}
+
+
+def test_a_file_need_not_have_a_name(client: FlaskClient, zoo: Zoo) -> None:
+    """RFC 7578, 4.2: a filename is optional. What has the type of a picture is one, however large it is."""
+    noise = np.random.default_rng(1).integers(0, 256, (800, 800), np.uint8)
+    for picture in (saved(drawing()), saved(PIL.Image.fromarray(noise))):
+        expected = zoo.predict("cnn", picture).to_dict()
+        for kind in ("image/png", "Application/Octet-Stream"):
+            assert said(client.post("/predict_cnn", **part(f"\r\nContent-Type: {kind}", picture))) == expected
+        page = client.post("/", **part("\r\nContent-Type: image/png", picture), headers=HTML)
+        assert page.status_code == 200
+    assert len(picture) > 500_000
+
+
+@pytest.mark.parametrize("head", ["", "\r\nContent-Type: text/plain"])
+def test_text_in_the_place_of_a_file_is_no_picture_however_long(client: FlaskClient, head: str) -> None:
+    for size, text in ((600_000, "came as text, without a filename, and has more than 0.5 MB"), (9, "came as text, ")):
+        answer = client.post("/predict_cnn", **part(head, b"7" * size))
+        assert answer.status_code == 400
+        assert text in said(answer)["error"]
+
+
 def test_a_part_whose_name_cannot_be_read_is_400(client: FlaskClient) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="a\\"\r\n\r\n{}\r\n--x--\r\n'
     answer = client.post("/read", data=body, content_type="multipart/form-data; boundary=x")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from asking import HTML, ROOT, chosen, drawing, saved, send
+from asking import HTML, ROOT, chosen, drawing, said, saved, send
 from flask.testing import FlaskClient
 
 import webui
@@ -94,6 +94,38 @@ def test_errors_are_json_unless_the_client_names_html(client: FlaskClient) -> No
         assert "<h1>" in page.text
         assert "Accept" in page.headers["Vary"]
     assert client.get("/predict_cnn", headers=HTML).headers["Allow"] == "OPTIONS, POST"
+
+
+JAVA = "text/html, image/gif, image/jpeg, */*; q=0.2"  # what its own library sends if nothing is said
+ACCEPTED = {
+    # what is named: whether the form's address, one for programs, one of a protocol and none at all answer pages
+    "application/json, text/html;q=0.1": (False, False, False, False),
+    "text/html;q=0.5, application/json;q=0.9, */*": (False, False, False, False),
+    "text/html, application/json": (False, False, False, False),
+    "text/html, */*": (False, False, False, False),
+    "application/*, text/html;q=0.1": (False, False, False, False),
+    "text/plain": (False, False, False, False),
+    JAVA: (True, False, False, False),
+    "text/html": (True, True, False, True),
+    "TEXT/HTML": (True, True, False, True),
+    "text/html;charset=utf-8, */*;q=0.1": (True, False, False, False),
+    "application/json;q=0.1, Text/HTML;q=0.2, application/XHTML+xml": (True, True, False, True),
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": (True, True, False, True),
+}
+
+
+@pytest.mark.parametrize("accept", ACCEPTED)
+def test_an_error_is_a_page_for_those_who_would_rather_have_one(client: FlaskClient, accept: str) -> None:
+    headers = {"Accept": accept}
+    told = (
+        send(client, "/", saved(drawing()), model_type="nope", headers=headers),
+        client.get("/predict_cnn", headers=headers),
+        client.get("/v2/models/nope", headers=headers),
+        client.get("/nowhere", headers=headers),
+    )
+    pages = tuple(answer.mimetype == "text/html" for answer in told)
+    assert pages == ACCEPTED[accept]
+    assert all("error" in said(answer) for answer, page in zip(told, pages, strict=True) if not page)
 
 
 def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(client: FlaskClient) -> None:

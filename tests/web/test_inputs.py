@@ -154,7 +154,15 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "no images": ({"json": {"images": []}}, 400, "images is an empty list"),
     "no rows": ({"json": {"pixels": []}}, 400, "pixels is an empty list"),
     "a row": ({"json": {"pixels": [0] * 784}}, 400, "the shape [784]. Give 28 rows of 28 numbers."),
-    "no rows at all": ({"json": {"pixels": [0] * 100_000}}, 413, "The request has 100000 pictures; the limit is 256"),
+    "a longer row": ({"json": {"pixels": [0] * 1024}}, 400, "pixels has the shape [1024]. Give 28 rows of 28 numbers"),
+    "no rows at all": ({"json": {"pixels": [0] * 100_000}}, 400, "pixels has the shape [100000]. Give 28 rows"),
+    "a thousand rows": ({"json": {"pixels": [[0] * 28] * 1000}}, 400, "pixels has the shape [1000, 28]. Give 28 rows"),
+    "too many": ({"json": {"pixels": [[[0]]] * 1000}}, 413, "The request has 1000 pictures; the limit is 256"),
+    "colours": (
+        {"json": {"pixels": [[[0, 0, 0]] * 28] * 28}},
+        400,
+        "pixels has the shape [28, 28, 3]. Give 28 rows of 28 numbers. Colours are not taken as numbers",
+    ),
     "a form without its boundary": (
         {"data": b"--x\r\n\r\n--x--", "content_type": "multipart/form-data"},
         400,

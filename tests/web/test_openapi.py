@@ -88,6 +88,7 @@ def test_names_are_the_zoos(described: dict[str, Any], zoo: Zoo) -> None:
     assert name["schema"]["enum"] == list(zoo.models)
     assert described["servers"] == [{"url": "http://localhost"}]
     assert described["components"]["schemas"]["Pixels"]["anyOf"][0]["minItems"] == 28
+    assert described["components"]["schemas"]["Row"]["anyOf"][0]["minItems"] == 784
 
 
 def test_the_example_is_a_picture_that_every_model_reads(zoo: Zoo) -> None:

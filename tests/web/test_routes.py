@@ -59,6 +59,9 @@ FILES: dict[str, Route] = {
     "v1 classify": lambda c, m, p: sorted_back(
         said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"image": {"b64": b64(p)}}]}))["results"][0]
     ),
+    "v1 classify a feature's list": lambda c, m, p: sorted_back(
+        said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"image": [{"b64": b64(p)}]}]}))["results"][0]
+    ),
     "v2 JSON": lambda c, m, p: outputs(infer(c, m, {"datatype": "BYTES", "shape": [1], "data": [b64(p)]}))[
         "probabilities"
     ],
@@ -94,6 +97,11 @@ TENSORS: dict[str, Route] = {
     ][0],
     "v1 classify": lambda c, m, p: sorted_back(
         said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"pixels": shares(p).tolist()}]}))["results"][0]
+    ),
+    "v1 classify a feature's list": lambda c, m, p: sorted_back(
+        said(c.post(f"/v1/models/{m}:classify", json={"examples": [{"pixels": shares(p).ravel().tolist()}]}))[
+            "results"
+        ][0]
     ),
     "v2 nested": lambda c, m, p: outputs(
         infer(c, m, {"datatype": "FP32", "shape": [1, 28, 28], "data": [shares(p).tolist()]})
@@ -253,6 +261,19 @@ def test_hf_errors(client: FlaskClient, body: dict[str, Any], status: int, text:
     answer = client.post("/hf/cnn", json=body)
     assert answer.status_code == status
     assert text in said(answer)["error"]
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain", "application/hal+json"])
+@pytest.mark.parametrize("before", [b"", b"\r\n\t ", b"\xef\xbb\xbf"], ids=["nothing", "white space", "a mark"])
+def test_hf_takes_json_whatever_its_type(client: FlaskClient, kind: str | None, before: bytes) -> None:
+    """curl -d says that it sends a form."""
+    asked = {"inputs": PNG, "parameters": {"top_k": 3}}
+    answer = client.post("/hf/cnn", data=before + json.dumps(asked).encode(), content_type=kind)
+    assert said(answer) == said(client.post("/hf/cnn", json=asked))
+    assert len(said(answer)) == 3
+    broken = client.post("/hf/cnn", data=before + b'{"inputs": ', content_type=kind)
+    assert broken.status_code == 400
+    assert "is not JSON" in said(broken)["error"]
 
 
 def test_versions_are_those_that_are_served(own_zoo: Path) -> None:

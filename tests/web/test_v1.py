@@ -64,6 +64,15 @@ V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
     "signature": ("POST", "models/cnn:predict", {"signature_name": "x", "instances": [1]}, 400, 'name: "x" not found'),
     "signature's type": ("POST", "models/cnn:predict", {"signature_name": 1, "instances": [1]}, 400, "the number 1"),
     "shape": ("POST", "models/cnn:predict", {"instances": [[1, 2]]}, 400, "instances[0] has the shape [2]"),
+    "a row": ("POST", "models/cnn:predict", {"instances": [0.5] * 784}, 400, "instances[0] is the number 0.5"),
+    "colours": (
+        "POST",
+        "models/cnn:predict",
+        {"instances": [[[[0, 0, 0]] * 28] * 28]},
+        400,
+        "instances[0] has the shape [28, 28, 3]. Give 28 rows of 28 numbers. Colours are not taken as numbers",
+    ),
+    "too many": ("POST", "models/cnn:predict", {"instances": [[0.5]] * 300}, 413, "The request has 300 pictures"),
     "a number": ("POST", "models/cnn:predict", {"instances": [1.5]}, 400, "instances[0] is the number 1.5"),
     "key": (
         "POST",

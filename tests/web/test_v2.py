@@ -93,6 +93,21 @@ def test_v2_counts_what_it_answers(own_zoo: Path) -> None:
         assert stats["last_inference"] > 0
 
 
+def test_v2_tells_where_the_time_of_answers_goes(own_zoo: Path) -> None:
+    """All that Triton's extension names is there, as perf_analyzer looks for it; a failure is in none of the steps."""
+    client = create_app(Zoo.open(own_zoo)).test_client()
+    good = {"datatype": "BYTES", "shape": [1], "data": [b64(png())]}
+    for tensor in (good, good, good | {"data": [b64(b"hello")]}, good | {"data": ["@"]}):
+        infer(client, "cnn", tensor)
+    told = said(client.get("/v2/models/cnn/versions/2/stats"))["model_stats"][0]["inference_stats"]
+    steps = ("compute_input", "compute_infer", "compute_output")
+    counts = {"success": 2, "fail": 2, "queue": 2, **dict.fromkeys(steps, 2), "cache_hit": 0, "cache_miss": 0}
+    assert {end: found["count"] for end, found in told.items()} == counts
+    assert all(told[end]["ns"] > 0 for end in ("success", "fail", *steps))
+    assert told["success"]["ns"] == sum(told[step]["ns"] for step in steps)
+    assert [told[end]["ns"] for end in ("queue", "cache_hit", "cache_miss")] == [0, 0, 0]
+
+
 def fp32(**more: Any) -> dict[str, Any]:
     tensor = {"name": "images", "datatype": "FP32", "shape": [1, 28, 28], "data": [0.5] * 784} | more
     return {"inputs": [tensor]}
@@ -108,6 +123,10 @@ V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "shape below 1": (fp32(shape=[0, 28, 28], data=[]), {}, 400, "images.shape is [0, 28, 28]. Give one to eight"),
     "no tensor": ({"inputs": ["x"]}, {}, 400, 'inputs[0] is the string "x". Give a tensor'),
     "other shape": (fp32(shape=[28, 28]), {}, 400, "images has the shape [28, 28]. Give [n, 28, 28, 1] or [n, 28, 28]"),
+    "one row": (fp32(shape=[784]), {}, 400, "images has the shape [784]. Give [n, 28, 28, 1] or [n, 28, 28]"),
+    "colours": (fp32(shape=[300, 28, 28, 3]), {}, 400, "one picture or more. Colours are not taken as numbers"),
+    "too many": (fp32(shape=[300, 28, 28]), {}, 413, "The request has 300 pictures; the limit is 256"),
+    "many files": (fp32(datatype="BYTES", shape=[784, 3]), {}, 400, "the shape [784, 3] is none of picture files"),
     "too few": (fp32(data=[0.5]), {}, 400, "images.data has 1 elements; the shape [1, 28, 28] has 784."),
     "no data": (fp32(data=None), {}, 400, "images.data is null"),
     "text": (fp32(data=["x"] * 784), {}, 400, 'has the string "x" among its numbers'),

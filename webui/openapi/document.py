@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -57,7 +58,7 @@ def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
         "servers": [{"url": base}],
         "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": definitions | {"Pixels": _pixels(shapes)}},
+        "components": {"schemas": definitions | {"Pixels": _pixels(shapes), "Row": _row(shapes)}},
     }
     return _secured(told, all_operations) if keyed else told
 
@@ -117,6 +118,10 @@ def _pixels(shapes: Iterable[tuple[int, ...]]) -> dict[str, Any]:
         "description": "Levels in 0-1, or in 0-255 if any of the picture's is above 1; light on dark or dark on light.",
         "anyOf": [_nested(form) for form in forms],
     }
+
+
+def _row(shapes: Iterable[tuple[int, ...]]) -> dict[str, Any]:
+    return {"title": "Row", "anyOf": [_nested((length,)) for length in sorted({math.prod(shape) for shape in shapes})]}
 
 
 def _nested(form: tuple[int, ...]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from webui.openapi.schemas import Base64, Pixels, Share, closed, exactly_one_of
+from webui.openapi.schemas import Base64, Pixels, Row, Share, closed, exactly_one_of
 
 # TensorFlow Serving
 
@@ -89,10 +89,13 @@ class Columns(TypedDict):
     outputs: list[list[Share]]
 
 
+Feature = Instance | Row | Annotated[list[Bytes], Field(min_length=1, max_length=1)]
+
+
 @with_config(exactly_one_of("image", "pixels", closed=True))
 class Example(TypedDict):
-    image: NotRequired[Instance]
-    pixels: NotRequired[Instance]
+    image: NotRequired[Feature]
+    pixels: NotRequired[Feature]
 
 
 class ClassifyRequest(TypedDict):

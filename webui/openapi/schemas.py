@@ -44,6 +44,9 @@ Base64 = TypeAliasType(
 Pixels = TypeAliasType("Pixels", list[Any])
 """One picture as levels; `webui.openapi.document` puts in the shapes that the zoo's models take."""
 
+Row = TypeAliasType("Row", list[Any])
+"""The same levels in one row; their number is put in there too."""
+
 
 def exactly_one_of(*names: str, closed: bool = False) -> ConfigDict:
     """A schema that wants one of these keys, and not two; a closed one wants no other key besides."""

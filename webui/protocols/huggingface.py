@@ -5,6 +5,7 @@ https://huggingface.co/docs/inference-providers/tasks/image-classification
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, request
@@ -16,6 +17,7 @@ from webui.pixels import kind
 from zoo.zoo import Zoo
 
 TOP = 5  # labels when none says how many, as there
+OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")  # how JSON begins, and no picture does
 
 
 def routes(zoo: Zoo) -> Blueprint:
@@ -34,11 +36,14 @@ def routes(zoo: Zoo) -> Blueprint:
 
 
 def _asked() -> tuple[bytes, int]:
-    """The picture's bytes and how many labels are wanted. Whatever is not JSON is a picture, as clients send it."""
+    """The picture's bytes and how many labels are wanted. Whatever is not JSON is a picture, as clients send it.
+
+    What it is counts for more than its type, which curl makes that of a form where none is said.
+    """
     body: bytes = inputs.body()
     if request.mimetype == "multipart/form-data":
         raise WrongType('The body is a form, and this address takes none. Send the picture itself, or {"inputs": …}.')
-    if request.mimetype != "application/json":
+    if request.mimetype != "application/json" and (request.mimetype.startswith("image/") or not OBJECT.match(body)):
         return body, TOP
     asked = inputs.parsed(body, inputs.BARE)
     if "inputs" not in asked:

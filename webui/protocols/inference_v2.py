@@ -266,7 +266,10 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
             f'unexpected inference input {pixels.kind(given[0].get("name"))} for model "{model.name}". '
             f'Its one input is named "{INPUT}".'
         )
-    inputs.check_number(zoo, tensors.shape(given[0], INPUT)[0])
+    form = tensors.shape(given[0], INPUT)
+    if form[0] > zoo.settings.server.max_batch:  # pictures, unless it is no such form
+        _check_form(form, given[0].get("datatype"), inputs.shape_of(model, version))
+        inputs.check_number(zoo, form[0])
     content, rest = tensors.read(given[0], rest, INPUT)
     if rest:
         raise BadRequest(f"{len(rest)} bytes of the body belong to no input. Give each its binary_data_size.")
@@ -274,3 +277,11 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
         return asked, list(content)
     whole = not given[0]["datatype"].startswith("FP")
     return asked, pixels.from_tensor(content, whole, inputs.shape_of(model, version), INPUT)
+
+
+def _check_form(form: list[int], datatype: Any, shape: pixels.Shape) -> None:
+    """Raises BadRequest when a tensor of this form and datatype holds no pictures, whatever their number."""
+    if datatype == "BYTES":
+        tensors.file_count(form, INPUT)
+    elif isinstance(datatype, str) and datatype in tensors.DTYPES:
+        pixels.check_form(tuple(form), shape, INPUT)

@@ -6,8 +6,10 @@ either goes the way of every picture. All pictures of a request are answered, or
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 from flask import Blueprint, request
 from werkzeug.exceptions import HTTPException
 
@@ -160,8 +162,10 @@ def _predict(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any])
     if not isinstance(column, list) or not column:
         found = "one picture" if isinstance(column, dict) and "b64" in column else pixels.kind(column)
         raise BadRequest(f"{where} is {found}. Give a list of pictures, one or more, such as [{FILE}].")
-    inputs.check_number(zoo, len(column))
     form = inputs.shape_of(model, version)
+    if not isinstance(column[0], list | dict | str):  # whose number says nothing of pictures
+        _instance(column[0], form, f"{where}[0]", signature)
+    inputs.check_number(zoo, len(column))
     sent = [_instance(one, form, f"{where}[{place}]", signature) for place, one in enumerate(column)]
     scores = served.answers(zoo, model, sent, version, where).scores
     return {"predictions" if key == "instances" else "outputs": scores.tolist()}
@@ -183,9 +187,18 @@ def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]
             raise BadRequest(f"{where} is {pixels.kind(example)}. Give an object of features.")
         features = context | example
         name = _only_key(features, FEATURES, where)
-        sent.append(_instance(features[name], form, f"{where}.{name}", PREDICT))
+        sent.append(_instance(_unlisted(features[name], form), form, f"{where}.{name}", PREDICT))
     found = served.answers(zoo, model, sent, version, "examples").predictions
     return {"results": [[list(pair) for pair in one.best(len(one.labels))] for one in found]}
+
+
+def _unlisted(value: Any, form: pixels.Shape) -> Any:
+    """A feature as a picture: there each is a list, of one file or of all levels in a row."""
+    if not isinstance(value, list) or any(isinstance(one, list) for one in value):
+        return value
+    if len(value) == 1 and isinstance(value[0], dict):
+        return value[0]
+    return np.array(value, dtype=object).reshape(form).tolist() if len(value) == math.prod(form) else value
 
 
 def _signature(asked: dict[str, Any], known: tuple[str, ...]) -> str:

@@ -92,7 +92,7 @@ def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content
         texts = (
             data if depth(data) < 2 else [text for row in data for text in (row if isinstance(row, list) else [row])]
         )
-        _check(len(texts), _elements(form, where), form, where)
+        _check(len(texts), file_count(form, where), form, where)
         return [inputs.decoded(text, f"{where}[{place}]") for place, text in enumerate(texts)]
     cells = np.array(data, dtype=object).ravel()
     _check(cells.size, math.prod(form), form, where)
@@ -105,7 +105,7 @@ def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content
 def _from_bytes(raw: memoryview, form: list[int], datatype: str, where: str) -> Content:
     if datatype == "BYTES":
         elements: list[bytes] = []
-        at, expected = 0, _elements(form, where)
+        at, expected = 0, file_count(form, where)
         while at < len(raw) and len(elements) <= expected:
             (length,) = struct.unpack_from("<I", raw, at) if at + 4 <= len(raw) else (len(raw),)
             if at + 4 + length > len(raw):
@@ -122,7 +122,8 @@ def _from_bytes(raw: memoryview, form: list[int], datatype: str, where: str) -> 
     return np.frombuffer(raw, dtype).reshape(form)
 
 
-def _elements(form: list[int], where: str) -> int:
+def file_count(form: list[int], where: str) -> int:
+    """How many picture files a tensor of BYTES of this form holds. Raises BadRequest when it is no such form."""
     if len(form) > 2 or (len(form) == 2 and form[1] != 1):
         raise BadRequest(f"{where}: the shape {form} is none of picture files. Give [n].")
     return form[0]
