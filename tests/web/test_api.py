@@ -140,6 +140,8 @@ def test_an_unknown_address_names_the_routes(client: FlaskClient) -> None:
         ("POST", "/Predict", "/predict"),
         ("POST", "/predit_cnn", "/predict_cnn"),
         ("GET", "/api/model", "/api/models"),
+        ("GET", "/MODELS//cnn", "/models/cnn"),
+        ("POST", "/PREDICT//cnn", "/predict_cnn"),
         ("GET", "/samples/1.jpg", "/samples/PLACE.png"),
     ],
 )
