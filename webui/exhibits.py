@@ -80,7 +80,7 @@ class Exhibits:
     def selected(self, name: str) -> tuple[str, int] | None:
         """Whose version answers for a model, None when none does."""
         try:
-            return self.zoo.models[name].select()
+            return self.zoo.models[name].answering()
         except ZooError:
             return None
 
