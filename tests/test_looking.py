@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from itertools import pairwise
 
 import numpy as np
@@ -121,6 +123,23 @@ def test_the_head_tells_the_size_of_png_and_jpeg_and_of_nothing_else() -> None:
     assert images.announced(file.getvalue()) is None
     assert {images.announced(part) for part in cut} == {None, (64, 64)}
     assert [part for part in (b"", b"GIF89a" + bytes(30), b"\xff\xd8\xff\xe0\0\0" * 9) if images.announced(part)] == []
+
+
+def test_a_png_that_tells_its_size_elsewhere_than_at_its_beginning_tells_none() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    magic, small, large = b"\x89PNG\r\n\x1a\n", (28, 28), (3000, 3000)
+    heads = {size: chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)) for size in (small, large)}
+    rest = chunk(b"IDAT", zlib.compress(bytes(3000 * 376))) + chunk(b"IEND", b"")
+    disguised = {
+        "another chunk before": magic + chunk(b"zoOt", struct.pack(">II", *small)) + heads[large] + rest,
+        "two heads": magic + heads[small] + heads[large] + rest,
+    }
+    for how, content in disguised.items():
+        assert PIL.Image.open(io.BytesIO(content)).size == large, how
+        assert images.announced(content) is None, how
+    assert images.announced(magic + heads[large] + rest) == large
 
 
 def test_a_plain_png_is_read_as_pillow_reads_it_and_a_damaged_one_is_told_as_before() -> None:

@@ -45,6 +45,17 @@ def test_no_name_asks_the_default_model(zoo: Zoo, picture) -> None:
     assert zoo.predict(None, picture(0)).model == "soft"
 
 
+@pytest.mark.long
+def test_after_a_training_the_version_that_it_selects_answers(zoo_folder: Path, picture) -> None:
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:  # what is trained does not matter here
+        plugin.write('\n\n@hookimpl\ndef train(model):\n    return [{"epoch": 1}]\n')
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.predict("soft", picture(0)).checkpoint == "soft/1"
+    zoo.train("soft")
+    assert zoo.predict("soft", picture(0)).checkpoint == "soft/2"
+    assert zoo.model("soft").card() == zoo.catalogue.card("soft", 2)
+
+
 def test_one_bad_picture_fails_in_its_place(zoo: Zoo, picture) -> None:
     answers = zoo.predict_many("soft", [picture(0), b"", picture(1)])
     assert [isinstance(answer, ZooError) for answer in answers] == [False, True, False]

@@ -54,11 +54,17 @@ def asked_version() -> int | None:
     return _whole("version", "a version")
 
 
+def whole_number(text: str) -> int:
+    """The number that a text says, 0 if none. What zeros lead to counts; of more than LONGEST digits the first are
+    read, a number that is too large too."""
+    return int(text.lstrip("0")[:LONGEST] or 0) if text.isascii() and text.isdecimal() else 0
+
+
 def _whole(key: str, what: str) -> int | None:
     text = asked(key)
     if text is None:
         return None
-    number = int(text[:LONGEST]) if text.isascii() and text.isdecimal() else 0
+    number = whole_number(text)
     if not number:
         raise BadRequest(f"{key}={text[:LONGEST]} is not {what}. Give a whole number from 1, as in ?{key}=1.")
     return number

@@ -239,7 +239,10 @@ def _lost() -> str:
 def _is_there(path: str) -> bool:
     """Whether there is something at a path by some method, and of a model that there is."""
     places = current_app.url_map.bind("")
-    found = [places.match(path, method) for method in places.allowed_methods(path)]
+    try:
+        found = [places.match(path, method) for method in places.allowed_methods(path)]
+    except HTTPException:  # a redirect, as from two slashes to one
+        return False
     return any(endpoint not in UNTOLD and given.get("name") in (None, *_models()) for endpoint, given in found)
 
 

@@ -10,7 +10,7 @@ from flask import Response, request
 from flask_babel import format_date
 
 from webui import figures
-from webui.api import LONGEST
+from webui.api import LONGEST, whole_number
 from webui.figures import Pictures
 from webui.pages import page
 from zoo.checkpoints import Card, Evaluation
@@ -80,7 +80,7 @@ class Exhibits:
     def selected(self, name: str) -> tuple[str, int] | None:
         """Whose version answers for a model, None when none does."""
         try:
-            return self.zoo.models[name].select()
+            return self.zoo.models[name].answering()
         except ZooError:
             return None
 
@@ -117,7 +117,7 @@ def shown(template: str, status: int = 200, **values: Any) -> Response:
 
 def whole(text: str) -> int:
     """A version in an address. Raises UnknownCheckpoint."""
-    number = int(text[:LONGEST]) if text.isascii() and text.isdecimal() else 0
+    number = whole_number(text)
     if not number:
         raise UnknownCheckpoint(f'"{text[:LONGEST]}" is no version. Give a whole number from 1, as in cnn/1.')
     return number

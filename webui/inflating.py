@@ -14,6 +14,7 @@ CODINGS = {"gzip": (31, "gzip (RFC 1952)"), "x-gzip": (31, "gzip (RFC 1952)"), "
 """zlib's `wbits` for each, and the format that it means."""
 
 MEMBER = b"\x1f\x8b"  # how each member of a gzip file begins; there may be several (RFC 1952, section 2.2)
+MEMBERS = 10_000  # of a body; even an empty one, of 20 bytes, takes some microseconds
 STEP = 4096  # bytes that are inflated at once, to a thousand times as many at the most
 
 
@@ -53,12 +54,14 @@ def _why(error: zlib.error | EOFError) -> str:
 def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     inflater, rest = zlib.decompressobj(wbits), memoryview(body)
     pieces: list[bytes] = []
-    room = limit
+    room, members = limit, 1
     while rest:
         if inflater.eof:
             if bytes(rest[:2]) != MEMBER or wbits != CODINGS["gzip"][0]:
                 raise EOFError(f"{counted(len(rest), 'byte')} more than it has came")
-            inflater = zlib.decompressobj(wbits)
+            if members == MEMBERS:
+                raise BadRequest(f"The body has more than {MEMBERS:,} gzip members. Compress it anew, as one.")
+            inflater, members = zlib.decompressobj(wbits), members + 1
         step = rest[:STEP]
         piece = inflater.decompress(step, room + 1)
         rest, room = rest[len(step) - len(inflater.unused_data) :], room - len(piece)

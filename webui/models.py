@@ -79,7 +79,8 @@ def routes(zoo: Zoo) -> Blueprint:
         return _file(name, version, HISTORY, "text/csv")
 
     def _file(name: str, version: str | None, file: str, kind: str) -> Response:
-        owner, number = zoo.model(name).select(None if version is None else whole(version))
+        model = zoo.model(name)
+        owner, number = model.answering() if version is None else model.select(whole(version))
         try:
             content = (zoo.catalogue.path(owner, number) / file).read_bytes()
         except OSError:

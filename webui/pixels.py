@@ -32,6 +32,11 @@ def from_json(value: Any, shape: Shape, where: str) -> Image:
     `RESIDUE` is 1 that was computed. `shape` is the network's; a single channel may be left out. Raises BadRequest,
     which begins with `where`.
     """
+    if len(shape) not in (2, 3):
+        raise BadRequest(
+            f"{where} cannot be taken: the model's network takes the shape {list(shape)}, which has no rows of pixels. "
+            "Send a picture file."
+        )
     if not isinstance(value, list):
         raise BadRequest(f"{where} is {kind(value)}. Give {_rows(shape)}.")
     cells = np.array(value, dtype=object)
@@ -89,6 +94,8 @@ def depth(value: Any) -> int:
 
 def is_one(value: Sequence[Any], shape: Shape) -> bool:
     """Whether nested lists are one picture, good or bad, rather than several."""
+    if len(shape) not in (2, 3):
+        return True  # and a bad one, whatever it is
     depths = [1 + depth(row) for row in value]
     if min(depths) > len(shape) + 1 or max(depths) <= len(_own(shape)):
         return True

@@ -4,7 +4,7 @@ A small picture at an address that tells one digit, and whose last answers were 
 digits takes is another matter from picture to picture. What an answer takes is seen, not
 guessed: an address begins in a thread, and a model that has become slow is asked in threads again after `PATIENCE` slow
 answers. One alone tells nothing, since any process may lose its core for some milliseconds. Nor does a quick refusal,
-which asks no model.
+which asks no model. Nor is a version asked in the loop that the address names: it may have to be loaded again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SECONDS = 0.005  # an answer that took longer was slow
 PATIENCE = 3  # slow answers in a row
 MOST = 1_000  # addresses that are kept in mind
 
-_ONE_DIGIT = re.compile(r"(/predict(_[^/]+)?|/hf/[^/]+|/infer)$")
+_ONE_DIGIT = re.compile(r"(/predict(_[^/]+)?|/hf/[^/]+|/models/[^/]+/infer)$")
 
 
 class Quick:

@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_Turn = list[tuple[Context, Callable[[], Any], asyncio.Future[Any]]]
+"""A step that waits. Whoever pops it first decides, a thread or the wait's end, and nothing of it stays in the queue:
+what a step holds, a body for one, goes with who gave it up."""
+
 LOOK = 0.2  # seconds; one who waits longer is watched, and gives up the turn by leaving
 
 
@@ -34,13 +38,13 @@ class Turns:
         self._max_waiting = max_waiting
         self._wait_seconds = wait_seconds
         self._busy = 0  # steps that are taken or wait to be
-        self._steps: SimpleQueue[tuple[Context, Callable[[], Any], asyncio.Future[Any], list[None]]] = SimpleQueue()
+        self._steps: SimpleQueue[_Turn] = SimpleQueue()
         for _ in range(threads):
             threading.Thread(target=self._take_steps, name="wsgi", daemon=True).start()
 
     def step(self, context: Context, step: Callable[[], T]) -> asyncio.Future[T]:
         """Run a step in one of the threads."""
-        return self._put(context, step, [None])
+        return self._put(context, step)[0]
 
     async def begin(self, context: Context, step: Callable[[], T], left: Callable[[], Awaitable[None]]) -> T:
         """Run the first step of a request. Raises Crowded, or Left when `left`, which is awaited, returns before."""
@@ -50,24 +54,25 @@ class Turns:
                 f"{self._busy} requests are being answered or wait for it; {self._max_waiting} may wait "
                 "(server.max_waiting). Try again shortly."
             )
-        turn = [None]  # whoever pops it first decides: a thread, or the wait's end
-        future = self._put(context, step, turn)
-        if waiting < 0:
-            return await future
+        future, turn = self._put(context, step)
         watches: list[asyncio.Task[None]] = []
 
-        def look() -> None:
-            watches.append(asyncio.ensure_future(self._watch(turn, future, left)))
+        def look(waited_for: asyncio.Future[T]) -> None:
+            watches.append(asyncio.ensure_future(self._watch(turn, waited_for, left)))
 
-        clock = asyncio.get_running_loop().call_later(min(LOOK, self._wait_seconds), look)
+        clock = None
+        if waiting >= 0:
+            clock = asyncio.get_running_loop().call_later(min(LOOK, self._wait_seconds), look, future)
         try:
             return await future
         finally:
-            clock.cancel()
-            for watch in watches:
-                watch.cancel()
+            if clock is not None:
+                clock.cancel()
+                for watch in watches:
+                    watch.cancel()
+            del future  # its exception has this frame: a circle that would hold the request until it is collected
 
-    async def _watch(self, turn: list[None], future: asyncio.Future[Any], left: Callable[[], Awaitable[None]]) -> None:
+    async def _watch(self, turn: _Turn, future: asyncio.Future[Any], left: Callable[[], Awaitable[None]]) -> None:
         """End a wait that has become long, when the client leaves or the time is over."""
         error: Exception = Left()
         try:
@@ -78,21 +83,23 @@ class Turns:
                 f"No thread was free to answer in {self._wait_seconds:g} s, the limit (server.wait_seconds). "
                 "Try again shortly."
             )
-        if _taken(turn):
+        if _taken(turn) is not None:
             self._busy -= 1
             _unless_done(future, future.set_exception, error)
 
-    def _put(self, context: Context, step: Callable[[], T], turn: list[None]) -> asyncio.Future[T]:
+    def _put(self, context: Context, step: Callable[[], T]) -> tuple[asyncio.Future[T], _Turn]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        turn: _Turn = [(context, step, future)]
         self._busy += 1
-        self._steps.put((context, step, future, turn))
-        return future
+        self._steps.put(turn)
+        return future, turn
 
     def _take_steps(self) -> None:
         while True:
-            context, step, future, turn = self._steps.get()
-            if not _taken(turn):
+            taken = _taken(self._steps.get())
+            if taken is None:
                 continue
+            context, step, future = taken
             settle: Callable[[Any], None] = future.set_result
             try:
                 result = context.run(step)
@@ -102,19 +109,18 @@ class Turns:
                     result = RuntimeError(f"the app raised {error!r}")
             with suppress(RuntimeError):  # the loop is closed: the server stopped while the client was gone
                 future.get_loop().call_soon_threadsafe(self._settle, future, settle, result)
-            del context, step, future, turn, settle, result
+            del taken, context, step, future, settle, result
 
     def _settle(self, future: asyncio.Future[Any], settle: Callable[[Any], None], result: Any) -> None:
         self._busy -= 1
         _unless_done(future, settle, result)
 
 
-def _taken(turn: list[None]) -> bool:
+def _taken(turn: _Turn) -> tuple[Context, Callable[[], Any], asyncio.Future[Any]] | None:
     try:
-        turn.pop()
+        return turn.pop()
     except IndexError:
-        return False
-    return True
+        return None
 
 
 def _unless_done(future: asyncio.Future[Any], settle: Callable[[Any], None], result: Any) -> None:

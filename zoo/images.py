@@ -171,8 +171,11 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
 
 
 def announced(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a PNG's or a sequential JPEG's head tells, without decoding; None for all else."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
+    """Width and height that a PNG's or a sequential JPEG's head tells, without decoding; None for all else.
+
+    A PNG tells it in its first chunk. What may have a second head, which Pillow would go by, is none.
+    """
+    if data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") and len(data) >= 24 and data.rfind(b"IHDR") == 12:
         width, height = struct.unpack_from(">II", data, 16)
         return width, height
     at = 2 if data.startswith(b"\xff\xd8\xff") else len(data)

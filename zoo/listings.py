@@ -107,7 +107,7 @@ def checkpoints(zoo: Zoo) -> list[dict[str, Any]]:
     served: dict[tuple[str, int], list[str]] = {}
     for model in zoo.models.values():
         try:
-            served.setdefault(model.select(), []).append(model.name)
+            served.setdefault(model.answering(), []).append(model.name)
         except ZooError:
             continue
     rows = []

@@ -67,13 +67,22 @@ class Model:
         self._lock = threading.Lock()
 
     def select(self, version: int | None = None) -> tuple[str, int]:
-        """The (model, version) of the checkpoint that answers. Raises UnknownCheckpoint."""
+        """The (model, version) of the checkpoint that the settings select by now. Raises UnknownCheckpoint."""
         return self._catalogue.select(self.name, self.checkpoint if version is None else version)
 
+    def answering(self) -> tuple[str, int]:
+        """The (model, version) of the checkpoint that answers when none is named. Raises UnknownCheckpoint.
+
+        It is the one that is loaded, and need not be what the settings select: "latest" may have come meanwhile.
+        """
+        served = self._served
+        return (served.card.model, served.card.version) if served is not None else self.select()
+
     def card(self) -> Card | None:
-        """The card of the selected checkpoint, or None when there is none or it cannot be read."""
-        if self._served is not None:
-            return self._served.card
+        """The card of the checkpoint that answers, or None when there is none or it cannot be read."""
+        served = self._served
+        if served is not None:
+            return served.card
         try:
             return self._catalogue.card(*self.select())
         except (UnknownCheckpoint, ModelUnavailable):
@@ -116,8 +125,9 @@ class Model:
 
     def load(self, version: int | None = None) -> Loaded:
         """The checkpoint, verified and loaded once. Raises ModelUnavailable, or UnknownCheckpoint for a `version`."""
-        if version is None and self._served is not None:
-            return self._served
+        served = self._served  # looked at once: `reselect` may take it away
+        if version is None and served is not None:
+            return served
         with self._lock:
             if version is None:
                 if self._served is None:
@@ -146,6 +156,16 @@ class Model:
             for ref, loaded in self._others.items():
                 if loaded.card.ref == card.ref:
                     self._others[ref] = replace(loaded, card=card)
+
+    def reselect(self) -> None:
+        """Let go of what is loaded where the settings select another checkpoint by now, as after a training."""
+        with self._lock:
+            self._told.clear()
+            try:
+                if self._served is not None and self.answering() != self.select():
+                    self._served = None
+            except ZooError:  # what would be selected cannot be read; what is loaded can answer
+                pass
 
     def _open(self, owner: str, version: int) -> Loaded:
         card, settings = self._inspect(owner, version)

@@ -273,7 +273,7 @@ class Zoo:
         resume: bool = False,
         progress: training.Progress | None = None,
     ) -> Card:
-        """Train a model by its settings and publish the next version; returns its card.
+        """Train a model by its settings and publish the next version; returns its card. What it selects answers now.
 
         `fast` takes the plugin's quick settings, `overrides` single ones; such a version is never `latest`. Raises
         SettingsError for a setting that does not exist, TrainingError, PluginError.
@@ -306,7 +306,7 @@ class Zoo:
         )
         card = training.train(run, resume, progress or training.Silent())
         for one in self.models.values():
-            one.renew(card)
+            one.reselect()
         return card
 
     def _command(self, name: str, fast: bool, overrides: Mapping[str, Any]) -> str:

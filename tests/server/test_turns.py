@@ -68,6 +68,24 @@ def test_the_app_is_not_called_for_one_who_left_while_waiting(serve: Serve) -> N
         assert not never.asked()
 
 
+@pytest.mark.parametrize("wait_seconds", [30.0, 0.3], ids=["who leave", "who are refused"])
+def test_the_bodies_of_those_who_wait_no_more_are_not_kept(serve: Serve, wait_seconds: float) -> None:
+    served = serve(workers=1, threads=1, max_body_mb=20.0, wait_seconds=wait_seconds)
+    (worker,) = served.workers()
+    with Gate() as gate, served.connect() as first:
+        first.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with gate.reached():
+            before = worker.memory_info().rss
+            for number in range(12):
+                with served.connect() as client:
+                    head = f"X-Request-ID: n{number}\r\nContent-Length: 20000000\r\n\r\n"
+                    client.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{head}".encode() + bytes(20_000_000))
+                    if wait_seconds < 1:
+                        assert client.recv(100).startswith(b"HTTP/1.1 503 ")
+                served.logged(f"id=n{number}")
+            assert worker.memory_info().rss - before < 120_000_000
+
+
 def test_as_many_requests_are_answered_at_once_as_there_are_threads(serve: Serve) -> None:
     served = serve(workers=1, threads=6)
     with Gate() as gate, ExitStack() as stack:

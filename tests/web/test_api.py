@@ -68,6 +68,7 @@ def test_a_version_can_be_asked_for(client: FlaskClient, zoo: Zoo) -> None:
     version = zoo.catalogue.versions("cnn_5")[0]
     answer = send(client, f"/predict_cnn_5?version={version}", saved(drawing()))
     assert said(answer)["checkpoint"] == f"cnn_5/{version}"
+    assert said(send(client, f"/predict_cnn_5?version={'0' * 50}{version}", saved(drawing()))) == said(answer)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,9 @@ def test_a_version_can_be_asked_for(client: FlaskClient, zoo: Zoo) -> None:
         ("9999", 404, "has no checkpoint 9999"),
         ("9" * 21, 404, f"has no checkpoint {'9' * 21}."),
         ("9" * 5000, 404, f"has no checkpoint {'9' * 40}."),
+        ("1" + "0" * 60, 404, f"has no checkpoint 1{'0' * 39}."),
+        ("0" * 39 + "10", 404, "has no checkpoint 10."),
+        ("0" * 41, 400, "whole number"),
         ("new", 400, "whole number"),
         ("-1", 400, "whole number"),
         ("0", 400, "whole number"),
@@ -140,6 +144,8 @@ def test_an_unknown_address_names_the_routes(client: FlaskClient) -> None:
         ("POST", "/Predict", "/predict"),
         ("POST", "/predit_cnn", "/predict_cnn"),
         ("GET", "/api/model", "/api/models"),
+        ("GET", "/MODELS//cnn", "/models/cnn"),
+        ("POST", "/PREDICT//cnn", "/predict_cnn"),
         ("GET", "/samples/1.jpg", "/samples/PLACE.png"),
     ],
 )

@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse, encode_multipart
 
 from webui import create_app
 from webui.errors import BadRequest, Refused
-from webui.inflating import inflated
+from webui.inflating import MEMBERS, inflated
 from webui.quick import Quick
 from zoo import Zoo
 from zoo.errors import counted
@@ -88,6 +88,15 @@ def test_gzip_of_several_members_is_one_body(parts: tuple[int, ...]) -> None:
         inflated(b"".join(members), "gzip", len(body) - 1)
     with pytest.raises(BadRequest, match="cut short"):
         inflated(b"".join(members)[:-1], "gzip", len(body))
+
+
+def test_gzip_of_more_members_than_a_body_has_use_for_is_refused(client: FlaskClient) -> None:
+    empty, body = gzip.compress(b""), plain({"image": b64(png())})[1]
+    most = empty * (MEMBERS - 1) + gzip.compress(body)
+    assert inflated(most, "gzip", len(body)) == body
+    answer = post(client, "/predict_cnn", "application/json", empty + most, {"Content-Encoding": "gzip"})
+    told = "The body has more than 10,000 gzip members. Compress it anew, as one."
+    assert (answer.status_code, said(answer)["error"]) == (400, told)
 
 
 DAMAGED = {

@@ -157,6 +157,7 @@ def test_other_checkpoints_have_pages_of_their_own(client: FlaskClient, zoo: Zoo
         ("/models/cnn/0", 404),
         ("/models/cnn/one", 404),
         ("/models/cnn/" + "9" * 5000, 404),
+        ("/models/cnn/" + "0" * 39 + "10", 404),
         ("/models/cnn?version=one", 400),
         ("/models/cnn/99/card.json", 404),
         ("/models/nope/card.json", 404),

@@ -84,6 +84,24 @@ def test_a_card_of_the_first_zoos_has_a_page_too(own_zoo: Path) -> None:
     assert "Where they differ" in client.get("/compare?m=tiny&m=cnn").text
 
 
+def test_where_a_network_takes_no_rows_of_pixels_pictures_are_sent_as_files(own_zoo: Path) -> None:
+    path = own_zoo / "checkpoints/linear/1/card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"input_shape": [784], "seal": None}))
+    client = opened(own_zoo)
+    sent = ([[0] * 28] * 28, [[0] * 784] * 2, [0] * 784, [[[0]]], [[]])
+    for value in sent:
+        for url, body, where in (
+            ("/predict_linear", {"pixels": value}, "pixels"),
+            ("/v1/models/linear:predict", {"instances": [value]}, "instances[0]"),
+        ):
+            answer = client.post(url, json=body)
+            assert answer.status_code == 400, (url, value)
+            assert answer.get_json()["error"] == (
+                f"{where} cannot be taken: the model's network takes the shape [784], which has no rows of pixels. "
+                "Send a picture file."
+            )
+
+
 def test_those_measured_on_other_pictures_are_not_set_against_each_other(own_zoo: Path) -> None:
     path = own_zoo / "checkpoints/tiny/1/card.json"
     card = json.loads(path.read_text())

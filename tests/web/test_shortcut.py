@@ -274,6 +274,21 @@ def test_what_is_no_single_digit_is_never_answered_in_the_loop() -> None:
     assert app.threads == ["wsgi"] * 10 + ["wsgi", "MainThread"] * 4
 
 
+def test_a_version_that_may_have_to_be_loaded_again_is_never_asked_in_the_loop() -> None:
+    app = Told()
+
+    async def all_of_it() -> None:
+        bridge = Bridge(app, max_body=1_000_000, body_seconds=5, turns=Turns(1))
+        for path in (b"/v2/models/cnn/versions/1/infer", b"/zoo/v2/models/infer/versions/1/infer"):
+            for _ in range(2):
+                await ask(bridge, png(SEVEN), path)
+        for _ in range(2):
+            await ask(bridge, png(SEVEN), b"/hf/cnn", b"version=1")
+
+    asyncio.run(all_of_it())
+    assert app.threads == ["wsgi"] * 6
+
+
 def test_what_is_quick_is_known_under_a_prefix_too() -> None:
     app = Told()
 

@@ -29,23 +29,18 @@ def status(error: ZooError) -> int:
 
 def versions(zoo: Zoo, model: Model) -> list[int]:
     """The versions that can be asked for, oldest first: the model's own, or the one that it borrows."""
-    owner, selected = model.select()
-    return zoo.catalogue.versions(model.name) if owner == model.name else [selected]
-
-
-def selected(model: Model) -> int | None:
-    """The version that answers when none is named; None without any."""
-    try:
-        return model.select()[1]
-    except UnknownCheckpoint:
-        return None
+    owner, own = model.answering()
+    return zoo.catalogue.versions(model.name) if owner == model.name else [own]
 
 
 def checkpoint(model: Model, version: int | None) -> int | None:
-    """The version as `Zoo` wants it: None for the selected one, which is loaded already. Raises UnknownCheckpoint."""
+    """The version as `Zoo` wants it: None for the one that answers anyway, which is loaded already.
+
+    Raises UnknownCheckpoint.
+    """
     if version is None:
         return None
-    owner, own = model.select()
+    owner, own = model.answering()
     if version == own:
         return None
     if owner != model.name:
@@ -54,14 +49,14 @@ def checkpoint(model: Model, version: int | None) -> int | None:
 
 
 def labelled(zoo: Zoo, model: Model, label: str) -> int | None:
-    """The version that a label names: `stable` the selected one, `latest` the newest. None for another label.
+    """The version that a label names: `stable` the one that answers when none is named, `latest` the newest.
 
-    Raises UnknownCheckpoint.
+    None for another label. Raises UnknownCheckpoint.
     """
     if label == "stable":
-        return model.select()[1]
+        return model.answering()[1]
     if label == "latest":
-        owner, own = model.select()
+        owner, own = model.answering()
         return own if owner != model.name else zoo.catalogue.select(model.name, "latest")[1]
     return None
 

@@ -125,8 +125,8 @@ def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple
             found = served.labelled(zoo, model, label)
             if found is None:
                 raise BadRequest(
-                    f"Unrecognized servable version label: {label}. There are stable, the version that the settings "
-                    "select, and latest, the newest one trained with them."
+                    f"Unrecognized servable version label: {label}. There are stable, the version that "
+                    "answers when none is named, and latest, the newest one trained with the settings."
                 )
             return model, found
         if version is not None:
