@@ -89,7 +89,7 @@ def test_a_second_look_does_not_count_among_the_pictures_of_a_request(zoo: Zoo, 
 def test_boxes_end_where_the_picture_does(zoo: Zoo, mnist, turn: int) -> None:
     page = PIL.Image.new("L", (2999, 2501), 230)  # no multiples of what it is made smaller by
     digit = np.asarray(PIL.Image.fromarray(mnist.images[0, ..., 0]).resize((1000, 1000)))
-    left, top, right, bottom = PIL.Image.fromarray(digit).getbbox()
+    _, _, right, bottom = PIL.Image.fromarray(digit).getbbox()
     page.paste(40, (2999 - right + 60, 2501 - bottom + 60), PIL.Image.fromarray(digit))  # cut by the corner
     exif = PIL.Image.Exif()
     exif[0x0112] = turn
