@@ -32,6 +32,8 @@ _TEETH = 0.25  # of its width, that its strokes take at the most
 _EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FILLED = 0.6  # of its box, that a cell covers at the least
 _SQUAT = 2.5  # widths to heights of a cell, and heights to widths, at the most
+_WEDGE = 0.4  # of its box, that a wedge in a corner covers, as straightening a picture leaves it
+_SLIGHT = 0.3  # widths to heights of it, or heights to widths; that is the tangent of the angle
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _FRAMES = 12  # frames of half a picture and more, of which each is looked at; with more, it is a pattern
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
@@ -228,6 +230,11 @@ class Marks:
         height, width, area = self.height, self.width, self.area
         tall, wide = self.bottom - self.top, self.right - self.left
         foreign = (self.sides >= 2) & (area > 0.45 * tall * wide) & (area > 0.03 * height * width)
+        if (self.sides >= 2).any():
+            corners = self._corners()
+            slim = np.minimum(tall, wide) < _SLIGHT * np.maximum(tall, wide)
+            wedge = (corners == 1) & (self.sides == 2) & slim & (area > _WEDGE * tall * wide)
+            foreign |= (area > 0.01 * height * width) & ((corners >= 2) | wedge)
         rim = round(0.04 * min(max(height, width), 2 * min(height, width)))  # of a long row's height, not its length
         if rim > 1:
             foreign |= (self.bottom <= rim) | (self.top >= height - rim)
@@ -239,6 +246,14 @@ class Marks:
             ]
             foreign[mark] |= is_boxed(body) or _is_lattice(body)
         return np.asarray(foreign)
+
+    def _corners(self) -> NDArray[np.intp]:
+        """How many of the picture's corners each mark covers, (n,)."""
+        row = self.starts // self.pitch
+        ends = [row == 0, row == self.height - 1]
+        sides = [self.starts == row * self.pitch, self.ends == row * self.pitch + self.width]
+        held = [self.mark[end & side] for end in ends for side in sides]
+        return np.bincount(np.concatenate(held), minlength=len(self.mass))
 
     def paint(self, marks: Mask) -> Mask:
         """Some of the marks, bool (n,), as bool (h, w)."""
