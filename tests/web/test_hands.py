@@ -1,4 +1,4 @@
-"""Pens, fingers, erasers and keys on the board in a real Chromium, and what is said of a drawing that is no single digit."""
+"""Pens, fingers, erasers and keys on the board in a real Chromium, and what is said of what is no single digit."""
 
 from __future__ import annotations
 
@@ -194,3 +194,11 @@ def test_a_file_that_is_no_picture_leaves_what_was_undone(visit: Opener) -> None
     expect(page.get_by_role("alert")).to_contain_text("This file is not a picture")
     page.get_by_role("button", name="Redo").click()
     expect(page.locator("#digit")).to_have_text("1")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+@pytest.mark.parametrize("size", [(1366, 650), (1280, 720), (1440, 780), (1280, 800), (1024, 700)])
+def test_the_tools_are_in_sight_on_a_laptop(visit: Opener, size: tuple[int, int], locale: str) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
+    for tool in ("#undo", "#eraser", "#clear", "#size"):
+        expect(page.locator(tool)).to_be_in_viewport(ratio=1)
