@@ -104,6 +104,16 @@ def test_ticks_are_kept_over_a_new_order_and_another_language(visit: Opener) -> 
     expect(page.locator(":checked")).to_have_count(2)
 
 
+def test_the_button_counts_the_ticked_and_is_of_use_for_as_many_as_can_be_compared(visit: Opener) -> None:
+    page = visit("/models")
+    button = page.get_by_role("button", name="Compare the ticked")
+    for count, name in enumerate(NAMES):
+        expect(button).to_have_text(f"Compare the ticked ({count})")
+        expect(button).to_be_enabled(enabled=2 <= count <= 6)
+        page.get_by_role("checkbox", name=f"Compare {name}", exact=True).check()
+    expect(button).to_be_disabled()
+
+
 LONG, LONGER = "a" * 60, "b" * 60
 
 
