@@ -24,7 +24,7 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
         try:
             one = exhibits.at(name, whole(version) if slash else None, len(chosen) % MOST + 1)
         except (UnknownModel, UnknownCheckpoint) as error:
-            unknown.append(Exhibit(key[:LONGEST] or "–", None, None, str(error)))
+            unknown.append(Exhibit(key[:LONGEST] or "?", None, None, str(error)))
             continue
         if one.card is None or one.card.ref not in {other.card.ref for other in chosen if other.card}:
             chosen.append(one)

@@ -136,7 +136,9 @@ def seen(prediction: Prediction) -> str | None:
 def no_digit(prediction: Prediction) -> str:
     """What a picture is in place of a digit."""
     texts = words()
-    return texts["nothing"] if seen(prediction) is None else texts.get(f"no_{prediction.reason}", texts["no_not_a_digit"])
+    return (
+        texts["nothing"] if seen(prediction) is None else texts.get(f"no_{prediction.reason}", texts["no_not_a_digit"])
+    )
 
 
 def why_rejected(prediction: Prediction) -> str:

@@ -35,9 +35,7 @@ def words() -> dict[str, str]:
         "nothing": gettext("Nothing to read"),
         "no_several_objects": gettext("More than one thing"),
         "no_not_a_digit": gettext("Not a digit"),
-        "several_objects": gettext(
-            "The one most like a digit would be %(label)s. “Read many digits” reads them all."
-        ),
+        "several_objects": gettext("The one most like a digit would be %(label)s. “Read many digits” reads them all."),
         "not_a_digit": gettext("If it is one after all, it is most likely %(label)s."),
         "read_each": gettext("One by one, %(model)s reads %(text)s."),
         "blank": gettext("The picture is blank: no ink stands out from its background."),
