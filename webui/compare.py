@@ -8,17 +8,24 @@ from flask import Response
 from flask_babel import gettext, ngettext
 
 from webui import figures
+from webui.api import LONGEST
 from webui.errors import Notice
 from webui.exhibits import DRAWN, MOST, Exhibit, Exhibits, shown, whole
 from zoo import comparing
+from zoo.errors import UnknownCheckpoint, UnknownModel
 
 
 def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
     """The page that sets them side by side, each named as `cnn` or `cnn/1`."""
     chosen: list[Exhibit] = []
+    unknown: list[Exhibit] = []
     for key in dict.fromkeys(asked):
         name, slash, version = key.partition("/")
-        one = exhibits.at(name, whole(version) if slash else None, len(chosen) % MOST + 1)
+        try:
+            one = exhibits.at(name, whole(version) if slash else None, len(chosen) % MOST + 1)
+        except (UnknownModel, UnknownCheckpoint) as error:
+            unknown.append(Exhibit(key[:LONGEST] or "?", None, None, str(error)))
+            continue
         if one.card is None or one.card.ref not in {other.card.ref for other in chosen if other.card}:
             chosen.append(one)
     notice = _too_many(len(chosen)) if len(chosen) > MOST else None
@@ -36,12 +43,12 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
     keys = dict.fromkeys(key for values in settings.values() for key in values)
     return shown(
         "models/compare.html",
-        400 if notice else 200,
+        400 if notice else 404 if unknown else 200,
         notice=notice,
         choices=[[exhibits.at(name), *_others(exhibits, name)] for name in exhibits.zoo.models],
         chosen={one.key for one in chosen},
         shown=told if len(told) > 1 else [],
-        missing=[one for one in chosen if one.card is None],
+        missing=[*unknown, *(one for one in chosen if one.card is None)],
         measured=measured,
         alike=alike,
         pairs=comparing.pairs(evaluations) if alike else [],

@@ -339,7 +339,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
         status = status_of(error)
         if wants_page():
             template = "login.html" if isinstance(error, NoKey) else "error.html"
-            response = page(template, status, notice=explain(error, zoo))
+            response = page(template, status, notice=explain(error, zoo), error=type(error).__name__)
         else:
             response = jsonify(error=message(error))
             response.status_code = status

@@ -49,8 +49,8 @@ KINDS = {
 UNITS = {
     "pixels": lazy_gettext("pixels"),
     "degrees": lazy_gettext("degrees"),
-    "of the size": lazy_gettext("of the size"),
-    "contrast left": lazy_gettext("of the contrast left"),
+    "of the size": lazy_gettext("share of the size"),
+    "contrast left": lazy_gettext("share of the contrast"),
     "pixels a side": lazy_gettext("pixels a side"),
     "sigma in pixels": lazy_gettext("sigma in pixels"),
     "sigma, of 0-1": lazy_gettext("sigma, of 0-1"),

@@ -133,6 +133,14 @@ def seen(prediction: Prediction) -> str | None:
     return f"data:image/png;base64,{prediction.trace.to_dict()['seen']}"
 
 
+def no_digit(prediction: Prediction) -> str:
+    """What a picture is in place of a digit."""
+    texts = words()
+    return (
+        texts["nothing"] if seen(prediction) is None else texts.get(f"no_{prediction.reason}", texts["no_not_a_digit"])
+    )
+
+
 def why_rejected(prediction: Prediction) -> str:
     """What a picture without a digit lacks, or what is told from it all the same."""
     texts, reason = words(), prediction.reason or ""
@@ -191,6 +199,7 @@ def routes(zoo: Zoo) -> Blueprint:
             picture=seen(prediction) if prediction else None,
             rejection=why_rejected(prediction) if prediction and prediction.rejected else None,
             seen=seen,
+            no_digit=no_digit,
             why_rejected=why_rejected,
             votes={vote.model: vote for vote in shown.verdict.votes} if shown.verdict else {},
             counts=shown.verdict.counts() if shown.verdict else [],

@@ -27,6 +27,16 @@ ACCURACIES = (
 
 MOST_TICKS = 7
 
+SHAPES = (
+    "M1 0A1 1 0 0 1-1 0A1 1 0 0 1 1 0Z",
+    "M-.9-.9H.9V.9H-.9Z",
+    "M0-1.2 1.1.8H-1.1Z",
+    "M0-1.3 1.1 0 0 1.3-1.1 0Z",
+    "M-.4-1.1H.4V-.4H1.1V.4H.4V1.1H-.4V.4H-1.1V-.4H-.4Z",
+    "M0 1.2 1.1-.8H-1.1Z",
+)
+"""What dots that no line joins are drawn as, by colour, about 0 and as large as 1: told apart without their colours."""
+
 
 def laid(value: float, scale: Scale) -> float:
     """The place of a value on an axis of this scale."""
@@ -125,6 +135,10 @@ class Plot:
             pen = "L"
         return "".join(steps)
 
+    def shape(self, line: Line) -> str:
+        """A dot that stands alone as the `d` of an SVG path; empty where a line joins the dots."""
+        return SHAPES[(line.colour - 1) % len(SHAPES)] if line.dots and self.diagonal else ""
+
     def marks(self, line: Line) -> list[Mark]:
         """A line's dots."""
         ends = zip(line.lows or [None] * len(line.xs), line.highs or [None] * len(line.xs), strict=True)
@@ -157,7 +171,7 @@ class Plot:
         }
         lines = [
             {"name": line.name, "colour": line.colour, "dashed": line.dashed, "dots": line.dots}
-            | {"ys": over(line, line.ys)}
+            | {"ys": over(line, line.ys), "shape": self.shape(line)}
             | ({"lows": over(line, line.lows), "highs": over(line, line.highs)} if line.lows else {})
             for line in self.lines
         ]

@@ -209,7 +209,7 @@ def test_the_camera_takes_a_picture_or_says_why_not(visit: Opener, site: str) ->
 def test_many_digits_in_a_photograph_are_framed_and_told_as_text(visit: Opener) -> None:
     page = visit()
     page.set_input_files("#file", ROOT / "docs/number.jpg")
-    expect(page.locator("#sentence")).to_contain_text("more than one thing")
+    expect(page.locator("#sentence")).to_contain_text("More than one thing")
     page.get_by_role("button", name="Read many digits").click()
     expect(page.locator("#reading-text")).to_contain_text("5550143")
     expect(page.locator("#boxes rect")).to_have_count(11)
@@ -397,7 +397,7 @@ def test_it_fits_every_width_in_light_and_dark(visit: Opener, width: int, scheme
     ground = np.asarray(PIL.Image.open(io.BytesIO(page.screenshot())).convert("L"))[-1, 0]
     assert (ground < 64) == (scheme == "dark")
     page.set_input_files("#file", ROOT / "docs/number.jpg")
-    expect(page.locator("#sentence")).to_contain_text("mais de uma coisa")
+    expect(page.locator("#sentence")).to_contain_text("Mais de uma coisa")
     page.locator("#read").click()
     page.locator("#why").click()
     page.locator("#steps").click()

@@ -73,6 +73,20 @@ def test_too_many_to_compare_are_refused_with_the_choice_kept(client: FlaskClien
     assert page.text.count(" checked") == len(NAMES)
 
 
+def test_one_that_there_is_not_leaves_the_others_compared(client: FlaskClient) -> None:
+    page = client.get("/compare?m=cnn&m=nope&m=deep&m=deep/99", headers=HTML)
+    assert page.status_code == 404
+    for name in ("nope", "deep/99"):
+        assert f"<h2>{name} is not shown</h2>" in page.text
+    assert {"cnn", "deep"} <= set(text(section(page.text, "figures")).split())
+    assert "<title>cnn, deep · Side by side" in page.text
+
+
+def test_what_there_is_not_leads_to_what_there_is(client: FlaskClient) -> None:
+    assert '<a class="button quiet" href="/models">To the models</a>' in client.get("/models/nope", headers=HTML).text
+    assert '<a class="button quiet" href="/models/cnn">To cnn</a>' in client.get("/models/cnn/99", headers=HTML).text
+
+
 def test_with_too_few_to_compare_the_page_says_how_many_are_chosen(client: FlaskClient) -> None:
     assert "deep alone is chosen. Choose at least one more, up to 6 in all." in client.get("/compare?m=deep").text
     assert "None is chosen yet. Choose two or more, up to 6." in client.get("/compare").text

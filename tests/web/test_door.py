@@ -53,6 +53,7 @@ def test_a_key_is_asked_for_once_and_the_page_works(visit: Opener, scripts: bool
     expect(page.get_by_role("heading", name="A key, please")).to_be_visible()
     enter(page, "wrong")
     expect(page.get_by_role("alert")).to_contain_text("This key is not known here")
+    expect(page.get_by_label("Key", exact=True)).to_be_focused()
     enter(page)
     expect(page.get_by_role("heading", name="Which digit is this?")).to_be_visible()
     assert page.url.endswith("/zoo/?model=cnn")
@@ -128,4 +129,9 @@ def test_the_door_fits_every_width(visit: Opener, width: int, scheme: str) -> No
     page.get_by_role("button", name="Entrar").click()
     expect(page.get_by_role("button", name="Sair")).to_be_visible()
     page.wait_for_load_state()  # its styles too
+    if width > 320:
+        rooms, leave = (page.locator(one).bounding_box() for one in (".rooms", ".leave"))
+        assert rooms is not None
+        assert leave is not None
+        assert rooms["y"] <= leave["y"] + leave["height"] / 2 <= rooms["y"] + rooms["height"]
     assert overflow(page) == 0

@@ -30,6 +30,7 @@ def test_the_page_lists_every_model_with_its_facts(client: FlaskClient, zoo: Zoo
         card = model.load().card
         assert f'value="{name}"' in page.text
         assert f"{card.parameters:,} parameters" in page.text
+        assert f'<a href="/models/{name}">More about {name}</a>' in page.text
         assert (
             f"{card.evaluation.accuracy:.2%}".replace("%", "\xa0%") if card.evaluation else "not measured"
         ) in page.text

@@ -134,6 +134,16 @@ def test_every_string_is_translated(extracted: Catalog, translated: tuple[Path, 
         assert not list(message.check(catalog)), f"{message.id!r}: its placeholders differ"
 
 
+def test_no_translation_says_anything_twice(translated: tuple[Path, Catalog]) -> None:
+    for message in translated[1]:
+        sources = message.id if isinstance(message.id, tuple) else (message.id,)
+        forms = message.string if isinstance(message.string, tuple) else (message.string,)
+        for form in forms:
+            for placeholder in set(re.findall(r"%\(\w+\)s", form)):
+                most = max(source.count(placeholder) for source in sources)
+                assert form.count(placeholder) <= most, f"{message.id!r}: {placeholder} is repeated"
+
+
 def test_the_compiled_messages_are_up_to_date(translated: tuple[Path, Catalog]) -> None:
     folder, catalog = translated
     with (folder / "messages.mo").open("rb") as file:

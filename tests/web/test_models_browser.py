@@ -104,6 +104,16 @@ def test_ticks_are_kept_over_a_new_order_and_another_language(visit: Opener) -> 
     expect(page.locator(":checked")).to_have_count(2)
 
 
+def test_the_button_counts_the_ticked_and_is_of_use_for_as_many_as_can_be_compared(visit: Opener) -> None:
+    page = visit("/models")
+    button = page.get_by_role("button", name="Compare the ticked")
+    for count, name in enumerate(NAMES):
+        expect(button).to_have_text(f"Compare the ticked ({count})")
+        expect(button).to_be_enabled(enabled=2 <= count <= 6)
+        page.get_by_role("checkbox", name=f"Compare {name}", exact=True).check()
+    expect(button).to_be_disabled()
+
+
 LONG, LONGER = "a" * 60, "b" * 60
 
 
@@ -163,7 +173,53 @@ def test_with_javascript_a_plot_tells_its_values_under_the_pointer(visit: Opener
     unfold(page)
     epoch, accuracy = row.nth(0).inner_text(), row.nth(4).inner_text()
     said = figure.locator("output").first.inner_text()
-    assert said.replace("\N{NO-BREAK SPACE}", "") == f"{epoch}: {accuracy}".replace("\N{NO-BREAK SPACE}", "")
+    assert said == f"{epoch}: {accuracy}"
+
+
+def test_a_curve_of_which_a_part_is_shown_can_be_shown_whole_again(visit: Opener) -> None:
+    page = visit("/models/deep")
+    figure = page.locator("figure.plot:has(#curve-1)")
+    button, canvas = figure.get_by_role("button", name="Whole curve"), figure.locator(".uplot canvas")
+    expect(canvas).to_be_visible()
+    figure.scroll_into_view_if_needed()
+    page.mouse.move(0, 0)
+    whole = canvas.evaluate("one => one.toDataURL()")
+    box = figure.locator(".u-over").bounding_box()
+    assert box is not None
+    for back in (button.click, lambda: page.keyboard.press("Escape")):
+        expect(button).to_be_hidden()
+        page.mouse.move(box["x"] + 40, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 140, box["y"] + 60, steps=5)
+        page.mouse.up()
+        expect(button).to_be_visible()
+        assert canvas.evaluate("one => one.toDataURL()") != whole
+        back()
+        expect(button).to_be_hidden()
+        page.wait_for_function(
+            "whole => document.querySelector('figure.plot:has(#curve-1) canvas').toDataURL() === whole", arg=whole
+        )
+
+
+def test_on_paper_all_columns_are_there_and_nothing_to_press(visit: Opener) -> None:
+    page = visit("/compare?" + "&".join(f"m={name}" for name in NAMES[:6]), viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    assert overflow(page) == 0
+    cells = page.locator(".versus thead th")
+    expect(cells).to_have_count(6)
+    for at in range(6):
+        box = cells.nth(at).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 718
+    clipped = page.locator(".scroll").evaluate_all(
+        "all => all.filter((one) => getComputedStyle(one).overflowX !== 'visible').length"
+    )
+    assert clipped == 0
+    page.goto(page.url.split("/compare")[0] + "/?sample=0")
+    expect(page.locator("#digit")).to_have_text("7")
+    for useless in (".tools", ".bringing", ".samples", ".sieve", "#why", ".rooms"):
+        expect(page.locator(useless)).to_be_hidden()
+    assert overflow(page) == 0
 
 
 def test_plots_follow_the_colours_of_the_scheme_and_the_width(visit: Opener) -> None:

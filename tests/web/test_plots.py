@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -30,6 +31,13 @@ def test_an_axis_of_losses_holds_them(client: FlaskClient, losses: tuple[float, 
     assert axis.low <= plots.laid(min(losses), "log") + 1e-6
     assert plots.laid(max(losses), "log") <= axis.high
     assert 2 <= len(axis.ticks) <= plots.MOST_TICKS
+
+
+def test_dots_that_no_line_joins_are_told_apart_by_their_shapes(client: FlaskClient) -> None:
+    page = client.get("/compare?m=linear&m=cnn_5&m=cnn_10&m=cnn_300&m=deep&m=tiny").text
+    legend = re.findall(r'<svg class="swatch s\d"[^>]*><path class="dot"[^>]* d="([^"]+)"', page)
+    assert len(set(legend)) == len(legend) == 6
+    assert all(page.count(f'd="{shape}"') > 2 for shape in legend)
 
 
 def test_perfect_accuracy_and_a_single_epoch_can_be_drawn(client: FlaskClient) -> None:

@@ -22,12 +22,13 @@ function said(part) {
   if (Object.hasOwn(words, part)) return words[part];
   const limit = LIMIT.exec(part);
   if (!limit) return part;
+  if (Number(limit[2]) > Number.MAX_SAFE_INTEGER) return null; // which limits nobody
   return `${words[limit[1]]} ${limit[2]}${limit[3] ? ` ${words.chars}` : ""}`;
 }
 
 function translate(text) {
   const before = text.data.trim();
-  const after = before.split("┃").map(said).join("┃");
+  const after = before.split("┃").map(said).filter((part) => part !== null).join("┃");
   if (after !== before) text.data = text.data.replace(before, () => after);
 }
 

@@ -3,11 +3,12 @@
 
 const Plot = globalThis.uPlot;
 const language = document.documentElement.lang;
-const percent = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const places = new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const percent = (share) => `${places.format(100 * share)}\u00a0%`; // as the axes and tables write it
 const plain = new Intl.NumberFormat(language, { maximumSignificantDigits: 4 });
 const tell = {
-  errors: (place) => percent.format(1 - 10 ** -place),
-  share: (place) => percent.format(place),
+  errors: (place) => percent(1 - 10 ** -place),
+  share: (place) => percent(place),
   log: (place) => plain.format(10 ** place),
   plain: (place) => plain.format(place),
 };
@@ -63,6 +64,20 @@ function draw(figure) {
     plot.ctx.stroke();
     plot.ctx.restore();
   };
+  const dots = (plot, at) => {
+    const line = data.lines[at - 1];
+    if (!line?.shape) return;
+    const shape = new Path2D(line.shape);
+    data.xs.forEach((x, i) => {
+      if (line.ys[i] === null) return;
+      plot.ctx.save();
+      plot.ctx.translate(plot.valToPos(x, "x", true), plot.valToPos(line.ys[i], "y", true));
+      plot.ctx.scale(4 * devicePixelRatio, 4 * devicePixelRatio);
+      plot.ctx.fillStyle = colour(line);
+      plot.ctx.fill(shape);
+      plot.ctx.restore();
+    });
+  };
   const diagonal = (plot) => {
     if (!data.diagonal) return;
     plot.ctx.save();
@@ -81,6 +96,13 @@ function draw(figure) {
     const texts = data.lines.map((line) => (there && line.ys[at] !== null ? tell[data.y.scale](line.ys[at]) : ""));
     outputs.forEach((output, i) => (output.textContent = texts[i] ? `${tell[data.x.scale](data.xs[at])}: ${texts[i]}` : ""));
     if (panel) readout.textContent = there && data.lines.length === 1 ? texts[0] : unit;
+  };
+
+  const button = canvas.querySelector(".whole");
+  const ends = [Math.min(...data.xs), Math.max(...data.xs)];
+  const part = (plot) => {
+    const { min, max } = plot.scales.x;
+    if (button) button.hidden = !zooms || (min <= ends[0] && max >= ends[1]);
   };
 
   const plot = new Plot(
@@ -103,30 +125,41 @@ function draw(figure) {
           width: line.dashed ? 1.6 : 2,
           dash: DASHES[line.colour - 1],
           spanGaps: true,
-          ...(line.dots && data.diagonal ? { paths: () => null } : {}),
-          points: { show: line.dots, size: data.diagonal ? 8 : 6, fill: colour(line), stroke: colour(line) },
+          ...(line.shape ? { paths: () => null } : {}),
+          points: { show: line.dots && !line.shape, size: 6, fill: colour(line), stroke: colour(line) },
         })),
       ],
-      hooks: { drawAxes: [diagonal], drawSeries: [whiskers], setCursor: [said] },
+      hooks: { drawAxes: [diagonal], drawSeries: [whiskers, dots], setScale: [part], setCursor: [said] },
     },
     [data.xs, ...data.lines.map((line) => line.ys)],
   );
   drawing.setAttribute("hidden", "");
   plot.root.setAttribute("role", "img");
   plot.root.setAttribute("aria-labelledby", drawing.getAttribute("aria-labelledby"));
-  canvas.append(plot.root);
-  return { plot, drawing, canvas };
+  canvas.prepend(plot.root);
+  const whole = () => plot.setScale("x", { min: data.x.low, max: data.x.high });
+  if (button) button.onclick = () => {
+    whole();
+    figure.tabIndex = -1;
+    figure.focus({ preventScroll: true }); // the button is gone
+  };
+  return { plot, drawing, button, whole };
 }
 
 function all() {
   while (drawn.length) {
-    const { plot, drawing } = drawn.pop();
+    const { plot, drawing, button } = drawn.pop();
     plot.destroy();
+    if (button) button.hidden = true;
     drawing.removeAttribute("hidden");
   }
   if (forced.matches || !Plot) return;
   for (const figure of document.querySelectorAll("figure[data-plot]")) drawn.push(draw(figure));
 }
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const { button, whole } of drawn) if (button && !button.hidden) whole();
+});
 
 let width = document.documentElement.clientWidth;
 let waiting;

@@ -1,5 +1,5 @@
 // What is ticked for comparison is in the address and in the links to this page in another order or language, so that it
-// stays ticked there.
+// stays ticked there. How many are is told on the button, which is of use for as many as can be compared.
 
 const ticks = [...document.querySelectorAll("input[name=m]")];
 const links = document.querySelectorAll(".roster thead a, .languages a");
@@ -11,9 +11,20 @@ function carry(address) {
   return url.href;
 }
 
+const button = document.querySelector("#compare");
+const count = document.querySelector("#ticked");
+
+function tell() {
+  const ticked = ticks.filter((tick) => tick.checked).length;
+  count.textContent = `\u00a0(${ticked})`;
+  button.disabled = ticked < 2 || ticked > Number(button.dataset.most);
+}
+
 function follow() {
+  tell();
   history.replaceState(null, "", carry(location.href));
   for (const link of links) link.href = carry(link.href);
 }
 
 for (const tick of ticks) tick.addEventListener("change", follow);
+if (button) tell();

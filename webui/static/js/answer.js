@@ -23,8 +23,12 @@ function rows(labels) {
   return [...body.rows];
 }
 
-export const reasonOf = (answer) =>
-  say(texts[answer.reason] ? answer.reason : "other_reason", { label: answer.label, reason: answer.reason });
+const seesNothing = ({ rejected, trace }) => rejected && !trace?.box;
+
+// Why there is no digit: in a word or two, and then what is told all the same.
+const rejection = (answer) => `${texts[seesNothing(answer) ? "nothing" : `no_${answer.reason}`] ?? texts.no_not_a_digit}.`;
+const reason = (answer) => say(texts[answer.reason] ? answer.reason : "other_reason", { label: answer.label, reason: answer.reason });
+export const reasonOf = (answer) => `${rejection(answer)} ${reason(answer)}`;
 
 // What is said in one place waits a moment, so that only the last of many is heard.
 const speaking = new Map();
@@ -36,7 +40,7 @@ export function announce(text, place = spoken) {
 // `truth` is the label that the picture is known to have, if it is.
 export function show(answer, took, truth) {
   const { rejected, trace, label } = answer;
-  const nothing = rejected && !trace?.box;
+  const nothing = seesNothing(answer);
   section.classList.remove("waiting", "stale");
   paper.classList.remove("stale");
   section.classList.toggle("rejected", rejected);
@@ -45,8 +49,8 @@ export function show(answer, took, truth) {
   sentence.replaceChildren();
   if (rejected) {
     const title = document.createElement("b");
-    title.textContent = `${nothing ? texts.nothing : texts.not_one}.`;
-    sentence.append(title, ` ${reasonOf(answer)}`);
+    title.textContent = rejection(answer);
+    sentence.append(title, ` ${reason(answer)}`);
   } else sentence.textContent = say("reads", { model: answer.model, label });
   const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
   const told = nothing ? parts.slice(1) : parts; // scores for nothing mean nothing
@@ -72,6 +76,11 @@ export function show(answer, took, truth) {
   const all = [sentence.textContent, ...(rejected ? [] : parts.slice(0, 1)), ...(truth === undefined ? [] : [say("labelled", { label: truth })])].join(", ");
   document.title = document.title.replace(/^(.* · )?/, rejected ? "" : `${label} · `);
   announce(all);
+}
+
+// Of a picture of several things: the digits that they were read as, one by one.
+export function showRead(model, text) {
+  sentence.lastChild.data = ` ${say("read_each", { model, text })}`;
 }
 
 export function empty() {
@@ -141,6 +150,12 @@ export function trouble(kind, detail = "", what = section) {
   vacate();
   mishap.append(box);
   closable(box);
+}
+
+// The same to one who has brought a picture that cannot be taken: each time, also when that is what is told already.
+export function refuse(kind, detail) {
+  told = null;
+  trouble(kind, detail);
 }
 
 // What the page came with, about its address, stays until it is closed.

@@ -69,12 +69,14 @@ export function show({ label, counts, answers }) {
     const measured = `${percent(vote.confidence)} · ${took}`;
     const alike = label !== null && vote.label === label && !vote.rejected;
     if (label !== null) card.classList.add(alike ? "agrees" : "differs");
-    if (vote.rejected) told(card, "–", `${say("rejects")}, ${say("would_be", { label: vote.label })}`, measured);
+    const none = say(vote.reason === "several_objects" ? "sees_several" : "rejects");
+    if (vote.rejected) told(card, "–", `${none}, ${say("would_be", { label: vote.label })}`, measured);
     else told(card, vote.label, label === null ? "" : say(alike ? "agrees" : "differs"), measured);
   }
   const count = counts.reduce((sum, one) => sum + one.votes, 0);
   const each = counts.map((one) => `${one.label} × ${number(one.votes)}`).join(", ");
-  if (!count) consensus.textContent = say("none_reads");
+  const several = answers.some(({ reason }) => reason === "several_objects");
+  if (!count) consensus.textContent = say(several ? "none_single" : "none_reads");
   else if (counts.length === 1) consensus.textContent = say("agreed", { count: number(count), label });
   else if (label !== null) consensus.textContent = say("most", { votes: number(counts[0].votes), count: number(count), label });
   else consensus.textContent = say("torn", { counts: each });

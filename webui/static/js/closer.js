@@ -56,7 +56,10 @@ const node = (name, attributes) => {
   return made;
 };
 
-export function showReading({ text, digits }, { width, height }) {
+export const isRead = () => !reading.hidden || boxes.childElementCount > 0;
+
+// With the digits as text below the board, or framed alone, where nothing may move.
+export function showReading({ text, digits }, { width, height }, framed) {
   const unit = Math.max(width, height) / 100;
   boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
   boxes.replaceChildren(
@@ -69,13 +72,20 @@ export function showReading({ text, digits }, { width, height }) {
       return [frame, mark];
     }),
   );
+  boxes.classList.remove("stale");
+  reading.classList.remove("stale");
   line.textContent = text || texts.read_none;
-  reading.hidden = false;
+  if (!framed) reading.hidden = false;
   return text ? say("read_some", { text }) : texts.read_none;
 }
 
+// What is shown was read by another model.
+export function staleReading() {
+  for (const place of [boxes, reading]) place.classList.add("stale");
+}
+
 export function hideReading() {
-  if (reading.hidden) return;
+  if (!isRead()) return;
   boxes.replaceChildren();
   reading.hidden = true;
 }

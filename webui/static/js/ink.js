@@ -4,6 +4,7 @@ import { load, save, saveNow, write } from "./keeping.js";
 import { CONTRARY, fillBelow, groundOf, inkOf, outline, paintPicture, SIDE } from "./painting.js";
 
 const SENT = 280; // pixels on each side of a drawing as it is sent
+const FAINT = 40; // of 255: what the eraser's soft edge may leave
 
 const rounded = (value) => Math.round(value * 10) / 10;
 
@@ -18,6 +19,7 @@ export class Board {
     this.size = 40;
     this.erasing = false;
     this.stroke = null;
+    this.pointer = {}; // of the stroke under way, by its id and type
     this.pictures = new Map();
     this.screen = canvas.getContext("2d");
     this.paper = Object.assign(document.createElement("canvas"), { width: SENT, height: SENT });
@@ -44,9 +46,22 @@ export class Board {
     return { bottom, strokes };
   }
 
+  // Also when all that was drawn has been erased again, once the eraser is lifted.
   get empty() {
     const { bottom, strokes } = this.layers;
-    return !bottom && ![...strokes, this.stroke].some((stroke) => stroke && !stroke.erase);
+    if (bottom) return false;
+    if (![...strokes, this.stroke].some((stroke) => stroke && !stroke.erase)) return true;
+    return !this.stroke && strokes.some((stroke) => stroke.erase) && !this.#inked();
+  }
+
+  // Whether the eraser has left any ink; looked at once for each state.
+  #inked() {
+    if (this.looked?.state !== this.state) {
+      this.#paint(this.sheet, SENT / SIDE, "#000");
+      const { data } = this.sheet.getImageData(0, 0, SENT, SENT);
+      this.looked = { state: this.state, ink: data.some((level, at) => at % 4 === 3 && level > FAINT) };
+    }
+    return this.looked.ink;
   }
 
   // Whether a picture that was brought lies on the board as it came.
@@ -80,14 +95,16 @@ export class Board {
     const id = crypto.randomUUID?.() ?? String(Math.random());
     const picture = await pictureOf(blob, { sample, name });
     this.pictures.set(id, picture);
+    this.before = { id, undone: this.undone };
     this.#add({ kind: "picture", id });
     write(picture);
   }
 
-  // Take back a picture that nobody can read; whether there is another below it.
+  // Take back a picture that nobody can read, as if it had never come; whether there is another below it.
   withdraw() {
     if (this.done.at(-1)?.kind !== "picture") return false;
-    this.done.pop();
+    const { id } = this.done.pop();
+    if (this.before?.id === id) this.undone = this.before.undone;
     this.#altered();
     return !this.empty;
   }
@@ -142,6 +159,12 @@ export class Board {
     this.changed(true);
   }
 
+  // A stroke that was none.
+  cancel() {
+    this.stroke = null;
+    this.#altered();
+  }
+
   end() {
     this.done.push(this.stroke);
     this.undone = [];
@@ -156,21 +179,27 @@ export class Board {
       const y = ((event.clientY - box.top) * SIDE) / box.height;
       return [rounded(x), rounded(y), rounded(event.pressure || 0.5)];
     };
+    const touching = new Set(); // a second finger draws nothing, and takes back what the first began
     this.canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 && !(event.buttons & 32)) return;
-      if (this.stroke) return;
+      const { pointerId: id, pointerType: type, buttons } = event;
+      if (event.button !== 0 && !(buttons & 32)) return;
+      if (type === "touch") touching.add(id);
+      if (this.stroke && (this.pointer.type !== "touch" || type === "mouse")) return;
+      if (this.stroke) this.cancel(); // a pen writes though a hand rests on the board
+      if (type === "touch" && touching.size > 1) return;
       event.preventDefault();
-      this.canvas.setPointerCapture(event.pointerId);
-      this.pointer = event.pointerId;
-      this.begin(at(event), { erase: this.erasing || Boolean(event.buttons & 32), pen: event.pointerType === "pen" });
+      this.canvas.setPointerCapture(id);
+      this.pointer = { id, type };
+      this.begin(at(event), { erase: this.erasing || Boolean(buttons & 32), pen: type === "pen" });
     });
     this.canvas.addEventListener("pointermove", (event) => {
-      if (!this.stroke || event.pointerId !== this.pointer) return;
+      if (!this.stroke || event.pointerId !== this.pointer.id) return;
       const events = event.getCoalescedEvents?.() ?? [];
       this.move(...(events.length ? events : [event]).map(at));
     });
     const end = (event) => {
-      if (this.stroke && event.pointerId === this.pointer) this.end();
+      touching.delete(event.pointerId);
+      if (this.stroke && event.pointerId === this.pointer.id) this.end();
     };
     this.canvas.addEventListener("pointerup", end);
     this.canvas.addEventListener("pointercancel", end);
@@ -222,6 +251,7 @@ export class Board {
       for (const [id, { blob, ...more }] of kept.pictures) this.pictures.set(id, await pictureOf(blob, more));
       this.done = kept.done;
       this.undone = kept.undone;
+      this.state += 1;
       this.#draw();
     })();
   }

@@ -35,7 +35,7 @@ export function listen(board) {
   const leave = () => {
     lift();
     held.clear();
-    paper.classList.remove("keyed");
+    paper.classList.remove("keyed", "moved");
   };
   const within = (value) => Math.min(SIDE - EDGE, Math.max(EDGE, value));
   const move = (step) => {
@@ -50,6 +50,7 @@ export function listen(board) {
 
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in WAYS || event.key === " " || event.key === "Enter") paper.classList.add("moved"); // who knows how needs room
     if (event.key in WAYS) {
       held.add(event.key);
       move(event.shiftKey ? FINE : STEP);

@@ -16,6 +16,7 @@ import { texts } from "./words.js";
 
 const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
 const OTHERS = 60; // ms after the answer until all models are asked
+const RESTS = 700; // ms after a drawing of several things until they are read one by one: the next stroke may join them
 
 const find = (id) => document.getElementById(id);
 const [form, paper, invite, undo, redo, eraser, clear, size] =
@@ -23,13 +24,14 @@ const [form, paper, invite, undo, redo, eraser, clear, size] =
 const [why, steps, read] = ["why", "steps", "read"].map(find);
 const radios = [...form.elements].filter((element) => element.name === "model_type");
 const chosen = () => radios.find((radio) => radio.checked)?.value;
+const ERASED = new Set(["blank", "no_contrast"]); // what is said of a picture without its ink
 const query = (extra = {}) => new URLSearchParams({ model: chosen(), ...extra });
 
 // Asking
 
 const predict = newest((signal, content) => post(`/predict_${chosen()}?trace=1`, content, signal));
 
-let due, later, again;
+let due, later, again, resting;
 let current = null; // the question whose answer is shown or awaited
 let refused = false; // the notice on show is about a picture that was taken back
 
@@ -51,6 +53,7 @@ async function ask(drawing = false) {
     return;
   }
   clearTimeout(later);
+  clearTimeout(resting);
   const content = board.content();
   const mine = (current = { about, state, content, drawing, answered: false, owed: new Set([votes]) });
   const slow = setTimeout(() => answer.trouble("slow"), SLOW);
@@ -61,8 +64,7 @@ async function ask(drawing = false) {
     answer.show(found, performance.now() - start, address.labelOf(board.sample));
     if (!refused) answer.fine();
     refused = false;
-    mine.answered = true;
-    if (found.reason === "several_objects" && board.untouched) mine.owed.add(reading);
+    Object.assign(mine, { answered: true, reason: found.reason });
     settled(mine, start);
   } catch (error) {
     failed(error);
@@ -72,10 +74,16 @@ async function ask(drawing = false) {
 }
 
 function settled(question, start = performance.now()) {
-  const { drawing, owed } = question;
+  const { drawing, owed, reason } = question;
+  if (!drawing && ERASED.has(reason) && !board.untouched) erase(false);
   if (!drawing && why.ariaPressed === "true") owed.add(heat);
   if (!drawing && steps.ariaExpanded === "true") owed.add(stepwise);
-  if (awaited.has(reading)) owed.add(reading);
+  if (awaited.has(reading) || closer.isRead()) owed.add(reading);
+  if (!drawing && reason === "several_objects") {
+    clearTimeout(resting);
+    if (board.untouched) owed.add(reading);
+    else resting = setTimeout(() => owed.add(reading) && look(question), RESTS);
+  }
   if (!drawing) performance.measure("stroke to answer", { start: Math.min(board.ended ?? start, start), end: performance.now() });
   clearTimeout(later);
   later = setTimeout(() => look(question), OTHERS);
@@ -88,8 +96,9 @@ function failed(error) {
   arena.unknown(texts.votes_failed);
   if (error.again === null) awaited.clear();
   else again = setTimeout(afresh, error.again);
-  refused = [400, 413, 415].includes(error.kind) && board.withdraw();
-  answer.trouble(error.kind, error.detail);
+  const taken = ![400, 413, 415].includes(error.kind);
+  refused = !taken && board.withdraw();
+  (taken ? answer.trouble : answer.refuse)(error.kind, error.detail);
 }
 
 addEventListener("online", () => (coming === null ? afresh() : showSample(coming)));
@@ -123,9 +132,13 @@ const reading = new Aside(
   read,
   () => `/read?${query()}`,
   (found, content) => {
-    answer.announce(closer.showReading(found, content));
-    if (awaited.delete(reading)) reveal(closer.reading, closer.reading.parentElement);
+    const wanted = awaited.delete(reading);
+    const framed = !wanted && !board.untouched && closer.reading.hidden;
+    answer.announce(closer.showReading(found, content, framed));
+    if (current?.reason === "several_objects" && found.text) answer.showRead(found.model, found.text);
+    if (wanted) reveal(closer.reading, closer.reading.parentElement);
   },
+  { release: () => closer.hideReading() },
 );
 const votes = new Aside(
   find("consensus"),
@@ -159,6 +172,7 @@ async function bring(aside, question) {
 
 function changed(drawing) {
   const nothing = board.empty;
+  clearTimeout(resting);
   answer.acted();
   expect(null);
   if (!drawing) {
@@ -197,12 +211,22 @@ function follow() {
 }
 
 function buttons() {
-  const held = document.activeElement;
-  undo.disabled = !board.done.length;
-  redo.disabled = !board.undone.length;
-  for (const button of [eraser, clear, why, steps, read]) button.disabled = board.empty;
-  if (held?.disabled) board.canvas.focus({ preventScroll: true, focusVisible: false }); // or the focus would be lost
+  const nothing = board.empty;
+  usable(undo, board.done.length > 0);
+  usable(redo, board.undone.length > 0);
+  for (const button of [eraser, clear, why, steps, read]) usable(button, !nothing);
 }
+
+// A button that has the focus keeps it: it is called disabled, and is when it is left.
+function usable(button, is) {
+  const held = button === document.activeElement;
+  button.ariaDisabled = !is && held ? "true" : null;
+  button.disabled = !is && !held;
+}
+form.addEventListener("focusout", ({ target }) => {
+  if (target.ariaDisabled === "true") requestAnimationFrame(buttons);
+});
+form.addEventListener("click", (event) => event.target.closest("[aria-disabled=true]") && event.stopImmediatePropagation(), { capture: true });
 
 // What the eraser would take away must be there: else the next digit would be drawn with it, and not be seen.
 function erase(on) {
@@ -234,10 +258,11 @@ for (const radio of radios) {
   radio.addEventListener("change", () => {
     answer.acted();
     address.share(chosen(), board.sample);
-    heat.off();
-    stepwise.off();
+    for (const aside of [heat, stepwise, reading]) aside.off();
     closer.hideHeat();
+    closer.staleReading();
     ask();
+    several.tellAnew(chosen());
   });
 }
 form.addEventListener("submit", (event) => {
@@ -336,7 +361,7 @@ sources.listen((files) => {
     tellAll(files).then((text) => text && answer.announce(text));
     return reveal(several.section);
   }
-  if (files[0].size > most) return answer.trouble(413);
+  if (files[0].size > most) return answer.refuse(413);
   return show(files[0], files[0].name ?? "");
 });
 

@@ -9,26 +9,33 @@ const find = (id) => document.getElementById(id);
 const list = find("several-list");
 export const section = find("several");
 let latest = 0;
+let rows = [];
 
 // `show(file, name)` puts one on the board; files above `most` bytes are not sent. Resolves with what is to be announced,
 // or with nothing if other pictures have come or the list was closed.
-export async function tellAll(files, model, most, show) {
-  const mine = (latest += 1);
+export function tellAll(files, model, most, show) {
   section.hidden = false;
-  const rows = files.map((file) => [file, row(file, show)]);
-  list.replaceChildren(...rows.map(([, made]) => made));
-  for (const [file, made] of rows) {
-    while (mine === latest && !(await told(file, model, made, file.size <= most)));
-  }
-  if (mine !== latest) return "";
-  const answers = rows.map(([, made]) => [...made.querySelectorAll("span")].map((part) => part.textContent.trim()).join(": "));
-  return say("several_told", { count: number(files.length), answers: answers.join("; ") });
+  rows = files.map((file) => ({ file, fits: file.size <= most, item: row(file, show) }));
+  list.replaceChildren(...rows.map(({ item }) => item));
+  return tellAnew(model);
+}
+
+// The same pictures, as a model reads them.
+export async function tellAnew(model) {
+  const mine = (latest += 1);
+  const overtaken = () => mine !== latest;
+  for (const { item } of rows) item.classList.add("stale");
+  for (const one of rows) while (!overtaken() && !(await told(one, model, overtaken)));
+  if (overtaken()) return "";
+  const answers = rows.map(({ item }) => [...item.querySelectorAll("span")].map((part) => part.textContent.trim()).join(": "));
+  return say("several_told", { count: number(rows.length), answers: answers.join("; ") });
 }
 
 find("several-close")?.addEventListener("click", () => {
   latest += 1;
   saveSeveral([]);
   section.hidden = true;
+  rows = [];
   list.replaceChildren();
   find("file").focus({ preventScroll: true });
 });
@@ -51,25 +58,30 @@ function row(file, show) {
   return item;
 }
 
-// Whether there is an answer, or an error that stays. A server that is lost or refuses is asked again.
-async function told(file, model, item, fits) {
+// Whether there is an answer, or an error that stays. A server that is lost or refuses is asked again. What comes when
+// something else was asked is not shown.
+async function told({ file, item, fits }, model, overtaken) {
   const what = item.querySelector(".what");
   try {
     if (!fits) throw new Mishap(413);
     const content = { body: file, type: file.type };
     const found = await post(`/predict_${model}`, content);
     const row = found.reason === "several_objects" ? (await post(`/read?model=${model}`, content)).text : "";
+    if (overtaken()) return true;
     if (found.rejected && !row) what.textContent = answer.reasonOf(found);
     else {
       const label = Object.assign(document.createElement("b"), { textContent: row || found.label });
       what.replaceChildren(label, row ? "" : ` ${percent(found.confidence, 2)}`);
     }
     what.classList.remove("wrong");
+    item.classList.remove("stale");
     return true;
   } catch (error) {
     if (!(error instanceof Mishap)) throw error;
+    if (overtaken()) return true;
     what.textContent = answer.titleOf(error.kind);
     what.classList.add("wrong");
+    item.classList.remove("stale");
     if (error.again === null) return true;
     await new Promise((resolve) => setTimeout(resolve, error.again));
     return false;
