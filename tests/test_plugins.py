@@ -533,6 +533,25 @@ def test_an_addon_hears_what_every_picture_was_answered(zoo_folder: Path, pictur
     ]
 
 
+@pytest.mark.parametrize("mistake", ["1 / 0", "raise PluginError('no')", "raise SystemExit(3)"])
+@pytest.mark.parametrize("mark", ["@hookimpl", "@hookimpl(wrapper=True)"])
+def test_what_hears_answers_takes_none_away(zoo_folder: Path, picture, capsys, caplog, mark: str, mistake: str) -> None:
+    hook = "{}\ndef answered(answers):\n    {}\n"
+    head = "from zoo import hookimpl\nfrom zoo.errors import PluginError\n"
+    body = mistake if mark == "@hookimpl" else f"yield\n    {mistake}"
+    (zoo_folder / "plugins/zz_deaf.py").write_text(head + hook.format(mark, body))
+    (zoo_folder / "plugins/hearing.py").write_text(head + hook.format("@hookimpl", "print('heard', len(answers))"))
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.predict("soft", picture(0)).digit == 7
+    assert zoo.read("soft", picture(0)).text == "7"
+    assert zoo.predict_many("soft", [picture(0), picture(0)]).labels == ["7", "7"]
+    with pytest.raises(PictureUnsupported):
+        zoo.predict("soft", b"no picture")
+    assert capsys.readouterr().out.split("\n") == ["heard 1", "heard 1", "heard 2", "heard 1", ""]
+    assert sum(record.levelname == "ERROR" for record in caplog.records) >= 4
+    assert "zz_deaf" in caplog.text or mark != "@hookimpl"
+
+
 def test_a_program_may_join_a_plugin_of_its_own_once(zoo_folder: Path, picture) -> None:
     class Counting:
         heard = 0

@@ -15,7 +15,7 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from zoo import hookspecs, stopping
 from zoo.errors import PluginError, SettingsError, ZooError, closest, why
 from zoo.hookspecs import HOOKS
 from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings
+from zoo.types import Prediction, Reading
 
 GROUP = "zoo"
 PACKAGE = "zoo_plugins"
@@ -190,9 +191,22 @@ def _wraps(function: Callable[..., Any]) -> bool:
 
 
 def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same hook, but for None, upon which pluggy would ask the default too: a `return` that was forgotten."""
-    if _wraps(function) or hook == "answered":
+    """The same hook, but for None, upon which pluggy would ask the default too: a `return` that was forgotten.
+
+    What is only told of answers takes none away: its mistake is logged, and the next one is told.
+    """
+    if _wraps(function):
         return function
+
+    @functools.wraps(function)
+    def hearing(*arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except (Exception, SystemExit) as error:
+            if stopping.came():
+                raise
+            whose = getattr(function, "__module__", "").removeprefix(f"{PACKAGE}.")
+            log.exception('plugin "%s": its answered hook raised %s; the answers are given all the same', whose, error)
 
     @functools.wraps(function)
     def answering(*arguments: Any) -> Any:
@@ -201,7 +215,7 @@ def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
             raise _Nothing
         return answer
 
-    return answering
+    return hearing if hook == "answered" else answering
 
 
 class _Nothing(Exception):
@@ -312,6 +326,13 @@ class Hooks:
     def build(self, settings: ModelSettings) -> Any:
         """The untrained network."""
         return self.call("build", settings=settings)
+
+    def tell(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
+        """Tell those that have `answered`. A mistake of theirs, or of what wraps them, is logged: the answers stand."""
+        try:
+            self.call("answered", answers=answers, settings=settings)
+        except ZooError as error:
+            log.error("%s", error)
 
     def is_default(self, hook: str) -> bool:
         """Whether the zoo's own implementation alone answers a hook: neither a plugin's nor a wrapper."""
