@@ -301,6 +301,27 @@ def test_a_wrapper_that_raises_is_named_and_not_the_model(zoo_folder: Path, pict
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 
+def test_what_a_hook_raises_is_told_with_file_and_line(zoo_folder: Path, picture) -> None:
+    (zoo_folder / "plugins/_helper.py").write_text("def divided(n):\n    return 1 / n\n")
+    hook = "@hookimpl\ndef preprocess(image):\n    from zoo_plugins._helper import divided\n    return divided(0)\n"
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(hook)
+    with pytest.raises(PluginError) as caught:
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+    told = 'Model "soft": its preprocess hook raised ZeroDivisionError: division by zero (plugins/_helper.py:2).'
+    assert str(caught.value) == told
+
+
+def test_the_command_tells_how_to_see_a_hooks_traceback(zoo_folder: Path, run) -> None:
+    write(zoo_folder, "bad", "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    return 1 / 0\n")
+    done = run("train", "bad", cwd=zoo_folder)
+    says = 'zoo: Model "bad": its build hook raised ZeroDivisionError: division by zero (plugins/bad.py:5).'
+    assert done.stderr.splitlines()[-2:] == [says, "zoo -v train ... shows the traceback."]
+    shown = run("-v", "train", "bad", cwd=zoo_folder).stderr
+    assert "Traceback" in shown
+    assert "zoo -v" not in shown
+
+
 def sees_nothing(folder: Path, dtype: str) -> None:
     """A plugin whose own preprocessing shows black for every picture, in a trace of that type."""
     write(

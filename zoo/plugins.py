@@ -15,7 +15,7 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import pluggy
 
 from zoo import hookspecs, stopping
-from zoo.errors import PluginError, SettingsError, ZooError, closest, why
+from zoo.errors import PluginError, SettingsError, ZooError, closest, ended, why
 from zoo.hookspecs import HOOKS
 from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings
 from zoo.types import Prediction, Reading
@@ -295,14 +295,21 @@ def _raised(source: str, module: str, error: BaseException) -> str:
 
     Of an installed package, whose `module` has no such file, at the deepest line inside the package.
     """
-    where = source
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        name = str(frame.f_globals.get("__name__"))
-        if name == module or name.startswith(f"{module}."):
-            where = _line(source, frame.f_code.co_filename, line)
+    place = _deepest(error, {module})
+    where = source if place is None else _line(source, *place)
     if isinstance(error, SyntaxError) and error.lineno and Path(error.filename or "").is_file():
         where = _line(source, str(error.filename), error.lineno)
     return f"{where}: it raised {type(error).__name__}: {error}"
+
+
+def _deepest(error: BaseException, modules: Collection[str]) -> tuple[str, int] | None:
+    """The deepest file and line that a traceback has in some modules and in what is inside these."""
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        name = str(frame.f_globals.get("__name__"))
+        if any(name == module or name.startswith(f"{module}.") for module in modules):
+            place = frame.f_code.co_filename, line
+    return place
 
 
 class Space:
@@ -354,7 +361,8 @@ class Hooks:
                 raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(
-                f'Model "{self._model}": {self._whose(hook, error)} raised {type(error).__name__}: {_text(error)}'
+                f'Model "{self._model}": {self._whose(hook, error)} raised {type(error).__name__}: '
+                f"{self._placed(hook, error)}"
             ) from error
         if answer is None:
             raise NoAnswer(
@@ -362,6 +370,15 @@ class Hooks:
                 "a wrapper should return what it was given."
             )
         return answer
+
+    def _placed(self, hook: str, error: BaseException) -> str:
+        """What a hook's error says, with the deepest file and line that are a plugin's, if any are."""
+        modules = {str(one.function.__module__).partition(".")[0] for one in self._impls(hook)} - {"zoo"}
+        place = _deepest(error, modules)
+        if place is None:
+            return ended(_text(error))
+        path = Path(place[0])
+        return f"{_text(error).rstrip()} ({path.parent.name}/{path.name}:{place[1]})."
 
     def _whose(self, hook: str, error: BaseException) -> str:
         """Which of a hook's implementations raised: the last of them that the traceback goes through."""

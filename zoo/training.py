@@ -33,7 +33,7 @@ from zoo import datasets, extras, files, graph, shapes, stopping, unfinished
 from zoo.answers import told
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Card, Catalogue
-from zoo.errors import PluginError, TrainingError, ZooError
+from zoo.errors import PluginError, TrainingError, ZooError, ended
 from zoo.plugins import Family, Hooks, NoAnswer
 from zoo.settings import ModelSettings
 from zoo.types import Data
@@ -216,7 +216,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
             raise
         left, command = _left(run)
         raise TrainingError(
-            f"{error} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
+            f"{ended(str(error))} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
         ) from error
     stopping.check()
     with stopping.held():  # once it is published, the run has ended, and there is nothing left to go on with
