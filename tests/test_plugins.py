@@ -379,7 +379,29 @@ def test_a_wrapper_that_forgets_its_answer_is_named(zoo_folder: Path, picture) -
             yield
         """,
     )
-    with pytest.raises(PluginError, match="predict hook answered None"):
+    says = r'its predict hook \(which plugin "forgetful" wraps\) answered None\. A wrapper should return'
+    with pytest.raises(PluginError, match=says):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+
+
+WRAPS = r' \(which plugin "altering" wraps\) '
+ALTERED = {
+    "one": ("predict", "1", f"predict{WRAPS}gave shape .*, expected"),
+    "part": ("predict", "answer[:, :5]", f"predict{WRAPS}gave shape .1, 5.*, expected"),
+    "twice": ("predict", "answer * 2", f"predict{WRAPS}should give probabilities whose rows"),
+    "text": ("predict", "'seven'", f"predict{WRAPS}gave str that is no array"),
+    "bare": ("preprocess", "answer[0]", f"its preprocess hook{WRAPS}should return"),
+    "small": ("preprocess", "(answer[0][1:], answer[1])", f"its preprocess hook{WRAPS}gave shape .27, 28, 1"),
+}
+
+
+@pytest.mark.parametrize(("hook", "given", "says"), ALTERED.values(), ids=ALTERED)
+def test_a_wrapper_is_named_where_what_it_returns_is_wrong(
+    zoo_folder: Path, picture, hook: str, given: str, says: str
+) -> None:
+    body = f"@hookimpl(wrapper=True)\ndef {hook}():\n    answer = yield\n    return {given}\n"
+    (zoo_folder / "plugins/altering.py").write_text(f"from zoo import hookimpl\n\n\n{body}")
+    with pytest.raises(PluginError, match=says):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 

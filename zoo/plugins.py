@@ -33,6 +33,7 @@ PACKAGE = "zoo_plugins"
 MARK = "zoo_impl"
 DEFAULTS = " defaults"  # the name of what answers where a plugin does not; no model has such a one
 ADDON = "addon "  # before the names of those that wrap others' hooks
+JOINED = "joined "  # before the names of a program's own
 HEAVY = ("tensorflow", "keras", "torch", "jax")
 
 log = logging.getLogger("zoo.plugins")
@@ -349,13 +350,20 @@ class Hooks:
         """Whether the model's plugin itself answers a hook, rather than wrapping the zoo's answer."""
         return any(one.plugin_name == self._model and not (one.wrapper or one.hookwrapper) for one in self._impls(hook))
 
+    def wrapped(self, hook: str) -> str:
+        """` (which plugin "watching" wraps)`: who else may be at fault for a hook's answer; nothing without such."""
+        names = [f'"{_named(one.plugin_name)}"' for one in self._impls(hook) if one.wrapper or one.hookwrapper]
+        return f" (which plugin {' and plugin '.join(sorted(names))} wraps)" if names else ""
+
     def call(self, hook: str, **arguments: Any) -> Any:
         try:
             answer = self._callers[hook](**arguments)
         except (ZooError, MemoryError):
             raise
         except _Nothing:
-            answer = None
+            raise NoAnswer(
+                f'Model "{self._model}": its {hook} hook answered None. It should return its result.'
+            ) from None
         except (Exception, SystemExit) as error:
             if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code makes errors of Ctrl-C
                 raise KeyboardInterrupt from error
@@ -366,8 +374,8 @@ class Hooks:
             ) from error
         if answer is None:
             raise NoAnswer(
-                f'Model "{self._model}": its {hook} hook answered None. It should return its result; '
-                "a wrapper should return what it was given."
+                f'Model "{self._model}": its {hook} hook{self.wrapped(hook)} answered None. '
+                "A wrapper should return what `yield` gave it, or another result."
             )
         return answer
 
@@ -385,11 +393,16 @@ class Hooks:
         codes = {getattr(inspect.unwrap(one.function), "__code__", one): one for one in self._impls(hook)}
         passed = [codes[frame.f_code] for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code in codes]
         if passed and passed[-1].plugin_name not in (self._model, DEFAULTS):
-            return f'the {hook} hook of plugin "{passed[-1].plugin_name.removeprefix(ADDON)}", which wraps it,'
+            return f'the {hook} hook of plugin "{_named(passed[-1].plugin_name)}", which wraps it,'
         return f"its {hook} hook" if not passed or passed[-1].plugin_name != DEFAULTS else f"the zoo's own {hook}"
 
     def _impls(self, hook: str) -> list[pluggy.HookImpl]:
         return self._callers[hook].get_hookimpls()
+
+
+def _named(registered: str) -> str:
+    """A plugin's name by that under which pluggy has it."""
+    return registered.removeprefix(ADDON).removeprefix(JOINED)
 
 
 def _text(error: BaseException) -> str:
@@ -401,8 +414,8 @@ def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
 
     Raises PluginError when it breaks the contract.
     """
-    if not manager.has_plugin(f"joined {name}"):
-        manager.register(Space(_family(name, name, plugin).hooks), f"joined {name}")
+    if not manager.has_plugin(f"{JOINED}{name}"):
+        manager.register(Space(_family(name, name, plugin).hooks), f"{JOINED}{name}")
 
 
 def register(
