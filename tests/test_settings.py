@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from zoo import Zoo
-from zoo.errors import SettingsError
+from zoo.checking import check
+from zoo.errors import SettingsError, UnknownModel
 from zoo.settings import Settings, read
 
 MISTAKES = {
@@ -102,6 +103,25 @@ def test_a_plugin_without_a_table_makes_no_model_whose_name_is_taken(zoo_folder:
     with (zoo_folder / "settings.toml").open("a") as settings:
         settings.write('\n[models.mine]\nplugin = "stats"\n')
     assert set(Zoo.open(zoo_folder, environ={}).models) == {"soft", "mine"}
+
+
+def test_a_plugin_whose_own_model_is_not_there_for_a_table_of_another_name_is_told_of(zoo_folder: Path) -> None:
+    settings = zoo_folder / "settings.toml"
+    settings.write_text('[models.soft_20]\nplugin = "soft"\ncheckpoint = "soft/1"\n')
+    zoo = Zoo.open(zoo_folder, environ={})
+    says = (
+        "its plugin is asked for by [models.soft_20] of the settings alone. To have it as well, "
+        'add a table "[models.soft]".'
+    )
+    with pytest.raises(UnknownModel, match=re.escape(f'There is no model "soft": {says}')):
+        zoo.model("soft")
+    told = [finding.text for finding in check(zoo) if finding.level == "warning" and finding.what == "plugin soft"]
+    assert told == [f'model "soft" has checkpoints and is not there: {says}']
+    settings.write_text(f'default_model = "soft"\n{settings.read_text()}')
+    with pytest.raises(SettingsError, match=re.escape(f"there is no such model: {says} The models are: soft_20.")):
+        Zoo.open(zoo_folder, environ={})
+    settings.write_text(f"{settings.read_text()}[models.soft]\n")
+    assert set(Zoo.open(zoo_folder, environ={}).models) == {"soft_20", "soft"}
 
 
 def test_all_mistakes_are_told_at_once(zoo_folder: Path) -> None:

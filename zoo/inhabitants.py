@@ -1,8 +1,8 @@
-"""Who lives in a zoo: a model for each table of the settings and each plugin without one, and what is wrong there."""
+"""Who lives in a zoo: a model for each table of the settings and each plugin that no table names, and what is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zoo.checkpoints import Catalogue
@@ -63,11 +63,21 @@ def settled(
         problems.insert(0, f"{sources.point(('plugins_folder',), name)}: there is no folder {folder}.")
     default = settings.default_model
     if default is not None and default not in models and not problems:
-        problems.append(
-            f"{sources.point(('default_model',), default)}: there is no such model.{closest(default, models)} "
-            f"The models are: {', '.join(models)}."
-        )
+        where = f"{sources.point(('default_model',), default)}: there is no such model"
+        others = called_otherwise(default, models, found)
+        near = f": {others}" if others else f".{closest(default, models)}"
+        problems.append(f"{where}{near} The models are: {', '.join(models)}.")
     return models, problems
+
+
+def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> str:
+    """Why a plugin makes no model of its own name, and how it would; nothing where there is no such plugin."""
+    tables = ", ".join(f"[models.{one}]" for one, model in models.items() if model.plugin == name)
+    if name in models or name not in found.families or not tables:
+        return ""
+    return (
+        f'its plugin is asked for by {tables} of the settings alone. To have it as well, add a table "[models.{name}]".'
+    )
 
 
 def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:

@@ -116,6 +116,8 @@ class Zoo:
         if name not in self.models:
             if name in self.plugins.quarantined:  # by a name that no model can have
                 raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
+            if others := inhabitants.called_otherwise(name, self.models, self.plugins):
+                raise UnknownModel(f'There is no model "{name}": {others}')
             raise UnknownModel(
                 f'There is no model "{name}".{closest(name, self.models)} The models are: {", ".join(self.models)}.'
             )
