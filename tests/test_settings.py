@@ -50,13 +50,21 @@ MISTAKES = {
         '[models.stats]\nplugin = "soft"',
         "settings.toml: [models] stats: no model may have this name, since /v2/models/stats tells of all models",
     ),
-    "missing version": (
-        "[models.soft]\ncheckpoint = 7",
-        'settings.toml: [models.soft] checkpoint = 7: Model "soft" has no checkpoint 7. It has: 1.',
-    ),
     "odd version": (
         '[models.soft]\ncheckpoint = "newest"',
         'settings.toml: [models.soft] checkpoint = "newest": Model "soft" has no checkpoint newest. It has: 1.',
+    ),
+    "a model in place of a version": (
+        '[models.twin]\nplugin = "soft"\ncheckpoint = "soft"',
+        'It should be a version such as 1, "latest", or MODEL/VERSION, such as soft/1.',
+    ),
+    "latest of another model": (
+        '[models.twin]\nplugin = "soft"\ncheckpoint = "soft/latest"',
+        'no checkpoint soft/latest. It has: 1. It should be a version such as 1, "latest", or MODEL/VERSION, such as s',
+    ),
+    "table without its plugin": (
+        "[models.soft_20]\nepochs = 20",
+        'The plugins are: soft. For a model of one of them, add to the table: plugin = "soft".',
     ),
     "wrong type of version": (
         "[models.soft]\ncheckpoint = 1.5",

@@ -34,7 +34,7 @@ def check(zoo: Zoo) -> list[Finding]:
     for model in zoo.models.values():
         found += _model(model)
     for owner in zoo.catalogue.models():
-        found += [_checkpoint(zoo, owner, version) for version in zoo.catalogue.versions(owner)]
+        found += [_checkpoint(zoo, owner, version) for version in zoo.catalogue.found(owner)]
     return found
 
 

@@ -46,9 +46,13 @@ def settled(
         elif plugin not in families or families[plugin].addon:
             known = [known for known, family in families.items() if not family.addon]
             where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
+            remedy = ""
+            if known and not entry.plugin:
+                meant = max(known, key=lambda one: len(one) if plugin.startswith(one) else 0)
+                remedy = f' For a model of one of them, add to the table: plugin = "{meant}".'
             problems.append(
                 f'{where}: there is no plugin "{plugin}".{closest(plugin, known)} '
-                f"The plugins are: {', '.join(known) or 'none'}."
+                f"The plugins are: {', '.join(known) or 'none'}.{remedy}"
             )
         else:
             family = families[plugin]
@@ -81,7 +85,10 @@ def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> 
 
 
 def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:
-    """What is wrong with the versions that the settings name: they do not exist, or are of another plugin."""
+    """What is wrong with the versions that the settings name: they are no versions, or of another plugin.
+
+    One that is not there is its model's own trouble, as a damaged one is: a folder may be lost or not be copied yet.
+    """
     problems = []
     for model in models:
         if model.checkpoint == "latest" or model.family is None:
@@ -90,8 +97,9 @@ def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Orig
         try:
             card = catalogue.card(*model.select())
         except UnknownCheckpoint as error:
-            problems.append(f"{where}: {error}")
-        except ModelUnavailable:  # damaged: listed, and answered with 503
+            if not str(model.checkpoint).rpartition("/")[2].isdecimal():
+                problems.append(f"{where}: {error}")
+        except ModelUnavailable:  # listed, and answered with 503
             continue
         else:
             if card.plugin != model.plugin:

@@ -68,7 +68,7 @@ class Model:
 
     def select(self, version: int | None = None) -> tuple[str, int]:
         """The (model, version) of the checkpoint that answers. Raises UnknownCheckpoint."""
-        return self._catalogue.select(self.name, self.checkpoint if version is None else version)
+        return self._catalogue.select(self.name, self.checkpoint if version is None else version, self.plugin)
 
     def card(self) -> Card | None:
         """The card of the selected checkpoint, or None when there is none or it cannot be read."""

@@ -64,7 +64,7 @@ class Zoo:
         """Open the zoo of a folder; by default the working folder's, or the starter zoo if that has no settings.toml.
 
         `flags` are settings said on a command line; `environ` stands for the process' environment. `to_train` lets
-        pass a selected version that does not exist yet. Raises SettingsError with every mistake there is.
+        pass a selected version that is of another plugin. Raises SettingsError with every mistake there is.
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
         settings, sources = read(root, os.environ if environ is None else environ, flags)
