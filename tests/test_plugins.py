@@ -74,6 +74,14 @@ BAD = {
         "from zoo import hookimpl\n\n@hookimpl(wrapper=True)\ndef predict(model):\n    return 1",
         "plugins/bad.py:3: predict wraps, and does not yield. Let it have `answer = yield`, and return the answer.",
     ),
+    "is async": (
+        "from zoo import hookimpl\n\n@hookimpl\nasync def build(settings):\n    return 1",
+        "plugins/bad.py:3: build is async, and hooks are not awaited. Let it be a plain function: def.",
+    ),
+    "yields without the mark of a wrapper": (
+        "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    yield 1",
+        "plugins/bad.py:3: build yields, and does not wrap. Let it return its result, or mark it @hook",
+    ),
     "has settings of its own kind": (
         "from zoo import hookimpl\nclass Settings: pass\n@hookimpl\ndef build(settings):\n    return 1",
         "plugins/bad.py: Settings should be a class that derives from zoo.ModelSettings.",
@@ -104,6 +112,11 @@ def test_a_file_whose_name_no_model_can_have_is_no_model_and_told_why(zoo_folder
 
 
 INSTALLED = {
+    "names a function": (
+        "named",
+        "from zoo import hookimpl\n\n@hookimpl\ndef build(settings): ...",
+        'its entry point names my_package.named:build, one hook. Name the module that has all of them: named = "my',
+    ),
     "does not parse": ("wide", "x = 1\ndef build(:", "my-package 0.3 (my_package/wide.py:2): it raised SyntaxError"),
     "raises in a part of it": (
         "parted",
@@ -122,9 +135,10 @@ INSTALLED = {
 def test_a_mistake_in_an_installed_package_is_told_with_file_and_line(
     zoo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, problem: str
 ) -> None:
+    value = f"my_package.{name}" + (":build" if name == "named" else "")
     facts = {
         "my_package-0.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: my-package\nVersion: 0.3\n",
-        "my_package-0.3.dist-info/entry_points.txt": f"[zoo]\n{name} = my_package.{name}\n",
+        "my_package-0.3.dist-info/entry_points.txt": f"[zoo]\n{name} = {value}\n",
         "my_package/__init__.py": "",
         "my_package/part.py": "\n1 / 0\n",
         f"my_package/{name}.py": text,

@@ -167,10 +167,16 @@ def _family(name: str, source: str, plugin: Any) -> Family:
                 f"{_at(source, function)}: {hook} wraps, and does not yield. Let it have `answer = yield`, and return "
                 "the answer."
             )
+        problems += _kind_of_function(source, hook, function)
         if hook != "answered":  # which is told to all that have it, wrappers or not
             wrappers = wrappers and _wraps(function)
         hooks[hook] = function
-    if not problems and not hooks:
+    if inspect.isroutine(plugin):
+        problems = [
+            f"{source}: its entry point names {plugin.__module__}:{plugin.__qualname__}, one hook. Name the module "
+            f'that has all of them: {name} = "{plugin.__module__}".'
+        ]
+    elif not problems and not hooks:
         problems.append(f"{source}: no hook in it. A model needs build(settings), marked with @hookimpl.")
     elif not problems and not wrappers and "build" not in hooks:
         problems.append(f"{source}: it has {', '.join(hooks)} but no build(settings), which every model needs.")
@@ -252,6 +258,20 @@ def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
             value = getattr(plugin, member, None)
             if inspect.isroutine(value):
                 yield member, value
+
+
+def _kind_of_function(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
+    """What is wrong with a hook that would answer a coroutine or a generator: nobody awaits it, or goes through it."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return [
+            f"{_at(source, function)}: {hook} is async, and hooks are not awaited. Let it be a plain function: def."
+        ]
+    if inspect.isgeneratorfunction(function) and not _wraps(function):
+        return [
+            f"{_at(source, function)}: {hook} yields, and does not wrap. Let it return its result, or mark it "
+            "@hookimpl(wrapper=True)."
+        ]
+    return []
 
 
 def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
