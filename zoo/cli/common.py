@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.errors import PluginError, SettingsError, UnknownModel, ZooError
+from zoo.errors import PluginError, SettingsError, UnknownCheckpoint, UnknownModel, ZooError
 
 if TYPE_CHECKING:
     from zoo.zoo import Zoo
@@ -35,7 +35,7 @@ class Commands(click.Group):
             click.echo(f"zoo: {error}" if "\n" not in str(error) else f"zoo:\n{error}", err=True)
             if _is_a_hooks(error) and not ctx.params.get("verbose"):
                 click.echo(f"zoo -v {ctx.invoked_subcommand} ... shows the traceback.", err=True)
-            ctx.exit(2 if isinstance(error, (SettingsError, UnknownModel)) else 1)
+            ctx.exit(2 if isinstance(error, (SettingsError, UnknownModel, UnknownCheckpoint)) else 1)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
