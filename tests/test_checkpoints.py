@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import flip_byte
 
-from zoo import Zoo, files
+from zoo import Zoo, files, listings
 from zoo.checking import check
 from zoo.checkpoints import Card, Catalogue
 from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint
@@ -58,6 +58,46 @@ def test_what_is_half_or_hidden_is_no_version(zoo_folder: Path) -> None:
     (folder / ".3.part/card.json").write_text("{}")
     (folder / "03/card.json").write_text("{}")
     assert Catalogue(zoo_folder / "checkpoints").versions("soft") == [1]
+
+
+@pytest.mark.parametrize("wanted", ["7", '"soft/7"', '"gone/1"'])
+def test_a_version_that_is_not_there_costs_no_other_model_its_answers(zoo_folder: Path, picture, wanted: str) -> None:
+    with (zoo_folder / "settings.toml").open("a") as settings:
+        settings.write(f'[models.lost]\nplugin = "soft"\ncheckpoint = {wanted}\n')
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.predict("soft", picture(0)).digit == 7
+    with pytest.raises(ModelUnavailable, match=r"no checkpoint"):
+        zoo.predict("lost", picture(0))
+    assert [finding.what for finding in check(zoo) if finding.level == "error"] == ["model lost"]
+
+
+def test_a_version_that_has_lost_its_card_is_listed_as_damaged(zoo_folder: Path) -> None:
+    (zoo_folder / "checkpoints/soft/1/card.json").unlink()
+    (zoo_folder / "settings.toml").write_text("[models.soft]\ncheckpoint = 1\n")
+    zoo = Zoo.open(zoo_folder, environ={})
+    says = "Checkpoint soft/1 is damaged: its card.json is missing. Restore it from a copy, or select another version."
+    with pytest.raises(ModelUnavailable, match=says):
+        zoo.model("soft").load()
+    errors = {finding.what: finding.text for finding in check(zoo) if finding.level == "error"}
+    assert errors == {"model soft": says, "checkpoint soft/1": says}
+    (row,) = listings.checkpoints(zoo)
+    assert (row["checkpoint"], row["served_by"], row["problem"]) == ("soft/1", ["soft"], says)
+
+
+def test_latest_is_of_the_models_own_plugin(zoo_folder: Path) -> None:
+    catalogue = versions(zoo_folder, 2, 3, overridden=(2,))
+    path = zoo_folder / "checkpoints/soft/3/card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"plugin": "cnn"}))
+    assert catalogue.select("soft", "latest", "soft") == ("soft", 1)
+    assert Zoo.open(zoo_folder, environ={}).model("soft").load().card.version == 1
+    with pytest.raises(UnknownCheckpoint, match=r"no checkpoint 9\. It has: 1, 2\."):
+        catalogue.select("soft", 9, "soft")
+    shutil.rmtree(zoo_folder / "checkpoints/soft/1")
+    with pytest.raises(UnknownCheckpoint, match=r"only quick or changed runs \(2\)\. Name one of them"):
+        catalogue.select("soft", "latest", "soft")
+    shutil.rmtree(zoo_folder / "checkpoints/soft/2")
+    with pytest.raises(UnknownCheckpoint, match=r'no checkpoint of its plugin "soft", only of another \(3\)\. Train'):
+        catalogue.select("soft", "latest", "soft")
 
 
 @pytest.mark.parametrize("name", ["model.weights.h5", "model.tflite", "history.csv"])

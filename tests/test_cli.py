@@ -22,6 +22,7 @@ def test_help_names_every_command_and_how_to_begin(run) -> None:
     for command in ("serve", "models", "plugins", "check", "train", "evaluate", "predict", "checkpoints", "init"):
         assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE), command
     assert "zoo predict seven.png" in done.stdout
+    assert "Exit codes: 0 done; 1 something could not be done; 2 the command" in " ".join(done.stdout.split())
 
 
 def test_predict_reads_files_folders_and_standard_input(trained: Path, tmp_path: Path, picture, run) -> None:
@@ -67,10 +68,17 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
             2,
             'There is no model "sofft". Did you mean "soft"? The models are: soft.',
         ),
-        (["predict", "x.png", "--version", "9"], 1, 'Model "soft" has no checkpoint 9. It has: 1.'),
+        (["predict", "x.png", "--version", "9"], 2, 'Model "soft" has no checkpoint 9. It has: 1.'),
         (["predict"], 2, "Missing argument 'PICTURES...'"),
         (["train", "sofft"], 2, 'There is no model "sofft"'),
         (["train", "soft", "--set", "epochs"], 2, "'epochs' should be KEY=VALUE"),
+        (["train", "soft", "--epochs", "1", "--set", "epochs=2"], 2, "twice: --epochs 1 and --set epochs=2. Keep one"),
+        (
+            ["train", "soft", "--set", "seed=1", "--set", "seed=2"],
+            2,
+            "seed is said twice: --set seed=1 and --set seed=2",
+        ),
+        (["train", "soft", "--set", "ink.speck=1", "--set", "ink={}"], 2, "ink is said twice: --set ink.speck=1 and"),
         (["serve", "--port", "70000"], 2, "70000 is not in the range"),
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["--zoo", "/nowhere", "models"], 2, "/nowhere has no settings.toml. Make a zoo: zoo init /nowhere"),
@@ -121,6 +129,14 @@ def test_models_and_checkpoints_list_what_is_there(zoo_folder: Path, run) -> Non
     (row,) = json.loads(run("checkpoints", "--json", cwd=zoo_folder).stdout)
     assert (row["checkpoint"], row["served_by"], row["overrides"]) == ("soft/1", ["soft"], {})
     assert run("checkpoints", "nope", cwd=zoo_folder).returncode == 2
+
+
+def test_what_latest_takes_is_served_without_a_line_in_the_settings(zoo_folder: Path, run) -> None:
+    done = run("train", "soft", "--epochs", "1", cwd=zoo_folder)  # as the settings say it
+    assert "checkpoint soft/2:" in done.stdout, done.stderr
+    assert "serve it" not in done.stdout
+    done = run("train", "soft", "--seed", "2", cwd=zoo_folder)
+    assert "serve it: in settings.toml, [models.soft] checkpoint = 3" in done.stdout, done.stderr
 
 
 @pytest.mark.long

@@ -74,6 +74,14 @@ BAD = {
         "from zoo import hookimpl\n\n@hookimpl(wrapper=True)\ndef predict(model):\n    return 1",
         "plugins/bad.py:3: predict wraps, and does not yield. Let it have `answer = yield`, and return the answer.",
     ),
+    "is async": (
+        "from zoo import hookimpl\n\n@hookimpl\nasync def build(settings):\n    return 1",
+        "plugins/bad.py:3: build is async, and hooks are not awaited. Let it be a plain function: def.",
+    ),
+    "yields without the mark of a wrapper": (
+        "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    yield 1",
+        "plugins/bad.py:3: build yields, and does not wrap. Let it return its result, or mark it @hook",
+    ),
     "has settings of its own kind": (
         "from zoo import hookimpl\nclass Settings: pass\n@hookimpl\ndef build(settings):\n    return 1",
         "plugins/bad.py: Settings should be a class that derives from zoo.ModelSettings.",
@@ -104,6 +112,11 @@ def test_a_file_whose_name_no_model_can_have_is_no_model_and_told_why(zoo_folder
 
 
 INSTALLED = {
+    "names a function": (
+        "named",
+        "from zoo import hookimpl\n\n@hookimpl\ndef build(settings): ...",
+        'its entry point names my_package.named:build, one hook. Name the module that has all of them: named = "my',
+    ),
     "does not parse": ("wide", "x = 1\ndef build(:", "my-package 0.3 (my_package/wide.py:2): it raised SyntaxError"),
     "raises in a part of it": (
         "parted",
@@ -122,9 +135,10 @@ INSTALLED = {
 def test_a_mistake_in_an_installed_package_is_told_with_file_and_line(
     zoo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, problem: str
 ) -> None:
+    value = f"my_package.{name}" + (":build" if name == "named" else "")
     facts = {
         "my_package-0.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: my-package\nVersion: 0.3\n",
-        "my_package-0.3.dist-info/entry_points.txt": f"[zoo]\n{name} = my_package.{name}\n",
+        "my_package-0.3.dist-info/entry_points.txt": f"[zoo]\n{name} = {value}\n",
         "my_package/__init__.py": "",
         "my_package/part.py": "\n1 / 0\n",
         f"my_package/{name}.py": text,
@@ -301,6 +315,27 @@ def test_a_wrapper_that_raises_is_named_and_not_the_model(zoo_folder: Path, pict
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 
+def test_what_a_hook_raises_is_told_with_file_and_line(zoo_folder: Path, picture) -> None:
+    (zoo_folder / "plugins/_helper.py").write_text("def divided(n):\n    return 1 / n\n")
+    hook = "@hookimpl\ndef preprocess(image):\n    from zoo_plugins._helper import divided\n    return divided(0)\n"
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(hook)
+    with pytest.raises(PluginError) as caught:
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+    told = 'Model "soft": its preprocess hook raised ZeroDivisionError: division by zero (plugins/_helper.py:2).'
+    assert str(caught.value) == told
+
+
+def test_the_command_tells_how_to_see_a_hooks_traceback(zoo_folder: Path, run) -> None:
+    write(zoo_folder, "bad", "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    return 1 / 0\n")
+    done = run("train", "bad", cwd=zoo_folder)
+    says = 'zoo: Model "bad": its build hook raised ZeroDivisionError: division by zero (plugins/bad.py:5).'
+    assert done.stderr.splitlines()[-2:] == [says, "zoo -v train ... shows the traceback."]
+    shown = run("-v", "train", "bad", cwd=zoo_folder).stderr
+    assert "Traceback" in shown
+    assert "zoo -v" not in shown
+
+
 def sees_nothing(folder: Path, dtype: str) -> None:
     """A plugin whose own preprocessing shows black for every picture, in a trace of that type."""
     write(
@@ -358,7 +393,29 @@ def test_a_wrapper_that_forgets_its_answer_is_named(zoo_folder: Path, picture) -
             yield
         """,
     )
-    with pytest.raises(PluginError, match="predict hook answered None"):
+    says = r'its predict hook \(which plugin "forgetful" wraps\) answered None\. A wrapper should return'
+    with pytest.raises(PluginError, match=says):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+
+
+WRAPS = r' \(which plugin "altering" wraps\) '
+ALTERED = {
+    "one": ("predict", "1", f"predict{WRAPS}gave shape .*, expected"),
+    "part": ("predict", "answer[:, :5]", f"predict{WRAPS}gave shape .1, 5.*, expected"),
+    "twice": ("predict", "answer * 2", f"predict{WRAPS}should give probabilities whose rows"),
+    "text": ("predict", "'seven'", f"predict{WRAPS}gave str that is no array"),
+    "bare": ("preprocess", "answer[0]", f"its preprocess hook{WRAPS}should return"),
+    "small": ("preprocess", "(answer[0][1:], answer[1])", f"its preprocess hook{WRAPS}gave shape .27, 28, 1"),
+}
+
+
+@pytest.mark.parametrize(("hook", "given", "says"), ALTERED.values(), ids=ALTERED)
+def test_a_wrapper_is_named_where_what_it_returns_is_wrong(
+    zoo_folder: Path, picture, hook: str, given: str, says: str
+) -> None:
+    body = f"@hookimpl(wrapper=True)\ndef {hook}():\n    answer = yield\n    return {given}\n"
+    (zoo_folder / "plugins/altering.py").write_text(f"from zoo import hookimpl\n\n\n{body}")
+    with pytest.raises(PluginError, match=says):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 
@@ -531,6 +588,25 @@ def test_an_addon_hears_what_every_picture_was_answered(zoo_folder: Path, pictur
         "soft PictureUnsupported",
         "",
     ]
+
+
+@pytest.mark.parametrize("mistake", ["1 / 0", "raise PluginError('no')", "raise SystemExit(3)"])
+@pytest.mark.parametrize("mark", ["@hookimpl", "@hookimpl(wrapper=True)"])
+def test_what_hears_answers_takes_none_away(zoo_folder: Path, picture, capsys, caplog, mark: str, mistake: str) -> None:
+    hook = "{}\ndef answered(answers):\n    {}\n"
+    head = "from zoo import hookimpl\nfrom zoo.errors import PluginError\n"
+    body = mistake if mark == "@hookimpl" else f"yield\n    {mistake}"
+    (zoo_folder / "plugins/zz_deaf.py").write_text(head + hook.format(mark, body))
+    (zoo_folder / "plugins/hearing.py").write_text(head + hook.format("@hookimpl", "print('heard', len(answers))"))
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert zoo.predict("soft", picture(0)).digit == 7
+    assert zoo.read("soft", picture(0)).text == "7"
+    assert zoo.predict_many("soft", [picture(0), picture(0)]).labels == ["7", "7"]
+    with pytest.raises(PictureUnsupported):
+        zoo.predict("soft", b"no picture")
+    assert capsys.readouterr().out.split("\n") == ["heard 1", "heard 1", "heard 2", "heard 1", ""]
+    assert sum(record.levelname == "ERROR" for record in caplog.records) >= 4
+    assert "zz_deaf" in caplog.text or mark != "@hookimpl"
 
 
 def test_a_program_may_join_a_plugin_of_its_own_once(zoo_folder: Path, picture) -> None:

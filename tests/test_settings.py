@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from zoo import Zoo
-from zoo.errors import SettingsError
+from zoo.checking import check
+from zoo.errors import SettingsError, UnknownModel
 from zoo.settings import Settings, read
 
 MISTAKES = {
@@ -49,13 +50,21 @@ MISTAKES = {
         '[models.stats]\nplugin = "soft"',
         "settings.toml: [models] stats: no model may have this name, since /v2/models/stats tells of all models",
     ),
-    "missing version": (
-        "[models.soft]\ncheckpoint = 7",
-        'settings.toml: [models.soft] checkpoint = 7: Model "soft" has no checkpoint 7. It has: 1.',
-    ),
     "odd version": (
         '[models.soft]\ncheckpoint = "newest"',
         'settings.toml: [models.soft] checkpoint = "newest": Model "soft" has no checkpoint newest. It has: 1.',
+    ),
+    "a model in place of a version": (
+        '[models.twin]\nplugin = "soft"\ncheckpoint = "soft"',
+        'It should be a version such as 1, "latest", or MODEL/VERSION, such as soft/1.',
+    ),
+    "latest of another model": (
+        '[models.twin]\nplugin = "soft"\ncheckpoint = "soft/latest"',
+        'no checkpoint soft/latest. It has: 1. It should be a version such as 1, "latest", or MODEL/VERSION, such as s',
+    ),
+    "table without its plugin": (
+        "[models.soft_20]\nepochs = 20",
+        'The plugins are: soft. For a model of one of them, add to the table: plugin = "soft".',
     ),
     "wrong type of version": (
         "[models.soft]\ncheckpoint = 1.5",
@@ -102,6 +111,25 @@ def test_a_plugin_without_a_table_makes_no_model_whose_name_is_taken(zoo_folder:
     with (zoo_folder / "settings.toml").open("a") as settings:
         settings.write('\n[models.mine]\nplugin = "stats"\n')
     assert set(Zoo.open(zoo_folder, environ={}).models) == {"soft", "mine"}
+
+
+def test_a_plugin_whose_own_model_is_not_there_for_a_table_of_another_name_is_told_of(zoo_folder: Path) -> None:
+    settings = zoo_folder / "settings.toml"
+    settings.write_text('[models.soft_20]\nplugin = "soft"\ncheckpoint = "soft/1"\n')
+    zoo = Zoo.open(zoo_folder, environ={})
+    says = (
+        "its plugin is asked for by [models.soft_20] of the settings alone. To have it as well, "
+        'add a table "[models.soft]".'
+    )
+    with pytest.raises(UnknownModel, match=re.escape(f'There is no model "soft": {says}')):
+        zoo.model("soft")
+    told = [finding.text for finding in check(zoo) if finding.level == "warning" and finding.what == "plugin soft"]
+    assert told == [f'model "soft" has checkpoints and is not there: {says}']
+    settings.write_text(f'default_model = "soft"\n{settings.read_text()}')
+    with pytest.raises(SettingsError, match=re.escape(f"there is no such model: {says} The models are: soft_20.")):
+        Zoo.open(zoo_folder, environ={})
+    settings.write_text(f"{settings.read_text()}[models.soft]\n")
+    assert set(Zoo.open(zoo_folder, environ={}).models) == {"soft_20", "soft"}
 
 
 def test_all_mistakes_are_told_at_once(zoo_folder: Path) -> None:

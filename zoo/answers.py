@@ -30,14 +30,14 @@ def prepared(
             raise
         return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
-        raise PluginError(f'Model "{model}": its preprocess hook should return (array, Trace).')
+        raise PluginError(f'Model "{model}": its {_hook(hooks)} should return (array, Trace).')
     if shape is not None and np.shape(answer[0]) != shape:
         raise PluginError(
-            f'Model "{model}": its preprocess hook gave shape {np.shape(answer[0])}; the network takes {shape}.'
+            f'Model "{model}": its {_hook(hooks)} gave shape {np.shape(answer[0])}; the network takes {shape}.'
         )
     if getattr(answer[1].seen, "dtype", None) != np.uint8:
         raise PluginError(
-            f'Model "{model}": the Trace of its preprocess hook has a seen of {_kind(answer[1].seen)}; it should be '
+            f'Model "{model}": the Trace of its {_hook(hooks)} has a seen of {_kind(answer[1].seen)}; it should be '
             "what the model saw as levels in 0-255, an array of uint8."
         )
     return answer
@@ -49,14 +49,21 @@ def told(model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: 
     try:
         scores: Scores = np.asarray(answer, np.float32)
     except (TypeError, ValueError) as error:
-        raise PluginError(
-            f'Model "{model}": predict gave {_kind(answer)} that is no array of numbers ({error}).'
-        ) from error
+        raise _wrong(model, hooks, f"gave {_kind(answer)} that is no array of numbers ({error}).") from error
     if scores.shape != (len(batch), classes):
-        raise PluginError(f'Model "{model}": predict gave shape {scores.shape}, expected {(len(batch), classes)}.')
+        raise _wrong(model, hooks, f"gave shape {scores.shape}, expected {(len(batch), classes)}.")
     if not _are_probabilities(scores):
-        raise PluginError(f'Model "{model}": predict should give probabilities whose rows sum to 1.')
+        raise _wrong(model, hooks, "should give probabilities whose rows sum to 1.")
     return scores
+
+
+def _hook(hooks: Hooks) -> str:
+    return f"preprocess hook{hooks.wrapped('preprocess')}"
+
+
+def _wrong(model: str, hooks: Hooks, what: str) -> PluginError:
+    whose = f"predict{hooks.wrapped('predict')}"
+    return PluginError(f'Model "{model}": {whose} {what}')
 
 
 def _kind(value: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo.errors import ZooError
+from zoo.inhabitants import called_otherwise
 from zoo.models import Model
 from zoo.zoo import Zoo
 
@@ -26,10 +27,14 @@ def check(zoo: Zoo) -> list[Finding]:
         found.append(Finding("error", f"plugin {name}", bad.problem))
     for name, family in zoo.plugins.families.items():
         found += [Finding("warning", f"plugin {name}", f"{family.source}: {text}") for text in family.warnings]
+        if zoo.catalogue.versions(name) and (others := called_otherwise(name, zoo.models, zoo.plugins)):
+            found.append(
+                Finding("warning", f"plugin {name}", f'model "{name}" has checkpoints and is not there: {others}')
+            )
     for model in zoo.models.values():
         found += _model(model)
     for owner in zoo.catalogue.models():
-        found += [_checkpoint(zoo, owner, version) for version in zoo.catalogue.versions(owner)]
+        found += [_checkpoint(zoo, owner, version) for version in zoo.catalogue.found(owner)]
     return found
 
 

@@ -1,7 +1,8 @@
 """The catalogue of checkpoints: `<model>/<version>/` with card, weights, compiled form and history.
 
 A version is a whole number from 1. It is published whole by one rename and never overwritten; only its card may gain
-an evaluation or a calibration. A folder whose name starts with a dot, or that has no card, is no checkpoint.
+an evaluation or a calibration. A folder whose name starts with a dot, or that is empty, is no checkpoint; one that has
+files and no card is a damaged one.
 """
 
 from __future__ import annotations
@@ -160,14 +161,18 @@ class Catalogue:
         self.folder = folder
 
     def versions(self, model: str) -> list[int]:
-        """The whole versions of a model, oldest first."""
+        """The versions of a model that have a card, oldest first."""
+        return [version for version in self.found(model) if (self.path(model, version) / CARD).is_file()]
+
+    def found(self, model: str) -> list[int]:
+        """The same with those that have lost their card, which are there and damaged."""
         folder = self.folder / model
         if not folder.is_dir():
             return []
         try:
-            names = [path.name for path in folder.iterdir() if (path / CARD).is_file()]
+            names = [path.name for path in folder.iterdir() if path.is_dir() and any(path.iterdir())]
         except OSError as error:
-            raise ModelUnavailable(f"{folder} cannot be read: {error.strerror}.") from error
+            raise ModelUnavailable(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
         return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name))
 
     def models(self) -> list[str]:
@@ -185,6 +190,11 @@ class Catalogue:
         try:
             card, sealed = _parsed(path.read_bytes())
         except FileNotFoundError as error:
+            if version in self.found(model):
+                raise ModelUnavailable(
+                    f"Checkpoint {model}/{version} is damaged: its {CARD} is missing. Restore it from a copy, "
+                    "or select another version."
+                ) from error
             raise UnknownCheckpoint(self._none(model, str(version))) from error
         except OSError as error:
             raise ModelUnavailable(
@@ -219,40 +229,60 @@ class Catalogue:
         except (OSError, ValueError, csv.Error):
             return []
 
-    def select(self, model: str, wanted: int | str) -> tuple[str, int]:
+    def select(self, model: str, wanted: int | str, plugin: str | None = None) -> tuple[str, int]:
         """The (model, version) that a setting such as 3, "latest" or "cnn/3" names.
 
-        `latest` is the newest version trained with the model's own settings, as they were then. Raises
-        UnknownCheckpoint.
+        `latest` is the newest version, of that plugin if one is told, trained with the model's own settings, as they
+        were then. Raises UnknownCheckpoint.
         """
         if wanted == "latest":
             for version in reversed(self.versions(model)):
-                if not self.card(model, version).overrides:
+                card = self.card(model, version)
+                if not card.overrides and plugin in (None, card.plugin):
                     return model, version
-            raise UnknownCheckpoint(self._none(model, "latest"))
+            raise UnknownCheckpoint(self._none(model, "latest", plugin))
         owner, _, number = str(wanted).rpartition("/")
         owner = owner or model
-        if not number.isdecimal() or int(number) not in self.versions(owner):
-            raise UnknownCheckpoint(self._none(owner, str(wanted)))
+        if not number.isdecimal() or int(number) not in self.found(owner):
+            raise UnknownCheckpoint(self._none(owner, str(wanted), plugin))
         return owner, int(number)
 
-    def _none(self, model: str, wanted: str) -> str:
-        versions = self.versions(model)
+    def _none(self, model: str, wanted: str, plugin: str | None = None) -> str:
+        versions = [version for version in self.versions(model) if self._is_of(plugin, model, version)]
+        number = wanted.rpartition("/")[2]
+        form = "" if number.isdecimal() or wanted == "latest" else f" {self._form(model if '/' in wanted else wanted)}"
         if not versions and "/" in wanted:
             owners = [owner for owner in self.models() if self.versions(owner)]
             return (
-                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with one: {', '.join(owners) or '-'}."
+                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with one: "
+                f"{', '.join(owners) or '-'}.{form}"
             )
         if not versions:
-            return f'Model "{model}" has no checkpoint yet. Train one: zoo train {model}.'
+            rest = ""
+            if others := self.versions(model):
+                rest = f' of its plugin "{plugin}", only of another ({", ".join(map(str, others))})'
+            return f'Model "{model}" has no checkpoint{rest or " yet"}. Train one: zoo train {model}.{form}'
         have = ", ".join(map(str, versions))
         if wanted == "latest":
             return (
                 f'Model "{model}" has no version trained with its own settings, only quick or changed runs ({have}). '
                 f"Name one of them as its checkpoint, or train: zoo train {model}."
             )
-        near = "" if wanted.rpartition("/")[2].isdecimal() else closest(wanted, ["latest"])
-        return f'Model "{model}" has no checkpoint {wanted}.{near} It has: {have}.'
+        near = "" if number.isdecimal() or "/" in wanted else closest(wanted, ["latest"])
+        return f'Model "{model}" has no checkpoint {wanted}.{near} It has: {have}.{form}'
+
+    def _is_of(self, plugin: str | None, model: str, version: int) -> bool:
+        """Whether a version is one of a plugin, as far as its card can be read."""
+        try:
+            return plugin in (None, self.card(model, version).plugin)
+        except ModelUnavailable:
+            return True
+
+    def _form(self, meant: str) -> str:
+        """What a checkpoint may be called, as one of the model that may be meant."""
+        known = self.versions(meant) if MODEL_NAME.fullmatch(meant) else []
+        such = f", such as {meant}/{known[-1]}" if known else ""
+        return f'It should be a version such as 1, "latest", or MODEL/VERSION{such}.'
 
     def verify(self, card: Card) -> None:
         """Hash every file of a checkpoint. Raises ModelUnavailable naming each that is missing or changed."""

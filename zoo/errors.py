@@ -121,6 +121,12 @@ def cut(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
+def ended(text: str) -> str:
+    """A text that another sentence may follow: with a full stop, where it ends in no sign of its own."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def closest(found: str, allowed: Iterable[str]) -> str:
     """` Did you mean "x"?` for the nearest of `allowed`, or nothing when none is near."""
     near = difflib.get_close_matches(found, list(allowed), n=1, cutoff=0.6)

@@ -70,8 +70,8 @@ def load(folder: Path, settings: ModelSettings) -> Any:
 def answered(answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
     """Take notice of what one call was answered, in the order of its pictures; an error stands for one not read.
 
-    Not asked but told, each plugin that has it; what it returns does not matter. It may be called from several threads
-    at once.
+    Not asked but told, each plugin that has it; what it returns does not matter, and what it raises is logged. It may
+    be called from several threads at once.
     """
 
 

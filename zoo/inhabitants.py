@@ -1,8 +1,8 @@
-"""Who lives in a zoo: a model for each table of the settings and each plugin without one, and what is wrong there."""
+"""Who lives in a zoo: a model for each table of the settings and each plugin that no table names, and what is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zoo.checkpoints import Catalogue
@@ -46,9 +46,13 @@ def settled(
         elif plugin not in families or families[plugin].addon:
             known = [known for known, family in families.items() if not family.addon]
             where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
+            remedy = ""
+            if known and not entry.plugin:
+                meant = max(known, key=lambda one: len(one) if plugin.startswith(one) else 0)
+                remedy = f' For a model of one of them, add to the table: plugin = "{meant}".'
             problems.append(
                 f'{where}: there is no plugin "{plugin}".{closest(plugin, known)} '
-                f"The plugins are: {', '.join(known) or 'none'}."
+                f"The plugins are: {', '.join(known) or 'none'}.{remedy}"
             )
         else:
             family = families[plugin]
@@ -63,15 +67,28 @@ def settled(
         problems.insert(0, f"{sources.point(('plugins_folder',), name)}: there is no folder {folder}.")
     default = settings.default_model
     if default is not None and default not in models and not problems:
-        problems.append(
-            f"{sources.point(('default_model',), default)}: there is no such model.{closest(default, models)} "
-            f"The models are: {', '.join(models)}."
-        )
+        where = f"{sources.point(('default_model',), default)}: there is no such model"
+        others = called_otherwise(default, models, found)
+        near = f": {others}" if others else f".{closest(default, models)}"
+        problems.append(f"{where}{near} The models are: {', '.join(models)}.")
     return models, problems
 
 
+def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> str:
+    """Why a plugin makes no model of its own name, and how it would; nothing where there is no such plugin."""
+    tables = ", ".join(f"[models.{one}]" for one, model in models.items() if model.plugin == name)
+    if name in models or name not in found.families or not tables:
+        return ""
+    return (
+        f'its plugin is asked for by {tables} of the settings alone. To have it as well, add a table "[models.{name}]".'
+    )
+
+
 def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:
-    """What is wrong with the versions that the settings name: they do not exist, or are of another plugin."""
+    """What is wrong with the versions that the settings name: they are no versions, or of another plugin.
+
+    One that is not there is its model's own trouble, as a damaged one is: a folder may be lost or not be copied yet.
+    """
     problems = []
     for model in models:
         if model.checkpoint == "latest" or model.family is None:
@@ -80,8 +97,9 @@ def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Orig
         try:
             card = catalogue.card(*model.select())
         except UnknownCheckpoint as error:
-            problems.append(f"{where}: {error}")
-        except ModelUnavailable:  # damaged: listed, and answered with 503
+            if not str(model.checkpoint).rpartition("/")[2].isdecimal():
+                problems.append(f"{where}: {error}")
+        except ModelUnavailable:  # listed, and answered with 503
             continue
         else:
             if card.plugin != model.plugin:

@@ -112,7 +112,7 @@ def checkpoints(zoo: Zoo) -> list[dict[str, Any]]:
             continue
     rows = []
     for owner in zoo.catalogue.models():
-        for version in zoo.catalogue.versions(owner):
+        for version in zoo.catalogue.found(owner):
             row: dict[str, Any] = {"model": owner, "checkpoint": f"{owner}/{version}"}
             row |= {"served_by": served.get((owner, version), []), "problem": None}
             try:

@@ -33,6 +33,7 @@ _EDGE = 0.03  # of the height of a frame of several, that they are away from it
 _FILLED = 0.6  # of its box, that a cell covers at the least
 _SQUAT = 2.5  # widths to heights of a cell, and heights to widths, at the most
 _WEDGE = 0.4  # of its box, that a wedge in a corner covers, as straightening a picture leaves it
+_ALONG = 0.6  # of a side of the picture, that it goes along
 _SLIGHT = 0.3  # widths to heights of it, or heights to widths; that is the tangent of the angle
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _FRAMES = 12  # frames of half a picture and more, of which each is looked at; with more, it is a pattern
@@ -234,6 +235,7 @@ class Marks:
             corners = self._corners()
             slim = np.minimum(tall, wide) < _SLIGHT * np.maximum(tall, wide)
             wedge = (corners == 1) & (self.sides == 2) & slim & (area > _WEDGE * tall * wide)
+            wedge &= np.maximum(tall / height, wide / width) > _ALONG
             foreign |= (area > 0.01 * height * width) & ((corners >= 2) | wedge)
         rim = round(0.04 * min(max(height, width), 2 * min(height, width)))  # of a long row's height, not its length
         if rim > 1:

@@ -68,7 +68,7 @@ class Model:
 
     def select(self, version: int | None = None) -> tuple[str, int]:
         """The (model, version) of the checkpoint that the settings select by now. Raises UnknownCheckpoint."""
-        return self._catalogue.select(self.name, self.checkpoint if version is None else version)
+        return self._catalogue.select(self.name, self.checkpoint if version is None else version, self.plugin)
 
     def answering(self) -> tuple[str, int]:
         """The (model, version) of the checkpoint that answers when none is named. Raises UnknownCheckpoint.
@@ -230,9 +230,9 @@ class Model:
         return self.preprocess(loaded, level)[0]
 
     def tell(self, loaded: Loaded, answers: Sequence[Prediction | Reading | ZooError]) -> None:
-        """Tell the plugins that want to hear it what this model has answered. Raises PluginError."""
+        """Tell the plugins that want to hear it what this model has answered."""
         assert self.hooks is not None
-        self.hooks.call("answered", answers=answers, settings=loaded.settings)
+        self.hooks.tell(answers, loaded.settings)
 
     def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
         """Probabilities (n, k) for (n, ...), at the card's temperature. Raises PluginError when they are not such."""

@@ -15,7 +15,7 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,17 @@ from typing import Any
 import pluggy
 
 from zoo import hookspecs, stopping
-from zoo.errors import PluginError, SettingsError, ZooError, closest, why
+from zoo.errors import PluginError, SettingsError, ZooError, closest, ended, why
 from zoo.hookspecs import HOOKS
 from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings
+from zoo.types import Prediction, Reading
 
 GROUP = "zoo"
 PACKAGE = "zoo_plugins"
 MARK = "zoo_impl"
 DEFAULTS = " defaults"  # the name of what answers where a plugin does not; no model has such a one
 ADDON = "addon "  # before the names of those that wrap others' hooks
+JOINED = "joined "  # before the names of a program's own
 HEAVY = ("tensorflow", "keras", "torch", "jax")
 
 log = logging.getLogger("zoo.plugins")
@@ -165,10 +167,16 @@ def _family(name: str, source: str, plugin: Any) -> Family:
                 f"{_at(source, function)}: {hook} wraps, and does not yield. Let it have `answer = yield`, and return "
                 "the answer."
             )
+        problems += _kind_of_function(source, hook, function)
         if hook != "answered":  # which is told to all that have it, wrappers or not
             wrappers = wrappers and _wraps(function)
         hooks[hook] = function
-    if not problems and not hooks:
+    if inspect.isroutine(plugin):
+        problems = [
+            f"{source}: its entry point names {plugin.__module__}:{plugin.__qualname__}, one hook. Name the module "
+            f'that has all of them: {name} = "{plugin.__module__}".'
+        ]
+    elif not problems and not hooks:
         problems.append(f"{source}: no hook in it. A model needs build(settings), marked with @hookimpl.")
     elif not problems and not wrappers and "build" not in hooks:
         problems.append(f"{source}: it has {', '.join(hooks)} but no build(settings), which every model needs.")
@@ -190,9 +198,22 @@ def _wraps(function: Callable[..., Any]) -> bool:
 
 
 def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same hook, but for None, upon which pluggy would ask the default too: a `return` that was forgotten."""
-    if _wraps(function) or hook == "answered":
+    """The same hook, but for None, upon which pluggy would ask the default too: a `return` that was forgotten.
+
+    What is only told of answers takes none away: its mistake is logged, and the next one is told.
+    """
+    if _wraps(function):
         return function
+
+    @functools.wraps(function)
+    def hearing(*arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except (Exception, SystemExit) as error:
+            if stopping.came():
+                raise
+            whose = getattr(function, "__module__", "").removeprefix(f"{PACKAGE}.")
+            log.exception('plugin "%s": its answered hook raised %s; the answers are given all the same', whose, error)
 
     @functools.wraps(function)
     def answering(*arguments: Any) -> Any:
@@ -201,7 +222,7 @@ def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
             raise _Nothing
         return answer
 
-    return answering
+    return hearing if hook == "answered" else answering
 
 
 class _Nothing(Exception):
@@ -237,6 +258,20 @@ def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
             value = getattr(plugin, member, None)
             if inspect.isroutine(value):
                 yield member, value
+
+
+def _kind_of_function(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
+    """What is wrong with a hook that would answer a coroutine or a generator: nobody awaits it, or goes through it."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return [
+            f"{_at(source, function)}: {hook} is async, and hooks are not awaited. Let it be a plain function: def."
+        ]
+    if inspect.isgeneratorfunction(function) and not _wraps(function):
+        return [
+            f"{_at(source, function)}: {hook} yields, and does not wrap. Let it return its result, or mark it "
+            "@hookimpl(wrapper=True)."
+        ]
+    return []
 
 
 def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
@@ -281,14 +316,21 @@ def _raised(source: str, module: str, error: BaseException) -> str:
 
     Of an installed package, whose `module` has no such file, at the deepest line inside the package.
     """
-    where = source
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        name = str(frame.f_globals.get("__name__"))
-        if name == module or name.startswith(f"{module}."):
-            where = _line(source, frame.f_code.co_filename, line)
+    place = _deepest(error, {module})
+    where = source if place is None else _line(source, *place)
     if isinstance(error, SyntaxError) and error.lineno and Path(error.filename or "").is_file():
         where = _line(source, str(error.filename), error.lineno)
     return f"{where}: it raised {type(error).__name__}: {error}"
+
+
+def _deepest(error: BaseException, modules: Collection[str]) -> tuple[str, int] | None:
+    """The deepest file and line that a traceback has in some modules and in what is inside these."""
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        name = str(frame.f_globals.get("__name__"))
+        if any(name == module or name.startswith(f"{module}.") for module in modules):
+            place = frame.f_code.co_filename, line
+    return place
 
 
 class Space:
@@ -313,6 +355,13 @@ class Hooks:
         """The untrained network."""
         return self.call("build", settings=settings)
 
+    def tell(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
+        """Tell those that have `answered`. A mistake of theirs, or of what wraps them, is logged: the answers stand."""
+        try:
+            self.call("answered", answers=answers, settings=settings)
+        except ZooError as error:
+            log.error("%s", error)
+
     def is_default(self, hook: str) -> bool:
         """Whether the zoo's own implementation alone answers a hook: neither a plugin's nor a wrapper."""
         return all(one.plugin_name == DEFAULTS for one in self._impls(hook))
@@ -321,37 +370,59 @@ class Hooks:
         """Whether the model's plugin itself answers a hook, rather than wrapping the zoo's answer."""
         return any(one.plugin_name == self._model and not (one.wrapper or one.hookwrapper) for one in self._impls(hook))
 
+    def wrapped(self, hook: str) -> str:
+        """` (which plugin "watching" wraps)`: who else may be at fault for a hook's answer; nothing without such."""
+        names = [f'"{_named(one.plugin_name)}"' for one in self._impls(hook) if one.wrapper or one.hookwrapper]
+        return f" (which plugin {' and plugin '.join(sorted(names))} wraps)" if names else ""
+
     def call(self, hook: str, **arguments: Any) -> Any:
         try:
             answer = self._callers[hook](**arguments)
         except (ZooError, MemoryError):
             raise
         except _Nothing:
-            answer = None
+            raise NoAnswer(
+                f'Model "{self._model}": its {hook} hook answered None. It should return its result.'
+            ) from None
         except (Exception, SystemExit) as error:
             if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code makes errors of Ctrl-C
                 raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(
-                f'Model "{self._model}": {self._whose(hook, error)} raised {type(error).__name__}: {_text(error)}'
+                f'Model "{self._model}": {self._whose(hook, error)} raised {type(error).__name__}: '
+                f"{self._placed(hook, error)}"
             ) from error
         if answer is None:
             raise NoAnswer(
-                f'Model "{self._model}": its {hook} hook answered None. It should return its result; '
-                "a wrapper should return what it was given."
+                f'Model "{self._model}": its {hook} hook{self.wrapped(hook)} answered None. '
+                "A wrapper should return what `yield` gave it, or another result."
             )
         return answer
+
+    def _placed(self, hook: str, error: BaseException) -> str:
+        """What a hook's error says, with the deepest file and line that are a plugin's, if any are."""
+        modules = {str(one.function.__module__).partition(".")[0] for one in self._impls(hook)} - {"zoo"}
+        place = _deepest(error, modules)
+        if place is None:
+            return ended(_text(error))
+        path = Path(place[0])
+        return f"{_text(error).rstrip()} ({path.parent.name}/{path.name}:{place[1]})."
 
     def _whose(self, hook: str, error: BaseException) -> str:
         """Which of a hook's implementations raised: the last of them that the traceback goes through."""
         codes = {getattr(inspect.unwrap(one.function), "__code__", one): one for one in self._impls(hook)}
         passed = [codes[frame.f_code] for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code in codes]
         if passed and passed[-1].plugin_name not in (self._model, DEFAULTS):
-            return f'the {hook} hook of plugin "{passed[-1].plugin_name.removeprefix(ADDON)}", which wraps it,'
+            return f'the {hook} hook of plugin "{_named(passed[-1].plugin_name)}", which wraps it,'
         return f"its {hook} hook" if not passed or passed[-1].plugin_name != DEFAULTS else f"the zoo's own {hook}"
 
     def _impls(self, hook: str) -> list[pluggy.HookImpl]:
         return self._callers[hook].get_hookimpls()
+
+
+def _named(registered: str) -> str:
+    """A plugin's name by that under which pluggy has it."""
+    return registered.removeprefix(ADDON).removeprefix(JOINED)
 
 
 def _text(error: BaseException) -> str:
@@ -363,8 +434,8 @@ def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
 
     Raises PluginError when it breaks the contract.
     """
-    if not manager.has_plugin(f"joined {name}"):
-        manager.register(Space(_family(name, name, plugin).hooks), f"joined {name}")
+    if not manager.has_plugin(f"{JOINED}{name}"):
+        manager.register(Space(_family(name, name, plugin).hooks), f"{JOINED}{name}")
 
 
 def register(

@@ -33,7 +33,7 @@ from zoo import datasets, extras, files, graph, shapes, stopping, unfinished
 from zoo.answers import told
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Card, Catalogue
-from zoo.errors import PluginError, TrainingError, ZooError
+from zoo.errors import PluginError, TrainingError, ZooError, ended
 from zoo.plugins import Family, Hooks, NoAnswer
 from zoo.settings import ModelSettings
 from zoo.types import Data
@@ -196,7 +196,8 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     keras.utils.set_random_seed(run.settings.seed)
     model = run.hooks.call("build", settings=run.settings)
     if not isinstance(model, keras.Model):
-        raise TrainingError(f'Model "{run.model}": build should return a keras.Model, not {type(model).__name__}.')
+        whose = f"build{run.hooks.wrapped('build')}"
+        raise TrainingError(f'Model "{run.model}": {whose} should return a keras.Model, not {type(model).__name__}.')
     seen = shapes.seen(run.model, run.hooks, run.settings, model, data)
     rows = unfinished.take_up(run.folder, model) if resume else None
     if rows is None:
@@ -216,7 +217,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
             raise
         left, command = _left(run)
         raise TrainingError(
-            f"{error} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
+            f"{ended(str(error))} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
         ) from error
     stopping.check()
     with stopping.held():  # once it is published, the run has ended, and there is nothing left to go on with
@@ -247,7 +248,8 @@ def _trained(run: Run, model: Any, data: Data, report: RunReport) -> list[Row]:
     if wrong:
         left, command = _left(run)
         kept = f"To make a version without that: {command}" if _furthest(run).trained else f"Then: {command}"
-        raise PluginError(f'Model "{run.model}": its train hook {wrong} Put it right; {left}. {kept}')
+        whose = f"train hook{run.hooks.wrapped('train')}"
+        raise PluginError(f'Model "{run.model}": its {whose} {wrong} Put it right; {left}. {kept}')
     return rows
 
 

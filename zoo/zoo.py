@@ -65,7 +65,7 @@ class Zoo:
         """Open the zoo of a folder; by default the working folder's, or the starter zoo if that has no settings.toml.
 
         `flags` are settings said on a command line; `environ` stands for the process' environment. `to_train` lets
-        pass a selected version that does not exist yet. Raises SettingsError with every mistake there is.
+        pass a selected version that is of another plugin. Raises SettingsError with every mistake there is.
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
         settings, sources = read(root, os.environ if environ is None else environ, flags)
@@ -117,6 +117,8 @@ class Zoo:
         if name not in self.models:
             if name in self.plugins.quarantined:  # by a name that no model can have
                 raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
+            if others := inhabitants.called_otherwise(name, self.models, self.plugins):
+                raise UnknownModel(f'There is no model "{name}": {others}')
             raise UnknownModel(
                 f'There is no model "{cut(name)}".{closest(name, self.models)} '
                 f"The models are: {', '.join(self.models)}."

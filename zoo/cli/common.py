@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.errors import SettingsError, UnknownModel, ZooError
+from zoo.errors import PluginError, SettingsError, UnknownCheckpoint, UnknownModel, ZooError
 
 if TYPE_CHECKING:
     from zoo.zoo import Zoo
@@ -33,7 +33,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ZooError as error:
             click.echo(f"zoo: {error}" if "\n" not in str(error) else f"zoo:\n{error}", err=True)
-            ctx.exit(2 if isinstance(error, (SettingsError, UnknownModel)) else 1)
+            if _is_a_hooks(error) and not ctx.params.get("verbose"):
+                click.echo(f"zoo -v {ctx.invoked_subcommand} ... shows the traceback.", err=True)
+            ctx.exit(2 if isinstance(error, (SettingsError, UnknownModel, UnknownCheckpoint)) else 1)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
@@ -45,6 +47,15 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+
+def _is_a_hooks(error: BaseException | None) -> bool:
+    """Whether it comes of what a plugin's hook raised, and the zoo did not."""
+    while isinstance(error, ZooError):
+        if isinstance(error, PluginError) and not isinstance(error.__cause__, ZooError | None):
+            return True
+        error = error.__cause__
+    return False
 
 
 _OUT = "zoo.cli.out"

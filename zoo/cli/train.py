@@ -37,18 +37,26 @@ def train(
 ) -> None:
     """Train model NAME by its settings; makes the next version of its checkpoint.
 
-    Ctrl-C loses at most the epoch in hand, unless the plugin has a train hook of its own; --resume goes on. A run with
-    --fast, --epochs, --seed or --set makes a version that is not `latest`: name it in settings.toml to serve it.
+    Ctrl-C loses at most the epoch in hand, unless the plugin has a train hook of its own; --resume goes on. A run in
+    which --fast, --epochs, --seed or --set changed something makes a version that is not `latest`: name it in
+    settings.toml to serve it.
     """
     from zoo.settings import put, variable
 
     overrides: dict[str, Any] = {}
+    flags = {(key,): (f"--{key}", value) for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    words: dict[tuple[str, ...], str] = {key: f"{flag} {value}" for key, (flag, value) in flags.items()}
     for change in changes:
-        key, found, text = change.partition("=")
+        name_of, found, text = change.partition("=")
         if not found:
             raise click.BadParameter(f"{change!r} should be KEY=VALUE.", param_hint="--set")
-        put(overrides, tuple(key.strip().split(".")), variable(text.strip()), f"--set {change}")
-    overrides |= {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+        key = tuple(name_of.strip().split("."))
+        for other, word in words.items():
+            if key[: len(other)] == other[: len(key)]:
+                raise click.UsageError(f"{name_of.strip()} is said twice: {word} and --set {change}. Keep one of them.")
+        words[key] = f"--set {change}"
+        put(overrides, key, variable(text.strip()), words[key])
+    overrides |= {key: value for (key,), (_, value) in flags.items()}
     zoo = open_zoo(ctx, to_train=True)
     progress = terminal.Bar() if sys.stderr.isatty() else terminal.Lines()
     with _interruptible(progress.close):
@@ -62,7 +70,7 @@ def train(
         f"validation {terminal.percent(facts.get('val_accuracy'))}\n"
         f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
     )
-    if zoo.model(name).card() != card:
+    if (served := zoo.model(name).card()) is None or served.ref != card.ref:
         click.echo(f"serve it: in settings.toml, [models.{name}] checkpoint = {card.version}")
 
 
