@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from limiting import run_limited
 
 from zoo import Zoo, labelled, robustness
 from zoo.checkpoints import Evaluation
@@ -220,6 +221,40 @@ def test_mistakes_are_not_drawn_over_what_is_measured(trained: Path, folders: Pa
     refused("listed/pictures/00.png is there already", listed / "labels.csv", "listed/pictures/00.png")
     refused("there is no folder absent", folders, "absent/new.png")
     assert {path: path.read_bytes() for path in folders.parent.rglob("*.png")} == before
+
+
+def test_what_cannot_be_looked_into_is_counted_and_named(trained: Path, folders: Path, mnist: Labelled) -> None:
+    shut = folders / str(mnist.classes[0])
+    within = sum(path.is_file() for path in shut.rglob("*"))
+    (folders / "0/gone.png").symlink_to("nowhere.png")
+    (folders / "0/again").symlink_to(".")
+    (folders / "0/more/elsewhere").symlink_to(folders / "1")
+    others = sum(path.is_file() for path in (folders / "1").rglob("*"))
+    shutil.rmtree(folders / "4")
+    (folders / "4").symlink_to("nowhere")
+    fours = int((mnist.classes[:30] == 4).sum())
+    shut.chmod(0)
+    try:
+        done = run_limited("--zoo", str(trained), "evaluate", "soft", "--data", ".", "--json", cwd=folders)
+        folders.chmod(0o400)
+        whole = run_limited("--zoo", str(trained), "evaluate", "soft", "--data", "digits", cwd=folders.parent)
+    finally:
+        folders.chmod(0o700)
+        shut.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    told = "\n".join(found["left_out"]["named"])
+    assert found["pictures"] == 30 - within - fours + others
+    assert found["left_out"]["unreadable"] == 4, told
+    for message in (
+        f"{shut.name} cannot be read: Permission denied",
+        "0/gone.png cannot be read: No such file or directory",
+        "4 cannot be read: No such file or directory",
+        "0/again cannot be read: Is a directory",
+    ):
+        assert message in told
+    assert whole.returncode == 1
+    assert re.fullmatch(r"zoo: digits/\d cannot be read: Permission denied\.\n", whole.stderr)
 
 
 def test_when_nothing_can_be_used_it_says_what_was_expected(trained: Path, listed: Path) -> None:

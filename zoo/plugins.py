@@ -106,17 +106,24 @@ class Plugins:
 
 
 def find(folder: Path) -> Plugins:
-    """Load every plugin file of `folder`, then every installed package's entry point in group `zoo`."""
+    """Load every plugin file of `folder`, then every installed package's entry point in group `zoo`.
+
+    Raises SettingsError where there is no looking into the folder.
+    """
     plugins = Plugins()
     if folder.exists() and not folder.is_dir():
         raise SettingsError([f"{folder}: it should be the folder of plugins, and is a file."])
+    try:
+        inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise SettingsError([f"{folder}: the folder of plugins cannot be read: {error.strerror}."]) from error
     for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:  # of a zoo opened before
         del sys.modules[name]
     package = types.ModuleType(PACKAGE, "Plugin files, loaded by path.")
     package.__path__ = [str(folder)]
     sys.modules[PACKAGE] = package
-    for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-        if not path.name.startswith(("_", ".")):
+    for path in inside:
+        if path.suffix == ".py" and not path.name.startswith(("_", ".")):
             source, module = f"{folder.name}/{path.name}", f"{PACKAGE}.{path.stem}"
             plugins.add(path.stem, source, module, lambda path=path: _module(path))  # type: ignore[misc]
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):

@@ -68,7 +68,10 @@ def predict(
     explain: Path | None,
     as_json: bool,
 ) -> None:
-    """Read PICTURES: files, folders of them, or - for one on standard input."""
+    """Read PICTURES: files, folders of them, or - for one on standard input.
+
+    Of a folder, files are read whose name ends as a picture's: .png, .jpg, .jpeg, .gif, .webp, .bmp; no hidden ones.
+    """
     if trace and not as_json:
         raise click.UsageError("--trace goes with --json.")
     zoo = open_zoo(ctx)
@@ -168,15 +171,17 @@ def _guessed(row: dict[str, Any]) -> str:
 
 
 def _pictures(names: tuple[str, ...]) -> Iterator[str]:
+    from zoo.sources import inside
+
     for name in names:
         folder = Path(name)
         if name == "-" or not folder.is_dir():
             yield name
             continue
-        inside = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-        if not inside:
+        found = list(inside(folder, SUFFIXES))
+        if not found:
             raise ZooError(f"{folder} has no picture in it. Files that are read: {', '.join(sorted(SUFFIXES))}.")
-        yield from map(str, inside)
+        yield from map(str, found)
 
 
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
