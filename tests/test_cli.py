@@ -107,6 +107,7 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
         (["train", "soft", "--set", "epochs"], 2, "'epochs' should be KEY=VALUE"),
         (["serve", "--port", "70000"], 2, "70000 is not in the range"),
         (["nonsense"], 2, "No such command 'nonsense'"),
+        (["--zoo", "settings.toml", "models"], 2, "settings.toml is a file. Name the folder of the zoo: ."),
         (["--zoo", "/nowhere", "models"], 2, "/nowhere has no settings.toml. Make a zoo: zoo init /nowhere"),
     ],
 )

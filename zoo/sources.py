@@ -1,10 +1,10 @@
-"""What a picture may be given as: bytes, a path, an open file, a decoded array or Pillow's picture; folders of files."""
+"""What a picture may be given as, bytes, a path, an open file, a decoded array or Pillow's picture; folders of them."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -60,6 +60,17 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
             return file.read(min(size + 1, most) if size else most)
     except (OSError, ValueError) as error:
         raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def several(pictures: Iterable[Source]) -> Iterable[Source]:
+    """Pictures as they are given. Raises PictureBroken for a single one, which would fall into letters or lines."""
+    alone = isinstance(pictures, bytes | bytearray | memoryview | str | os.PathLike) or hasattr(pictures, "read")
+    if alone or not hasattr(pictures, "__iter__"):
+        kind = type(pictures).__name__
+        raise PictureBroken(
+            f"Several pictures are asked for, and this is one ({kind}): give a list of them, [picture]."
+        )
+    return pictures
 
 
 def _read(file: BinaryIO, most: int) -> bytes:
