@@ -141,7 +141,7 @@ def test_every_reason_is_documented(root: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("document", "at"), [("README.md", 0), ("docs/plugins.md", 0)])
+@pytest.mark.parametrize(("document", "at"), [("README.md", 0), ("docs/plugins.md", 0), ("docs/plugins.md", 1)])
 def test_the_documented_plugin_trains_and_reads(root: Path, empty_zoo: Path, picture, document: str, at: int) -> None:
     from zoo import Zoo
 
