@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PLUGINS, SOFTMAX, flip_byte
+from limiting import run_limited
 
 
 def test_help_names_every_command_and_how_to_begin(run) -> None:
@@ -36,6 +37,39 @@ def test_predict_reads_files_folders_and_standard_input(trained: Path, tmp_path:
     answers = json.loads(done.stdout)["predictions"]
     assert [Path(answer["file"]).name for answer in answers] == ["a.png", "b.jpg", "c.webp", "-"]
     assert [answer["digit"] for answer in answers] == [7, 2, 1, 0]
+
+
+def test_predict_leaves_nothing_of_a_folder_out_in_silence(trained: Path, tmp_path: Path, picture) -> None:
+    folder = tmp_path / "shown"
+    (folder / "shut").mkdir(parents=True)
+    for name in ("a.png", ".hidden.png", "shut/b.png"):
+        (folder / name).write_bytes(picture(0))
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / "shut").chmod(0)
+    try:
+        done = run_limited("--zoo", str(trained), "predict", "shown", cwd=tmp_path)
+        alone = run_limited("--zoo", str(trained), "predict", "shown/shut", cwd=tmp_path)
+    finally:
+        (folder / "shut").chmod(0o700)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()[1:]] == [
+        "shown/a.png",
+        "shown/gone.png",
+        "shown/shut",
+    ]
+    assert "shown/gone.png cannot be read: No such file or directory." in done.stdout
+    assert "shown/shut cannot be read: Permission denied." in done.stdout
+    assert (done.returncode, alone.returncode) == (1, 1)
+    assert "shown/shut cannot be read: Permission denied." in alone.stdout
+
+
+def test_a_folder_of_plugins_that_cannot_be_read_is_told_as_such(zoo_folder: Path) -> None:
+    (zoo_folder / "plugins").chmod(0)
+    try:
+        done = run_limited("models", cwd=zoo_folder)
+    finally:
+        (zoo_folder / "plugins").chmod(0o700)
+    told = f"zoo: {zoo_folder}/plugins: the folder of plugins cannot be read: Permission denied.\n"
+    assert (done.returncode, done.stderr) == (2, told)
 
 
 def test_the_trace_comes_when_asked_for(trained: Path, picture, run) -> None:
@@ -81,6 +115,7 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
         (["train", "soft", "--set", "ink.speck=1", "--set", "ink={}"], 2, "ink is said twice: --set ink.speck=1 and"),
         (["serve", "--port", "70000"], 2, "70000 is not in the range"),
         (["nonsense"], 2, "No such command 'nonsense'"),
+        (["--zoo", "settings.toml", "models"], 2, "settings.toml is a file. Name the folder of the zoo: ."),
         (["--zoo", "/nowhere", "models"], 2, "/nowhere has no settings.toml. Make a zoo: zoo init /nowhere"),
     ],
 )

@@ -16,7 +16,7 @@ DOCS = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
-    *(f"docs/{name}.md" for name in ("api", "plugins", "training", "evaluating", "serving", "performance")),
+    *(f"docs/{name}.md" for name in ("api", "python", "plugins", "training", "evaluating", "serving", "performance")),
 ]
 DOCS += ["docs/architecture.md"]
 
@@ -83,6 +83,19 @@ def test_the_readmes_python_says_what_its_comment_says(root: Path) -> None:
     assert done.stdout.strip() == comment, done.stderr
 
 
+@pytest.mark.parametrize("trains", [False, pytest.param(True, marks=pytest.mark.long)], ids=["asks", "trains"])
+def test_the_documented_python_prints_what_its_comments_say(root: Path, tmp_path: Path, trains: bool) -> None:
+    from zoo.starter import init
+
+    for name in ("docs", "README.md"):
+        (tmp_path / name).symlink_to(root / name)
+    init(tmp_path / "my-zoo")
+    found = [block for block in blocks(root, "docs/python.md", "python") if trains or ".train(" not in block]
+    code = "".join(found)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE), done.stderr
+
+
 @pytest.mark.long
 def test_the_readmes_curl_gets_the_answer_shown(root: Path) -> None:
     command = next(block for block in blocks(root, "README.md", "sh") if block.startswith("curl")).strip()
@@ -128,7 +141,7 @@ def test_every_reason_is_documented(root: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("document", "at"), [("README.md", 0), ("docs/plugins.md", 0)])
+@pytest.mark.parametrize(("document", "at"), [("README.md", 0), ("docs/plugins.md", 0), ("docs/plugins.md", 1)])
 def test_the_documented_plugin_trains_and_reads(root: Path, empty_zoo: Path, picture, document: str, at: int) -> None:
     from zoo import Zoo
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from limiting import run_limited
 
 from zoo import Zoo, labelled, robustness
 from zoo.checkpoints import Evaluation
@@ -155,7 +156,7 @@ def test_turning_and_moving_are_what_they_say() -> None:
 def test_a_folder_for_each_label_is_measured_and_told_within_80_columns(
     trained: Path, folders: Path, mnist: Labelled, run
 ) -> None:
-    done = run("--zoo", str(trained), "evaluate", "soft", "--data", ".", "--mistakes", "out/m.png", cwd=folders)
+    done = run("--zoo", str(trained), "evaluate", "soft", "--data", ".", "--mistakes", "../m.png", cwd=folders)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^soft/1 on \.: [\d.]+ % \(\d+ of 30; 95 % interval", done.stdout)
     assert "rejected: none" in done.stdout
@@ -163,8 +164,8 @@ def test_a_folder_for_each_label_is_measured_and_told_within_80_columns(
     assert max(map(len, done.stdout.splitlines())) <= 80
     zeros = int((mnist.classes[:30] == 0).sum())
     assert re.search(rf"^0 +{zeros} ", done.stdout, re.MULTILINE)
-    mistakes = int(re.search(r"drawn in out/m\.png: (\d+) mistake", done.stdout)[1])
-    with PIL.Image.open(folders / "out/m.png") as drawn:
+    mistakes = int(re.search(r"drawn in \.\./m\.png: (\d+) mistake", done.stdout)[1])
+    with PIL.Image.open(folders.parent / "m.png") as drawn:
         assert drawn.width >= 112 * min(mistakes, 10)
     assert json.loads((trained / "checkpoints/soft/1/card.json").read_text())["evaluation"] is None
 
@@ -199,13 +200,61 @@ def test_a_rejected_picture_is_told_as_such(zoo_folder: Path, tmp_path: Path, ru
     for label in ("3", "4"):  # at least one of them is not what an empty picture is answered with
         (tmp_path / "blank" / label).mkdir(parents=True)
         PIL.Image.new("L", (60, 60), 255).save(tmp_path / "blank" / label / "paper.png")
-    done = run(
-        "evaluate", "soft", "--data", str(tmp_path / "blank"), "--mistakes", "settings.toml/m.png", cwd=zoo_folder
-    )
+    long = f"{'x' * 248}.png"  # with what is put before it while it is written, too long a name
+    done = run("evaluate", "soft", "--data", str(tmp_path / "blank"), "--mistakes", long, cwd=zoo_folder)
     assert "rejected: 2 (100.00 %: 2 blank); accuracy over those accepted -" in done.stdout
     assert "rejected (blank): paper.png" in done.stdout
     assert done.returncode == 1
-    assert "settings.toml/m.png cannot be written: " in done.stderr
+    assert "x.png cannot be written: " in done.stderr
+
+
+def test_mistakes_are_not_drawn_over_what_is_measured(trained: Path, folders: Path, listed: Path, run) -> None:
+    def refused(told: str, data: Path, place: str) -> None:
+        words = ("evaluate", "soft", "--data", str(data), "--mistakes", place)
+        done = run("--zoo", str(trained), *words, cwd=folders.parent)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert told in " ".join(done.stderr.split())
+
+    before = {path: path.read_bytes() for path in folders.parent.rglob("*.png")}
+    refused("digits/7/more/00.png lies in ", folders, "digits/7/more/00.png")
+    refused("digits/new.png lies in ", folders, "digits/new.png")
+    refused("listed/pictures/00.png is there already", listed / "labels.csv", "listed/pictures/00.png")
+    refused("there is no folder absent", folders, "absent/new.png")
+    assert {path: path.read_bytes() for path in folders.parent.rglob("*.png")} == before
+
+
+def test_what_cannot_be_looked_into_is_counted_and_named(trained: Path, folders: Path, mnist: Labelled) -> None:
+    shut = folders / str(mnist.classes[0])
+    within = sum(path.is_file() for path in shut.rglob("*"))
+    (folders / "0/gone.png").symlink_to("nowhere.png")
+    (folders / "0/again").symlink_to(".")
+    (folders / "0/more/elsewhere").symlink_to(folders / "1")
+    others = sum(path.is_file() for path in (folders / "1").rglob("*"))
+    shutil.rmtree(folders / "4")
+    (folders / "4").symlink_to("nowhere")
+    fours = int((mnist.classes[:30] == 4).sum())
+    shut.chmod(0)
+    try:
+        done = run_limited("--zoo", str(trained), "evaluate", "soft", "--data", ".", "--json", cwd=folders)
+        folders.chmod(0o400)
+        whole = run_limited("--zoo", str(trained), "evaluate", "soft", "--data", "digits", cwd=folders.parent)
+    finally:
+        folders.chmod(0o700)
+        shut.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    told = "\n".join(found["left_out"]["named"])
+    assert found["pictures"] == 30 - within - fours + others
+    assert found["left_out"]["unreadable"] == 4, told
+    for message in (
+        f"{shut.name} cannot be read: Permission denied",
+        "0/gone.png cannot be read: No such file or directory",
+        "4 cannot be read: No such file or directory",
+        "0/again cannot be read: Is a directory",
+    ):
+        assert message in told
+    assert whole.returncode == 1
+    assert re.fullmatch(r"zoo: digits/\d cannot be read: Permission denied\.\n", whole.stderr)
 
 
 def test_when_nothing_can_be_used_it_says_what_was_expected(trained: Path, listed: Path) -> None:

@@ -161,8 +161,38 @@ def test_too_many_pictures_are_not_drawn(trained: Path, tmp_path: Path, picture,
 
 
 def test_a_place_that_cannot_be_written_is_told(trained: Path, tmp_path: Path, picture, run) -> None:
-    (tmp_path / "file").write_text("")
-    done = run("predict", "-", "--explain", str(tmp_path / "file/out.png"), cwd=trained, stdin=picture(0))
+    long = tmp_path / f"{'x' * 248}.png"  # with what is put before it while it is written, too long a name
+    done = run("predict", "-", "--explain", str(long), cwd=trained, stdin=picture(0))
     assert done.returncode == 1
-    assert "file/out.png cannot be written: " in done.stderr
+    assert "x.png cannot be written: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a.png", "--explain", "a.png"], "a.png is one of the pictures to read, and would be lost."),
+        (["a.png", "--explain", "./more/../a.png"], "a.png is one of the pictures to read, and would be lost."),
+        (["--explain", "a.png", "more/b.png"], "a.png is there already, and no drawing of zoo's."),
+        (["more", "--explain", "more/new.png"], "more/new.png lies in more, whose pictures are read."),
+        (["a.png", "--explain", "absent/new.png"], "absent/new.png: there is no folder absent."),
+        (["a.png", "--explain", "a.png/new.png"], "a.png/new.png: there is no folder a.png."),
+        (["a.png", "--explain", "new.jpg"], "new.jpg should end in .png."),
+    ],
+)
+def test_no_picture_of_the_users_own_is_drawn_over(trained: Path, tmp_path: Path, picture, run, words, told) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "a.png").write_bytes(picture(0))
+    (tmp_path / "more/b.png").write_bytes(picture(1))
+    done = run("--zoo", str(trained), "predict", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert (tmp_path / "a.png").read_bytes() == picture(0)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["a.png", "more", "more/b.png"]
+
+
+def test_a_drawing_is_drawn_over_by_the_next(trained: Path, tmp_path: Path, picture, run) -> None:
+    for index in range(2):
+        (tmp_path / "a.png").write_bytes(picture(index))
+        done = run("--zoo", str(trained), "predict", "a.png", "--explain", "steps.png", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr

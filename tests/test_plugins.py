@@ -152,6 +152,39 @@ def test_a_mistake_in_an_installed_package_is_told_with_file_and_line(
     monkeypatch.delitem(sys.modules, "my_package", raising=False)
 
 
+def test_a_folder_of_a_plugin_is_told_and_one_of_helpers_is_not(zoo_folder: Path, run) -> None:
+    for name, text in (("pk", "from zoo import hookimpl\n"), ("_own", ""), ("parts", "ten = 10\n")):
+        (zoo_folder / "plugins" / name).mkdir()
+        (zoo_folder / "plugins" / name / "__init__.py").write_text(text)
+    (zoo_folder / "plugins/_helper.py").write_text("from .parts import ten\n")
+    plugin = zoo_folder / "plugins/soft.py"
+    plugin.write_text(f"{plugin.read_text()}\nfrom . import _own\nfrom ._helper import ten\n")
+    zoo = Zoo.open(zoo_folder, environ={})
+    assert (list(zoo.plugins.families), list(zoo.plugins.quarantined)) == (["soft"], ["pk"])
+    assert "SET ASIDE: plugins/pk/: a folder is no plugin. Put what is in its __init__.py into plugins/pk.py" in (
+        run("plugins", cwd=zoo_folder).stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def preproces(image): ...", "preproces is not taken for the hook preprocess; call it so, under @hookimpl"),
+        ("def predicts(model, batch): ...", "predicts is not taken for the hook predict; call it so, under @hookimpl"),
+        ("class settings: ...", "class settings is not taken for its settings; they are those of class Settings"),
+        ("from zoo import ModelSettings\nclass Setting(ModelSettings): ...", "class Setting is not taken for its"),
+        ("def _preproces(image): ...", None),
+        ("def loads(text): ...", None),
+        ("from zoo import ModelSettings\nclass Base(ModelSettings): ...\nclass Settings(Base): ...", None),
+    ],
+)
+def test_what_is_nearly_a_part_of_a_plugin_is_warned_of(zoo_folder: Path, text: str, told: str | None) -> None:
+    plugin = zoo_folder / "plugins/soft.py"
+    plugin.write_text(f"{plugin.read_text()}\n{text}\n")
+    warned = Zoo.open(zoo_folder, environ={}).plugins.families["soft"].warnings
+    assert [warning[: len(told)] for warning in warned] == [told] if told else not warned
+
+
 def test_a_plugin_that_raises_keeps_its_traceback(zoo_folder: Path) -> None:
     (zoo_folder / "plugins" / "bad.py").write_text("def f():\n    return 1 / 0\nf()")
     bad = Zoo.open(zoo_folder, environ={}).plugins.quarantined["bad"]

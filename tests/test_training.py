@@ -445,7 +445,7 @@ UNFIT = {
         "(28, 28, 1)",
         "(28, 28)",
         "",
-        r"of shape \(28, 28\)\. .*begin with Input\(\(28, 28, 1\)\)\.$",
+        r"of shape \(28, 28\)\. .*begin with Input.*, or give the plugin hooks .* preprocess and train\.$",
     ),
     "of any size": (
         "layers.Input((28, 28, 1)), layers.Flatten()",

@@ -14,7 +14,7 @@ import pytest
 
 from zoo import Prediction, Zoo
 from zoo.datasets import Labelled
-from zoo.errors import PictureBroken, PictureTooLarge, PictureUnsupported, UnknownModel, ZooError
+from zoo.errors import PictureBroken, PictureTooLarge, PictureUnsupported, SettingsError, UnknownModel, ZooError
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +169,24 @@ def test_the_box_of_a_large_picture_is_in_its_own_pixels(zoo: Zoo) -> None:
     assert trace is not None
     assert trace.box is not None
     np.testing.assert_allclose(trace.box, (1100, 400, 1300, 2000), atol=40)
+
+
+def test_a_picture_alone_is_not_taken_for_several(zoo: Zoo, picture, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(picture(0))
+    with path.open("rb") as file, PIL.Image.open(path) as opened:
+        for alone in (str(path), path, path.read_bytes(), bytearray(b"x"), file, opened):
+            told = rf"this is one \({type(alone).__name__}\): give a list of them, \[picture\]"
+            with pytest.raises(PictureBroken, match=told):
+                zoo.predict_many("soft", alone)  # type: ignore[arg-type]
+    (answer,) = zoo.predict_many("soft", iter([path]))
+    assert isinstance(answer, Prediction)
+
+
+def test_the_settings_are_not_the_zoo_they_lie_in(trained: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        Zoo.open(trained / "settings.toml")
+    assert str(error.value) == f"{trained}/settings.toml is a file. Name the folder of the zoo: {trained}."
 
 
 def test_an_unknown_model_gets_a_close_match(zoo: Zoo) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import DatasetError, closest
+from zoo.sources import inside
 
 LIST = "labels.csv"
 COLUMNS = ("path", "label")
@@ -44,12 +45,19 @@ def read(source: Path, labels: Sequence[str], where: Sequence[Condition] = ()) -
     file. Paths in a CSV file are relative to it. Of a CSV file the rows are taken that meet every condition. Raises
     DatasetError when there is no such thing, or nothing in it.
     """
+    try:
+        return _read(source, labels, where)
+    except OSError as error:
+        raise DatasetError(f"{error.filename or source} cannot be read: {error.strerror}.") from error
+
+
+def _read(source: Path, labels: Sequence[str], where: Sequence[Condition]) -> list[tuple[Path, str]]:
     if source.is_file():
         return _listed(source, where)
     if not source.is_dir():
         raise DatasetError(f"{source}: there is no such folder or file. {_expected(labels)}")
     lists = sorted(path for path in source.iterdir() if path.suffix.lower() == ".csv" and path.is_file())
-    folders = sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = sorted(path for path in source.iterdir() if _is_folder(path, labels) and not path.name.startswith("."))
     if source / LIST in lists:
         return _listed(source / LIST, where)
     if any(folder.name in labels for folder in folders):
@@ -57,7 +65,7 @@ def read(source: Path, labels: Sequence[str], where: Sequence[Condition] = ()) -
             raise DatasetError(
                 f"{source} has a folder for each label and no {LIST}: there are no columns to choose by."
             )
-        pictures = [(path, folder.name) for folder in folders for path in _inside(folder)]
+        pictures = [(path, folder.name) for folder in folders for path in inside(folder)]
         if not pictures:
             raise DatasetError(f"{source}: its folders are empty. {_expected(labels)}")
         return pictures
@@ -80,11 +88,9 @@ def _expected(labels: Sequence[str]) -> str:
     )
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    """The files in a folder at any depth, in order, but for hidden ones."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+def _is_folder(path: Path, labels: Sequence[str]) -> bool:
+    """Whether it is a folder, or a label's link to one that is gone."""
+    return path.is_dir() or (path.name in labels and path.is_symlink() and not path.exists())
 
 
 def _listed(path: Path, where: Sequence[Condition]) -> list[tuple[Path, str]]:

@@ -6,6 +6,7 @@ A plugin that breaks the contract is set aside with what is wrong and where; the
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.metadata
 import importlib.util
@@ -99,32 +100,56 @@ class Plugins:
             self.quarantined[key] = Quarantined(key, source, _raised(source, module, error), traceback.format_exc())
         else:
             heavy = sorted({module for module in HEAVY if module in sys.modules} - before)
-            if heavy:
-                warning = f"imports {', '.join(heavy)} at its top; import it inside the hooks"
-                family = replace(family, warnings=(warning,))
-            self.families[name] = family
+            worth = [f"imports {', '.join(heavy)} at its top; import it inside the hooks"] if heavy else []
+            self.families[name] = replace(family, warnings=(*worth, *_misses(plugin, family)))
         if key in self.quarantined:
             log.info("plugin %s is set aside: %s", key, self.quarantined[key].problem)
 
 
 def find(folder: Path) -> Plugins:
-    """Load every plugin file of `folder`, then every installed package's entry point in group `zoo`."""
+    """Load every plugin file of `folder`, then every installed package's entry point in group `zoo`.
+
+    Raises SettingsError where there is no looking into the folder.
+    """
     plugins = Plugins()
     if folder.exists() and not folder.is_dir():
         raise SettingsError([f"{folder}: it should be the folder of plugins, and is a file."])
+    try:
+        inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise SettingsError([f"{folder}: the folder of plugins cannot be read: {error.strerror}."]) from error
     for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:  # of a zoo opened before
         del sys.modules[name]
     package = types.ModuleType(PACKAGE, "Plugin files, loaded by path.")
     package.__path__ = [str(folder)]
     sys.modules[PACKAGE] = package
-    for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-        if not path.name.startswith(("_", ".")):
+    for path in inside:
+        if path.suffix == ".py" and not path.name.startswith(("_", ".")):
             source, module = f"{folder.name}/{path.name}", f"{PACKAGE}.{path.stem}"
             plugins.add(path.stem, source, module, lambda path=path: _module(path))  # type: ignore[misc]
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
         dist = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         plugins.add(point.name, dist, point.module.partition(".")[0], point.load)
+    for path in inside:
+        if not path.name.startswith(("_", ".")) and _has_hooks(path / "__init__.py"):
+            source = f"{folder.name}/{path.name}/"
+            plugins.add(path.name, source, f"{PACKAGE}.{path.name}", functools.partial(_refuse_folder, source))
     return plugins
+
+
+def _has_hooks(file: Path) -> bool:
+    """Whether a file would be a plugin, by its text, if it were in the right place."""
+    try:
+        return "hookimpl" in file.read_text()
+    except (OSError, ValueError):
+        return False
+
+
+def _refuse_folder(source: str) -> None:
+    raise PluginError(
+        f"{source}: a folder is no plugin. Put what is in its __init__.py into {source.rstrip('/')}.py, and what that "
+        "imports into a file or folder whose name begins with _."
+    )
 
 
 def _module(path: Path) -> types.ModuleType:
@@ -190,6 +215,23 @@ def _family(name: str, source: str, plugin: Any) -> Family:
     _register_alone(source, hooks)
     summary = (inspect.getdoc(plugin) or "").strip().partition("\n")[0].rstrip(".")
     return Family(name, source, summary, hooks, settings, addon=wrappers)
+
+
+def _misses(plugin: Any, family: Family) -> Iterator[str]:
+    """What is nearly a hook or the settings, and is taken for neither."""
+    own = vars(plugin) if inspect.ismodule(plugin) else {}
+    missing = [hook for hook in HOOKS if hook not in family.hooks]
+    for name, value in own.items():
+        if name.startswith("_") or getattr(value, "__module__", None) != plugin.__name__ or hasattr(value, MARK):
+            continue
+        if inspect.isclass(value) and "Settings" not in own:
+            if issubclass(value, ModelSettings) or name.lower() == "settings":
+                yield f"class {name} is not taken for its settings; they are those of class Settings(ModelSettings)"
+        elif inspect.isfunction(value):
+            for hook in difflib.get_close_matches(name, missing, 1, 0.8):
+                takes = set(inspect.signature(value).parameters)
+                if takes and takes <= set(inspect.signature(getattr(hookspecs, hook)).parameters):
+                    yield f"{name} is not taken for the hook {hook}; call it so, under @hookimpl, or begin it with _"
 
 
 def _wraps(function: Callable[..., Any]) -> bool:

@@ -34,7 +34,8 @@ def seen(model: str, hooks: Hooks, settings: ModelSettings, network: keras.Model
     of_data, own_train = data.images.shape[1:], hooks.is_own("train")
     if not own_train and taken != of_data:
         what = (
-            f"let build begin with Input({of_data})"
+            f"let build begin with Input({of_data}), or give the plugin hooks that bring pictures to what it takes, "
+            "preprocess and train"
             if given == of_data
             else "give the plugin a train hook that brings them to what the network takes"
         )

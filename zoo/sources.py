@@ -1,9 +1,10 @@
-"""What a picture may be given as: its bytes, a path, an open file, a decoded array or Pillow's picture."""
+"""What a picture may be given as, bytes, a path, an open file, a decoded array or Pillow's picture; folders of them."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -61,6 +62,17 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
         raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
+def several(pictures: Iterable[Source]) -> Iterable[Source]:
+    """Pictures as they are given. Raises PictureBroken for a single one, which would fall into letters or lines."""
+    alone = isinstance(pictures, bytes | bytearray | memoryview | str | os.PathLike) or hasattr(pictures, "read")
+    if alone or not hasattr(pictures, "__iter__"):
+        kind = type(pictures).__name__
+        raise PictureBroken(
+            f"Several pictures are asked for, and this is one ({kind}): give a list of them, [picture]."
+        )
+    return pictures
+
+
 def _read(file: BinaryIO, most: int) -> bytes:
     """What is left in an open file, at most so many bytes. Raises PictureBroken."""
     name = getattr(file, "name", "The open file")
@@ -71,3 +83,38 @@ def _read(file: BinaryIO, most: int) -> bytes:
     if not isinstance(found, bytes):
         raise PictureBroken(f"{name} gives {type(found).__name__}, and not bytes: open it in binary mode.")
     return found
+
+
+def inside(folder: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
+    """The files in a folder at any depth, in order, but for hidden ones; with `suffixes` those that end so.
+
+    Links are followed. A folder that may not be looked into and a link that leads nowhere, or back to where it is, are
+    given as they are, so that whoever reads them is told why not.
+    """
+    return _inside(folder, suffixes, ())
+
+
+def _inside(folder: Path, suffixes: Collection[str], above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    try:
+        facts = folder.stat()
+        here = (facts.st_dev, facts.st_ino)
+        with os.scandir(folder) as found:
+            entries = [] if here in above else sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    if here in above:
+        yield folder
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = folder / entry.name
+        try:
+            is_folder = entry.is_dir()
+            is_picture = entry.is_file() or (entry.is_symlink() and not path.exists())  # not what it may wait for
+        except OSError:
+            is_folder, is_picture = False, True
+        if is_folder:
+            yield from _inside(path, suffixes, (*above, here))
+        elif is_picture and (not suffixes or path.suffix.lower() in suffixes):
+            yield path

@@ -21,10 +21,12 @@ def starter() -> Path:
 def locate(folder: Path | None = None) -> Path:
     """The folder that was named, or the working folder if it has a settings.toml, or else the starter.
 
-    Raises SettingsError when the folder that was named has no settings.toml.
+    Raises SettingsError when the folder that was named is none, or has no settings.toml.
     """
     if folder is None:
         return Path.cwd() if (Path.cwd() / FILE).is_file() else starter()
+    if folder.is_file():
+        raise SettingsError([f"{folder} is a file. Name the folder of the zoo: {folder.parent}."])
     if not (folder / FILE).is_file():
         raise SettingsError([f"{folder} has no {FILE}. Make a zoo there: zoo init {folder}."])
     return folder

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
+from zoo import gallery
 from zoo.steps import STEPS
 from zoo.types import Image, Step
 
@@ -40,9 +40,7 @@ def draw(rows: Sequence[tuple[str, Sequence[Step]]]) -> bytes:
             page.paste(panel, (x, y))
             below = (left + _CELL // 2, top + _HEAD + _CELL + 8)
             pen.text(below, STEPS[step.name], _TEXT, caption, anchor="ma")
-    content = io.BytesIO()
-    page.save(content, "PNG")
-    return content.getvalue()
+    return gallery.png(page)
 
 
 def _fitted(picture: Image) -> PIL.Image.Image:

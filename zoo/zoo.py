@@ -33,7 +33,7 @@ from zoo.looking import Look
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
 from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, read, said, validate
-from zoo.sources import Source, content
+from zoo.sources import Source, content, several
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlarged
 
@@ -153,11 +153,11 @@ class Zoo:
     def predict_many(self, model: str | None, pictures: Iterable[Source], *, version: int | None = None) -> Answers:
         """One model's answers for many pictures, in their order; a picture that cannot be read gives its error.
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError.
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError, and PictureBroken for a picture alone.
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
-        seen = looking.looks(chosen, loaded, pictures, self.given, self.settings.pictures)
+        seen = looking.looks(chosen, loaded, several(pictures), self.given, self.settings.pictures)
         none = np.empty((0, len(loaded.card.labels)), np.float32)
         scores = chosen.scores(loaded, seen.batch) if len(seen.batch) else none
         answers = Answers.by(chosen.name, loaded.card, scores, seen.reasons, seen.trace, seen.errors)

@@ -35,6 +35,8 @@ def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s"
     )
+    if folder is not None and folder.is_file():
+        raise click.BadParameter(f"{folder} is a file. Name the folder of the zoo: {folder.parent}", param_hint="--zoo")
     if folder is not None and not (folder / "settings.toml").is_file():
         raise click.BadParameter(f"{folder} has no settings.toml. Make a zoo: zoo init {folder}", param_hint="--zoo")
     ctx.obj = folder

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo import terminal
-from zoo.cli import report
+from zoo.cli import drawing, report
 from zoo.cli.common import as_json, echo_json, open_zoo
-from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from zoo.evaluation import Track
@@ -67,8 +66,8 @@ def evaluate(
         raise click.UsageError("--where goes with --data.")
     if seeds and mistakes is not None:
         raise click.UsageError("--mistakes draws those of one version, and --seeds measures many: leave one out.")
-    if mistakes is not None and mistakes.suffix.lower() != ".png":
-        raise click.BadParameter(f"{mistakes} should end in .png.", param_hint="--mistakes")
+    if mistakes is not None:
+        drawing.refuse("--mistakes", mistakes, () if data is None else (data,))
     zoo = open_zoo(ctx)
     if seeds:
         runs = over_seeds(
@@ -122,7 +121,7 @@ def _track(what: str) -> Track:
 
 def _draw(zoo: Zoo, name: str, version: int | None, measured: Measured, path: Path) -> int:
     """Draw the worst mistakes into a file, if there are any; returns how many."""
-    from zoo import files, gallery
+    from zoo import gallery
     from zoo.evaluation import worst
     from zoo.measuring import seen
 
@@ -134,8 +133,5 @@ def _draw(zoo: Zoo, name: str, version: int | None, measured: Measured, path: Pa
     ]
     if mistakes:
         pictures = seen(zoo, name, measured, mistakes, version=version)
-        try:
-            files.write(path, gallery.draw(list(zip(pictures, captions, strict=True))))
-        except OSError as error:
-            raise ZooError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
+        drawing.write(path, gallery.draw(list(zip(pictures, captions, strict=True))))
     return len(mistakes)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo import spread, terminal
+from zoo.cli import drawing
 from zoo.cli.common import as_json, echo_json, open_zoo
 from zoo.errors import PictureError, ZooError
 
@@ -67,7 +68,10 @@ def predict(
     explain: Path | None,
     as_json: bool,
 ) -> None:
-    """Read PICTURES: files, folders of them, or - for one on standard input."""
+    """Read PICTURES: files, folders of them, or - for one on standard input.
+
+    Of a folder, files are read whose name ends as a picture's: .png, .jpg, .jpeg, .gif, .webp, .bmp; no hidden ones.
+    """
     if trace and not as_json:
         raise click.UsageError("--trace goes with --json.")
     zoo = open_zoo(ctx)
@@ -77,10 +81,8 @@ def predict(
     names = list(_pictures(pictures))
     if explain is not None and len(names) > EXPLAINED:
         raise click.UsageError(f"--explain draws up to {EXPLAINED} pictures, and these are {len(names)}.")
-    if explain is not None and explain.suffix.lower() != ".png":
-        raise click.UsageError(
-            f"--explain writes a PNG, and {explain.name} names none. Give it such a name: steps.png."
-        )
+    if explain is not None:
+        drawing.refuse("--explain", explain, [name for name in (*names, *pictures) if name != "-"])
     explained: list[tuple[str, list[Step]]] = []
     with closing(_answers(zoo, model, version, names, trace)) as answers:
         for at in terminal.track(range(len(names)), "reading"):
@@ -94,7 +96,9 @@ def predict(
                     title = "   ".join(word for word in _row(rows[-1]) if word.strip("-"))
                     explained.append((title, zoo.explain(model, source, version=version)))
     if explain is not None and explained:
-        _write_strip(explain, explained)
+        from zoo import strip
+
+        drawing.write(explain, strip.draw(explained))
     if as_json:
         echo_json({"predictions": rows})
     else:
@@ -167,24 +171,17 @@ def _guessed(row: dict[str, Any]) -> str:
 
 
 def _pictures(names: tuple[str, ...]) -> Iterator[str]:
+    from zoo.sources import inside
+
     for name in names:
         folder = Path(name)
         if name == "-" or not folder.is_dir():
             yield name
             continue
-        inside = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-        if not inside:
+        found = list(inside(folder, SUFFIXES))
+        if not found:
             raise ZooError(f"{folder} has no picture in it. Files that are read: {', '.join(sorted(SUFFIXES))}.")
-        yield from map(str, inside)
-
-
-def _write_strip(path: Path, rows: list[tuple[str, list[Step]]]) -> None:
-    from zoo import files, strip
-
-    try:
-        files.write(path, strip.draw(rows))
-    except OSError as error:
-        raise ZooError(f"{path} cannot be written: {error.strerror or error}.") from error
+        yield from map(str, found)
 
 
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:

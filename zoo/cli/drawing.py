@@ -1,0 +1,47 @@
+"""Where a command may draw: in a new PNG, or over an older drawing, but over no picture of anyone's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from zoo import files
+from zoo.errors import ZooError
+
+
+def refuse(option: str, path: Path, read: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise BadParameter where a drawing at `path` would be one of the pictures that are read, or lie in their way.
+
+    `read` are files, and folders all of which is read.
+    """
+
+    def refused(what: str) -> click.BadParameter:
+        return click.BadParameter(what, param_hint=option)
+
+    if path.suffix.lower() != ".png":
+        raise refused(f"{path} should end in .png.")
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - Path tells of names that are too long by raising
+        raise refused(f"{path}: there is no folder {path.parent}. Make it, or name another place.")
+    place = Path(os.path.realpath(path))
+    for source in read:
+        real = Path(os.path.realpath(source))
+        if place == real:
+            raise refused(f"{path} is one of the pictures to read, and would be lost. Name another file.")
+        if place.is_relative_to(real):
+            raise refused(f"{path} lies in {source}, whose pictures are read. Name a file outside of it.")
+    if os.path.lexists(path):
+        from zoo import gallery
+
+        if not gallery.is_drawing(path):
+            raise refused(f"{path} is there already, and no drawing of zoo's. Name another file, or remove it first.")
+
+
+def write(path: Path, drawn: bytes) -> None:
+    """Write a drawing, whole or not at all. Raises ZooError."""
+    try:
+        files.write(path, drawn)
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
