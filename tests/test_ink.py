@@ -474,6 +474,15 @@ def test_importing_the_zoo_does_not_import_pillow() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("degrees", [3, -3])
+def test_the_corners_of_a_straightened_scan_are_no_ink(
+    degrees: int, digit: Pixels, random: np.random.Generator
+) -> None:
+    paper = write(cover(digit, 200, 400, 400), (235, 232, 225), (30, 30, 60)) + random.normal(0, 2, (400, 400, 1))
+    turned = PIL.Image.fromarray(pixels(paper)).rotate(degrees, PIL.Image.Resampling.BICUBIC, expand=True)  # on black
+    assert likeness(np.asarray(turned), digit) > 0.85
+
+
 def test_known_ink_is_fitted_as_mnist_has_it(digit: Pixels) -> None:
     large = np.asarray(PIL.Image.fromarray(digit).resize((112, 112), PIL.Image.Resampling.BICUBIC))
     known = fit(large)

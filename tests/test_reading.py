@@ -394,6 +394,35 @@ def test_forms_whose_boxes_are_not_closed_are_no_digits(zoo: Zoo, mnist: Labelle
     assert zoo.read(None, np.asarray(page)).text == "40213"
 
 
+@pytest.mark.parametrize("line", [1, 3, 5])
+@pytest.mark.parametrize("side", [80, 140])
+def test_the_cells_of_a_table_are_no_paper_and_no_digits(zoo: Zoo, mnist: Labelled, side: int, line: int) -> None:
+    """Of a grid the white between the lines won, or one cell was taken for a sheet, and all else was left out."""
+    rows, ink = ("402", "134", "210"), side * 11 // 20
+    at = {mnist.labels[int(mnist.classes[place])]: place for place in ROW}
+    off = 30 + (side - ink) // 2
+    places = [
+        (at[digit], ink, off + side * x, off + side * y) for y, row in enumerate(rows) for x, digit in enumerate(row)
+    ]
+    page = page_of(mnist, *places, size=(3 * side + 60, 3 * side + 60))
+    for k in range(4):
+        at_line, end = 30 + side * k, 30 + 3 * side
+        ImageDraw.Draw(page).line((30, at_line, end, at_line), fill=40, width=line)
+        ImageDraw.Draw(page).line((at_line, 30, at_line, end), fill=40, width=line)
+    reading = zoo.read(None, np.asarray(page))
+    assert reading.text == "\n".join(rows)
+
+
+@pytest.mark.parametrize("margin", [4, 30])
+def test_a_long_row_keeps_its_first_digits_however_closely_it_is_cut(zoo: Zoo, mnist: Labelled, margin: int) -> None:
+    page = page_of(mnist, *[(ROW[k % 5], 72, 40 + 80 * k, 40) for k in range(20)], size=(152, 1680))
+    ink = np.asarray(page) < 200
+    top, bottom = np.flatnonzero(ink.any(axis=1))[[0, -1]]
+    left, right = np.flatnonzero(ink.any(axis=0))[[0, -1]]
+    cut = np.asarray(page)[top - margin : bottom + margin, left - margin : right + margin]
+    assert zoo.read(None, cut).text == "40213" * 4
+
+
 def test_slashes_and_brackets_are_marked(zoo: Zoo, mnist: Labelled) -> None:
     page = page_of(mnist, *[(place, 90, 100 + 120 * k, 200) for k, place in enumerate(ROW)], size=(500, 900))
     draw = ImageDraw.Draw(page)

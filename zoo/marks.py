@@ -231,7 +231,7 @@ class Marks:
         height, width, area = self.height, self.width, self.area
         tall, wide = self.bottom - self.top, self.right - self.left
         foreign = (self.sides >= 2) & (area > 0.45 * tall * wide) & (area > 0.03 * height * width)
-        if (self.sides >= 2).any():
+        if max(self.mask.shape) >= _SHOWS_SHEETS and (self.sides >= 2).any():
             corners = self._corners()
             slim = np.minimum(tall, wide) < _SLIGHT * np.maximum(tall, wide)
             wedge = (corners == 1) & (self.sides == 2) & slim & (area > _WEDGE * tall * wide)
