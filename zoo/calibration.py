@@ -21,6 +21,7 @@ from zoo.types import Data, Image, Scores
 
 PLAIN = 10_000  # validation digits, at the most
 PHOTOS = 800  # validation digits that are photographed by rule
+SEES = 0.5  # of what it reads of the plain ones, that a model reads of them at the least, or else they tell nothing
 PHOTOGRAPHED = 0.25  # what the photographed digits count for the temperature, beside 1 for the plain ones
 OTHERS = 500  # pictures of no digit
 REJECTED = 0.003  # share of digits, plain and photographed in equal parts, that may be rejected at the most
@@ -36,8 +37,9 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
     `shape` is that of a picture as its network takes it. Raises PluginError.
 
     The temperature divides the logarithms of the probabilities and makes the likelihood of the validation digits, plain
-    and photographed, greatest (Guo et al. 2017, arXiv:1706.04599). The threshold is a confidence, after that, that
-    the digits reach and pictures of no digit do not (Hendrycks, Gimpel 2017, arXiv:1610.02136): see `threshold`.
+    and photographed, greatest (Guo et al. 2017, arXiv:1706.04599); of a model that is not made for photographs, as one
+    that only squeezes pictures, that of the plain ones. The threshold is a confidence, after that, that the digits
+    reach and pictures of no digit do not (Hendrycks, Gimpel 2017, arXiv:1610.02136): see `threshold`.
     """
     rng = np.random.default_rng(SEED)
     digits, known = list(data.validation_images[:PLAIN, ..., 0]), data.validation_classes[:PLAIN]
@@ -54,10 +56,12 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
         return np.where(np.array(empty)[:, None], np.float32(1 / len(data.labels)), answers)
 
     plain, photographed, strange = scores(digits), scores(photos), scores(others)
-    classes = np.concatenate([known, known[taken]])
-    both = np.concatenate([plain, photographed])
-    parts = np.array([1 / len(plain), 1 / max(1, len(photographed))])
-    counts = [len(plain), len(photographed)]
+    sees = (photographed.argmax(axis=1) == known[taken]).mean() > SEES * (plain.argmax(axis=1) == known).mean()
+    again, its = (photographed, known[taken]) if sees else (plain, known)
+    classes = np.concatenate([known, its])
+    both = np.concatenate([plain, again])
+    counts = [len(plain), len(again)]
+    parts = 1 / np.array(counts)
     weights = np.repeat(parts * [1, PHOTOGRAPHED], counts)
     temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, weights)))
     sure = {
@@ -65,7 +69,7 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
         "photographed": rescaled(photographed, temperature).max(axis=1),
         "no digits": rescaled(strange, temperature).max(axis=1),
     }
-    least = threshold(*sure.values())
+    least = threshold(sure["validation"], sure["photographed" if sees else "validation"], sure["no digits"])
     return Calibration(
         temperature=round(temperature, 4),
         threshold=round(least, 4),
