@@ -107,7 +107,7 @@ def test_the_pages_form_holds_them_to_it_too(served: Served) -> None:
     page = requests.post(f"{served.url}/", files=files, headers=HTML, timeout=15)
     assert page.status_code == 200
     told = [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in re.findall(r"<li><span.*?</li>", page.text, re.S)]
-    assert told[0].startswith("0.png The picture is blank")
+    assert told[0].startswith("0.png Nothing to read. The picture is blank")
     assert told[1] == "1.png This picture is too large"
     assert told[2].startswith("2.png 7 ")
 

@@ -104,7 +104,7 @@ def test_v2_tells_where_the_time_of_answers_goes(own_zoo: Path) -> None:
     counts = {"success": 2, "fail": 2, "queue": 2, **dict.fromkeys(steps, 2), "cache_hit": 0, "cache_miss": 0}
     assert {end: found["count"] for end, found in told.items()} == counts
     assert all(told[end]["ns"] > 0 for end in ("success", "fail", *steps))
-    assert told["success"]["ns"] == sum(told[step]["ns"] for step in steps)
+    assert told["success"]["ns"] >= sum(told[step]["ns"] for step in steps)
     assert [told[end]["ns"] for end in ("queue", "cache_hit", "cache_miss")] == [0, 0, 0]
 
 
