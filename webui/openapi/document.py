@@ -29,8 +29,8 @@ Schemas = dict[Kind, dict[str, Any]]
 ABOUT = (
     "Handwritten digits in pictures, read by the models of this zoo. One picture gets the same answer by every "
     'address. An error is `{"error": "…"}`: what was found, what was expected, what to do. Another method than those '
-    "below is answered 405, with `Allow`. The zoo's own routes answer an error as a page to those whose Accept names "
-    "text/html."
+    "below is answered 405, with `Allow`. The zoo's own routes answer an error as a page to those whose Accept "
+    "prefers text/html to JSON."
 )
 LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript", "browser": "JavaScript"}
 NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page"}
