@@ -133,6 +133,7 @@ def test_a_zoo_answers_by_what_it_has_calibrated_and_an_evaluation_does_not_undo
     assert zoo.catalogue.card("soft", 1) == before
 
 
+@pytest.mark.long
 def test_a_model_that_only_squeezes_pictures_is_not_calibrated_on_photographs(trained: Path) -> None:
     model = Zoo.open(trained, environ={}).model("soft")
     loaded, data = model.load(), datasets.training_data("mnist", 1000)

@@ -166,6 +166,7 @@ def test_models_and_checkpoints_list_what_is_there(zoo_folder: Path, run) -> Non
     assert run("checkpoints", "nope", cwd=zoo_folder).returncode == 2
 
 
+@pytest.mark.long
 def test_what_latest_takes_is_served_without_a_line_in_the_settings(zoo_folder: Path, run) -> None:
     done = run("train", "soft", "--epochs", "1", cwd=zoo_folder)  # as the settings say it
     assert "checkpoint soft/2:" in done.stdout, done.stderr

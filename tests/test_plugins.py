@@ -359,6 +359,7 @@ def test_what_a_hook_raises_is_told_with_file_and_line(zoo_folder: Path, picture
     assert str(caught.value) == told
 
 
+@pytest.mark.long
 def test_the_command_tells_how_to_see_a_hooks_traceback(zoo_folder: Path, run) -> None:
     write(zoo_folder, "bad", "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    return 1 / 0\n")
     done = run("train", "bad", cwd=zoo_folder)

@@ -257,6 +257,7 @@ except KeyboardInterrupt:
     raise ValueError('no tensor') from None"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fate", [DROPPED, SWALLOWED, CHANGED])
 def test_a_stop_that_other_code_drops_or_makes_an_error_of_is_one_all_the_same(
     empty_zoo: Path, fate: str, capfd: pytest.CaptureFixture[str]
@@ -280,6 +281,7 @@ class StopDuring(StopAfter):
             self.after += 1
 
 
+@pytest.mark.long
 def test_ctrl_c_while_a_version_is_published_leaves_it_and_nothing_to_go_on_with(
     empty_zoo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,6 +374,7 @@ MUTE = {
 }
 
 
+@pytest.mark.long
 def test_what_cannot_answer_is_no_version_and_what_is_trained_is_not_trained_again(empty_zoo: Path, capsys) -> None:
     plugin, progress = empty_zoo / "plugins/soft.py", Lines()
     changes = {"seed": 3, "augment": {"rotate": 2.0}, "optimizer": "sgd"}
