@@ -116,6 +116,7 @@ def test_composed_photographs_are_the_same_for_the_same_seed(digits: np.ndarray)
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.long
 def test_a_zoo_answers_by_what_it_has_calibrated_and_an_evaluation_does_not_undo_it(zoo_folder: Path) -> None:
     zoo = Zoo.open(zoo_folder, environ={})
     model = zoo.model("soft")

@@ -472,6 +472,7 @@ def test_a_model_never_asks_its_rivals(zoo_folder: Path, picture) -> None:
     assert Zoo.open(zoo_folder, environ={}).predict("soft", picture(0)).digit == 7
 
 
+@pytest.mark.long
 def test_a_plugin_that_imports_tensorflow_at_its_top_is_warned(zoo_folder: Path, run) -> None:
     write(
         zoo_folder,

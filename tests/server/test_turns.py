@@ -68,6 +68,7 @@ def test_the_app_is_not_called_for_one_who_left_while_waiting(serve: Serve) -> N
         assert not never.asked()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wait_seconds", [30.0, 0.3], ids=["who leave", "who are refused"])
 def test_the_bodies_of_those_who_wait_no_more_are_not_kept(serve: Serve, wait_seconds: float) -> None:
     served = serve(workers=1, threads=1, max_body_mb=20.0, wait_seconds=wait_seconds)
