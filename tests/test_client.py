@@ -169,6 +169,11 @@ def test_many_pictures_keep_their_order_and_their_errors(client: Client, zoo: Zo
     assert client.predict_many([]) == []
 
 
+def test_a_picture_alone_is_refused_where_several_are_asked_for(client: Client) -> None:
+    with pytest.raises(PictureBroken, match="give a list of them"):
+        client.predict_many("seven.png")
+
+
 def test_pictures_that_are_too_many_together_are_sent_again(client: Client, zoo: Zoo, picture) -> None:
     """Two of 300 x 300 go into one request; one of 500 x 500 has more than a request of several may have."""
     file = io.BytesIO()

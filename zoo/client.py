@@ -39,7 +39,7 @@ from zoo.errors import (
     UnknownModel,
     ZooError,
 )
-from zoo.sources import Source, content
+from zoo.sources import Source, content, several
 from zoo.types import Image, Prediction, Reading
 
 try:
@@ -124,12 +124,12 @@ class Client:
         """One model's answers for many pictures, in their order; a picture that cannot be read gives its error.
 
         They go in as few requests as the server's limits allow. Raises UnknownModel, UnknownCheckpoint, or
-        ModelUnavailable.
+        ModelUnavailable, and PictureBroken for a picture alone.
         """
         path = "/predict" if model is None else f"{_path(model)}/predict"
         params = _params(version=version, trace=1 if trace else None)
         answers: list[Prediction | ZooError] = []
-        for part in _parts(pictures, self._most):
+        for part in _parts(several(pictures), self._most):
             sent = [one for one in part if isinstance(one, bytes)]
             fresh = iter(self._send(path, params, sent))
             for one in part:

@@ -105,6 +105,11 @@ class Reduced(NamedTuple):
     by: int
     size: tuple[int, int]
 
+    @classmethod
+    def whole(cls, pixels: Image) -> Reduced:
+        """A picture that is as large as it came."""
+        return cls(pixels, 1, (pixels.shape[1], pixels.shape[0]))
+
 
 def decode(data: bytes, limits: PictureSettings) -> Image:
     """The picture in `data`, upright, as uint8: grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4). It may be read-only.

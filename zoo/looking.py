@@ -95,7 +95,7 @@ def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given
 def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Reduced:
     """The picture decoded for a first look."""
     if not isinstance(picture, bytes):
-        return Reduced(picture, 1, (picture.shape[1], picture.shape[0]))
+        return Reduced.whole(picture)
     return images.decode_reduced(picture, limits, GLANCE * max(loaded.card.input_shape[:2]))
 
 

@@ -158,15 +158,6 @@ def is_boxed(body: Mask, sides: int = 3) -> bool:
     return sum(float(edge.mean()) > _STRAIGHT for edge in edges) >= sides
 
 
-def _is_lattice(body: Mask) -> bool:
-    """Whether a mark, bool (h, w) of its box, has three straight lines and more both across and down all of it."""
-    for axis in (0, 1):
-        lines = body.mean(axis=axis) > _STRAIGHT
-        if np.count_nonzero(lines[1:] & ~lines[:-1]) + lines[0] < 3:
-            return False
-    return True
-
-
 class Marks:
     """The marks of a mask, 8-connected: their ink, boxes, and which of them is most likely the digit's body.
 
@@ -246,7 +237,7 @@ class Marks:
             body = self.paint(self.numbers == mark)[
                 self.top[mark] : self.bottom[mark], self.left[mark] : self.right[mark]
             ]
-            foreign[mark] |= is_boxed(body) or _is_lattice(body)
+            foreign[mark] |= is_boxed(body)
         return np.asarray(foreign)
 
     def _corners(self) -> NDArray[np.intp]:

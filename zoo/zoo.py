@@ -264,7 +264,7 @@ class Zoo:
         given = self.given(picture)
         if isinstance(given, bytes):
             return images.decode_reduced(given, self.settings.pictures)
-        return images.Reduced(given, 1, (given.shape[1], given.shape[0]))
+        return images.Reduced.whole(given)
 
     def train(
         self,
