@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zoo import Zoo, calibration, datasets, files, ink, scenes, strokes
-from zoo.calibration import rescaled
+from zoo.answers import rescaled
 from zoo.checkpoints import Calibration
 from zoo.errors import CardChanged, NoInk, ZooError
 from zoo.types import Image

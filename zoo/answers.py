@@ -78,6 +78,15 @@ def _are_probabilities(scores: Scores) -> bool:
     return bool(np.abs(scores.sum(axis=1) - 1).max(initial=0) <= 1e-5 and scores.min(initial=0) >= 0)
 
 
+def rescaled(scores: Scores, temperature: float) -> Scores:
+    """Probabilities, float32 (n, k), at another temperature: above 1 less sure, below 1 surer, in the same order."""
+    if temperature == 1:
+        return scores
+    powers: Scores = np.power(scores, np.float32(1 / temperature))
+    rows: Scores = powers / powers.sum(axis=1, keepdims=True)
+    return rows
+
+
 def rejection(card: Card, confidence: float, reason: str | None) -> str | None:
     """Why an answer of that confidence is none: what preprocessing found, or less of it than the card asks for."""
     if reason is None and card.calibration is not None and confidence < card.calibration.threshold:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo import scenes, strokes
-from zoo.answers import prepared, told
+from zoo.answers import prepared, rescaled, told
 from zoo.checkpoints import Calibration
 from zoo.plugins import Hooks
 from zoo.settings import ModelSettings
@@ -95,15 +95,6 @@ def threshold(plain: Confidences, photographed: Confidences, others: Confidences
         passed = len(others) - np.searchsorted(np.sort(rng.choice(others, len(others))), tried)
         found.append(tried[np.argmin(np.log(np.maximum(passed, 1)) + below[: len(tried)] / REJECTED)])
     return float(np.mean(found))
-
-
-def rescaled(scores: Scores, temperature: float) -> Scores:
-    """Probabilities, float32 (n, k), at another temperature: above 1 less sure, below 1 surer, in the same order."""
-    if temperature == 1:
-        return scores
-    powers: Scores = np.power(scores, np.float32(1 / temperature))
-    rows: Scores = powers / powers.sum(axis=1, keepdims=True)
-    return rows
 
 
 def _loss(scores: Scores, classes: NDArray[np.int64], weights: NDArray[np.float64]) -> float:

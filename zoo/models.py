@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zoo import graph, ink
-from zoo.answers import prepared, told
-from zoo.calibration import rescaled
+from zoo.answers import prepared, rescaled, told
 from zoo.checkpoints import Card, Catalogue
 from zoo.errors import ModelUnavailable, NoInk, UnknownCheckpoint, ZooError
 from zoo.plugins import Family, Hooks

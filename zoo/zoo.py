@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import datasets, defaults, evaluation, images, inhabitants, looking, pieces, plugins, reading, training
+from zoo import defaults, images, inhabitants, looking, plugins
 from zoo.answers import Answers, prediction
-from zoo.calibration import calibrate
 from zoo.checkpoints import Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
@@ -39,6 +38,8 @@ from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlar
 
 if TYPE_CHECKING:
     import keras
+
+    from zoo import evaluation, training
 
 log = logging.getLogger("zoo")
 
@@ -180,6 +181,8 @@ class Zoo:
         return answer
 
     def _read(self, chosen: Model, loaded: Loaded, picture: Source) -> Reading:
+        from zoo import pieces, reading
+
         image, by, size = self._decode(picture)
         card = loaded.card
         threshold = max(reading.LEAST, card.calibration.threshold if card.calibration else 0.0)
@@ -280,6 +283,8 @@ class Zoo:
         `fast` takes the plugin's quick settings, `overrides` single ones; such a version is never `latest`. Raises
         SettingsError for a setting that does not exist, TrainingError, PluginError.
         """
+        from zoo import training
+
         model = self.model(name)
         if model.family is None or model.hooks is None:
             raise ModelUnavailable(model.problem or f'Model "{name}" has no plugin.')
@@ -335,12 +340,14 @@ class Zoo:
         An evaluation that the card holds goes, since what it measured is not the same any more. Raises TrainingError in
         the starter zoo, which stays as it came.
         """
+        from zoo import calibration, datasets
+
         self._refuse_starter()
         model = self.model(name)
         loaded = model.load(version)
         assert model.hooks is not None
         data = datasets.training_data(loaded.settings.dataset, loaded.settings.validation)
-        found = calibrate(model.hooks, loaded.settings, tuple(loaded.card.input_shape), loaded.handle, data)
+        found = calibration.calibrate(model.hooks, loaded.settings, tuple(loaded.card.input_shape), loaded.handle, data)
         card = self.catalogue.card(loaded.card.model, loaded.card.version)
         if found == card.calibration:
             return card
@@ -358,6 +365,8 @@ class Zoo:
 
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, TrainingError without TensorFlow.
         """
+        from zoo import training
+
         model, version = self._version(name)
         training.start_tensorflow()
         network: keras.Model = model.network(version)
@@ -387,6 +396,8 @@ class Zoo:
         `quick` keeps what the card says of robustness. A card that says the same already is not written again, nor is
         one of the starter zoo. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError.
         """
+        from zoo import evaluation
+
         model = self.model(name)
         loaded = model.load(version)
         measured = evaluation.on_test_pictures(model, loaded, robust=not quick, track=track)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo import spread, terminal
+from zoo import terminal
 from zoo.cli import drawing
 from zoo.cli.common import as_json, echo_json, open_zoo
 from zoo.errors import PictureError, ZooError
@@ -143,6 +143,8 @@ def _answers(
     zoo: Zoo, model: str | None, version: int | None, names: Sequence[str], trace: bool
 ) -> Generator[tuple[Source, Prediction | ZooError]]:
     """Each picture with its answer, by several processes if they are many."""
+    from zoo import spread
+
     if "-" not in names and spread.pays(zoo, model, len(names), version):
         with closing(spread.predict_many(zoo, model, names, version=version, trace=trace)) as found:
             yield from zip(names, chain.from_iterable(found), strict=True)
