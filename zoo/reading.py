@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zoo.marks import box_of, is_boxed
 from zoo.parting import INK, Parted, part
 from zoo.pieces import PAD, Piece, check_number, in_lines
-from zoo.types import Box, Image, Scores
+from zoo.types import Box, Image, Mask, Scores
 
 # Chosen on composed scenes of MNIST's training digits, touching ones among them.
 _SURE = 0.85  # confidence below which what the picture's edge cuts off is no digit
@@ -137,12 +137,7 @@ def _whole_again(
     So a 5 finds its bar, and a speck or the trace of a ruled line its digit.
     """
     strange = scores.max(axis=1) < _STRANGE
-    pairs = [
-        (i, j)
-        for i, part in enumerate(pieces)
-        for j, other in enumerate(pieces)
-        if j != i and _near(part, other, tall) and (strange[i] or _above(part, other))
-    ]
+    pairs = _pairs(pieces, strange, tall)
     if not pairs:
         return pieces, scores
     joined = [pieces[j].with_(pieces[i]) for i, j in pairs]
@@ -165,23 +160,21 @@ def _amount(piece: Piece) -> int:
     return int(np.count_nonzero(piece.level > INK))
 
 
-def _near(one: Piece, other: Piece, tall: float) -> bool:
-    """Whether two pieces may be one digit, by where they lie."""
-    far, wide, high = _APART * tall * one.scale, _BROAD * tall * one.scale, _HIGH * tall * one.scale
-    (a, b, c, d), (e, f, g, h) = one.box, other.box  # left, top, right, bottom
-    return (
-        max(a, e) - min(c, g) < far
-        and max(b, f) - min(d, h) < far
-        and max(c, g) - min(a, e) < wide
-        and max(d, h) - min(b, f) < high
-    )
-
-
-def _above(one: Piece, other: Piece) -> bool:
-    """Whether a piece, the smaller of two, stands partly above or below the other."""
-    (a, b, c, d), (e, f, g, h) = one.box, other.box
-    over = min(c, g) - max(a, e)
-    return (c - a) * (d - b) < (g - e) * (h - f) and over > _OVER * min(c - a, g - e)
+def _pairs(pieces: Sequence[Piece], strange: Mask, tall: float) -> list[tuple[int, int]]:
+    """Which pieces may belong to which others, by where they lie: those that are `strange`, bool (n,), to any that is
+    near, and the smaller of two to one that it stands partly above or below."""
+    left, top, right, bottom = np.array([piece.box for piece in pieces]).T[:, :, None]
+    height = tall * np.array([piece.scale for piece in pieces])[:, None]
+    over = np.minimum(right, right.T) - np.maximum(left, left.T)
+    apart = np.maximum(top, top.T) - np.minimum(bottom, bottom.T)
+    near = (-over < _APART * height) & (apart < _APART * height)
+    near &= np.maximum(right, right.T) - np.minimum(left, left.T) < _BROAD * height
+    near &= np.maximum(bottom, bottom.T) - np.minimum(top, top.T) < _HIGH * height
+    wide, area = right - left, (right - left) * (bottom - top)
+    above = (area < area.T) & (over > _OVER * np.minimum(wide, wide.T))
+    near &= strange[:, None] | above
+    np.fill_diagonal(near, False)
+    return [(int(i), int(j)) for i, j in np.argwhere(near)]
 
 
 def _steady(recognise: Recognise) -> Recognise:
