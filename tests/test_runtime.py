@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +81,22 @@ def test_a_form_that_does_not_answer_is_not_called_none(batch: Batch, tmp_path: 
         TrainingError, match=r'form of the network does not answer \("it takes pictures of shape \(28, 28\)'
     ):
         export(flat, tmp_path / LITERT, batch)  # Keras takes them, as if the last axis were not there
+
+
+def test_what_becomes_of_the_file_is_nothing_to_a_network_that_is_loaded(
+    root: Path, batch: Batch, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"zoo-\xe4")  # nor is the file's name, which need not be UTF-8
+    folder.mkdir()
+    path = Path(shutil.copy(root / "checkpoints/cnn_5/1" / LITERT, folder))
+    kept, cut, gone, other = (LiteRT(path) for _ in range(4))
+    single, many = kept.predict(batch[:1]), kept.predict(batch[:9])
+    os.truncate(path, 0)
+    assert (cut.predict(batch[:1]) == single).all()
+    path.unlink()
+    assert (gone.predict(batch[:9]) == many).all()
+    shutil.copy(root / "checkpoints/cnn_10/1" / LITERT, path)
+    assert (other.predict(batch[:9]) == many).all()
 
 
 def test_single_pictures_do_not_wait_for_a_batch(root: Path, batch: Batch) -> None:

@@ -37,12 +37,13 @@ class LiteRT:
     """A network in LiteRT, on one thread: float32 (n, ...) in, probabilities float32 (n, k) out.
 
     Calls from several threads take turns. One interpreter keeps the shape of a single picture, the other that of the
-    last batch, so that a single picture waits neither for a resize nor for a batch.
+    last batch, so that a single picture waits neither for a resize nor for a batch. The file is read whole: what
+    becomes of it later, another in its place or none, or a shorter one, is nothing to a network that is loaded.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            self._path = str(path)
+            self._content = path.read_bytes()
             self._single = self._interpreter(1)
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelUnavailable(f"{path.parent.name}/{path.name} cannot be loaded by LiteRT: {error}") from error
@@ -57,8 +58,7 @@ class LiteRT:
         with quiet():
             from ai_edge_litert.interpreter import Interpreter
 
-            # By its path the file is mapped, and all processes share its pages.
-            interpreter = Interpreter(model_path=self._path, num_threads=1)
+            interpreter = Interpreter(model_content=self._content, num_threads=1)
             shape = interpreter.get_input_details()[0]["shape"]
             if shape[0] != n:
                 interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], (n, *shape[1:]))
