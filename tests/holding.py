@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -72,9 +73,9 @@ Serve = Callable[..., "Served"]
 
 
 class Served:
-    """A running server. `errors` is what it has written to stderr."""
+    """A running server, which may have so many open `files`. `errors` is what it has written to stderr."""
 
-    def __init__(self, folder: Path, root: Path, *flags: str, **settings: Any) -> None:
+    def __init__(self, folder: Path, root: Path, *flags: str, files: int | None = None, **settings: Any) -> None:
         program, self._stderr = folder / "program.py", folder / "stderr.txt"
         program.write_text(PROGRAM)
         with self._stderr.open("w") as stderr:
@@ -85,6 +86,7 @@ class Served:
                 text=True,
                 env=os.environ | {"PYTHONPATH": str(root)},
                 start_new_session=True,
+                preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))),
             )
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()

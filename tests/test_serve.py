@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from conftest import flip_byte
+from holding import until
 from serving import Served, serving
 
 SERVE = [sys.executable, "-m", "zoo", "serve", "--port", "0"]
@@ -92,6 +95,58 @@ def test_a_hundred_uploads_that_stop_half_way_hold_up_nobody(served: Served, pic
     finally:
         for connection in stalled:
             connection.close()
+
+
+@pytest.mark.parametrize("out", ["full", "closed", "a pipe that nobody reads"])
+def test_it_serves_though_its_standard_output_cannot_be_written(trained: Path, picture, out: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [*SERVE[:-1], str(port)],
+            cwd=trained,
+            stdout={"full": full, "closed": None}.get(out, writer),
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=(lambda: os.close(1)) if out == "closed" else None,
+        )
+    os.close(writer)
+    try:
+        until(lambda: _listens(port), "it listens")
+        url = f"http://127.0.0.1:{port}/predict_soft"
+        for _ in range(3):
+            assert requests.post(url, files={"file": ("7.png", picture(0))}, timeout=30).json()["digit"] == 7
+        assert process.poll() is None
+        process.terminate()
+        assert (process.communicate(timeout=20)[1], process.returncode) == ("", 0)
+    finally:
+        process.kill()
+
+
+def _listens(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/livez", timeout=30).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_all_that_it_says_is_json_where_its_log_is(zoo_folder: Path) -> None:
+    (zoo_folder / "plugins/bad.py").write_text("import nowhere_to_be_found\n")
+    with (zoo_folder / "settings.toml").open("a") as settings:
+        settings.write('\n[server]\nlog = "json"\n')
+    with subprocess.Popen(
+        SERVE, cwd=zoo_folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        told = []
+        while not told or "The zoo is open" not in told[-1]["message"]:
+            told.append(json.loads(process.stdout.readline()))
+        process.terminate()
+        told += map(json.loads, process.stdout)
+    assert any("bad cannot answer" in one["message"] for one in told)
+    assert {one["logger"] for one in told} == {"zoo.server"}
 
 
 def test_a_taken_port_is_refused_in_one_line(served: Served, trained: Path, run) -> None:

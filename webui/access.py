@@ -96,6 +96,7 @@ class Gate:
             PERMANENT_SESSION_LIFETIME=SIGNED_IN,
             WTF_CSRF_CHECK_DEFAULT=False,
             WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+            WTF_CSRF_SSL_STRICT=False,  # a Referer, which many browsers are told not to send, would tell nothing more
         )
         self._csrf = CSRFProtect(app)
         app.before_request(self._let_in)

@@ -29,7 +29,7 @@ from webui.door import Door
 from webui.metrics import RESTARTS, WORKERS
 from webui.tally import GAUGE, STARTED, Tally
 from webui.visits import shape_errors
-from webui.worker import SIGNALS, work
+from webui.worker import SIGNALS, connections, work
 from zoo.errors import ZooError
 from zoo.quiet import quiet
 from zoo.settings import ServerSettings
@@ -43,6 +43,7 @@ STEADY = 1.0  # seconds; a worker that dies sooner has failed to start
 PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)  # seconds before the next start, by the number of failures in a row
 SHARED = ("ai_edge_litert.interpreter", "PIL.Image")  # imported before the fork: faster, and one copy for all workers
 LATEST = 0.5  # seconds until the supervisor takes notice of a signal
+FEW = 100  # connections of a worker; with less, those who keep theirs open soon keep others out
 FIRST = "zoo-worker-1"
 
 log = logging.getLogger("zoo.server")
@@ -92,6 +93,8 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
     """
     door = Door(settings.host, settings.port, 1 if sys.platform == "win32" else settings.workers)
     shape_errors(settings.log)
+    if (most := connections()) < FEW:
+        log.warning("A worker can hold %d connections open: this process may have few open files (ulimit -n).", most)
     try:
         gc.collect()
         gc.freeze()  # the collector leaves alone what the workers inherit, so that it stays shared memory

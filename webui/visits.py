@@ -192,7 +192,8 @@ def name_requests(form: str) -> None:
 
 
 def shape_errors(form: str) -> None:
-    """Let nobody wait for who does not read the error log; with "json" make each entry one line of JSON."""
+    """Let nobody wait for who does not read the error log; with "json" each entry, warnings too, is a line of JSON."""
+    logging.captureWarnings(form == "json")
     for handler in (*logging.getLogger().handlers, logging.lastResort):
         if handler is not None:
             handler.addFilter(partial(_is_read, handler))
@@ -206,6 +207,13 @@ def _is_read(handler: logging.Handler, record: logging.LogRecord) -> bool:
         return bool(select.select([], [handler.stream], [], 0)[1])  # type: ignore[attr-defined]
     except (AttributeError, OSError, ValueError):  # no file, or on Windows no socket
         return True
+
+
+def notice(text: str, level: str, form: str) -> str:
+    """What the server says beside its logs, as a line of the error log's form."""
+    if form != "json":
+        return text
+    return _JsonLines().format(logging.makeLogRecord({"name": log.name, "levelname": level, "msg": text}))
 
 
 class _JsonLines(logging.Formatter):

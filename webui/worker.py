@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -44,7 +45,10 @@ SWITCH = (
     0.0005  # seconds a thread keeps Python's lock; by default 0.005, which a call of the network then waits after it
 )
 _M_ARENA_MAX = -8  # glibc, malloc.h
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+"""What ends the server; a closing terminal too, unless nohup has it ignored."""
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    SIGNALS.append(signal.SIGHUP)
 
 
 class _Granian(Server):
@@ -58,7 +62,7 @@ class _Granian(Server):
             http1_settings=HTTP1Settings(header_read_timeout=int(settings.body_seconds * 1000)),
             websockets=False,
             backlog=BACKLOG,
-            backpressure=_connections(),
+            backpressure=connections(),
             log_level=LogLevels.error,
             log_dictconfig={"handlers": _TO_STDERR},
         )
@@ -77,7 +81,8 @@ _TO_STDERR = {
 }
 
 
-def _connections() -> int:
+def connections() -> int:
+    """How many connections a worker may hold open, with as many files as the system lets it have."""
     if sys.platform == "win32":
         return CONNECTIONS
     import resource
@@ -116,7 +121,7 @@ def work(
         name_requests(settings.log)
         shape_errors(settings.log)
         app = app_loader()
-        access = None if settings.log == "off" else Log(sys.stdout.fileno())
+        access = None if settings.log == "off" or sys.stdout is None else Log(sys.stdout.fileno())
         bridge = Bridge(
             app,
             max_body=int(settings.max_body_mb * 1_000_000),
@@ -132,7 +137,7 @@ def work(
         sys.exit(1)
     granian.on_startup(partial(news.send, None))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_run(granian, access))
+        runner.run(_run(granian, access, settings.drain_seconds))
 
 
 def _tend_memory() -> None:
@@ -153,8 +158,8 @@ def _reason(error: BaseException) -> str:
     return f"The app cannot be loaded: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})."
 
 
-async def _run(granian: Server, access: Log | None) -> None:
-    """Serve until a signal, or until the supervisor is gone; then end the process.
+async def _run(granian: Server, access: Log | None, drain_seconds: float) -> None:
+    """Serve until a signal, or until the supervisor is gone, which else would end what takes too long; then end.
 
     It ends here, not by Python's own clean-up: that would run under Granian's threads, which may abort, and take the
     signals' handlers away while more signals may come.
@@ -170,6 +175,8 @@ async def _run(granian: Server, access: Log | None) -> None:
         if supervisor is not None:
             supervisor.join()
             stop()
+            time.sleep(drain_seconds)
+            os._exit(1)
 
     for number in SIGNALS:
         try:
@@ -183,5 +190,6 @@ async def _run(granian: Server, access: Log | None) -> None:
         await asyncio.wait(unfinished)
     if access is not None:
         access.close()
-    sys.stdout.flush()
+    with suppress(OSError, AttributeError):  # it is full, or closed
+        sys.stdout.flush()
     os._exit(0)

@@ -443,7 +443,7 @@ class Hooks:
 
     def _placed(self, hook: str, error: BaseException) -> str:
         """What a hook's error says, with the deepest file and line that are a plugin's, if any are."""
-        modules = {str(one.function.__module__).partition(".")[0] for one in self._impls(hook)} - {"zoo"}
+        modules = {str(one.function.__module__).partition(".")[0] for one in self._impls(hook)} - {"zoo", "webui"}
         place = _deepest(error, modules)
         if place is None:
             return ended(_text(error))

@@ -17,14 +17,20 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from holding import Gate, Serve, linux, read, until
 
+HEARD = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # as under nohup
 
-def test_sigterm_lets_a_request_in_flight_finish_and_then_the_server_ends(serve: Serve) -> None:
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.skipif(not HEARD, reason="it is ignored here"))],
+)
+def test_a_signal_lets_a_request_in_flight_finish_and_then_the_server_ends(serve: Serve, number: int) -> None:
     served = serve()
     with Gate() as gate, served.connect() as client:
         client.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         with gate.reached():
             busy = len(served.workers())
-            served.process.send_signal(signal.SIGTERM)
+            served.process.send_signal(number)
             until(lambda: len(served.workers()) < busy, "the idle worker ends")
             assert served.process.poll() is None
         assert read(client).startswith(b"HTTP/1.1 200 OK")
@@ -126,6 +132,24 @@ def test_workers_end_when_the_supervisor_is_killed(serve: Serve) -> None:
     workers = served.workers()
     served.process.kill()
     assert psutil.wait_procs(workers, timeout=15)[1] == []
+
+
+@linux
+def test_a_worker_whose_supervisor_is_gone_is_busy_no_longer_than_it_would_have_let_it(serve: Serve) -> None:
+    served = serve(drain_seconds=0.3, workers=1)
+    with Gate() as gate, served.connect() as client:
+        client.sendall(f"GET /hold?{gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        with gate.reached():
+            workers = served.workers()
+            served.process.kill()
+            assert psutil.wait_procs(workers, timeout=15)[1] == []
+
+
+@linux
+def test_where_few_files_may_be_open_the_log_says_so(serve: Serve) -> None:
+    assert serve(files=128, workers=1).errors == (
+        "A worker can hold 28 connections open: this process may have few open files (ulimit -n).\n"
+    )
 
 
 @pytest.mark.long

@@ -184,6 +184,13 @@ def test_signing_in_leads_on_and_keeps_no_key(served: Served) -> None:
         assert "Sign out" in page.text
 
 
+def test_signing_in_over_https_needs_no_referer(tmp_path: Path) -> None:
+    client = create_app(Zoo.open(zoo_with(tmp_path, KEYS))).test_client()
+    door = client.get("/login", base_url="https://zoo.example", headers=PAGE).text
+    form = {"key": PHONE, "csrf_token": token(door)}
+    assert client.post("/login", base_url="https://zoo.example", data=form).status_code == 303
+
+
 def test_a_wrong_key_on_the_page_is_told_in_place(served: Served) -> None:
     browser = requests.Session()
     browser.headers.update(PAGE)

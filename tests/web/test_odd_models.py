@@ -141,3 +141,11 @@ def test_a_plugin_that_is_not_there_leaves_no_settings_to_show(own_zoo: Path) ->
     (own_zoo / "plugins/odd.py").write_text("import nothing_of_this_name\n")
     shown = text(section(opened(own_zoo).get("/models/odd").text, "settings"))
     assert shown.split() == ["Settings", "plugin", "odd"]
+
+
+def test_what_the_zoos_own_hook_raises_is_not_placed_where_the_server_counts(zoo_folder: Path, picture) -> None:
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write("\n\n@hookimpl\ndef load(folder, settings):\n    return object()\n")
+    answer = opened(zoo_folder).post("/predict_soft", data=picture(0), content_type="image/png")
+    assert answer.status_code == 503
+    assert answer.get_json()["error"].endswith("raised AttributeError: 'object' object has no attribute 'predict'.")

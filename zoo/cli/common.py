@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -39,7 +39,7 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _hush(sys.stdout)
             ctx.exit(0)
         except OSError as error:
             click.echo(f"zoo: {error.filename or 'a file'}: {error.strerror or error}", err=True)
@@ -56,6 +56,19 @@ def _is_a_hooks(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def say(line: str, err: bool = False) -> None:
+    """Tell it whoever listens: a full disk or a closed pipe is no reason not to go on."""
+    try:
+        click.echo(line, err=err)
+    except OSError:
+        _hush(sys.stderr if err else sys.stdout)
+
+
+def _hush(stream: TextIO) -> None:
+    """Let what could not be written, and all that follows, go nowhere, or Python would fail on it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 _OUT = "zoo.cli.out"

@@ -14,7 +14,7 @@ import click
 
 from zoo import terminal
 from zoo.cli import drawing
-from zoo.cli.common import as_json, echo_json, open_zoo
+from zoo.cli.common import as_json, echo_json, open_zoo, say
 from zoo.errors import PictureError, ZooError
 
 if TYPE_CHECKING:
@@ -35,15 +35,17 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}
 def serve(ctx: click.Context, /, **options: Any) -> None:
     """Serve the page and the API."""
     from webui.server import serve_zoo
+    from webui.visits import notice
 
     flags = {("server", name): (f"--{name}", value) for name, value in options.items() if value is not None}
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.WARNING))
     zoo = open_zoo(ctx, flags=flags)
+    form = zoo.settings.server.log
     for name, model in zoo.models.items():
         if trouble := model.trouble():
-            click.echo(f"{name} cannot answer: {trouble}", err=True)
+            say(notice(f"{name} cannot answer: {trouble}", "WARNING", form), err=True)
     which = "The starter zoo" if zoo.is_starter else "The zoo"
-    serve_zoo(zoo, lambda url: click.echo(f"{which} is open: {url} (Ctrl-C closes it)"))
+    serve_zoo(zoo, lambda url: say(notice(f"{which} is open: {url} (Ctrl-C closes it)", "INFO", form)))
 
 
 @click.command()
