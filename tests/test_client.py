@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -151,7 +154,11 @@ def test_the_trace_comes_along(client: Client, zoo: Zoo, picture) -> None:
     assert here is not None
     np.testing.assert_array_equal(there.seen, here.seen)
     assert there.to_dict() == here.to_dict()
-    assert (there.box, there.shift) == (here.box, here.shift)
+    assert there == here
+    assert hash(there) == hash(here)
+    assert there != replace(here, seen=255 - here.seen)
+    assert there != replace(here, scale=1.5)
+    assert there != here.to_dict()
 
 
 def test_many_pictures_keep_their_order_and_their_errors(client: Client, zoo: Zoo, picture, tmp_path: Path) -> None:
@@ -263,9 +270,9 @@ def test_a_request_that_is_wrong_is_not_sent_again(status: int) -> None:
 
 @pytest.mark.parametrize("dated", [False, True], ids=["seconds", "date"])
 def test_retry_after_is_heeded(dated: bool) -> None:
+    start = time.monotonic()
     after = formatdate(time.time() + 2, usegmt=True) if dated else "1"
     with scripted((429, {"Retry-After": after}, {"error": "Wait."}), (200, {}, [])) as (url, asked), Client(url) as zoo:
-        start = time.monotonic()
         assert zoo.models() == []
     assert time.monotonic() - start >= 0.9
     assert len(asked) == 2
@@ -420,7 +427,9 @@ def test_a_name_that_no_model_has_is_not_asked_for(model: str) -> None:
 def test_what_is_no_version_is_no_fault_of_a_picture(version: object) -> None:
     with scripted((200, {}, [])) as (url, asked), Client(url) as zoo:
         for ask in (zoo.predict, lambda picture, **more: zoo.predict_many([picture], **more), zoo.read):
-            with pytest.raises(UnknownCheckpoint, match=f"There is no version {version}. Give a whole number from 1."):
+            with pytest.raises(
+                UnknownCheckpoint, match=f"There is no version {version!r}. Give a whole number from 1."
+            ):
                 ask(b"picture", version=version)
         assert not asked
 
@@ -439,6 +448,21 @@ def test_the_key_is_sent_and_asked_for() -> None:
         with Client(url) as zoo, pytest.raises(KeyRefused, match="key="):
             zoo.predict(b"picture")
         assert asked[-1].headers["Authorization"] is None
+
+
+def test_a_user_in_the_address_leaves_room_for_the_key_and_is_not_told() -> None:
+    with scripted((200, {}, [])) as (url, asked):
+        for key in ("secret", None):
+            with Client(url.replace("//", "//ann:p%40ss@") + "/a//b@c", key=key) as zoo:
+                assert zoo.address == f"{url}/a//b@c"
+                assert zoo.models() == []
+            assert asked[-1].headers["X-API-Key"] == key
+            assert asked[-1].headers["Authorization"] == "Basic " + base64.b64encode(b"ann:p@ss").decode()
+    with Client(url.replace("//", "//ann:p%40ss@"), retries=0) as gone, pytest.raises(ServerUnreachable) as failed:
+        gone.models()
+    assert str(failed.value).startswith(f"{url}/api/models cannot be reached: ")
+    with pytest.raises(ServerUnreachable, match=r'^"http://zoo\.example:65536" has the port'):
+        Client("http://ann:p%40ss@zoo.example:65536")
 
 
 def test_what_a_client_is_given_is_looked_at_before_it_asks() -> None:
@@ -462,6 +486,21 @@ def test_threads_may_share_a_client(client: Client, zoo: Zoo, picture) -> None:
     with ThreadPoolExecutor(8) as pool:
         found: Sequence[object] = list(pool.map(client.predict, sent))
     assert found == zoo.predict_many(None, sent)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked there")
+def test_a_forked_process_has_connections_of_its_own() -> None:
+    """On a shared one, each of the two would read what the other had asked for."""
+    code = (
+        "import os, sys; from zoo.client import Client; zoo = Client(sys.argv[1]); zoo.models(); child = os.fork()\n"
+        "if not child:\n    zoo.models(); zoo.close(); os._exit(0)\n"
+        "status = os.waitpid(child, 0)[1]; zoo.models(); sys.exit(status)"
+    )
+    with scripted((200, {}, [])) as (url, asked):
+        done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+    parent, child, parent_again = (one.client_address for one in asked)
+    assert parent == parent_again != child
 
 
 def test_it_imports_neither_a_runtime_nor_the_server() -> None:

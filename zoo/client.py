@@ -64,12 +64,13 @@ Params = Mapping[str, str | int]
 
 
 class Client:
-    """A zoo at an address, such as "http://127.0.0.1:5000"; it may be used from several threads at once.
+    """A zoo at an address, such as "http://127.0.0.1:5000"; several threads and forked processes may use it at once.
 
-    `key` is sent as a bearer token. `timeout` is in seconds, for each request with its repetitions, None without any.
-    A request is sent again up to `retries` times when there is no connection and upon 429, 502, 503 and 504, with
-    pauses that grow, or as long as the server's Retry-After says; never when it is the request that is wrong, or the
-    model that cannot answer.
+    `key` is sent as a bearer token, or as X-API-Key where the address has a user and password, which take the token's
+    place. `timeout` is in seconds, for each request with its repetitions, None without any; a server that sends the
+    head of its answer drop by drop outlasts it. A request is sent again up to `retries` times when there is no
+    connection and upon 429, 502, 503 and 504, with pauses that grow, or as long as the server's Retry-After says; never
+    when it is the request that is wrong, or the model that cannot answer.
 
     All methods raise ServerUnreachable, ServerBusy, KeyRefused, or ServerError for an answer that is no zoo's; and what
     is given here may raise ServerUnreachable, KeyRefused or ValueError.
@@ -87,12 +88,15 @@ class Client:
                 raise KeyRefused(
                     "The key is empty or has characters that no key has. Give it as zoo key new told it.", 401
                 )
-        self.address = address.rstrip("/")
+        self.address = _without_user(address).rstrip("/")
         self.timeout = math.inf if timeout is None else timeout
         self.retries = retries
         self._has_key = key is not None
-        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key is not None else {})
-        self._http = _opened(url, headers)
+        self._url = url
+        self._headers = {"Accept": "application/json"}
+        if key is not None:
+            self._headers |= {"X-API-Key": key} if url.userinfo else {"Authorization": f"Bearer {key}"}
+        self._connect()
         self._labels: dict[str, tuple[str, ...]] = {}
         self._most = MOST
 
@@ -104,7 +108,16 @@ class Client:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._http.close()
+        if self._process == os.getpid():
+            self._http.close()
+
+    def _connect(self) -> None:
+        """Have connections of this process's own: on one that a fork shares, each would get the other's answers.
+
+        Those of the process that forked are not closed, for which there may be a lock that a thread held there.
+        """
+        self._http = _opened(self._url, self._headers)
+        self._process = os.getpid()  # last: another thread then finds both
 
     def predict(
         self, picture: Source, model: str | None = None, version: int | None = None, trace: bool = False
@@ -124,7 +137,8 @@ class Client:
         """One model's answers for many pictures, in their order; a picture that cannot be read gives its error.
 
         They go in as few requests as the server's limits allow. Raises UnknownModel, UnknownCheckpoint, or
-        ModelUnavailable, and PictureBroken for a picture alone.
+        ModelUnavailable, as the server says to the first picture that can be sent; and PictureBroken for a picture
+        alone.
         """
         path = "/predict" if model is None else f"{_path(model)}/predict"
         params = _params(version=version, trace=1 if trace else None)
@@ -241,6 +255,8 @@ class Client:
         retries: int | None = None,
     ) -> Any:
         """What the server answers as JSON, after as many attempts as it takes and there is time for."""
+        if self._process != os.getpid():
+            self._connect()
         url = f"{self.address}{path}"
         left = _Left(self.timeout)
         headers = {"Content-Type": "application/octet-stream"} if body is not None else {}
@@ -360,32 +376,39 @@ def _zoos_answer(url: str) -> Iterator[None]:
 def _url(address: str) -> httpx.URL:
     """What an address names, so that paths can be added to it. Raises ServerUnreachable."""
     wanted = "Give one such as http://127.0.0.1:5000."
+    told = _without_user(address)
     try:
         url = httpx.URL(address)
         host = url.host and url.raw_host.decode("ascii").encode("idna")  # as sockets do
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise ServerUnreachable(f'"{address}" is not an address: {str(error).rstrip(".")}. {wanted}') from error
+        raise ServerUnreachable(f'"{told}" is not an address: {str(error).rstrip(".")}. {wanted}') from error
     if url.scheme not in ("http", "https") or not host:
-        raise ServerUnreachable(f'"{address}" is not an address. {wanted}')
+        raise ServerUnreachable(f'"{told}" is not an address. {wanted}')
     if url.port is not None and url.port > 65535:
-        raise ServerUnreachable(f'"{address}" has the port {url.port}; the last is 65535. {wanted}')
+        raise ServerUnreachable(f'"{told}" has the port {url.port}; the last is 65535. {wanted}')
     if "?" in address or "#" in address:
-        raise ServerUnreachable(f'"{address}" has a ? or #, after which no path can be added. {wanted}')
+        raise ServerUnreachable(f'"{told}" has a ? or #, after which no path can be added. {wanted}')
     return url
+
+
+def _without_user(address: str) -> str:
+    """An address that may be told: without the user and password that it may begin with."""
+    return re.sub("^([^/]*//)[^/?#]*@", r"\1", address)
 
 
 def _opened(url: httpx.URL, headers: Mapping[str, str]) -> httpx.Client:
     """A client by what the environment says of proxies and certificates. Raises ServerUnreachable if it cannot be."""
+    auth = (url.username, url.password) if url.userinfo else None
     try:
         try:
-            return httpx.Client(headers=headers)
+            return httpx.Client(headers=headers, auth=auth)
         except OSError as error:  # of files that http:// does without; then nobody is trusted who would need them
             if url.scheme == "https":
                 raise ServerUnreachable(
                     f"The certificates that https needs cannot be read: {error}. See that SSL_CERT_FILE and "
                     "SSL_CERT_DIR name some, or unset them."
                 ) from error
-            return httpx.Client(headers=headers, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+            return httpx.Client(headers=headers, auth=auth, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     except (httpx.InvalidURL, ValueError, ImportError) as error:
         names = sorted(name for name in os.environ if name.lower() in PROXIES)
         raise ServerUnreachable(
@@ -421,7 +444,7 @@ def _params(version: int | None = None, **given: str | int | None) -> dict[str, 
     except TypeError:
         number = 0
     if number < 1:
-        raise UnknownCheckpoint(f"There is no version {version}. Give a whole number from 1.")
+        raise UnknownCheckpoint(f"There is no version {version!r}. Give a whole number from 1.")
     return {**found, "version": number}
 
 

@@ -47,12 +47,21 @@ class Trace:
     model's pixels that brought the centre of mass to the middle. `reason` tells why there is nothing to read, if so.
     """
 
-    seen: NDArray[np.uint8]
+    seen: NDArray[np.uint8] = field(hash=False)  # an array has none
     polarity: Polarity = "light-on-dark"
     box: tuple[int, int, int, int] | None = None
     scale: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
     reason: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the same was done, and the same seen in all its pixels."""
+        if not isinstance(other, Trace):
+            return NotImplemented
+        done = (self.polarity, self.box, self.scale, self.shift, self.reason)
+        return done == (other.polarity, other.box, other.scale, other.shift, other.reason) and np.array_equal(
+            self.seen, other.seen
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; `seen` is a PNG in base64."""

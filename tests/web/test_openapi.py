@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,54 @@ def test_every_example_fits_its_schema_and_requests_are_answered_as_described(
     assert asked > 30
 
 
+def nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the description, from the outside in."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for one in node:
+            yield from nodes(one)
+
+
+def test_what_may_be_one_of_several_has_a_type_for_each(described: dict[str, Any]) -> None:
+    """Programs that make clients take a branch that says no more than what is required as anything at all."""
+    schemas = [node for node in nodes(described) if "anyOf" in node or "oneOf" in node]
+    assert len(schemas) > 30
+    for schema in schemas:
+        for branch in schema.get("anyOf", schema.get("oneOf")):
+            assert branch.keys() & {"$ref", "type", "anyOf"}, schema
+
+
+@pytest.mark.parametrize("path", ["/predict", "/arena", "/v1/models/{name}:predict"])
+def test_one_way_to_send_a_picture_is_wanted_and_not_two(
+    described: dict[str, Any], client: FlaskClient, path: str
+) -> None:
+    schema = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    image = b64(png())
+    bodies: list[tuple[dict[str, Any], int]] = [
+        ({"image": image, "more": 1}, 200),
+        ({}, 400),
+        ({"image": image, "pixels": None}, 400),
+        ({"image": image, "images": [image]}, 400),
+    ]
+    if path.startswith("/v1"):
+        row, column = {"image_bytes": {"b64": image}}, {"image_bytes": [{"b64": image}]}
+        bodies = [
+            ({"instances": [row], "more": 1}, 200),
+            ({"inputs": column}, 200),
+            ({}, 400),
+            ({"instances": [row], "inputs": None}, 400),
+            ({"instances": [{}]}, 400),
+            ({"instances": [row | {"images": {"b64": image}}]}, 400),
+            ({"inputs": column | {"images": [{"b64": image}]}}, 400),
+        ]
+    for body, status in bodies:
+        assert client.post(filled(path), json=body).status_code == status, body
+        valid = jsonschema_rs.is_valid({**schema, "components": described["components"]}, body)
+        assert valid == (status == 200), body
+
+
 def test_what_is_got_fits_its_schema(described: dict[str, Any], client: FlaskClient) -> None:
     for path, method, one in operations(described):
         if method == "get":
@@ -158,7 +207,7 @@ def test_what_a_route_asks_of_a_key_is_known_to_its_description(app: Flask) -> N
 
 
 def test_without_keys_nothing_asks_for_one(described: dict[str, Any]) -> None:
-    assert "security" not in described
+    assert described["security"] == []
     assert "securitySchemes" not in described["components"]
     assert not [path for path, _, one in operations(described) if "security" in one]
 

@@ -74,7 +74,8 @@ def described(*, coverage: bool) -> BaseSchema:
     schemas["InferRequest"] = {"enum": [{"id": "mine", "inputs": [tensor]} for tensor in tensors]}
     schemas["Pixels"] = {"enum": [ink(index).tolist() for index in range(3)]}
     schemas["Row"] = {"enum": [ink(index).ravel().tolist() for index in range(3)]}
-    schemas["ServableRequest"]["properties"]["signature_name"] = {"enum": ["serving_default"]}  # takes pixels too
+    for request in ("InRows", "InColumns"):
+        schemas[request]["properties"]["signature_name"] = {"enum": ["serving_default"]}  # takes pixels too
     for path, methods in told["paths"].items():
         if path.endswith("/infer"):  # its header has to tell the length of the JSON, and raw bytes need the header
             methods["post"]["parameters"] = [one for one in methods["post"]["parameters"] if one["in"] != "header"]

@@ -134,6 +134,13 @@ V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "just above 1": (fp32(data=[1 + 2e-6] * 784), {}, 400, "images[0] has the level 1.000002, expected 0-1."),
     "fractions of UINT8": (fp32(datatype="UINT8"), {}, 400, "datatype UINT8 has none"),
     "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255. Tensors of whole"),
+    "more than INT8 has": (
+        fp32(datatype="INT8", data=[200] * 784),
+        {},
+        400,
+        "images.data has the number 200; datatype INT8 has -128 to 127. Give levels in 0-255 as UINT8.",
+    ),
+    "less than UINT8 has": (fp32(datatype="UINT8", data=[-1] * 784), {}, 400, "-1; datatype UINT8 has 0 to 255."),
     "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
     "output": (fp32() | {"outputs": [{"name": "x"}]}, {}, 400, "unexpected inference output: outputs[0]"),
     "shared memory": (

@@ -59,6 +59,7 @@ def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
         "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
         "paths": paths,
         "components": {"schemas": definitions | {"Pixels": _pixels(shapes), "Row": _row(shapes)}},
+        "security": _security(PREDICT if keyed else NOTHING),
     }
     return _secured(told, all_operations) if keyed else told
 
@@ -66,7 +67,6 @@ def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
 def _secured(told: dict[str, Any], all_operations: list[Operation]) -> dict[str, Any]:
     """The description of a server that wants a key, and of what needs none or a key with a scope of its own."""
     told["components"]["securitySchemes"] = SECURITY
-    told["security"] = _security(PREDICT)
     for one in all_operations:
         if one.scope != PREDICT:
             told["paths"][one.path][one.method]["security"] = _security(one.scope)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field, with_config
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
-from webui.openapi.schemas import Base64, Pixels, Row, Share, closed, exactly_one_of
+from webui.openapi.schemas import Base64, Pixels, Row, Share, closed, without
 
 # TensorFlow Serving
 
@@ -50,33 +50,57 @@ class Bytes(TypedDict):
     b64: Base64
 
 
-@with_config(exactly_one_of("images", "image_bytes", closed=True))
-class Named(TypedDict):
-    """A picture under the name of the model's input."""
-
-    images: NotRequired[Bytes | Pixels]
-    image_bytes: NotRequired[Bytes | Pixels]
+@closed
+class NamedLevels(TypedDict):
+    images: Bytes | Pixels
 
 
+@closed
+class NamedBytes(TypedDict):
+    image_bytes: Bytes | Pixels
+
+
+Named = TypeAliasType(
+    "Named",
+    Annotated[NamedLevels | NamedBytes, Field(description="A picture under the name of the model's input.")],
+)
 Instance = Bytes | Pixels | Named
 Instances = Annotated[list[Instance], Field(min_length=1)]
 
 
-@with_config(exactly_one_of("images", "image_bytes", closed=True))
-class NamedColumn(TypedDict):
-    """Pictures under the name of the model's input."""
-
-    images: NotRequired[Instances]
-    image_bytes: NotRequired[Instances]
+@closed
+class LevelsColumn(TypedDict):
+    images: Instances
 
 
-@with_config(exactly_one_of("instances", "inputs"))
-class ServableRequest(TypedDict):
+@closed
+class BytesColumn(TypedDict):
+    image_bytes: Instances
+
+
+NamedColumn = TypeAliasType(
+    "NamedColumn",
+    Annotated[LevelsColumn | BytesColumn, Field(description="Pictures under the name of the model's input.")],
+)
+
+
+class Signed(TypedDict):
     signature_name: NotRequired[
         Annotated[Literal["serving_default", "image_bytes"], Field(description="image_bytes takes files alone")]
     ]
-    instances: NotRequired[Instances]
-    inputs: NotRequired[Instances | NamedColumn]
+
+
+@with_config(without("inputs"))
+class InRows(Signed):
+    instances: Instances
+
+
+@with_config(without("instances"))
+class InColumns(Signed):
+    inputs: Instances | NamedColumn
+
+
+ServableRequest = TypeAliasType("ServableRequest", InRows | InColumns)
 
 
 @closed
@@ -92,10 +116,17 @@ class Columns(TypedDict):
 Feature = Instance | Row | Annotated[list[Bytes], Field(min_length=1, max_length=1)]
 
 
-@with_config(exactly_one_of("image", "pixels", closed=True))
-class Example(TypedDict):
-    image: NotRequired[Feature]
-    pixels: NotRequired[Feature]
+@closed
+class FileExample(TypedDict):
+    image: Feature
+
+
+@closed
+class PixelsExample(TypedDict):
+    pixels: Feature
+
+
+Example = TypeAliasType("Example", FileExample | PixelsExample)
 
 
 class ClassifyRequest(TypedDict):

@@ -48,10 +48,12 @@ Row = TypeAliasType("Row", list[Any])
 """The same levels in one row; their number is put in there too."""
 
 
-def exactly_one_of(*names: str, closed: bool = False) -> ConfigDict:
-    """A schema that wants one of these keys, and not two; a closed one wants no other key besides."""
-    extra: dict[str, Any] = {"oneOf": [{"required": [name]} for name in names]}
-    return ConfigDict(json_schema_extra=extra, extra="forbid" if closed else "ignore")
+def without(*names: str) -> ConfigDict:
+    """An open schema that has none of these keys, by which other schemas are told from it.
+
+    Each is an object of its own, so that programs which make clients of the description have a type for it.
+    """
+    return ConfigDict(json_schema_extra={"propertyNames": {"not": {"enum": list(names)}}})
 
 
 @closed
@@ -63,21 +65,32 @@ class Form(TypedDict):
     file: Annotated[list[File], Field(min_length=1, description="one picture, or several parts of this name")]
 
 
-@with_config(exactly_one_of("image", "images", "pixels"))
-class Pictures(TypedDict):
-    image: NotRequired[Base64]
-    images: NotRequired[Annotated[list[Base64], Field(min_length=1)]]
-    pixels: NotRequired[Pixels | Annotated[list[Pixels], Field(min_length=1)]]
+@with_config(without("images", "pixels"))
+class PictureAsFile(TypedDict):
+    image: Base64
+
+
+@with_config(without("image", "images"))
+class PictureAsPixels(TypedDict):
+    pixels: Pixels
+
+
+@with_config(without("image", "pixels"))
+class PicturesAsFiles(TypedDict):
+    images: Annotated[list[Base64], Field(min_length=1)]
+
+
+@with_config(without("image", "images"))
+class PicturesAsPixels(TypedDict):
+    pixels: Pixels | Annotated[list[Pixels], Field(min_length=1)]
+
+
+Picture = TypeAliasType("Picture", PictureAsFile | PictureAsPixels)
+Pictures = TypeAliasType("Pictures", PictureAsFile | PicturesAsFiles | PicturesAsPixels)
 
 
 class OneForm(TypedDict):
     file: File
-
-
-@with_config(exactly_one_of("image", "pixels"))
-class Picture(TypedDict):
-    image: NotRequired[Base64]
-    pixels: NotRequired[Pixels]
 
 
 @closed

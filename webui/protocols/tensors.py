@@ -97,9 +97,23 @@ def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content
     cells = np.array(data, dtype=object).ravel()
     _check(cells.size, math.prod(form), form, where)
     values = numbers(cells, where)
-    if datatype[0] != "F" and not (values == np.rint(values)).all():
-        raise BadRequest(f"{where} has fractions, and datatype {datatype} has none. Give levels in 0-1 as FP32.")
+    if datatype[0] != "F":
+        _check_whole(values, datatype, where)
     return values.reshape(form)
+
+
+def _check_whole(values: NDArray[np.float64], datatype: str, where: str) -> None:
+    """Raises BadRequest for what a datatype of whole numbers cannot hold."""
+    if not (values == np.rint(values)).all():
+        raise BadRequest(f"{where} has fractions, and datatype {datatype} has none. Give levels in 0-1 as FP32.")
+    held = np.iinfo(DTYPES[datatype])
+    wrong = values[(values < held.min) | (values > held.max)]
+    if wrong.size:
+        found = str(wrong[0]).removesuffix(".0")
+        raise BadRequest(
+            f"{where} has the number {found}; datatype {datatype} has {held.min} to {held.max}. Give levels in "
+            "0-255 as UINT8."
+        )
 
 
 def _from_bytes(raw: memoryview, form: list[int], datatype: str, where: str) -> Content:
