@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -76,4 +75,8 @@ def pairs(evaluations: Sequence[Evaluation]) -> list[Pair]:
 
 def _chance(one: set[int], other: set[int]) -> float:
     few, n = min(len(one - other), len(other - one)), len(one ^ other)
-    return min(1.0, float(2 * sum(math.comb(n, k) for k in range(few + 1)) / 2**n))
+    ways = so_few = 1  # in which k of n can be one's; and in which at most k can
+    for k in range(few):
+        ways = ways * (n - k) // (k + 1)
+        so_few += ways
+    return min(1.0, float(2 * so_few / 2**n))
