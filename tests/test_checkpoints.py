@@ -120,7 +120,10 @@ def test_a_missing_file_and_a_cut_file_are_named(zoo_folder: Path) -> None:
         Zoo.open(zoo_folder, environ={}).model("soft").load()
 
 
-def test_a_model_answers_again_once_its_checkpoint_is_restored(zoo_folder: Path, picture) -> None:
+def test_a_model_answers_again_once_its_checkpoint_is_restored(
+    zoo_folder: Path, picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.models.FRESH", 0.0)
     path = zoo_folder / "checkpoints/soft/1/model.tflite"
     whole = path.read_bytes()
     flip_byte(path)

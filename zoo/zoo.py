@@ -89,7 +89,7 @@ class Zoo:
             self.models[name].hooks = hooks[name]
         for name, model in self.models.items():
             model.settings = model.settings.named(name, self)
-            model.others = self
+            model.zoo = self
 
     def join(self, name: str, plugin: Any) -> None:
         """Let a plugin of the caller's wrap the hooks of all models, as a file of the plugins' folder would.
