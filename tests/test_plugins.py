@@ -277,9 +277,8 @@ def test_an_addon_wraps_the_hooks_of_every_model_and_knows_which(zoo_folder: Pat
     zoo = Zoo.open(zoo_folder, environ={})
     zoo.predict("soft", picture(0))
     zoo.predict_many("twin", [picture(0), picture(1)])
-    import zoo_plugins.counting as counting
-
-    assert counting.counts == {"soft": 1, "twin": 2}
+    counts = zoo.plugins.families["counting"].hooks["predict"].__globals__["counts"]
+    assert counts == {"soft": 1, "twin": 2}
     assert "counting" not in zoo.models
 
 
@@ -352,7 +351,7 @@ def test_a_wrapper_that_raises_is_named_and_not_the_model(zoo_folder: Path, pict
 
 def test_what_a_hook_raises_is_told_with_file_and_line(zoo_folder: Path, picture) -> None:
     (zoo_folder / "plugins/_helper.py").write_text("def divided(n):\n    return 1 / n\n")
-    hook = "@hookimpl\ndef preprocess(image):\n    from zoo_plugins._helper import divided\n    return divided(0)\n"
+    hook = "@hookimpl\ndef preprocess(image):\n    from ._helper import divided\n    return divided(0)\n"
     with (zoo_folder / "plugins/soft.py").open("a") as plugin:
         plugin.write(hook)
     with pytest.raises(PluginError) as caught:
@@ -553,9 +552,35 @@ def test_a_second_zoo_in_one_process_has_its_own_plugins(zoo_folder: Path, tmp_p
     second = Path(shutil.copytree(zoo_folder, tmp_path / "second"))
     for folder, value in ((zoo_folder, 1), (second, 2)):
         (folder / "plugins/shared.py").write_text(f"from zoo import hookimpl\nVALUE = {value}\n" + SHARED)
-        (folder / "plugins/using.py").write_text("from zoo_plugins.shared import VALUE, build\n")
+        (folder / "plugins/using.py").write_text("from .shared import VALUE, build\n")
         using = Zoo.open(folder, environ={}).plugins.families["using"]
         assert using.hooks["build"].__globals__["VALUE"] == value
+
+
+def test_hooks_of_two_zoos_import_each_its_own_helpers_and_a_folder_opened_anew_its_files_as_they_are(
+    zoo_folder: Path, tmp_path: Path, picture
+) -> None:
+    hook = """
+@hookimpl
+def predict(batch):
+    import numpy as np
+    from ._helper import DIGIT
+
+    return np.eye(10, dtype="float32")[[DIGIT] * len(batch)]
+"""
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(hook)
+    second = Path(shutil.copytree(zoo_folder, tmp_path / "second"))
+    for folder, digit in ((zoo_folder, 1), (second, 2)):
+        (folder / "plugins/_helper.py").write_text(f"DIGIT = {digit}\n")
+    zoos = [Zoo.open(folder, environ={}) for folder in (zoo_folder, second)]
+    assert [zoo.predict("soft", picture(0)).digit for zoo in zoos] == [1, 2]
+    (second / "plugins/_helper.py").write_text("DIGIT = 30 // 10\n")
+    again = Zoo.open(second, environ={})
+    assert [zoo.predict("soft", picture(0)).digit for zoo in (zoos[0], again)] == [1, 3]
+    names = {zoo.plugins.families["soft"].hooks["predict"].__module__ for zoo in (*zoos, again)}
+    assert len(names) == 2
+    assert all(re.fullmatch(r"zoo_plugins(_[0-9a-f]{8})?\.soft", name) for name in names)
 
 
 SHARED = "@hookimpl\ndef build(settings): ...\n"
