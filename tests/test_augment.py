@@ -76,7 +76,5 @@ def test_settings_toml_takes_a_table_of_it(zoo_folder: Path) -> None:
     settings.write_text("[models.soft.augment]\nrotate = 10\n")
     assert Zoo.open(zoo_folder, environ={}).models["soft"].settings.augment.rotate == 10
     settings.write_text("[models.soft.augment]\nrotat = 10\n")
-    with pytest.raises(
-        SettingsError, match=r'\[models.soft.augment\] rotat = 10: no such setting .*Did you mean "rotate"'
-    ):
+    with pytest.raises(SettingsError, match=r'\[models.soft.augment\] rotat: no such setting .*Did you mean "rotate"'):
         Zoo.open(zoo_folder, environ={})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import flip_byte
+from limiting import python_limited
 
 from zoo import Zoo, files, listings
 from zoo.checking import check
@@ -60,7 +61,7 @@ def test_what_is_half_or_hidden_is_no_version(zoo_folder: Path) -> None:
     assert Catalogue(zoo_folder / "checkpoints").versions("soft") == [1]
 
 
-@pytest.mark.parametrize("wanted", ["7", '"soft/7"', '"gone/1"'])
+@pytest.mark.parametrize("wanted", ["7", '"soft/7"', '"gone/1"', f'"{"9" * 5000}"'], ids=lambda wanted: wanted[:9])
 def test_a_version_that_is_not_there_costs_no_other_model_its_answers(zoo_folder: Path, picture, wanted: str) -> None:
     with (zoo_folder / "settings.toml").open("a") as settings:
         settings.write(f'[models.lost]\nplugin = "soft"\ncheckpoint = {wanted}\n')
@@ -119,7 +120,10 @@ def test_a_missing_file_and_a_cut_file_are_named(zoo_folder: Path) -> None:
         Zoo.open(zoo_folder, environ={}).model("soft").load()
 
 
-def test_a_model_answers_again_once_its_checkpoint_is_restored(zoo_folder: Path, picture) -> None:
+def test_a_model_answers_again_once_its_checkpoint_is_restored(
+    zoo_folder: Path, picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.models.FRESH", 0.0)
     path = zoo_folder / "checkpoints/soft/1/model.tflite"
     whole = path.read_bytes()
     flip_byte(path)
@@ -179,6 +183,29 @@ def test_publishing_never_overwrites_and_takes_the_next_number(zoo_folder: Path,
     assert catalogue.publish(tmp_path / "new", facts).version == 5
     assert not (tmp_path / "new").exists()
     assert catalogue.card("soft", 5).files["model.tflite"].bytes == 1
+
+
+def test_publishing_to_where_no_folder_can_be_made_ends_in_the_reason(zoo_folder: Path, tmp_path: Path) -> None:
+    catalogue = Catalogue(zoo_folder / "checkpoints")
+    link = zoo_folder / "checkpoints/far"
+    link.symlink_to(tmp_path / "a disk that is not there")
+    with pytest.raises(NotADirectoryError, match="checkpoints/far"):
+        catalogue.make_ready("far")
+    facts = catalogue.card("soft", 1).model_dump(exclude={"version", "files"}) | {"model": "far"}
+    (tmp_path / "new").mkdir()
+    with pytest.raises(FileExistsError, match="checkpoints/far"):
+        catalogue.publish(tmp_path / "new", facts)
+    assert (tmp_path / "new").is_dir()
+
+
+def test_files_that_nobody_may_write_are_published(zoo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/model.tflite").write_bytes(b"x")
+    (tmp_path / "new/model.tflite").chmod(0o444)
+    move = "import sys; from pathlib import Path; from zoo import files; files.move_folder(*map(Path, sys.argv[1:]))"
+    done = python_limited("-c", move, str(tmp_path / "new"), str(zoo_folder / "checkpoints/soft/2"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (zoo_folder / "checkpoints/soft/2/model.tflite").read_bytes() == b"x"
 
 
 def test_a_figure_changed_by_hand_in_a_card_is_noticed(zoo_folder: Path) -> None:

@@ -9,12 +9,18 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import PLUGINS, SOFTMAX, flip_byte
 from limiting import run_limited
+
+from zoo.errors import ZooError
+from zoo.starter import init
 
 
 def test_help_names_every_command_and_how_to_begin(run) -> None:
@@ -70,6 +76,19 @@ def test_a_folder_of_plugins_that_cannot_be_read_is_told_as_such(zoo_folder: Pat
         (zoo_folder / "plugins").chmod(0o700)
     told = f"zoo: {zoo_folder}/plugins: the folder of plugins cannot be read: Permission denied.\n"
     assert (done.returncode, done.stderr) == (2, told)
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_listed_costs_one_model_its_answers(zoo_folder: Path) -> None:
+    with (zoo_folder / "settings.toml").open("a") as settings:
+        settings.write('[models.lost]\nplugin = "soft"\ncheckpoint = "gone/1"\n')
+    (zoo_folder / "checkpoints").chmod(0o300)
+    try:
+        done = run_limited("models", "--json", cwd=zoo_folder)
+    finally:
+        (zoo_folder / "checkpoints").chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    problems = {row["name"]: row["problem"] for row in json.loads(done.stdout)}
+    assert problems == {"soft": None, "lost": f"{zoo_folder}/checkpoints cannot be read: Permission denied."}
 
 
 def test_the_trace_comes_when_asked_for(trained: Path, picture, run) -> None:
@@ -131,7 +150,7 @@ def test_a_settings_mistake_ends_every_command_with_2(zoo_folder: Path, run) -> 
     for command in (["models"], ["check"], ["serve"], ["predict", "x.png"], ["train", "soft"]):
         done = run(*command, cwd=zoo_folder)
         assert done.returncode == 2
-        assert 'settings.toml: [models.soft] epoch = 5: no such setting of plugin "soft". Did you mean' in done.stderr
+        assert 'settings.toml: [models.soft] epoch: no such setting of plugin "soft". Did you mean' in done.stderr
 
 
 def test_check_passes_a_whole_zoo_and_names_a_changed_file(zoo_folder: Path, run) -> None:
@@ -200,6 +219,33 @@ def test_init_starts_a_zoo_and_never_overwrites_one(tmp_path: Path, root: Path, 
     again = run("init", "mine", cwd=tmp_path)
     assert again.returncode == 1
     assert "mine/settings.toml is there already; nothing was changed" in again.stderr
+
+
+def test_of_several_inits_of_one_folder_one_makes_it_whole(tmp_path: Path, root: Path) -> None:
+    start = threading.Barrier(8)
+
+    class Folder(type(tmp_path)):  # type: ignore[misc]
+        def mkdir(self, *how: Any, **more: Any) -> None:
+            if self.name == "mine":  # which all have found empty by now
+                start.wait(30)
+            super().mkdir(*how, **more)
+
+    def begin(_: int) -> bool:
+        try:
+            init(Folder(tmp_path) / "mine")
+        except ZooError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(begin, range(8)))
+    assert sum(done) == 1
+    for name in ("settings.toml", *(f"plugins/{plugin}.py" for plugin in PLUGINS)):
+        assert (tmp_path / "mine" / name).read_bytes() == (root / name).read_bytes()
+    copied, whole = (
+        {path.relative_to(at) for path in (at / "checkpoints").rglob("*")} for at in (tmp_path / "mine", root)
+    )
+    assert copied == whole
 
 
 def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path, root: Path) -> None:

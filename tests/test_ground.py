@@ -116,3 +116,8 @@ def test_marks_are_the_connected_pieces(share: float) -> None:
             assert box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
             assert marks.area[index] == len(piece)
             assert marks.mass[index] == pytest.approx(ink[painted].sum(), rel=1e-5)
+
+
+def test_a_picture_that_is_hardly_opaque_anywhere_is_averaged_all_the_same() -> None:
+    faint = np.dstack([colours(60, 80, 3), np.full((60, 80), 9, np.uint8)])
+    assert np.isfinite(reduce(faint, 1)).all()

@@ -301,10 +301,51 @@ def test_damage_ends_in_a_picture_or_in_a_picture_error(form: str, digit: Pixels
 
 
 def test_an_animation_that_pillow_warns_of_is_decoded_in_silence(digit: Pixels) -> None:
-    data = saved(digit, "PNG")
-    header_end = 8 + 25
-    animated = data[:header_end] + chunk(b"acTL", bytes(8)) + data[header_end:]
-    np.testing.assert_array_equal(decode(animated, LIMITS), digit)
+    data, told = saved(digit, "PNG"), chunk(b"acTL", bytes(8))
+    header_end, last = 8 + 25, -12
+    for animated in (
+        data[:header_end] + told + data[header_end:],
+        data[:header_end] + told * 2 + data[header_end:last] + told + data[last:],
+        data[:last] + told + data[last:],
+    ):
+        np.testing.assert_array_equal(decode(animated, LIMITS), digit)
+
+
+def test_of_an_animated_png_the_first_picture_is_read_whatever_follows_it(digit: Pixels) -> None:
+    first, second = (PIL.Image.fromarray(pixels) for pixels in (digit, digit.T))
+    data = saved(first, "PNG", save_all=True, append_images=[second])
+    for end in (len(data), data.index(b"fdAT") + 50):
+        np.testing.assert_array_equal(decode(data[:end], LIMITS), digit)
+
+
+def test_a_large_animation_keeps_no_small_one_waiting(digit: Pixels) -> None:
+    large, small = (
+        saved(first, "PNG", save_all=True, append_images=[PIL.Image.new("L", first.size)])
+        for first in (PIL.Image.new("L", (2100, 2100), 255), PIL.Image.fromarray(digit))
+    )
+    opened, ended = threading.Event(), threading.Event()
+
+    class Told:
+        max_mb = 16
+
+        @property
+        def max_megapixels(self) -> float:  # asked for once the picture is open
+            opened.set()
+            return 50
+
+    def read() -> None:
+        decode(small, LIMITS)
+        ended.set()
+
+    with images._large:
+        threads = [threading.Thread(target=decode, args=(large, Told())), threading.Thread(target=read)]
+        threads[0].start()
+        assert opened.wait(30)
+        threads[1].start()
+        was_read = ended.wait(30)
+    for thread in threads:
+        thread.join()
+    assert was_read
 
 
 def test_threads_that_decode_at_once_leave_the_warning_filters_alone(scene: Pixels) -> None:
@@ -420,3 +461,11 @@ def test_large_progressive_jpegs_are_decoded_one_at_a_time() -> None:
     for thread in threads:
         thread.join()
     assert ended[1].is_set()
+
+
+def test_a_damaged_grey_png_counts_once_among_pictures_read_together(digit: Pixels) -> None:
+    head, limits = saved(digit, "PNG")[:33], PictureSettings(max_total_megapixels=0.001)
+    data = head + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    with images.together():
+        assert "truncated or damaged" in wrong(data, PictureBroken, limits)
+        assert "and those before it 0.000784;" in wrong(data, PictureTooLarge, limits)

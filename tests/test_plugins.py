@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import sys
 import textwrap
 from pathlib import Path
@@ -275,9 +277,8 @@ def test_an_addon_wraps_the_hooks_of_every_model_and_knows_which(zoo_folder: Pat
     zoo = Zoo.open(zoo_folder, environ={})
     zoo.predict("soft", picture(0))
     zoo.predict_many("twin", [picture(0), picture(1)])
-    import zoo_plugins.counting as counting
-
-    assert counting.counts == {"soft": 1, "twin": 2}
+    counts = zoo.plugins.families["counting"].hooks["predict"].__globals__["counts"]
+    assert counts == {"soft": 1, "twin": 2}
     assert "counting" not in zoo.models
 
 
@@ -350,7 +351,7 @@ def test_a_wrapper_that_raises_is_named_and_not_the_model(zoo_folder: Path, pict
 
 def test_what_a_hook_raises_is_told_with_file_and_line(zoo_folder: Path, picture) -> None:
     (zoo_folder / "plugins/_helper.py").write_text("def divided(n):\n    return 1 / n\n")
-    hook = "@hookimpl\ndef preprocess(image):\n    from zoo_plugins._helper import divided\n    return divided(0)\n"
+    hook = "@hookimpl\ndef preprocess(image):\n    from ._helper import divided\n    return divided(0)\n"
     with (zoo_folder / "plugins/soft.py").open("a") as plugin:
         plugin.write(hook)
     with pytest.raises(PluginError) as caught:
@@ -548,14 +549,38 @@ def test_settings_of_a_plugin_may_be_tuples_and_choices(zoo_folder: Path) -> Non
 
 
 def test_a_second_zoo_in_one_process_has_its_own_plugins(zoo_folder: Path, tmp_path: Path) -> None:
-    import shutil
-
     second = Path(shutil.copytree(zoo_folder, tmp_path / "second"))
     for folder, value in ((zoo_folder, 1), (second, 2)):
         (folder / "plugins/shared.py").write_text(f"from zoo import hookimpl\nVALUE = {value}\n" + SHARED)
-        (folder / "plugins/using.py").write_text("from zoo_plugins.shared import VALUE, build\n")
+        (folder / "plugins/using.py").write_text("from .shared import VALUE, build\n")
         using = Zoo.open(folder, environ={}).plugins.families["using"]
         assert using.hooks["build"].__globals__["VALUE"] == value
+
+
+def test_hooks_of_two_zoos_import_each_its_own_helpers_and_a_folder_opened_anew_its_files_as_they_are(
+    zoo_folder: Path, tmp_path: Path, picture
+) -> None:
+    hook = """
+@hookimpl
+def predict(batch):
+    import numpy as np
+    from ._helper import DIGIT
+
+    return np.eye(10, dtype="float32")[[DIGIT] * len(batch)]
+"""
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(hook)
+    second = Path(shutil.copytree(zoo_folder, tmp_path / "second"))
+    for folder, digit in ((zoo_folder, 1), (second, 2)):
+        (folder / "plugins/_helper.py").write_text(f"DIGIT = {digit}\n")
+    zoos = [Zoo.open(folder, environ={}) for folder in (zoo_folder, second)]
+    assert [zoo.predict("soft", picture(0)).digit for zoo in zoos] == [1, 2]
+    (second / "plugins/_helper.py").write_text("DIGIT = 30 // 10\n")
+    again = Zoo.open(second, environ={})
+    assert [zoo.predict("soft", picture(0)).digit for zoo in (zoos[0], again)] == [1, 3]
+    names = {zoo.plugins.families["soft"].hooks["predict"].__module__ for zoo in (*zoos, again)}
+    assert len(names) == 2
+    assert all(re.fullmatch(r"zoo_plugins(_[0-9a-f]{8})?\.soft", name) for name in names)
 
 
 SHARED = "@hookimpl\ndef build(settings): ...\n"
@@ -571,7 +596,7 @@ def test_a_load_hook_that_raises_shows_in_what_the_model_says_of_itself(zoo_fold
 
 
 def test_a_model_that_will_not_load_is_not_loaded_anew_by_everybody_who_asks(
-    zoo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    zoo_folder: Path, tmp_path: Path, picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugin, tries = zoo_folder / "plugins/soft.py", tmp_path / "tries"
     body = f"    with open({str(tries)!r}, 'a') as file:\n        file.write('x')\n    raise OSError('no such device')"
@@ -583,7 +608,43 @@ def test_a_model_that_will_not_load_is_not_loaded_anew_by_everybody_who_asks(
     client = create_app(zoo).test_client()
     for path in ("/", "/models", "/api/models", "/readyz", "/models/soft", "/v2/models/soft/ready"):
         assert client.get(path).status_code in (200, 503)
-    assert tries.read_text() == "xx"  # as it was warmed, and when the first page looked whether it can be had by now
+    for _ in range(3):
+        with pytest.raises(PluginError, match="its load hook raised OSError: no such device"):
+            zoo.predict("soft", picture(0))
+    assert tries.read_text() == "x"
+    monkeypatch.setattr("zoo.models.FRESH", 0.0)
+    assert "no such device" in (zoo.model("soft").trouble() or "")
+    assert tries.read_text() == "xx", "what files do not tell is tried anew"
+
+
+def test_a_version_that_will_not_load_says_nothing_of_another(zoo_folder: Path, picture) -> None:
+    shutil.copytree(zoo_folder / "checkpoints/soft/1", zoo_folder / "checkpoints/soft/2")
+    card = json.loads((zoo_folder / "checkpoints/soft/1/card.json").read_text())
+    (zoo_folder / "checkpoints/soft/2/card.json").write_text(json.dumps(card | {"version": 2, "seal": None}))
+    hook = """
+@hookimpl
+def load(folder, settings):
+    from zoo import defaults
+
+    if folder.name == "2":
+        raise OSError("no such device")
+    return defaults.load(folder, settings)
+"""
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(hook)
+    zoo = Zoo.open(zoo_folder, environ={})
+    client = create_app(zoo).test_client()
+    zoo.warm()
+    assert client.get("/readyz").status_code == 503
+    assert zoo.predict("soft", picture(0), version=1).digit == 7
+    assert client.get("/readyz").status_code == 503
+    assert "no such device" in (zoo.model("soft").trouble() or "")
+    (zoo_folder / "settings.toml").write_text("[models.soft]\ncheckpoint = 1\n")
+    model = Zoo.open(zoo_folder, environ={}).model("soft")
+    with pytest.raises(PluginError):
+        model.load(2)
+    assert model.trouble() is None
+    assert "no such device" in (model.trouble(2) or "")
 
 
 def test_a_preprocess_hook_that_gives_another_shape_is_named(zoo_folder: Path, picture) -> None:

@@ -16,7 +16,7 @@ from zoo.settings import Settings, read
 MISTAKES = {
     "unknown plugin setting": (
         "[models.soft]\nepoch = 5",
-        'settings.toml: [models.soft] epoch = 5: no such setting of plugin "soft". Did you mean "epochs"? It takes: ',
+        'settings.toml: [models.soft] epoch: no such setting of plugin "soft". Did you mean "epochs"? It takes: ',
     ),
     "out of bounds": (
         "[models.soft]\nepochs = 0",
@@ -34,7 +34,15 @@ MISTAKES = {
     "unknown table": ("[sever]\nport = 1", 'settings.toml: sever: no such setting. Did you mean "server"? It takes: '),
     "unknown server key": (
         "[server]\nprot = 1",
-        'settings.toml: [server] prot = 1: no such setting. Did you mean "port"? It takes: host, port,',
+        'settings.toml: [server] prot: no such setting. Did you mean "port"? It takes: host, port,',
+    ),
+    "misspelt secret": (
+        '[server]\nsecrett = "hunter2"',
+        'settings.toml: [server] secrett: no such setting. Did you mean "secret"? It takes: host, port,',
+    ),
+    "misspelt table in one line": (
+        'server = {secrett = "hunter2"}',
+        'settings.toml: [server] secrett: no such setting. Did you mean "secret"?',
     ),
     "port out of bounds": ("[server]\nport = 70000", "settings.toml: [server] port = 70000: it should be less than or"),
     "unknown plugin": (
@@ -76,7 +84,7 @@ MISTAKES = {
     ),
     "misspelt checkpoint": (
         "[models.soft]\ncheckpiont = 1",
-        '[models.soft] checkpiont = 1: no such setting of plugin "soft". Did you mean "checkpoint"? It takes: plugin,',
+        '[models.soft] checkpiont: no such setting of plugin "soft". Did you mean "checkpoint"? It takes: plugin,',
     ),
     "value for a table": ("[models]\nsoft = 3", "settings.toml: [models] soft = 3: it should be a table."),
     "text of another form": (
@@ -88,6 +96,7 @@ MISTAKES = {
         'settings.toml: default_model = "sotf": there is no such model. Did you mean "soft"? The models are: soft.',
     ),
     "not TOML": ("[models", "settings.toml: not valid TOML: "),
+    "a number of too many digits": (f"[models.soft]\nepochs = {'9' * 5000}", "settings.toml: not valid TOML: "),
 }
 
 
@@ -156,10 +165,10 @@ def test_the_environment_overrides_the_file_and_a_flag_overrides_both(zoo_folder
     ("environ", "message"),
     [
         ({"ZOO_SERVER__PORT": "many"}, 'ZOO_SERVER__PORT = "many": it should be a valid integer'),
-        ({"ZOO_MODELS__SOFT__EPOCH": "6"}, 'ZOO_MODELS__SOFT__EPOCH = 6: no such setting of plugin "soft"'),
+        ({"ZOO_MODELS__SOFT__EPOCH": "6"}, 'ZOO_MODELS__SOFT__EPOCH: no such setting of plugin "soft"'),
         (
             {"ZOO_MODELS__SOFT__PLUGN": "6"},
-            'ZOO_MODELS__SOFT__PLUGN = 6: no such setting of plugin "soft". Did you mean "p',
+            'ZOO_MODELS__SOFT__PLUGN: no such setting of plugin "soft". Did you mean "p',
         ),
         ({"ZOO_DEFAULT_MODEL__X": "1"}, "ZOO_DEFAULT_MODEL__X"),
     ],

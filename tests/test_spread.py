@@ -98,6 +98,17 @@ def test_processes_end_with_the_iterator_and_when_one_is_killed(zoo: Zoo, folder
     assert not psutil.Process().children()
 
 
+def test_one_that_is_killed_amid_an_answer_is_told_of_as_any(zoo: Zoo, folder: Path, two_cores: None) -> None:
+    paths = sorted(map(str, folder.iterdir())) * 20
+    with closing(spread.predict_many(zoo, "tiny", paths, trace=True)) as answers:
+        next(answers)
+        worker, here = answers.gi_frame.f_locals["workers"][1]
+        assert here.poll(60)  # an answer with its traces is more than a pipe holds, so that it waits amid it
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(ZooError, match="was ended from outside"):
+            list(answers)
+
+
 def test_it_is_for_many_pictures_of_a_model_without_tensorflow(zoo: Zoo, own_zoo: Path, two_cores: None) -> None:
     assert spread.pays(zoo, None, 10_000)
     assert not spread.pays(zoo, None, spread.FEWEST - 1)

@@ -15,8 +15,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo import files
-from zoo.errors import CardChanged, ModelUnavailable, SettingsError, UnknownCheckpoint, closest
+from zoo.errors import CardChanged, ModelUnavailable, SettingsError, UnknownCheckpoint, closest, cut
 from zoo.settings import MODEL_NAME
 
 CARD = "card.json"
 HISTORY = "history.csv"
+VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class FileFact(BaseModel):
@@ -166,20 +167,14 @@ class Catalogue:
 
     def found(self, model: str) -> list[int]:
         """The same with those that have lost their card, which are there and damaged."""
-        folder = self.folder / model
-        if not folder.is_dir():
-            return []
-        try:
-            names = [path.name for path in folder.iterdir() if path.is_dir() and any(path.iterdir())]
-        except OSError as error:
-            raise ModelUnavailable(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
-        return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name))
+        with _read(self.folder / model) as folders:
+            names = [path.name for path in folders if any(path.iterdir())]
+        return sorted(int(name) for name in names if VERSION.fullmatch(name))
 
     def models(self) -> list[str]:
-        """Names of the folders that hold a version."""
-        if not self.folder.is_dir():
-            return []
-        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and MODEL_NAME.fullmatch(path.name))
+        """Names of the folders that may hold a version. Raises ModelUnavailable where there is no looking."""
+        with _read(self.folder) as folders:
+            return sorted(path.name for path in folders if MODEL_NAME.fullmatch(path.name))
 
     def path(self, model: str, version: int) -> Path:
         return self.folder / model / str(version)
@@ -243,7 +238,7 @@ class Catalogue:
             raise UnknownCheckpoint(self._none(model, "latest", plugin))
         owner, _, number = str(wanted).rpartition("/")
         owner = owner or model
-        if not number.isdecimal() or int(number) not in self.found(owner):
+        if not VERSION.fullmatch(number) or int(number) not in self.found(owner):
             raise UnknownCheckpoint(self._none(owner, str(wanted), plugin))
         return owner, int(number)
 
@@ -251,6 +246,7 @@ class Catalogue:
         versions = [version for version in self.versions(model) if self._is_of(plugin, model, version)]
         number = wanted.rpartition("/")[2]
         form = "" if number.isdecimal() or wanted == "latest" else f" {self._form(model if '/' in wanted else wanted)}"
+        wanted = cut(wanted)
         if not versions and "/" in wanted:
             owners = [owner for owner in self.models() if self.versions(owner)]
             return (
@@ -314,7 +310,7 @@ class Catalogue:
     def make_ready(self, model: str) -> None:
         """See that a version of the model can be published later. Raises OSError; creates nothing."""
         folder = self.folder / model
-        while not folder.exists():
+        while not os.path.lexists(folder):  # a link to what is not there, as to a disk, is in the way
             folder = folder.parent
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -327,12 +323,15 @@ class Catalogue:
         while True:
             taken = [int(path.name) for path in (self.folder / model).glob("[1-9]*") if path.name.isdecimal()]
             version = max(taken, default=0) + 1
+            target = self.path(model, version)
             card = Card(version=version, files=self.facts(folder), **facts)
             files.write(folder / CARD, _json(card))
             try:
-                files.move_folder(folder, self.path(model, version))
-            except FileExistsError:  # another run took the number between look and rename
-                continue
+                files.move_folder(folder, target)
+            except FileExistsError:
+                if not target.exists():
+                    raise
+                continue  # another run took the number between look and rename
             return card
 
     def amend(self, card: Card, **facts: Any) -> Card:
@@ -360,6 +359,15 @@ def _parsed(content: bytes) -> tuple[Card, bool]:
     """A card by its file's content, and whether that is as it was written; at a start each is read several times."""
     card = Card.model_validate_json(content)
     return card, card.seal is None or card.seal == _seal(json.loads(content))
+
+
+@contextmanager
+def _read(folder: Path) -> Iterator[list[Path]]:
+    """The folders in a folder, none if there is no such. Raises ModelUnavailable if they cannot be read."""
+    try:
+        yield [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    except OSError as error:
+        raise ModelUnavailable(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
 
 
 def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, float]:

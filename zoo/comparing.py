@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -61,19 +60,18 @@ def splits(evaluations: Sequence[Evaluation]) -> list[Split]:
 def pairs(evaluations: Sequence[Evaluation]) -> list[Pair]:
     """Every two of them against each other. Needs the same pictures."""
     wrong = [{mistake.index for mistake in one.mistakes} for one in evaluations]
-    return [
-        Pair(
-            a,
-            b,
-            len(wrong[b] - wrong[a]),
-            len(wrong[a] - wrong[b]),
-            len(wrong[a] & wrong[b]),
-            _chance(wrong[a], wrong[b]),
-        )
-        for a, b in combinations(range(len(evaluations)), 2)
-    ]
+    found = []
+    for a, b in combinations(range(len(evaluations)), 2):
+        first, second = len(wrong[b] - wrong[a]), len(wrong[a] - wrong[b])
+        found.append(Pair(a, b, first, second, len(wrong[a] & wrong[b]), chance(first, second)))
+    return found
 
 
-def _chance(one: set[int], other: set[int]) -> float:
-    few, n = min(len(one - other), len(other - one)), len(one ^ other)
-    return min(1.0, float(2 * sum(math.comb(n, k) for k in range(few + 1)) / 2**n))
+def chance(only_first: int, only_second: int) -> float:
+    """McNemar's p-value for so many pictures that only one of two reads right, and only the other."""
+    few, n = min(only_first, only_second), only_first + only_second
+    ways = so_few = 1  # in which k of n can be one's; and in which at most k can
+    for k in range(few):
+        ways = ways * (n - k) // (k + 1)
+        so_few += ways
+    return min(1.0, float(2 * so_few / 2**n))

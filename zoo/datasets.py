@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import DatasetError
+from zoo.errors import DatasetError, cut
 from zoo.types import Data
 
 MNIST = Path(__file__).parent / "data" / "mnist"
@@ -34,7 +34,11 @@ class Labelled:
 
 
 def training_data(dataset: str, validation: int) -> Data:
-    """The training pictures, their last `validation` ones held out. The test pictures are not touched."""
+    """The training pictures, their last `validation` ones held out. The test pictures are not touched.
+
+    Raises DatasetError, as all here do: for another dataset than "mnist", the only one, and for damaged files.
+    """
+    _check(dataset)
     images, classes = _mnist("train")
     cut = len(images) - validation
     return Data(images[:cut], classes[:cut], images[cut:], classes[cut:], DIGITS)
@@ -42,13 +46,20 @@ def training_data(dataset: str, validation: int) -> Data:
 
 def test_data(dataset: str) -> Labelled:
     """The pictures that measure a finished model, and choose nothing."""
+    _check(dataset)
     images, classes = _mnist("t10k")
     return Labelled(f"{dataset} test", images, classes, DIGITS)
 
 
 def fingerprint(dataset: str) -> dict[str, str]:
     """SHA-256 of each file of the data, by name."""
+    _check(dataset)
     return dict(MNIST_SHA256)
+
+
+def _check(dataset: str) -> None:
+    if dataset != "mnist":
+        raise DatasetError(f'There is no dataset "{cut(dataset)}". The only one is "mnist".')
 
 
 def _mnist(part: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

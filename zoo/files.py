@@ -40,7 +40,7 @@ def move_folder(folder: Path, target: Path) -> None:
         if path.is_dir():
             sync_folder(path)
         else:
-            with path.open("rb+") as opened:
+            with path.open("rb" if os.name == "posix" else "rb+") as opened:  # other systems flush what is written to
                 os.fsync(opened.fileno())
     sync_folder(folder)
     make_folder(target.parent)

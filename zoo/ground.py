@@ -181,6 +181,8 @@ def _fading(colour: Plane, alpha: Plane) -> float:
     `colour`, (h, w, 3), is premultiplied by `alpha`, (h, w), 0-255.
     """
     shown = alpha >= _SHOWN
+    if not shown.any():
+        return 0.0
     empty = np.pad(~shown, 1, constant_values=False)
     height, width = alpha.shape
     shifts = [(down, across) for down in range(3) for across in range(3)]

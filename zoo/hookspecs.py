@@ -28,7 +28,8 @@ hookimpl = pluggy.HookimplMarker("zoo")
 def build(settings: ModelSettings) -> keras.Model:
     """Return the untrained network. Required.
 
-    It takes float32 (n, 28, 28, 1) in 0-1 and gives logits or probabilities (n, k). Import Keras inside the hook.
+    It takes float32 (n, h, w, c) in 0-1 and gives logits or probabilities (n, k). Another shape than (n, 28, 28, 1)
+    needs a `preprocess` and a `train` that make it. Import Keras inside the hook.
     """
 
 
@@ -39,9 +40,9 @@ def train(model: keras.Model, data: Data, settings: ModelSettings, report: Repor
 
 @hookspec(firstresult=True)
 def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:  # type: ignore[empty-body]
-    """Bring one decoded picture to the model's input, float32 (28, 28, 1) in 0-1, and tell what was done.
+    """Bring one decoded picture to the model's input, float32 (h, w, c) in 0-1, and tell what was done.
 
-    Default: `zoo.ink`. Raises NoInk when there is nothing to read.
+    Default: `zoo.ink`, which gives (28, 28, 1). Raises NoInk when there is nothing to read.
     """
 
 

@@ -2,17 +2,18 @@
 
 The six formats' Pillow classes are opened directly, chosen by the file's first bytes. `PIL.Image.open` would do the
 same with `formats=`, but it warns of decompression bombs by a process-wide limit before ours can be looked at, and
-warning filters cannot be changed safely by one thread of several. Opening a class reads the header only.
+warning filters cannot be changed safely by one thread of several. Opening a class reads the header only. So what else
+Pillow would warn of is kept from it: the EXIF of a JPEG, and that a PNG is animated.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
 import struct
 import threading
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -77,7 +78,6 @@ _CAUSES = (
 """What Pillow's messages mean, by words that they have."""
 
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-_filters = threading.Lock()
 _large = threading.Lock()  # one at a time: a picture of 50 megapixels takes up to 400 MB while it is decoded
 _FREE = contextlib.nullcontext()
 
@@ -137,16 +137,18 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
             f"The picture has more than {limits.max_mb:g} MB, the limit (pictures.max_mb). {_SMALLER}"
         )
     name, reader = _recognise(data)
-    if name == "PNG" and (plain := _plain(data, limits, again)) is not None:
-        by = _reduction(min(plain.shape), side)
-        small = plain if by == 1 else np.asarray(PIL.Image.fromarray(plain).reduce(by))
-        return Reduced(small, by, (plain.shape[1], plain.shape[0]))
+    if name == "PNG" and (plain := _plain(data)) is not None:
+        _check_pixels(plain.size, limits, again)
+        if (pixels := plain.pixels()) is not None:
+            by = _reduction(min(plain.size), side)
+            return Reduced(pixels if by == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(by)), by, plain.size)
+        again = True  # it has been counted
     if name == "JPEG" and _scans(data) > SCANS:
         raise PictureBroken(f"The JPEG is decoded in more than {SCANS} passes, which no camera writes. Save it anew.")
     if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
         raise PictureUnsupported(f"The file is a run-length encoded BMP. {_EXPECTED}")
     try:
-        with _quiet(name, data), reader(io.BytesIO(data)) as picture:
+        with reader(io.BytesIO(_still(data) if name == "PNG" else data)) as picture:
             _check_pixels(picture.size, limits, again)
             (width, height), whole = picture.size, picture.width * picture.height
             turn = _orientation(picture.info.get("exif"))
@@ -240,8 +242,23 @@ def _cause(error: Exception) -> str:
     return f" ({plain})" if plain else ""
 
 
-def _plain(data: bytes, limits: PictureSettings, again: bool) -> Image | None:
-    """The pixels of a grey PNG of 8 bits with nothing unusual in it; None for all others, damaged ones too.
+class _Plain(NamedTuple):
+    """A grey PNG of 8 bits with nothing unusual in it: its width and height, and what its pixels are deflated to."""
+
+    size: tuple[int, int]
+    deflated: bytes
+
+    def pixels(self) -> Image | None:
+        """Its pixels; None if they are damaged."""
+        try:
+            with _large if math.prod(self.size) > LARGE else _FREE:
+                return np.asarray(PIL.Image.frombytes("L", self.size, self.deflated, "zip", "L", 0))
+        except (ValueError, OSError):
+            return None
+
+
+def _plain(data: bytes) -> _Plain | None:
+    """A PNG as a plain one; None for one that has anything else in it, and for one whose chunks are damaged.
 
     Programs send such, and Pillow's decoder alone takes half the time of its reader of everything that a PNG may have.
     """
@@ -263,12 +280,20 @@ def _plain(data: bytes, limits: PictureSettings, again: bool) -> Image | None:
         at = end
     else:
         return None
-    _check_pixels((width, height), limits, again)
-    try:
-        with _large if width * height > LARGE else _FREE:
-            return np.asarray(PIL.Image.frombytes("L", (width, height), b"".join(parts), "zip", "L", 0))
-    except (ValueError, OSError):
-        return None
+    return _Plain((width, height), b"".join(parts))
+
+
+def _still(data: bytes) -> bytes:
+    """A PNG without what makes it an animation, which leaves its first picture."""
+    if b"acTL" not in data:
+        return data
+    parts, at = [data[:8]], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] not in (b"acTL", b"fcTL", b"fdAT"):
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
 
 
 def _scans(data: bytes) -> int:
@@ -302,21 +327,6 @@ def _check_pixels(size: tuple[int, int], limits: PictureSettings, again: bool) -
                 "(pictures.max_total_megapixels). Send it in another request."
             )
         total[0] += megapixels
-
-
-@contextlib.contextmanager
-def _quiet(name: str, data: bytes) -> Iterator[None]:
-    """Silence where Pillow warns of odd metadata: animation in PNG.
-
-    Warning filters belong to the process (until Python 3.14), so that these rare files are read one at a time. No
-    other format's class warns, once `_Jpeg` keeps it from the EXIF.
-    """
-    if name == "PNG" and b"acTL" in data[: data.find(b"IDAT")]:
-        with _filters, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    else:
-        yield
 
 
 def _orientation(exif: object) -> int:

@@ -6,7 +6,8 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,8 +24,7 @@ from zoo.runtime import WEIGHTS, load_weights
 from zoo.settings import ModelEntry, ModelSettings, Others
 from zoo.types import Image, Prediction, Reading, Scores, Trace
 
-FRESH = 1.0  # seconds
-MOST = 100  # versions whose trouble is kept in mind, whether there are such or not
+FRESH = 1.0  # seconds for which it is not looked again whether a checkpoint can answer
 KEPT = 2  # versions of a model asked for by ?version= that stay loaded beside the selected one
 
 
@@ -55,14 +55,14 @@ class Model:
         self.plugin = plugin
         self.family = family
         self.settings = settings or ModelSettings()
-        self.others: Others | None = None
+        self.zoo: Others | None = None
         self.problem = problem
         self.hooks: Hooks | None = None
         self._catalogue = catalogue
         self._served: Loaded | None = None
-        self._failed = False
-        self._told: dict[int | None, tuple[float, str | None]] = {}  # the troubles of versions, and when they were told
-        self._others: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
+        self._versions: OrderedDict[tuple[str, int], Loaded] = OrderedDict()  # loaded besides, by model and version
+        self._failed: dict[tuple[str, int], tuple[float, ZooError]] = {}  # what could not be loaded, when and why
+        self._whole: dict[tuple[str, int], float] = {}  # what can be, as far as its files tell, and when they were read
         self._lock = threading.Lock()
 
     def select(self, version: int | None = None) -> tuple[str, int]:
@@ -90,27 +90,20 @@ class Model:
     def trouble(self, version: int | None = None) -> str | None:
         """Why the model cannot answer, or None when it can, as far as its files tell without loading it.
 
-        `version` asks for another checkpoint than the selected one. What was told less than `FRESH` seconds ago is told
-        again: to look means to hash files, or to load anew what would not load, and pages and pollers ask often.
+        `version` asks for another checkpoint than the selected one. What has failed to load is loaded anew, since its
+        files alone do not tell whether it can be. What was found less than `FRESH` seconds ago is told again: pages and
+        pollers ask often, and all files are hashed.
         """
         if self._served is not None and version is None:
             return None
-        at, told = self._told.get(version, (-FRESH, None))
-        if time.monotonic() - at >= FRESH:
-            told = self._look(version)
-            if len(self._told) >= MOST:
-                self._told.clear()
-            self._told[version] = time.monotonic(), told
-        return told
-
-    def _look(self, version: int | None) -> str | None:
         try:
-            if version is not None:
-                self._inspect(*self.select(version))
-            elif self._failed:
-                self.load()
-            else:
-                self._inspect(*self.select())
+            ref = self.select(version)
+            if ref in self._failed:
+                self.load(version)
+            elif time.monotonic() - self._whole.get(ref, -FRESH) >= FRESH:
+                with self._watched(ref):
+                    self._inspect(*ref)
+                self._whole[ref] = time.monotonic()
         except UnknownCheckpoint as error:
             return self.problem or str(error)
         except ZooError as error:
@@ -123,7 +116,10 @@ class Model:
         return self.family is not None and self.checkpoint == "latest" and not self._catalogue.versions(self.name)
 
     def load(self, version: int | None = None) -> Loaded:
-        """The checkpoint, verified and loaded once. Raises ModelUnavailable, or UnknownCheckpoint for a `version`."""
+        """The checkpoint, verified and loaded once. Raises ModelUnavailable, or UnknownCheckpoint for a `version`.
+
+        What could not be loaded less than `FRESH` seconds ago is not tried again, but raises the same.
+        """
         served = self._served  # looked at once: `reselect` may take it away
         if version is None and served is not None:
             return served
@@ -139,27 +135,27 @@ class Model:
             ref = self.select(version)
             if self._served is not None and (self._served.card.model, self._served.card.version) == ref:
                 return self._served
-            if ref not in self._others:
-                self._others[ref] = self._open(*ref)
-                if len(self._others) > KEPT:
-                    self._others.popitem(last=False)
-            self._others.move_to_end(ref)
-            return self._others[ref]
+            if ref not in self._versions:
+                self._versions[ref] = self._open(*ref)
+                if len(self._versions) > KEPT:
+                    self._versions.popitem(last=False)
+            self._versions.move_to_end(ref)
+            return self._versions[ref]
 
     def renew(self, card: Card) -> None:
         """Answer by a card that has been amended, where this model has loaded its checkpoint."""
         with self._lock:
-            self._told.clear()
+            self._forget()
             if self._served is not None and self._served.card.ref == card.ref:
                 self._served = replace(self._served, card=card)
-            for ref, loaded in self._others.items():
+            for ref, loaded in self._versions.items():
                 if loaded.card.ref == card.ref:
-                    self._others[ref] = replace(loaded, card=card)
+                    self._versions[ref] = replace(loaded, card=card)
 
     def reselect(self) -> None:
         """Let go of what is loaded where the settings select another checkpoint by now, as after a training."""
         with self._lock:
-            self._told.clear()
+            self._forget()
             try:
                 if self._served is not None and self.answering() != self.select():
                     self._served = None
@@ -167,12 +163,28 @@ class Model:
                 pass
 
     def _open(self, owner: str, version: int) -> Loaded:
-        card, settings = self._inspect(owner, version)
-        assert self.hooks is not None
-        self._failed = True
-        handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
-        self._failed = False
+        with self._watched((owner, version)):
+            card, settings = self._inspect(owner, version)
+            assert self.hooks is not None
+            handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
+        self._failed.pop((owner, version), None)
         return Loaded(card, settings, handle)
+
+    @contextmanager
+    def _watched(self, ref: tuple[str, int]) -> Iterator[None]:
+        """Keep in mind that a checkpoint fails meanwhile, and why; raise that where it has failed just now."""
+        at, why = self._failed.get(ref, (0.0, None))
+        if why is not None and time.monotonic() - at < FRESH:
+            raise why.with_traceback(None)
+        try:
+            yield
+        except ZooError as error:
+            self._failed[ref] = time.monotonic(), error
+            raise
+
+    def _forget(self) -> None:
+        self._failed.clear()
+        self._whole.clear()
 
     def _inspect(self, owner: str, version: int) -> tuple[Card, ModelSettings]:
         if self.family is None or self.hooks is None:
@@ -194,7 +206,7 @@ class Model:
             ) from error
         if settings.runtime == "tensorflow":
             graph.check()
-        return card, settings.named(self.name, self.others, self.hooks.build)
+        return card, settings.named(self.name, self.zoo, self.hooks.build)
 
     def network(self, version: int | None = None) -> Any:
         """The trained keras.Model of a checkpoint: what `build` makes, with the weights of its file.

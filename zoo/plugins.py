@@ -1,6 +1,7 @@
 """Find, load and validate plugins, quarantine the bad ones, and give each model its own set of hooks.
 
-A plugin file is loaded by path as `zoo_plugins.<stem>`; an installed package joins through the entry-point group `zoo`.
+A plugin file is loaded by path as `zoo_plugins.<stem>`, or in a package of another name where another folder has that;
+an installed package joins through the entry-point group `zoo`.
 A plugin that breaks the contract is set aside with what is wrong and where; the others run.
 """
 
@@ -8,10 +9,13 @@ from __future__ import annotations
 
 import difflib
 import functools
+import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
 import logging
+import os
+import re
 import sys
 import traceback
 import types
@@ -118,23 +122,36 @@ def find(folder: Path) -> Plugins:
         inside = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise SettingsError([f"{folder}: the folder of plugins cannot be read: {error.strerror}."]) from error
-    for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:  # of a zoo opened before
-        del sys.modules[name]
-    package = types.ModuleType(PACKAGE, "Plugin files, loaded by path.")
-    package.__path__ = [str(folder)]
-    sys.modules[PACKAGE] = package
+    package = _package(folder)
     for path in inside:
         if path.suffix == ".py" and not path.name.startswith(("_", ".")):
-            source, module = f"{folder.name}/{path.name}", f"{PACKAGE}.{path.stem}"
-            plugins.add(path.stem, source, module, lambda path=path: _module(path))  # type: ignore[misc]
+            source, module = f"{folder.name}/{path.name}", f"{package}.{path.stem}"
+            plugins.add(path.stem, source, module, functools.partial(_module, module, path))
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
         dist = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         plugins.add(point.name, dist, point.module.partition(".")[0], point.load)
     for path in inside:
         if not path.name.startswith(("_", ".")) and _has_hooks(path / "__init__.py"):
             source = f"{folder.name}/{path.name}/"
-            plugins.add(path.name, source, f"{PACKAGE}.{path.name}", functools.partial(_refuse_folder, source))
+            plugins.add(path.name, source, f"{package}.{path.name}", functools.partial(_refuse_folder, source))
     return plugins
+
+
+def _package(folder: Path) -> str:
+    """The name of a new package of a folder's files: that which they had when the folder was opened before, if it was.
+
+    Hooks import their helpers when they run, so that each folder needs its own as long as there is a zoo of it.
+    """
+    first = sys.modules.get(PACKAGE)
+    name = PACKAGE
+    if first is not None and first.__path__ != [str(folder)]:
+        name = f"{PACKAGE}_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
+    for module in [module for module in sys.modules if module.startswith(f"{name}.")]:
+        del sys.modules[module]
+    package = types.ModuleType(name, "Plugin files, loaded by path.")
+    package.__path__ = [str(folder)]
+    sys.modules[name] = package
+    return name
 
 
 def _has_hooks(file: Path) -> bool:
@@ -152,8 +169,7 @@ def _refuse_folder(source: str) -> None:
     )
 
 
-def _module(path: Path) -> types.ModuleType:
-    name = f"{PACKAGE}.{path.stem}"
+def _module(name: str, path: Path) -> types.ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -254,7 +270,7 @@ def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
         except (Exception, SystemExit) as error:
             if stopping.came():
                 raise
-            whose = getattr(function, "__module__", "").removeprefix(f"{PACKAGE}.")
+            whose = re.sub(rf"^{PACKAGE}\w*\.", "", getattr(function, "__module__", ""))
             log.exception('plugin "%s": its answered hook raised %s; the answers are given all the same', whose, error)
 
     @functools.wraps(function)

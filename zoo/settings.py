@@ -332,18 +332,17 @@ class Origins:
     file: str
     others: dict[Key, str] = field(default_factory=dict)
 
-    def point(self, key: Key, value: Any) -> str:
-        """`settings.toml: [models.cnn] epoch = 5`, or the variable or flag that said it."""
-        if key in HIDDEN:
-            value = "…"
+    def point(self, key: Key, value: Any, shown: bool = True) -> str:
+        """`settings.toml: [models.cnn] epochs = 0`, or the variable or flag that said it; the value if `shown`."""
+        says = f" = {'…' if key in HIDDEN else _show(value)}" if shown and not isinstance(value, dict) else ""
         for other, name in self.others.items():
             if other == key:
-                return f"{name} = {_show(value)}"
+                return f"{name}{says}"
             if other[: len(key)] == key and isinstance(value, dict):
                 return name
         table = ".".join(key[:-1])
         where = f"{self.file}: " + (f"[{table}] " if table else "")
-        return f"{where}{key[-1]}" + ("" if isinstance(value, dict) else f" = {_show(value)}")
+        return f"{where}{key[-1]}{says}"
 
 
 def _show(value: Any) -> str:
@@ -363,10 +362,10 @@ def read(
     path = root / FILE
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"{FILE}: not valid TOML: {error}."]) from error
     except UnicodeDecodeError as error:
         raise SettingsError([f"{FILE}: not UTF-8 text (byte {error.start}). Save it as UTF-8."]) from error
+    except ValueError as error:  # TOMLDecodeError, or Python's own for a number of thousands of digits
+        raise SettingsError([f"{FILE}: not valid TOML: {error}."]) from error
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror or error}."]) from error
     sources = Origins(FILE)
@@ -395,7 +394,7 @@ def variable(text: str) -> Any:
     """A variable's value is TOML where it can be (5, true, "x", [1, 2]), else the bare text."""
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return text
     return parsed["value"] if list(parsed) == ["value"] else text
 
@@ -475,8 +474,9 @@ def _line(
     path = tuple(str(part) for part in mistake["loc"])
     # A union reports the branch it tried as a last step, which is no key of the file.
     key = table + (path[:-1] if mistake["type"].endswith("_type") and path and path[-1] in ("int", "str") else path)
-    where = sources.point(key, mistake["input"]) if key else sources.file
-    if mistake["type"] == "extra_forbidden":
+    unknown = mistake["type"] == "extra_forbidden"
+    where = sources.point(key, mistake["input"], shown=not unknown) if key else sources.file
+    if unknown:  # its value is not shown: it may be a secret whose key is misspelt
         allowed = [*(beside if len(path) == 1 else ()), *_kind_at(kind, path[:-1]).model_fields]
         of = f" of {owner}" if owner else ""
         return f"{where}: no such setting{of}.{closest(path[-1], allowed)} It takes: {', '.join(allowed)}."

@@ -82,7 +82,7 @@ def predict_many(
             if isinstance(answers, ZooError):
                 raise answers
             yield answers
-    except EOFError as error:
+    except (EOFError, OSError) as error:  # before it sent an answer, or amid one
         raise ZooError("A process that read pictures was ended from outside, perhaps for want of memory.") from error
     finally:
         for worker, here in workers:

@@ -43,14 +43,18 @@ def init(folder: Path) -> Path:
             raise ZooError(
                 f"{folder / name} is there already; nothing was changed. Choose another folder: zoo init DIR."
             )
+    made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("plugins", "checkpoints"):
-            shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+            (folder / name).mkdir()  # refused where another run has made it by now
+            made.append(folder / name)
+            ignore = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(source / name, folder / name, ignore=ignore, dirs_exist_ok=True)
         files.write(folder / FILE, (source / FILE).read_bytes())
     except BaseException as error:
-        for name in ("plugins", "checkpoints"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+        for copy in made:
+            shutil.rmtree(copy, ignore_errors=True)
         if isinstance(error, OSError):  # copytree's own Error holds a list of all that failed
             raise ZooError(
                 f"{folder} cannot be written: {error.strerror or 'not all files could be copied'}."

@@ -42,9 +42,10 @@ Weights = Literal["int8", "float32"]
 class Trace:
     """What preprocessing did to one picture.
 
-    `seen` is what the model saw, uint8 (28, 28), ink light. `box` is the ink in the original's pixels as
-    (left, top, right, bottom), `scale` the factor from those to the model's pixels, `shift` the (x, y) move in the
-    model's pixels that brought the centre of mass to the middle. `reason` tells why there is nothing to read, if so.
+    `seen` is what the model saw, uint8 (h, w) or (h, w, 3), by default (28, 28), ink light. `box` is the ink in the
+    original's pixels as (left, top, right, bottom), `scale` the factor from those to the model's pixels, `shift` the
+    (x, y) move in the model's pixels that brought the centre of mass to the middle. `reason` tells why there is nothing
+    to read, if so.
     """
 
     seen: NDArray[np.uint8] = field(hash=False)  # an array has none
@@ -179,7 +180,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Which pixels of what a model saw speak for a label: `heat` is float32 (28, 28), in nats.
+    """Which pixels of what a model saw speak for a label: `heat` is float32 (h, w), in nats.
 
     Positive speaks for the label, negative against it. `answer` is the model's own, whose label it is by default. `by`
     says whether pixels were covered, or are shown with their weights: `zoo.saliency`.

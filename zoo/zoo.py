@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo import defaults, images, inhabitants, looking, plugins
 from zoo.answers import Answers, prediction
-from zoo.checkpoints import Card, Catalogue, Evaluation
+from zoo.checkpoints import VERSION, Card, Catalogue, Evaluation
 from zoo.errors import (
     ModelUnavailable,
     NoInk,
@@ -89,7 +89,7 @@ class Zoo:
             self.models[name].hooks = hooks[name]
         for name, model in self.models.items():
             model.settings = model.settings.named(name, self)
-            model.others = self
+            model.zoo = self
 
     def join(self, name: str, plugin: Any) -> None:
         """Let a plugin of the caller's wrap the hooks of all models, as a file of the plugins' folder would.
@@ -384,8 +384,8 @@ class Zoo:
     def _version(self, name: str) -> tuple[Model, int | None]:
         """A model and the version that its name has: "cnn/2", or "cnn", which leaves it to the settings."""
         name, _, version = name.partition("/")
-        if version and not version.isdecimal():
-            raise UnknownCheckpoint(f'"{name}/{version}" names no version: give a whole number, as in {name}/1.')
+        if version and not VERSION.fullmatch(version):
+            raise UnknownCheckpoint(f'"{name}/{cut(version)}" names no version: give a whole number, as in {name}/1.')
         return self.model(name), int(version) if version else None
 
     def evaluate(
