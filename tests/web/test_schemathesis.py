@@ -76,6 +76,8 @@ def described(*, coverage: bool) -> BaseSchema:
     schemas["Row"] = {"enum": [ink(index).ravel().tolist() for index in range(3)]}
     for request in ("InRows", "InColumns"):
         schemas[request]["properties"]["signature_name"] = {"enum": ["serving_default"]}  # takes pixels too
+    images = schemas["PicturesAsFiles"]["properties"]["images"]
+    images["items"] = {"anyOf": [images["items"], {}]}  # what is no picture is told so in its place
     for path, methods in told["paths"].items():
         if path.endswith("/infer"):  # its header has to tell the length of the JSON, and raw bytes need the header
             methods["post"]["parameters"] = [one for one in methods["post"]["parameters"] if one["in"] != "header"]
