@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zoo import Zoo, files
@@ -235,6 +237,30 @@ def test_a_stop_tells_what_is_kept_and_promises_nothing_else(empty_zoo: Path) ->
     plugin.write_text(plugin.read_text() + "\n\n@hookimpl\ndef save(model):\n    raise KeyError('later')")
     with pytest.raises(TrainingError, match="cannot answer yet; nothing is kept"):  # the network is as it was
         Zoo.open(empty_zoo, environ={}).train("soft")
+
+
+def test_the_command_to_begin_again_takes_what_was_changed_from_python(empty_zoo: Path) -> None:
+    own = (
+        "import datetime\n\nfrom zoo import ModelSettings\n\n\nclass Settings(ModelSettings):\n"
+        "    day: datetime.date = datetime.date(2020, 1, 2)\n    blocks: list[dict[str, int]] = []\n"
+    )
+    plugin = empty_zoo / "plugins/soft.py"
+    plugin.write_text(
+        f"{plugin.read_text()}\n\n{own}\n\n@hookimpl\ndef train(settings):\n    raise KeyboardInterrupt\n"
+    )
+    overrides = {
+        "start": None,
+        "epochs": np.int64(2),
+        "learning_rate": np.float32(0.5),
+        "day": datetime.date(2021, 3, 4),
+        "blocks": [{"units": 3}],
+    }
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        Zoo.open(empty_zoo, environ={}).train("soft", overrides=overrides)
+    assert str(stopped.value).endswith(
+        "train soft --set start=null --epochs 2 --set learning_rate=0.5 --set day=2021-03-04 "
+        """--set 'blocks=[{"units": 3}]'"""
+    )
 
 
 DROPPED = """

@@ -31,7 +31,7 @@ from zoo.errors import (
 from zoo.looking import Look
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
-from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, read, said, validate
+from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, plain, read, said, validate
 from zoo.sources import Source, content, several
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlarged
@@ -289,7 +289,8 @@ class Zoo:
         if model.family is None or model.hooks is None:
             raise ModelUnavailable(model.problem or f'Model "{name}" has no plugin.')
         self._refuse_starter()
-        changes = {**(model.family.settings.fast if fast else {}), **(overrides or {})}
+        asked: dict[str, Any] = plain(dict(overrides or {}))
+        changes = over(plain(dict(model.family.settings.fast)) if fast else {}, asked)
         own = model.settings.model_dump(mode="json")
         settings, wrong = validate(
             model.family.settings,
@@ -309,7 +310,7 @@ class Zoo:
             overrides={key: departing[key] for key in changes if key in departing},
             catalogue=self.catalogue,
             work=self.root / ".zoo",
-            command=self._command(name, fast, overrides or {}),
+            command=self._command(name, fast, asked),
         )
         card = training.train(run, resume, progress or training.Silent())
         for one in self.models.values():
