@@ -114,7 +114,7 @@ class Zoo:
 
     def model(self, name: str | None = None) -> Model:
         """The model of that name, or the default one. Raises UnknownModel."""
-        name = self.default_model if name is None else name
+        name = self.default_model if name is None else str(name)
         if name not in self.models:
             if name in self.plugins.quarantined:  # by a name that no model can have
                 raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
@@ -226,10 +226,13 @@ class Zoo:
             told["seen"] = look.trace.seen
         return [Step(name, told[name]) for name in steps.STEPS if name in told]
 
-    def why(self, model: str | None, picture: Source, *, label: str | None = None, version: int | None = None) -> Why:
+    def why(
+        self, model: str | None, picture: Source, *, label: str | int | None = None, version: int | None = None
+    ) -> Why:
         """Which pixels of what the model saw speak for its answer, or for another `label`; see `zoo.saliency`.
 
-        The map is 0 when there is nothing to read. Raises what `predict` does, and UnknownLabel.
+        A number is the label that is written so. The map is 0 when there is nothing to read. Raises what `predict`
+        does, and UnknownLabel.
         """
         from zoo import saliency
 
@@ -239,12 +242,12 @@ class Zoo:
         seen = look.seen
         scores = chosen.scores(loaded, seen[np.newaxis])
         answer = prediction(chosen.name, loaded.card, scores[0].tolist(), look.trace)
-        if label is not None and label not in answer.labels:
+        asked = answer.label if label is None else str(label)
+        if asked not in answer.labels:
             raise UnknownLabel(
-                f'Model "{chosen.name}" knows no label "{cut(label)}".{closest(label, answer.labels)} '
+                f'Model "{chosen.name}" knows no label "{cut(asked)}".{closest(asked, answer.labels)} '
                 f"Its labels are: {', '.join(answer.labels)}."
             )
-        asked = answer.label if label is None else label
         way = loaded.settings.why
         if look.trace.reason is not None and look.trace.box is None:
             return Why(answer, asked, way, np.zeros(seen.shape[:2], np.float32))
