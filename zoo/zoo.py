@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from zoo import evaluation, training
 
 log = logging.getLogger("zoo")
+
+_building: ContextVar[tuple[str, ...]] = ContextVar("building", default=())
+"""The checkpoints whose networks are being built, each for the one before."""
 
 
 class Zoo:
@@ -367,13 +371,23 @@ class Zoo:
     def network(self, name: str) -> keras.Model:
         """The trained network of a model, "cnn", or of one of its versions, "cnn/2", with the weights of its file.
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, TrainingError without TensorFlow.
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, as for one made of itself, TrainingError without
+        TensorFlow.
         """
         from zoo import training
 
         model, version = self._version(name)
+        ref = "{}/{}".format(*model.select(version))
+        around = _building.get()
+        if ref in around:
+            parts = ", which is made of ".join((*around[around.index(ref) + 1 :], ref))
+            raise ModelUnavailable(f"{ref} is made of {parts}: that has no end. Let build ask for another member.")
         training.start_tensorflow()
-        network: keras.Model = model.network(version)
+        token = _building.set((*around, ref))
+        try:
+            network: keras.Model = model.network(version)
+        finally:
+            _building.reset(token)
         return network
 
     def temperature(self, name: str) -> float:
