@@ -282,7 +282,7 @@ def test_a_key_with_a_dot_is_said_in_its_table() -> None:
         value: Any = values
         for part in key:
             value = value[part]
-        put(again, key, variable(said(value)), "test")
+        put(again, tuple(".".join(key).split(".")), variable(said(value)), "--set")
     assert again == values
 
 
