@@ -284,6 +284,7 @@ def test_what_is_no_labelled_data_is_refused(tmp_path: Path) -> None:
         (b"", r'has no column "path"\. Its columns are: -\.'),
         (b"path,lable\na.png,1\n", r'no column "label"\. Did you mean "lable"\? Its columns are: path, lable'),
         (b"path,label\n", "has no row below its columns"),
+        (b"path,label,label\na.png,7,3\n", 'has the column "label" more than once'),
         (b"path,label\n\xff,1\n", "is not a CSV file in UTF-8"),
     ):
         one.write_bytes(content)

@@ -10,7 +10,7 @@ import pytest
 
 from zoo import Zoo
 from zoo.datasets import Labelled
-from zoo.errors import UnknownCheckpoint, UnknownModel
+from zoo.errors import ModelUnavailable, UnknownCheckpoint, UnknownModel
 
 
 @pytest.fixture
@@ -65,3 +65,10 @@ def test_a_member_that_is_not_there_is_named(joined: Path, members: list[str], e
     zoo = Zoo.open(joined, environ={})
     with pytest.raises(error, match=says.replace(".", r"\.")):
         zoo.train("ensemble", overrides={"members": members})
+
+
+def test_a_model_that_is_made_of_itself_is_named(zoo_folder: Path) -> None:
+    plugin = zoo_folder / "plugins/soft.py"
+    plugin.write_text(plugin.read_text().replace("    from keras", "    settings.member('soft')\n    from keras", 1))
+    with pytest.raises(ModelUnavailable, match=r"^soft/1 is made of soft/1: that has no end\."):
+        Zoo.open(zoo_folder, environ={}).train("soft")

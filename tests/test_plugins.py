@@ -72,6 +72,29 @@ BAD = {
         "    plugin: int = 1\n    checkpoint: int = 1\n@hookimpl\ndef build(settings):\n    return 1",
         "plugins/bad.py: Settings cannot have name, plugin, checkpoint: these names are the zoo's. Take others.",
     ),
+    "has a base setting of another kind": (
+        "from typing import Literal\nfrom zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n"
+        "    dataset: Literal['mnist', 'fashion'] = 'fashion'\n    epochs: str = 'ten'\n"
+        "    weights: Literal['int8'] = 'int8'\n@hookimpl\ndef build(settings):\n    return 1",
+        "plugins/bad.py: Settings has dataset as Literal['mnist', 'fashion'], and the zoo takes Literal['mnist']. Give "
+        "it another default, or a setting of your own another name.\n"
+        "plugins/bad.py: Settings has epochs as str, and the zoo takes int. Give",
+    ),
+    "has a default of NumPy's": (
+        "import numpy as np\nfrom zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n"
+        "    top: float = np.float32(0.1)\n@hookimpl\ndef build(settings):\n    return 1",
+        "numpy.float32'>. Every setting needs a default, of a type that JSON has.",
+    ),
+    "misspells a setting of fast": (
+        "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    fast = {'epoch': 1}\n"
+        "@hookimpl\ndef build(settings):\n    return 1",
+        'plugins/bad.py: fast: epoch = 1: no such setting. Did you mean "epochs"? It takes: dataset,',
+    ),
+    "has a fast that is no table": (
+        "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    fast = 3\n"
+        "@hookimpl\ndef build(settings):\n    return 1",
+        "plugins/bad.py: fast should be the settings that --fast changes, as {'epochs': 3}.",
+    ),
     "wraps without a yield": (
         "from zoo import hookimpl\n\n@hookimpl(wrapper=True)\ndef predict(model):\n    return 1",
         "plugins/bad.py:3: predict wraps, and does not yield. Let it have `answer = yield`, and return the answer.",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
 import re
+import textwrap
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from zoo import Zoo
 from zoo.checking import check
 from zoo.errors import SettingsError, UnknownModel
-from zoo.settings import Settings, read
+from zoo.settings import Settings, keys_of, plain, put, read, said, variable
 
 MISTAKES = {
     "unknown plugin setting": (
@@ -219,3 +224,79 @@ def test_a_part_of_a_table_leaves_the_rest_as_the_plugin_has_it(root: Path) -> N
         update={"rotate": 12.0}
     )
     assert zoo.model("tiny").settings.augment.shear > 0
+
+
+def test_a_part_of_a_plugins_own_table_leaves_the_rest_too(zoo_folder: Path) -> None:
+    own = """
+        import enum
+
+        from pydantic import BaseModel, Field
+        from zoo import ModelSettings
+
+        class Act(enum.Enum):
+            TANH = "tanh"
+
+        class Block(BaseModel):
+            units: int = 8
+            drop: float = 0.0
+            act: Act = Act.TANH
+
+        class Settings(ModelSettings):
+            one: Block = Block(units=99)
+            made: Block = Field(default_factory=lambda: Block(units=7))
+            shares: dict[str, float] = {"a": 0.5}
+    """
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(textwrap.dedent(own))
+    with (zoo_folder / "settings.toml").open("a") as file:
+        file.write("one.drop = 0.2\nmade.drop = 0.3\nshares.b = 0.25\n")
+    settings = Zoo.open(zoo_folder, environ={}).model("soft").settings.model_dump(mode="json")
+    assert settings["one"] == {"units": 99, "drop": 0.2, "act": "tanh"}
+    assert settings["made"] == {"units": 7, "drop": 0.3, "act": "tanh"}
+    assert settings["shares"] == {"a": 0.5, "b": 0.25}
+
+
+class Act(enum.Enum):
+    RELU = "relu"
+
+
+SAID: dict[str, tuple[Any, str]] = {
+    "none": (None, "null"),
+    "the word for none": ("null", '"null"'),
+    "a word": ("cosine", "cosine"),
+    "a text that reads as a number": ("1", '"1"'),
+    "a text with room around": (" a ", '" a "'),
+    "a sign beyond the BMP": ([chr(0x1F600)], '["\\ud83d\\ude00"]'),
+    "tables in a list": ([{"units": 3, "drop": None}], '[{"units": 3, "drop": null}]'),
+    "a date": (datetime.date(2020, 2, 3), "2020-02-03"),
+    "a time": (datetime.datetime(2020, 2, 3, 4, 5, tzinfo=datetime.UTC), "2020-02-03T04:05:00Z"),
+    "no end": (float("inf"), "Infinity"),
+    "a choice": (Act.RELU, "relu"),
+    "NumPy's whole number": (np.int64(3), "3"),
+    "NumPy's number": (np.float32(0.5), "0.5"),
+    "NumPy's array": (np.arange(2), "[0, 1]"),
+}
+
+
+@pytest.mark.parametrize(("value", "text"), SAID.values(), ids=SAID)
+def test_what_is_said_of_a_value_can_be_typed_again(value: Any, text: str) -> None:
+    assert said(plain(value)) == text
+    assert plain(variable(text)) == plain(value)
+
+
+def test_a_key_with_a_dot_is_said_in_its_table() -> None:
+    values = {"augment": {"rotate": 5}, "names": {"a.b": 2.5}}
+    again: dict[str, Any] = {}
+    for key in keys_of(values):
+        value: Any = values
+        for part in key:
+            value = value[part]
+        put(again, tuple(".".join(key).split(".")), variable(said(value)), "--set")
+    assert again == values
+
+
+def test_a_variable_may_say_that_there_is_none(zoo_folder: Path) -> None:
+    with (zoo_folder / "settings.toml").open("a") as file:
+        file.write('start = "soft/1"\n')
+    zoo = Zoo.open(zoo_folder, environ={"ZOO_MODELS__SOFT__START": "null"})
+    assert zoo.model("soft").settings.start is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import os
 import resource
@@ -12,9 +13,11 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zoo import Zoo, files
@@ -189,7 +192,7 @@ def test_a_run_begun_anew_loses_nothing_of_the_unfinished_one(dropout_zoo: Path)
 
 
 def own_train(folder: Path, body: str) -> Zoo:
-    hook = f"@hookimpl\ndef train(model, data, settings, report):\n    {body}\n"
+    hook = f"import time\n\n\n@hookimpl\ndef train(model, data, settings, report):\n    {body}\n"
     (folder / "plugins/soft.py").write_text(DROPOUT + "\n\n" + hook)
     return Zoo.open(folder, environ={})
 
@@ -200,7 +203,27 @@ def test_a_train_hook_may_return_what_keras_fit_returns(empty_zoo: Path) -> None
     fit += "    return model.fit(data.images[:256] / 255, data.classes[:256], verbose=0)"
     card = own_train(empty_zoo, fit).train("soft")
     assert card.training["epochs"] == 1
-    assert (empty_zoo / "checkpoints/soft/1/history.csv").read_text().startswith("epoch,loss\n1,")
+    assert (empty_zoo / "checkpoints/soft/1/history.csv").read_text().startswith("epoch,loss,seconds\n1,")
+
+
+class Rows(Silent):
+    """Remembers what it was told of each epoch."""
+
+    def __init__(self) -> None:
+        self.rows: list[Mapping[str, float]] = []
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        self.rows.append(row)
+
+
+@pytest.mark.long
+def test_the_time_of_a_train_hook_that_does_not_tell_it_is_measured(empty_zoo: Path) -> None:
+    weights = "model.set_weights([weight + 1 for weight in model.get_weights()])"
+    hook = f"{weights}; rows = [{{'epoch': 1}}, {{'epoch': 2}}]; list(map(report.epoch, rows)); return rows"
+    zoo = own_train(empty_zoo, f"began = time.monotonic()\n    while time.monotonic() < began + 0.2: pass\n    {hook}")
+    card = zoo.train("soft", overrides={"validation": 1000}, progress=(seen := Rows()))
+    assert 0.2 <= card.training["seconds"] < 60
+    assert seen.rows[0]["seconds"] >= max(0.2, seen.rows[1]["seconds"])
 
 
 @pytest.mark.parametrize("body", ["return []", "return 5", "return [1]", "pass"])
@@ -235,6 +258,30 @@ def test_a_stop_tells_what_is_kept_and_promises_nothing_else(empty_zoo: Path) ->
     plugin.write_text(plugin.read_text() + "\n\n@hookimpl\ndef save(model):\n    raise KeyError('later')")
     with pytest.raises(TrainingError, match="cannot answer yet; nothing is kept"):  # the network is as it was
         Zoo.open(empty_zoo, environ={}).train("soft")
+
+
+def test_the_command_to_begin_again_takes_what_was_changed_from_python(empty_zoo: Path) -> None:
+    own = (
+        "import datetime\n\nfrom zoo import ModelSettings\n\n\nclass Settings(ModelSettings):\n"
+        "    day: datetime.date = datetime.date(2020, 1, 2)\n    blocks: list[dict[str, int]] = []\n"
+    )
+    plugin = empty_zoo / "plugins/soft.py"
+    plugin.write_text(
+        f"{plugin.read_text()}\n\n{own}\n\n@hookimpl\ndef train(settings):\n    raise KeyboardInterrupt\n"
+    )
+    overrides = {
+        "start": None,
+        "epochs": np.int64(2),
+        "learning_rate": np.float32(0.5),
+        "day": datetime.date(2021, 3, 4),
+        "blocks": [{"units": 3}],
+    }
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        Zoo.open(empty_zoo, environ={}).train("soft", overrides=overrides)
+    assert str(stopped.value).endswith(
+        "train soft --set start=null --epochs 2 --set learning_rate=0.5 --set day=2021-03-04 "
+        """--set 'blocks=[{"units": 3}]'"""
+    )
 
 
 DROPPED = """
@@ -429,6 +476,12 @@ TWO = """import keras
     flat = layers.Flatten()(picture)
     return keras.Model(picture, [layers.Dense(10)(flat), layers.Dense(2)(flat)])
     """
+ONE = """import keras
+
+    picture = layers.Input((28, 28, 1))
+    digits = layers.Dense(10)(layers.Flatten()(picture))
+    return keras.Model({ends})
+    """
 OTHER = """
 
 @hookimpl
@@ -471,6 +524,19 @@ UNFIT = {
         "",
         "5 outputs; the data has 10 classes. Let build end in one layer of 10",
     ),
+    "outputs in a list": (
+        "return",
+        ONE.format(ends="picture, [digits]") + "return",
+        "",
+        r"a list of one for its outputs, .* return keras.Model\(inputs, outputs\) with the tensors themselves",
+    ),
+    "outputs by name": (
+        "return",
+        ONE.format(ends="picture, {'digits': digits}") + "return",
+        "",
+        "a dict of one for its outputs",
+    ),
+    "inputs in a list": ("return", ONE.format(ends="[picture], digits") + "return", "", "a list of one for its inputs"),
     "two results": ("return", TWO + "return", "", "the network has 2 results, and one is asked for"),
     "a subclass": (
         "return",

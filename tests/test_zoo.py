@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -179,6 +180,10 @@ def test_a_picture_alone_is_not_taken_for_several(zoo: Zoo, picture, tmp_path: P
             told = rf"this is one \({type(alone).__name__}\): give a list of them, \[picture\]"
             with pytest.raises(PictureBroken, match=told):
                 zoo.predict_many("soft", alone)  # type: ignore[arg-type]
+    for shape in ((28, 28), (28, 28, 1), (28, 28, 3), (28, 28, 4)):
+        told = rf"this is one \(ndarray, uint8 {re.escape(str(shape))}\): give a list of them, \[picture\]"
+        with pytest.raises(PictureBroken, match=told):
+            zoo.predict_many("soft", np.zeros(shape, np.uint8))
     (answer,) = zoo.predict_many("soft", iter([path]))
     assert isinstance(answer, Prediction)
 
@@ -192,6 +197,8 @@ def test_the_settings_are_not_the_zoo_they_lie_in(trained: Path) -> None:
 def test_an_unknown_model_gets_a_close_match(zoo: Zoo) -> None:
     with pytest.raises(UnknownModel, match=r'There is no model "sotf"\. Did you mean "soft"'):
         zoo.predict("sotf", b"")
+    with pytest.raises(UnknownModel, match=r'There is no model "3"\.'):
+        zoo.predict(3, b"")  # type: ignore[arg-type]
 
 
 def test_threads_get_their_own_answers(zoo: Zoo, mnist: Labelled) -> None:

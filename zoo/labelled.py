@@ -105,10 +105,12 @@ def _listed(path: Path, where: Sequence[Condition]) -> list[tuple[Path, str]]:
         raise DatasetError(
             f"{path} is not a CSV file in UTF-8 ({error}). Expected one with the columns {' and '.join(COLUMNS)}."
         ) from error
+    have = ", ".join(columns) or "-"
     for column in (*COLUMNS, *(condition.column for condition in where)):
         if column not in columns:
-            have = ", ".join(columns) or "-"
             raise DatasetError(f'{path} has no column "{column}".{closest(column, columns)} Its columns are: {have}.')
+        if columns.count(column) > 1:
+            raise DatasetError(f'{path} has the column "{column}" more than once. Its columns are: {have}.')
     taken = [row for row in rows if all(condition.holds(row) for condition in where)]
     if not taken:
         asked = " and ".join(map(str, where))

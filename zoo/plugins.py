@@ -23,14 +23,14 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pluggy
 
 from zoo import hookspecs, stopping
 from zoo.errors import PluginError, SettingsError, ZooError, closest, ended, why
 from zoo.hookspecs import HOOKS
-from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings
+from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings, Origins, Table, over, validate
 from zoo.types import Prediction, Reading
 
 GROUP = "zoo"
@@ -299,15 +299,32 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
     taken = [name for name in settings.model_fields if name in ModelEntry.model_fields or name in vars(ModelSettings)]
     if taken:
         return [f"{source}: Settings cannot have {', '.join(taken)}: these names are the zoo's. Take others."]
+    fields = settings.model_fields
+    problems = [
+        f"{source}: Settings has {name} as {inspect.formatannotation(fields[name].annotation)}, and the zoo takes "
+        f"{inspect.formatannotation(base.annotation)}. Give it another default, or a setting of your own another name."
+        for name, base in ModelSettings.model_fields.items()
+        if not _within(fields[name].annotation, base.annotation)
+    ]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # pydantic only warns of a default of another type
+            own = settings().model_dump(mode="json")
             settings.model_validate_json(settings().model_dump_json())
-        settings.model_json_schema()
+            settings.model_json_schema()
     except Exception as error:
         told = str(error).replace("\n", " ")
         return [f"{source}: Settings cannot be used: {told}. Every setting needs a default, of a type that JSON has."]
-    return []
+    if not isinstance(settings.fast, Mapping):
+        return [*problems, f"{source}: fast should be the settings that --fast changes, as {{'epochs': 3}}."]
+    return problems + validate(settings, over(own, settings.fast), Origins(f"{source}: fast"), ())[1]
+
+
+def _within(kind: Any, base: Any) -> bool:
+    """Whether all values of one type of a setting are of another: the same, some of its choices, a table with more."""
+    if isinstance(kind, type) and isinstance(base, type) and issubclass(base, Table):
+        return issubclass(kind, base)
+    return (set(get_args(kind)) or {kind}) <= (set(get_args(base)) or {base})
 
 
 def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:

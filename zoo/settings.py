@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, get_args
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import to_jsonable_python
 
 from zoo.errors import ModelUnavailable, SettingsError, closest
 from zoo.keys import HASH
@@ -391,17 +393,29 @@ def _ours(environ: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
 
 
 def variable(text: str) -> Any:
-    """A variable's value is TOML where it can be (5, true, "x", [1, 2]), else the bare text."""
+    """A variable's value is TOML where it can be (5, true, "x", [1, 2]), else JSON (null), else the bare text."""
     try:
         parsed = tomllib.loads(f"value = {text}")
+        return parsed["value"] if list(parsed) == ["value"] else text
+    except ValueError:
+        pass
+    try:
+        return json.loads(text)
     except ValueError:
         return text
-    return parsed["value"] if list(parsed) == ["value"] else text
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: dates, paths and choices as text, NumPy's numbers and arrays as Python's."""
+    return to_jsonable_python(
+        value, fallback=lambda one: one.tolist() if isinstance(one, np.generic | np.ndarray) else str(one)
+    )
 
 
 def said(value: Any) -> str:
-    """A value as the text that `variable` reads as it: bare where that will do."""
-    return value if isinstance(value, str) and variable(value) == value else json.dumps(value)
+    """A value of JSON as the text that `variable` reads as it: bare where that will do, as for words and dates."""
+    bare = isinstance(value, str) and value == value.strip() and plain(variable(value)) == value
+    return value if bare else json.dumps(value)
 
 
 def put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
@@ -423,9 +437,9 @@ def over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def keys_of(values: Mapping[str, Any]) -> Iterator[Key]:
-    """The keys of all values that are no tables."""
+    """The keys of all values that are no tables, or tables with keys that dots between them would not tell."""
     for name, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and not any(set(".= ") & set(key) for key in value):
             yield from ((name, *key) for key in keys_of(value))
         else:
             yield (name,)
@@ -449,13 +463,10 @@ def validate(
     They are read as JSON is, strictly but with lists for tuples and text for enums, since TOML knows no more than JSON.
     What a table within it, such as `augment`, does not say keeps the value that the plugin gives it.
     """
-    own = {
-        name: one.default.model_dump()
-        for name, one in kind.model_fields.items()
-        if isinstance(one.default, Table) and isinstance(values.get(name), Mapping)
-    }
     try:
-        return kind.model_validate_json(json.dumps(over(own, values), default=str)), []
+        tables = {name for name, value in values.items() if isinstance(value, Mapping)}
+        own = kind().model_dump(mode="json", include=tables) if tables else {}
+        return kind.model_validate_json(json.dumps(plain(over(own, values)))), []
     except ValidationError as error:
         return None, [_line(kind, dict(mistake), sources, table, owner, beside) for mistake in error.errors()]
     except Exception as error:

@@ -86,6 +86,8 @@ def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
             f'Model "{model}": the network has {len(shape)} inputs, and is given one picture. Let build return a '
             f"network of one input, such as Input({given})."
         )
+    if isinstance(getattr(network, "input", None), list | tuple | dict):
+        raise TrainingError(f'Model "{model}": the network {_collected("inputs", network.input)}')
     if None in shape[1:]:
         raise TrainingError(
             f'Model "{model}": the network takes pictures of shape {shape[1:]}, which is no certain one. Let build '
@@ -100,6 +102,8 @@ def _tells(model: str, network: keras.Model, classes: int) -> None:
     rest = f"Let build end in one layer of {classes} units"
     if not isinstance(shape, tuple):
         raise TrainingError(f'Model "{model}": the network has {len(shape)} results, and one is asked for. {rest}.')
+    if isinstance(getattr(network, "output", None), list | tuple | dict):
+        raise TrainingError(f'Model "{model}": the network {_collected("outputs", network.output)}')
     if len(shape) != 2:
         raise TrainingError(
             f'Model "{model}": the network makes an array of shape {shape[1:]} of a picture, where {classes} numbers '
@@ -109,3 +113,10 @@ def _tells(model: str, network: keras.Model, classes: int) -> None:
         raise TrainingError(
             f'Model "{model}": the network has {shape[1]} outputs; the data has {classes} classes. {rest}.'
         )
+
+
+def _collected(ends: str, by: Any) -> str:
+    return (
+        f"has a {type(by).__name__} of one for its {ends}, which not all that runs it can do with. Let build return "
+        "keras.Model(inputs, outputs) with the tensors themselves."
+    )

@@ -65,8 +65,11 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
 def several(pictures: Iterable[Source]) -> Iterable[Source]:
     """Pictures as they are given. Raises PictureBroken for a single one, which would fall into letters or lines."""
     alone = isinstance(pictures, bytes | bytearray | memoryview | str | os.PathLike) or hasattr(pictures, "read")
+    kind = type(pictures).__name__
+    if isinstance(pictures, np.ndarray):  # the last axis is a picture's channels, or else the width of several
+        alone = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
+        kind = f"{kind}, {pictures.dtype} {pictures.shape}"
     if alone or not hasattr(pictures, "__iter__"):
-        kind = type(pictures).__name__
         raise PictureBroken(
             f"Several pictures are asked for, and this is one ({kind}): give a list of them, [picture]."
         )

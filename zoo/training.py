@@ -18,9 +18,10 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from numbers import Integral, Real
 from pathlib import Path
@@ -73,11 +74,15 @@ class Silent:
 
 @dataclass
 class RunReport:
-    """The Report that a train hook gets: passes on to the Progress, and owns the run's folder."""
+    """The Report that a train hook gets: passes on to the Progress, and owns the run's folder.
+
+    An epoch whose row tells no `seconds` is timed.
+    """
 
     folder: Path
     resume: bool
     progress: Progress
+    since: float = field(default_factory=time.monotonic)  # when the epoch in hand began
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         stopping.check()
@@ -85,7 +90,9 @@ class RunReport:
 
     def epoch(self, row: Mapping[str, float]) -> None:
         stopping.check()
-        self.progress.epoch(row)
+        now = time.monotonic()
+        self.progress.epoch({"seconds": now - self.since, **row})
+        self.since = now
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     seen = shapes.seen(run.model, run.hooks, run.settings, model, data)
     rows = unfinished.take_up(run.folder, model) if resume else None
     if rows is None:
-        rows = _trained(run, model, data, RunReport(run.folder, resume, progress))
+        rows = _trained(run, model, data, resume, progress)
     stopping.check()
     folder = run.folder / unfinished.WHOLE
     shutil.rmtree(folder, ignore_errors=True)
@@ -227,8 +234,8 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     return card
 
 
-def _trained(run: Run, model: Any, data: Data, report: RunReport) -> list[Row]:
-    """Let the `train` hook train the network, keep that, and return its rows.
+def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress) -> list[Row]:
+    """Let the `train` hook train the network, keep that, and return its rows; without `seconds`, they share its time.
 
     Raises PluginError when they are not such; what was trained is kept all the same.
     """
@@ -236,11 +243,16 @@ def _trained(run: Run, model: Any, data: Data, report: RunReport) -> list[Row]:
         _begin_with(model, run.settings.start, run)
     data = extras.added(data, run.settings)
     before = model.get_weights()
+    began = time.monotonic()
+    report = RunReport(run.folder, resume, progress)
     try:
         history = run.hooks.call("train", model=model, data=data, settings=run.settings, report=report)
     except NoAnswer:
         history = None
     rows, wrong = _rows(history)
+    if not any("seconds" in row for row in rows):
+        took = time.monotonic() - began
+        rows = [{**row, "seconds": took / len(rows)} for row in rows]
     after = model.get_weights()
     # Where they are the same, what was trained is not in the network, and to keep that would not be to keep it.
     if len(before) != len(after) or not all(map(np.array_equal, before, after)):

@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from zoo.errors import (
 from zoo.looking import Look
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
-from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, read, said, validate
+from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, plain, read, said, validate
 from zoo.sources import Source, content, several
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlarged
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from zoo import evaluation, training
 
 log = logging.getLogger("zoo")
+
+_building: ContextVar[tuple[str, ...]] = ContextVar("building", default=())
+"""The checkpoints whose networks are being built, each for the one before."""
 
 
 class Zoo:
@@ -114,7 +118,7 @@ class Zoo:
 
     def model(self, name: str | None = None) -> Model:
         """The model of that name, or the default one. Raises UnknownModel."""
-        name = self.default_model if name is None else name
+        name = self.default_model if name is None else str(name)
         if name not in self.models:
             if name in self.plugins.quarantined:  # by a name that no model can have
                 raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
@@ -226,10 +230,13 @@ class Zoo:
             told["seen"] = look.trace.seen
         return [Step(name, told[name]) for name in steps.STEPS if name in told]
 
-    def why(self, model: str | None, picture: Source, *, label: str | None = None, version: int | None = None) -> Why:
+    def why(
+        self, model: str | None, picture: Source, *, label: str | int | None = None, version: int | None = None
+    ) -> Why:
         """Which pixels of what the model saw speak for its answer, or for another `label`; see `zoo.saliency`.
 
-        The map is 0 when there is nothing to read. Raises what `predict` does, and UnknownLabel.
+        A number is the label that is written so. The map is 0 when there is nothing to read. Raises what `predict`
+        does, and UnknownLabel.
         """
         from zoo import saliency
 
@@ -239,12 +246,12 @@ class Zoo:
         seen = look.seen
         scores = chosen.scores(loaded, seen[np.newaxis])
         answer = prediction(chosen.name, loaded.card, scores[0].tolist(), look.trace)
-        if label is not None and label not in answer.labels:
+        asked = answer.label if label is None else str(label)
+        if asked not in answer.labels:
             raise UnknownLabel(
-                f'Model "{chosen.name}" knows no label "{cut(label)}".{closest(label, answer.labels)} '
+                f'Model "{chosen.name}" knows no label "{cut(asked)}".{closest(asked, answer.labels)} '
                 f"Its labels are: {', '.join(answer.labels)}."
             )
-        asked = answer.label if label is None else label
         way = loaded.settings.why
         if look.trace.reason is not None and look.trace.box is None:
             return Why(answer, asked, way, np.zeros(seen.shape[:2], np.float32))
@@ -289,7 +296,8 @@ class Zoo:
         if model.family is None or model.hooks is None:
             raise ModelUnavailable(model.problem or f'Model "{name}" has no plugin.')
         self._refuse_starter()
-        changes = {**(model.family.settings.fast if fast else {}), **(overrides or {})}
+        asked: dict[str, Any] = plain(dict(overrides or {}))
+        changes = over(plain(dict(model.family.settings.fast)) if fast else {}, asked)
         own = model.settings.model_dump(mode="json")
         settings, wrong = validate(
             model.family.settings,
@@ -309,7 +317,7 @@ class Zoo:
             overrides={key: departing[key] for key in changes if key in departing},
             catalogue=self.catalogue,
             work=self.root / ".zoo",
-            command=self._command(name, fast, overrides or {}),
+            command=self._command(name, fast, asked),
         )
         card = training.train(run, resume, progress or training.Silent())
         for one in self.models.values():
@@ -363,13 +371,23 @@ class Zoo:
     def network(self, name: str) -> keras.Model:
         """The trained network of a model, "cnn", or of one of its versions, "cnn/2", with the weights of its file.
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, TrainingError without TensorFlow.
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, as for one made of itself, TrainingError without
+        TensorFlow.
         """
         from zoo import training
 
         model, version = self._version(name)
+        ref = "{}/{}".format(*model.select(version))
+        around = _building.get()
+        if ref in around:
+            parts = ", which is made of ".join((*around[around.index(ref) + 1 :], ref))
+            raise ModelUnavailable(f"{ref} is made of {parts}: that has no end. Let build ask for another member.")
         training.start_tensorflow()
-        network: keras.Model = model.network(version)
+        token = _building.set((*around, ref))
+        try:
+            network: keras.Model = model.network(version)
+        finally:
+            _building.reset(token)
         return network
 
     def temperature(self, name: str) -> float:
