@@ -15,8 +15,12 @@ from zoo.zoo import Zoo
 LIVE = ("/livez", "/v2/health/live")
 """What asks only whether a worker is there: the event loop answers it, however many wait for a thread."""
 
-
 UNTOLD = "It cannot answer. This server tells why to those who send a key."
+
+
+def permitted(trouble: str | None) -> str | None:
+    """What this request may know of why a model cannot answer: where keys are asked for, strangers learn no more."""
+    return trouble if trouble is None or is_known() else UNTOLD
 
 
 def routes(zoo: Zoo) -> Blueprint:
@@ -26,8 +30,7 @@ def routes(zoo: Zoo) -> Blueprint:
     def state(model: Model) -> dict[str, Any]:
         problem, card = model.trouble(), model.card()
         version = card.version if card is not None else None
-        told = problem if problem is None or is_known() else UNTOLD
-        return {"name": model.name, "version": version, "ready": problem is None, "trouble": told}
+        return {"name": model.name, "version": version, "ready": problem is None, "trouble": permitted(problem)}
 
     @health.get("/livez")
     @needs(NOTHING)

@@ -21,6 +21,7 @@ from webui import inputs, pixels
 from webui.access import ADMIN, NOTHING, needs
 from webui.api import Answer
 from webui.errors import HEADERS, METHODS, BadRequest, Unimplemented, headers_of, message, status_of
+from webui.health import permitted
 from webui.inputs import Sent
 from webui.protocols import outputs, served, tensors
 from webui.protocols.statistics import STEPS, Statistics
@@ -85,7 +86,7 @@ def routes(zoo: Zoo) -> Blueprint:
     @needs(NOTHING)
     def ready() -> Answer:
         try:
-            problem = zoo.model().trouble()
+            problem = permitted(zoo.model().trouble())
         except UnknownModel as error:
             problem = str(error)
         return (
