@@ -192,9 +192,10 @@ def protocol(path: str) -> str | None:
 
 
 def message(error: ZooError | HTTPException) -> str:
-    """The English text for programs: what was found, what was expected, what to do."""
+    """The English text for programs: what was found, what was expected, what to do. It can be written as UTF-8."""
     if isinstance(error, ZooError):
-        return str(error) if status_of(error) != 500 else _FAULT
+        # Half of a surrogate pair comes from JSON, and is told back.
+        return str(error).encode(errors="replace").decode() if status_of(error) != 500 else _FAULT
     limit = current_app.config["MAX_CONTENT_LENGTH"]
     if isinstance(error, RequestEntityTooLarge):
         length = request.content_length or 0
