@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from webui.errors import HEADERS
 from webui.forms import only_file
 from webui.jsons import Compact
-from zoo.errors import ZooError
 from zoo.zoo import Zoo
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def shortened(app: WSGIApplication, zoo: Zoo, written: Compact) -> WSGIApplicati
         rule, name = address
         try:
             answer = zoo.predict(name, picture).to_dict()
-        except ZooError as error:
+        except Exception as error:
             environ[FAILED] = error
             return app(environ, start_response)
         environ["zoo.route"] = rule
