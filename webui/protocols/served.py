@@ -49,7 +49,8 @@ def checkpoint(model: Model, version: int | None) -> int | None:
 
 
 def labelled(zoo: Zoo, model: Model, label: str) -> int | None:
-    """The version that a label names: `stable` the one that answers when none is named, `latest` the newest.
+    """The version that a label names: `stable` the one that answers when none is named, `latest` the newest one trained
+    with the settings.
 
     None for another label. Raises UnknownCheckpoint.
     """
