@@ -3,8 +3,8 @@
     from webui import create_app
     app = create_app()
 
-is a standard WSGI app of the working folder's zoo. What is asked of a picture is asked of `Zoo.predict`; nothing here
-decodes, normalises or scores. It imports `zoo`, never the other way round.
+is a standard WSGI app of the working folder's zoo. What is asked of a picture is asked of `Zoo`; nothing here decodes,
+normalises or scores what was sent. It imports `zoo`; of that, the command alone imports it, to serve.
 """
 
 from __future__ import annotations
