@@ -42,7 +42,7 @@ def routes(gate: Gate) -> Blueprint:
     @signing.post("/logout")
     def sign_out() -> Response:
         session.clear()
-        return _see(url_for("pages.index"))
+        return _see(url_for("signing.form", left=1))
 
     return signing
 

@@ -254,7 +254,7 @@ def test_signing_out_ends_it(served: Served) -> None:
     assert browser.post(f"{served.url}/logout", timeout=30).status_code == 403
     form = {"csrf_token": token(browser.get(served.url, timeout=30).text)}
     answer = browser.post(f"{served.url}/logout", data=form, allow_redirects=False, timeout=30)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?left=1")
     assert browser.get(served.url, timeout=30).status_code == 401
 
 
