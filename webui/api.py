@@ -9,14 +9,15 @@ from typing import Any
 from flask import Blueprint, request
 
 from webui import inputs, snippets
-from webui.errors import HEADERS, BadRequest, message, status_of
+from webui.faults import BadRequest, status_of
+from webui.jsons import HEADERS, Answer
+from webui.notices import message
 from webui.shortcut import FAILED
 from zoo import images, listings
 from zoo.errors import ZooError
 from zoo.types import Prediction
 from zoo.zoo import Zoo
 
-Answer = tuple[Any, int, dict[str, str]]
 LONGEST = 40  # digits of a number that are read: more than any version has, and few enough to be told
 MOST = 10**18 - 1  # labels, as the description of the API has it
 

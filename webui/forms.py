@@ -15,7 +15,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser, MultiPartParser
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
-from webui.errors import BadRequest
+from webui.faults import BadRequest
 
 _KIND = re.compile(r"multipart/form-data;\s*boundary=(?:\"([^\"\\]{1,70})\"|([0-9A-Za-z'()+_,./:=?-]{1,70}))\s*", re.I)
 _HEAD = re.compile(

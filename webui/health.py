@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint
 
 from webui.access import NOTHING, is_known, needs
-from webui.errors import HEADERS
+from webui.jsons import HEADERS
 from zoo.errors import UnknownModel
 from zoo.models import Model
 from zoo.zoo import Zoo

@@ -18,7 +18,7 @@ from flask import current_app, request
 from werkzeug.datastructures import FileStorage
 
 from webui import pixels
-from webui.errors import BadRequest, NoPicture, TooMany, WrongType
+from webui.faults import BadRequest, NoPicture, TooMany, WrongType
 from webui.forms import only_file
 from zoo import images
 from zoo.errors import ZooError, counted, cut

@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response as Redirect
 from webui import figures, snippets
 from webui.api import asked_version
 from webui.compare import compared
-from webui.errors import HEADERS
 from webui.exhibits import DRAWN, Exhibit, Exhibits, shown, whole
+from webui.jsons import HEADERS
 from webui.table import table
 from zoo.checkpoints import CARD, HISTORY
 from zoo.evaluation import worst

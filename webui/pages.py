@@ -13,7 +13,9 @@ from flask_babel import format_decimal, format_percent, get_locale, gettext, laz
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webui import inputs, samples, snippets
-from webui.errors import Notice, UnknownSample, explain, wants_page
+from webui.errors import wants_page
+from webui.faults import UnknownSample
+from webui.notices import Notice, explain
 from webui.words import mishaps, words
 from zoo import listings
 from zoo.arena import Verdict, ask_all

@@ -9,12 +9,13 @@ from flask import Blueprint, Response, make_response, request
 
 from webui import inputs, samples
 from webui.api import asked, asked_version
-from webui.errors import HEADERS, BadRequest, UnknownSample, message, status_of
+from webui.faults import BadRequest, UnknownSample, status_of
+from webui.jsons import HEADERS, Answer
+from webui.notices import message
 from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ZooError
 from zoo.zoo import Zoo
 
-Answer = tuple[Any, int, dict[str, str]]
 KEPT = {"Cache-Control": "public, max-age=604800"}
 
 

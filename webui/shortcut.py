@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from webui.errors import HEADERS
 from webui.forms import only_file
-from webui.jsons import Compact
+from webui.jsons import HEADERS, Compact
 from zoo.zoo import Zoo
 
 if TYPE_CHECKING:

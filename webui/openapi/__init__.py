@@ -8,8 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from flask_babel import gettext
 
-from webui.api import Answer
-from webui.errors import HEADERS
+from webui.jsons import HEADERS, Answer
 from webui.openapi.document import document
 from webui.openapi.translated import translated
 from webui.openapi.words import interface

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from webui.access import PREDICT
-from webui.errors import STATUS
+from webui.faults import STATUS
 from webui.openapi import schemas
 from webui.snippets import Call
 

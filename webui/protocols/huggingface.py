@@ -11,8 +11,9 @@ from typing import Any
 from flask import Blueprint, request
 
 from webui import inputs
-from webui.api import Answer, asked_version
-from webui.errors import HEADERS, BadRequest, WrongType
+from webui.api import asked_version
+from webui.faults import BadRequest, WrongType
+from webui.jsons import HEADERS, Answer
 from webui.pixels import kind
 from zoo.zoo import Zoo
 

@@ -19,11 +19,13 @@ from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
 from webui.access import ADMIN, NOTHING, needs
-from webui.api import Answer
-from webui.errors import HEADERS, METHODS, BadRequest, Unimplemented, headers_of, message, status_of
+from webui.faults import BadRequest, Unimplemented, headers_of, status_of
 from webui.health import permitted
 from webui.inputs import Sent
+from webui.jsons import HEADERS, Answer
+from webui.notices import message
 from webui.protocols import outputs, served, tensors
+from webui.protocols.served import METHODS
 from webui.protocols.statistics import STEPS, Statistics
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model

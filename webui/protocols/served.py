@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webui import inputs
-from webui.errors import status_of
+from webui.faults import status_of
 from webui.inputs import Sent
 from zoo import images
 from zoo.answers import Answers
 from zoo.errors import PictureError, PictureTooLarge, UnknownCheckpoint, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Those to which an address of a protocol answers that there is nothing of the kind."""
 
 
 class BadPicture(PictureError):

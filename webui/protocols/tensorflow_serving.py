@@ -14,10 +14,12 @@ from flask import Blueprint, request
 from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
-from webui.api import Answer
-from webui.errors import HEADERS, METHODS, BadRequest, headers_of, message, status_of
+from webui.faults import BadRequest, headers_of, status_of
 from webui.inputs import Sent
+from webui.jsons import HEADERS, Answer
+from webui.notices import message
 from webui.protocols import served
+from webui.protocols.served import METHODS
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo

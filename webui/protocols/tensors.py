@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webui import inputs
-from webui.errors import BadRequest, Unimplemented
+from webui.faults import BadRequest, Unimplemented
 from webui.pixels import depth, kind, numbers
 
 DTYPES = {
