@@ -8,9 +8,9 @@ from flask import Response
 from flask_babel import gettext, ngettext
 
 from webui import figures
-from webui.api import LONGEST
 from webui.exhibits import DRAWN, MOST, Exhibit, Exhibits, shown, whole
 from webui.notices import Notice
+from webui.query import LONGEST
 from zoo import comparing
 from zoo.errors import UnknownCheckpoint, UnknownModel
 

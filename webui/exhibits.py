@@ -10,9 +10,9 @@ from flask import Response, request
 from flask_babel import format_date
 
 from webui import figures
-from webui.api import LONGEST, whole_number
 from webui.figures import Pictures
 from webui.pages import page
+from webui.query import LONGEST, whole_number
 from zoo.checkpoints import Card, Evaluation
 from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, ZooError
 from zoo.zoo import Zoo

@@ -19,7 +19,7 @@ from werkzeug.datastructures import FileStorage
 
 from webui import pixels
 from webui.faults import BadRequest, NoPicture, TooMany, WrongType
-from webui.forms import only_file
+from webui.plain import sole_picture
 from zoo import images
 from zoo.errors import ZooError, counted, cut
 from zoo.models import Model
@@ -48,11 +48,11 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     Raises NoPicture or BadRequest for the request, WrongType, TooMany; ModelUnavailable or UnknownCheckpoint when the
     shape cannot be told.
     """
+    only = sole_picture(request.environ)
+    if only is not None:
+        return Pictures(only)
     kind = request.mimetype
     if kind == "multipart/form-data":
-        only = only_file(request.environ["CONTENT_TYPE"], body())
-        if only is not None:
-            return Pictures(only)
         files = request.files.getlist("file")
         if len(files) == 1:
             return Pictures(_content(files[0]))

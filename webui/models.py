@@ -6,10 +6,10 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from webui import figures, snippets
-from webui.api import asked_version
 from webui.compare import compared
 from webui.exhibits import DRAWN, Exhibit, Exhibits, shown, whole
 from webui.jsons import HEADERS
+from webui.query import asked_version
 from webui.table import table
 from zoo.checkpoints import CARD, HISTORY
 from zoo.evaluation import worst

@@ -16,6 +16,7 @@ from webui import inputs, samples, snippets
 from webui.errors import wants_page
 from webui.faults import UnknownSample
 from webui.notices import Notice, explain
+from webui.plain import PICTURES
 from webui.words import mishaps, words
 from zoo import listings
 from zoo.arena import Verdict, ask_all
@@ -32,7 +33,7 @@ REASONS = ("several_objects", "not_a_digit", "blank", "no_contrast", "too_many_o
 """Why a picture is rejected; a plugin may give others."""
 
 REMEMBERED = 365 * 24 * 3600  # seconds that a choice of language lasts
-ACCEPT = "image/png,image/jpeg,image/gif,image/webp,image/bmp"
+ACCEPT = ",".join(PICTURES)
 HEADERS = {
     "Cache-Control": "private, no-cache",
     "Vary": "Accept-Language, Cookie",

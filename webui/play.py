@@ -8,10 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, make_response, request
 
 from webui import inputs, samples
-from webui.api import asked, asked_version
 from webui.faults import BadRequest, UnknownSample, status_of
 from webui.jsons import HEADERS, Answer
 from webui.notices import message
+from webui.query import asked, asked_version
 from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ZooError
 from zoo.zoo import Zoo

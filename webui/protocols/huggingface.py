@@ -11,10 +11,10 @@ from typing import Any
 from flask import Blueprint, request
 
 from webui import inputs
-from webui.api import asked_version
 from webui.faults import BadRequest, WrongType
 from webui.jsons import HEADERS, Answer
 from webui.pixels import kind
+from webui.query import asked_version
 from zoo.zoo import Zoo
 
 TOP = 5  # labels when none says how many, as there

@@ -27,6 +27,7 @@ from webui.notices import message
 from webui.protocols import outputs, served, tensors
 from webui.protocols.served import METHODS
 from webui.protocols.statistics import STEPS, Statistics
+from webui.query import is_number
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
@@ -66,7 +67,7 @@ def routes(zoo: Zoo) -> Blueprint:
     def model_of(name: str, version: str | None) -> tuple[Model, int | None]:
         """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""
         model = zoo.model(name)
-        if version is not None and not (version.isascii() and version.isdecimal() and len(version) <= 18):
+        if version is not None and not is_number(version):
             raise UnknownCheckpoint(f'Model "{name}" has no version {version[:40]}. Versions are whole numbers.')
         return model, served.checkpoint(model, int(version) if version is not None else None)
 

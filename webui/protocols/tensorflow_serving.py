@@ -20,6 +20,7 @@ from webui.jsons import HEADERS, Answer
 from webui.notices import message
 from webui.protocols import served
 from webui.protocols.served import METHODS
+from webui.query import is_number
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
@@ -115,7 +116,7 @@ def _malformed() -> BadRequest:
 
 def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple[Model, int | None]:
     """The model and version of a path. Raises NotServed; BadRequest for an unknown label, as there."""
-    if version is not None and not (version.isascii() and version.isdecimal() and len(version) <= 18):
+    if version is not None and not is_number(version):
         raise _malformed()
     try:
         model = zoo.model(name)
