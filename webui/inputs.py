@@ -52,6 +52,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     if only is not None:
         return Pictures(only)
     kind = request.mimetype
+    content = body()  # before a form's parts are read, so that it can be told of afterwards
     if kind == "multipart/form-data":
         files = request.files.getlist("file")
         if len(files) == 1:
@@ -60,8 +61,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
             raise NoPicture(f"{_found()} {_expected()}")
         return Pictures(None, several(zoo, files, _content))
     if kind == "application/json" or kind.endswith("+json"):
-        return _from_json(zoo, parsed(body(), BARE), lambda: shape_of(model, version))
-    content = body()
+        return _from_json(zoo, parsed(content, BARE), lambda: shape_of(model, version))
     if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and content):
         return Pictures(content)
     if not content:
