@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from webui import inputs, snippets
+from webui.current import current_zoo
 from webui.faults import status_of
 from webui.jsons import HEADERS, Answer
 from webui.notices import message
@@ -16,56 +17,59 @@ from webui.query import PLAIN, Asked, asked, asked_model, asked_top, asked_trace
 from webui.shortcut import FAILED
 from zoo import images, listings
 from zoo.errors import ZooError
-from zoo.zoo import Zoo
+
+routes = Blueprint("api", __name__)
+"""`/predict…`, `/read` and `/api/models…` of the zoo that the app serves."""
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """`/predict…`, `/read` and `/api/models…` of a zoo."""
-    api = Blueprint("api", __name__)
+@routes.post("/predict")
+@routes.post("/predict_<name>")
+@routes.post("/api/models/<name>/predict")
+def predict(name: str | None = None) -> Answer:
+    zoo = current_zoo()
+    if (failed := request.environ.get(FAILED)) is not None:
+        raise failed
+    name = asked_model(name)
+    model = zoo.model(name)
+    wanted = PLAIN
+    if request.query_string:
+        wanted = Asked(asked_version(), asked_trace(), asked_top())
+    sent = inputs.pictures(zoo, model, wanted.version)
+    if sent.only is not None:
+        return wanted.of(zoo.predict(name, sent.only, version=wanted.version)), 200, HEADERS
+    return _each(inputs.predictions(zoo, name, sent.several, wanted.version), wanted.of), 200, HEADERS
 
-    @api.post("/predict")
-    @api.post("/predict_<name>")
-    @api.post("/api/models/<name>/predict")
-    def predict(name: str | None = None) -> Answer:
-        if (failed := request.environ.get(FAILED)) is not None:
-            raise failed
-        name = asked_model(name)
-        model = zoo.model(name)
-        wanted = PLAIN
-        if request.query_string:
-            wanted = Asked(asked_version(), asked_trace(), asked_top())
-        sent = inputs.pictures(zoo, model, wanted.version)
-        if sent.only is not None:
-            return wanted.of(zoo.predict(name, sent.only, version=wanted.version)), 200, HEADERS
-        return _each(inputs.predictions(zoo, name, sent.several, wanted.version), wanted.of), 200, HEADERS
 
-    @api.post("/read")
-    def read() -> Answer:
-        """All the digits in a picture; `?model=` names a model other than the default one."""
-        name, version = asked("model"), asked_version()
-        model = zoo.model(name)
-        sent = inputs.pictures(zoo, model, version)
-        if sent.only is not None:
-            return zoo.read(name, sent.only, version=version).to_dict(), 200, HEADERS
-        model.load(version)  # a model that cannot answer is no fault of each picture
-        with images.together():
-            return _each(sent.several, lambda one: zoo.read(name, one, version=version).to_dict()), 200, HEADERS
+@routes.post("/read")
+def read() -> Answer:
+    """All the digits in a picture; `?model=` names a model other than the default one."""
+    zoo = current_zoo()
+    name, version = asked("model"), asked_version()
+    model = zoo.model(name)
+    sent = inputs.pictures(zoo, model, version)
+    if sent.only is not None:
+        return zoo.read(name, sent.only, version=version).to_dict(), 200, HEADERS
+    model.load(version)  # a model that cannot answer is no fault of each picture
+    with images.together():
+        return _each(sent.several, lambda one: zoo.read(name, one, version=version).to_dict()), 200, HEADERS
 
-    @api.get("/api/models")
-    def models() -> Answer:
-        return [asdict(facts) for facts in listings.models(zoo)], 200, HEADERS
 
-    @api.get("/api/models/<name>")
-    def model(name: str) -> Answer:
-        return listings.model(zoo, name), 200, HEADERS
+@routes.get("/api/models")
+def models() -> Answer:
+    return [asdict(facts) for facts in listings.models(current_zoo())], 200, HEADERS
 
-    @api.get("/api/models/<name>/calls")
-    def calls(name: str) -> Answer:
-        model = zoo.model(name)
-        told = snippets.calls(model.name, request.url_root, bool(zoo.settings.server.keys))
-        return {"model": model.name, "calls": [asdict(call) for call in told]}, 200, HEADERS
 
-    return api
+@routes.get("/api/models/<name>")
+def model(name: str) -> Answer:
+    return listings.model(current_zoo(), name), 200, HEADERS
+
+
+@routes.get("/api/models/<name>/calls")
+def calls(name: str) -> Answer:
+    zoo = current_zoo()
+    model = zoo.model(name)
+    told = snippets.calls(model.name, request.url_root, bool(zoo.settings.server.keys))
+    return {"model": model.name, "calls": [asdict(call) for call in told]}, 200, HEADERS
 
 
 def _each(found: Sequence[Any], tell: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

@@ -48,7 +48,6 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
 
     Returns a WSGI app that answers in the same way what the server refuses; see `webui.bridge`.
     """
-    app.extensions["zoo"] = zoo  # whose models' names a message may tell
 
     def answer(error: ZooError | HTTPException) -> Response:
         status = status_of(error)

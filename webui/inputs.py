@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flask import current_app, request
+from flask import request
 from werkzeug.datastructures import FileStorage
 
 from webui import pixels
+from webui.current import current_zoo
 from webui.faults import BadRequest, NoPicture, TooMany, WrongType
 from webui.plain import sole_picture
 from zoo import images
@@ -153,7 +154,7 @@ def _check_values(body: bytes) -> None:
     """
     if len(body) <= FEW:
         return
-    zoo: Zoo = current_app.extensions["zoo"]
+    zoo = current_zoo()
     cards = [card for model in zoo.models.values() if (card := model.card()) is not None]
     largest = max((2 * math.prod(card.input_shape) + card.input_shape[0] for card in cards), default=0)
     number = zoo.settings.server.max_batch

@@ -9,8 +9,8 @@ from flask import current_app, request
 from werkzeug.exceptions import HTTPException
 
 from webui.access import is_known
+from webui.current import current_zoo
 from zoo.errors import closest, cut
-from zoo.zoo import Zoo
 
 PROTOCOLS = ("/v1", "/v2", "/hf")
 """Where other servers' protocols begin; nobody is answered a page there."""
@@ -55,8 +55,7 @@ def _is_there(path: str) -> bool:
 
 
 def _models() -> Iterable[str]:
-    zoo: Zoo = current_app.extensions["zoo"]
-    return zoo.models
+    return current_zoo().models
 
 
 def _told(rule: str, name: str | None = None) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from flask import Blueprint
 from numpy.typing import NDArray
+from werkzeug.exceptions import HTTPException
 
 from webui import inputs
-from webui.faults import status_of
+from webui.faults import headers_of, status_of
 from webui.inputs import Sent
+from webui.jsons import Answer
+from webui.notices import message
 from zoo import images
 from zoo.answers import Answers
 from zoo.errors import PictureError, PictureTooLarge, UnknownCheckpoint, ZooError
@@ -28,6 +32,19 @@ def status(error: ZooError) -> int:
     """The HTTP status: a bad picture is a bad request in these protocols, unless it is a limit that it breaks."""
     found = error.__cause__ if isinstance(error, BadPicture) and isinstance(error.__cause__, ZooError) else error
     return 400 if isinstance(found, PictureError) and not isinstance(found, PictureTooLarge) else status_of(found)
+
+
+def handle(routes: Blueprint) -> None:
+    """Answer the mishaps of a protocol's addresses in JSON, whatever the client accepts."""
+
+    @routes.errorhandler(ZooError)
+    def from_zoo(error: ZooError) -> Answer:
+        found = status(error)
+        return {"error": str(error) if found != 500 else message(error)}, found, headers_of(error)
+
+    @routes.errorhandler(HTTPException)
+    def from_http(error: HTTPException) -> Answer:
+        return {"error": message(error)}, status_of(error), headers_of(error)
 
 
 def versions(zoo: Zoo, model: Model) -> list[int]:
