@@ -13,13 +13,18 @@ import pytest
 HEAVY = {"tensorflow", "keras"}
 
 
+def levels(root: Path, table: str) -> dict[str, int]:
+    """The rows of a table of docs/architecture.md by their rooms, from the ground up."""
+    text = (root / "docs/architecture.md").read_text()
+    lines = text.partition(f"<!-- {table} -->")[2].partition(f"<!-- /{table} -->")[0].strip().splitlines()[2:]
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in lines]
+    assert len(rows) > 5
+    return {room: number for number, rooms in enumerate(rows) for room in rooms}
+
+
 @pytest.fixture(scope="module")
 def level(root: Path) -> dict[str, int]:
-    """The rows of docs/architecture.md by their rooms, from the ground up."""
-    table = (root / "docs/architecture.md").read_text().partition("<!-- rooms -->")[2].partition("<!-- /rooms -->")[0]
-    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.strip().splitlines()[2:]]
-    assert len(rows) > 10
-    return {room: number for number, rooms in enumerate(rows) for room in rooms}
+    return levels(root, "rooms")
 
 
 def modules(root: Path) -> list[Path]:
@@ -61,6 +66,22 @@ def test_every_import_points_down(root: Path, level: dict[str, int]) -> None:
             if there in level and level[there] > level[here]:
                 wrong.append(f"{path.relative_to(root)} imports {name}, which stands above it")
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_import_within_webui_points_down(root: Path) -> None:
+    level, found, wrong = levels(root, "webui"), set(), []
+    for path in modules(root):
+        package, here, *_ = path.relative_to(root).with_suffix("").parts
+        if package != "webui" or here == "frontend":
+            continue
+        found.add(here)
+        for name in imports(ast.parse(path.read_text()), top_only=False):
+            if name.startswith("webui."):
+                there = name.split(".")[1]
+                if level.get(there, level["__init__"]) > level[here]:
+                    wrong.append(f"{path.relative_to(root)} imports {name}, which stands above it")
+    assert not wrong, "\n".join(wrong)
+    assert found == set(level), "give a new room its place in docs/architecture.md"
 
 
 def test_every_room_has_its_place(root: Path, level: dict[str, int]) -> None:
@@ -107,16 +128,22 @@ def watched(code: str, root: Path, *heavy: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from zoo.cli import main; main(['models'], standalone_mode=False)",
-        "import webui; app = webui.create_app(); assert app.test_client().get('/').status_code == 200",
-    ],
-    ids=["models", "page"],
-)
+LISTED = "from zoo.cli import main; main(['models'], standalone_mode=False)"
+SERVED = """
+import webui, zoo
+here = zoo.Zoo.open()
+here.warm()
+client = webui.create_app(here).test_client()
+assert client.get("/").status_code == 200
+for name in here.models:
+    answer = client.post(f"/predict_{name}", data=open("docs/seven.png", "rb"), content_type="image/png")
+    assert answer.get_json()["label"] == "7", answer.text
+"""
+
+
+@pytest.mark.parametrize("code", [LISTED, SERVED], ids=["the command", "serving a page and predictions"])
 def test_tensorflow_is_not_imported_by(code: str, root: Path) -> None:
-    done = watched(code, root, *HEAVY)
+    done = watched(code, root, *HEAVY, "h5py")
     assert done.returncode == 0, done.stderr
 
 

@@ -3,8 +3,8 @@
     from webui import create_app
     app = create_app()
 
-is a standard WSGI app of the working folder's zoo. What is asked of a picture is asked of `Zoo.predict`; nothing here
-decodes, normalises or scores. It imports `zoo`, never the other way round.
+is a standard WSGI app of the working folder's zoo. What is asked of a picture is asked of `Zoo`; nothing here decodes,
+normalises or scores what was sent. It imports `zoo`; of that, the command alone imports it, to serve.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
 from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages, play
+from webui.current import ZOO
 from webui.forms import Forms
 from webui.inflating import inflated
 from webui.jsons import Compact
@@ -91,10 +92,9 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     app.config["MAX_FORM_PARTS"] = 1000 + zoo.settings.server.max_batch  # werkzeug's limit, and room for the pictures
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Babel(app, locale_selector=pages.locale)
-    for part in (api, health, play, tensorflow_serving, inference_v2, huggingface, openapi):
-        app.register_blueprint(part.routes(zoo))
-    app.register_blueprint(pages.routes(zoo))
-    app.register_blueprint(models.routes(zoo))
+    app.extensions[ZOO] = zoo
+    for part in (api, health, play, tensorflow_serving, inference_v2, huggingface, openapi, pages, models):
+        app.register_blueprint(part.routes)
     metrics.watch(app, zoo)
     refusals = errors.handle(app, zoo, pages.page)
     app.live = frozenset(zoo.settings.server.prefix + path for path in health.LIVE)

@@ -17,7 +17,7 @@ from flask import Flask, Request, current_app, g, request, session, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from markupsafe import Markup
 
-from webui.errors import Forbidden, Forged, NoKey
+from webui.faults import Forbidden, Forged, NoKey
 from zoo import keys
 from zoo.errors import cut
 from zoo.settings import KeySettings

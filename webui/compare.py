@@ -8,9 +8,9 @@ from flask import Response
 from flask_babel import gettext, ngettext
 
 from webui import figures
-from webui.api import LONGEST
-from webui.errors import Notice
 from webui.exhibits import DRAWN, MOST, Exhibit, Exhibits, shown, whole
+from webui.notices import Notice
+from webui.query import LONGEST
 from zoo import comparing
 from zoo.errors import UnknownCheckpoint, UnknownModel
 
@@ -19,17 +19,18 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
     """The page that sets them side by side, each named as `cnn` or `cnn/1`."""
     chosen: list[Exhibit] = []
     unknown: list[Exhibit] = []
-    for key in dict.fromkeys(asked):
+    keys = list(dict.fromkeys(asked))
+    for key in keys if len(keys) <= MOST else ():  # each takes a look at the disk, or for what it is misspelt from
         name, slash, version = key.partition("/")
         try:
-            one = exhibits.at(name, whole(version) if slash else None, len(chosen) % MOST + 1)
+            one = exhibits.at(name, whole(version) if slash else None, len(chosen) + 1)
         except (UnknownModel, UnknownCheckpoint) as error:
             unknown.append(Exhibit(key[:LONGEST] or "?", None, None, str(error)))
             continue
         if one.card is None or one.card.ref not in {other.card.ref for other in chosen if other.card}:
             chosen.append(one)
-    notice = _too_many(len(chosen)) if len(chosen) > MOST else None
-    told = [one for one in chosen if one.card is not None] if notice is None else []
+    notice = _too_many(len(keys)) if len(keys) > MOST else None
+    told = [one for one in chosen if one.card is not None]
     measured = [one for one in told if one.measured is not None]
     evaluations = [one.measured for one in measured if one.measured is not None]
     alike = len(measured) > 1 and comparing.same_pictures(evaluations)
@@ -40,13 +41,13 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
         (one.key, one.colour, e.calibration) for one, e in zip(measured, evaluations, strict=True) if e.calibration
     ]
     settings = {one.key: figures.flat(one.card.settings) for one in told if one.card}
-    keys = dict.fromkeys(key for values in settings.values() for key in values)
+    named = dict.fromkeys(key for values in settings.values() for key in values)
     return shown(
         "models/compare.html",
         400 if notice else 404 if unknown else 200,
         notice=notice,
         choices=[[exhibits.at(name), *_others(exhibits, name)] for name in exhibits.zoo.models],
-        chosen={one.key for one in chosen},
+        chosen=set(keys) if notice else {one.key for one in chosen},
         shown=told if len(told) > 1 else [],
         missing=[*unknown, *(one for one in chosen if one.card is None)],
         measured=measured,
@@ -63,7 +64,7 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
         robust=robust,
         differing={
             key: [settings[one.key].get(key) for one in told]
-            for key in keys
+            for key in named
             if len({settings[one.key].get(key) for one in told}) > 1
         },
     )

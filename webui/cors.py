@@ -21,7 +21,6 @@ PREFLIGHT = [
         "Inference-Header-Content-Length, Traceparent, Tracestate, X-API-Key, X-Request-ID",
     ),
     ("Access-Control-Max-Age", "600"),
-    ("Content-Length", "0"),
 ]
 EXPOSED = ("Access-Control-Expose-Headers", "Allow, Inference-Header-Content-Length, Retry-After, X-Request-ID")
 

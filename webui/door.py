@@ -27,7 +27,7 @@ class Door:
     def __init__(self, host: str, port: int, count: int) -> None:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a name that is none
             raise ZooError(f'"{host}" is no address to listen on. Try: zoo serve --host 127.0.0.1.') from error
         self._kind = family, kind, protocol
         self._shared = sys.platform == "linux" and count > 1

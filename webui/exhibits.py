@@ -10,15 +10,16 @@ from flask import Response, request
 from flask_babel import format_date
 
 from webui import figures
-from webui.api import LONGEST, whole_number
 from webui.figures import Pictures
 from webui.pages import page
+from webui.query import LONGEST, whole_number
 from zoo.checkpoints import Card, Evaluation
 from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, ZooError
 from zoo.zoo import Zoo
 
 MOST = 6  # compared side by side: as many as there are colours that can be told apart
 DRAWN = 30  # pictures on a page
+PICTURES = Pictures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ class Exhibits:
 
     def __init__(self, zoo: Zoo) -> None:
         self.zoo = zoo
-        self._pictures = Pictures()
 
     def at(self, name: str, version: int | None = None, colour: int = 1) -> Exhibit:
         """A model's checkpoint, by default the one that answers. Raises UnknownModel and UnknownCheckpoint."""
@@ -89,7 +89,7 @@ class Exhibits:
         if one.card is None or one.measured is None:
             return {}
         try:
-            return self._pictures.of(one.measured, str(one.card.data.get("name", "")), indices)
+            return PICTURES.of(one.measured, str(one.card.data.get("name", "")), indices)
         except DatasetError:
             return {}
 

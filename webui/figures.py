@@ -267,22 +267,22 @@ class Pictures:
     """The test pictures that pages show, as data: URLs of PNGs. Only those asked for stay in memory."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int], str] = {}
+        self._kept: dict[tuple[str, str, int, int], str] = {}  # by what was measured on, and the place
 
     def of(self, evaluation: Evaluation, dataset: str, indices: Iterable[int]) -> dict[int, str]:
         """The pictures by their places; none when the evaluation was not made on the dataset's test pictures.
 
         Raises DatasetError.
         """
-        wanted = list(indices)
-        missing = [index for index in wanted if (dataset, index) not in self._kept]
+        wanted = [(dataset, evaluation.data, evaluation.pictures, index) for index in indices]
+        missing = [key for key in wanted if key not in self._kept]
         if missing:
             data = datasets.test_data(dataset)
             if (evaluation.data, evaluation.pictures) != (data.name, len(data.images)):
                 return {}
-            for index in missing:
-                self._kept[dataset, index] = _url(PIL.Image.fromarray(data.images[index].squeeze()))
-        return {index: self._kept[dataset, index] for index in wanted}
+            for key in missing:
+                self._kept[key] = _url(PIL.Image.fromarray(data.images[key[-1]].squeeze()))
+        return {key[-1]: self._kept[key] for key in wanted}
 
 
 def _url(picture: PIL.Image.Image) -> str:

@@ -15,13 +15,12 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser, MultiPartParser
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
-from webui.errors import BadRequest
+from webui.faults import BadRequest
 
 _KIND = re.compile(r"multipart/form-data;\s*boundary=(?:\"([^\"\\]{1,70})\"|([0-9A-Za-z'()+_,./:=?-]{1,70}))\s*", re.I)
 _HEAD = re.compile(
-    rb'--([!-~]{1,70})\r\nContent-Disposition: form-data; name="file"; filename="[ !#-\[\]-~]+"\r\n'
-    rb"(?:Content-Type: [ -~]{1,100}\r\n)?\r\n",
-    re.I,
+    rb'--([!-~]{1,70})\r\n(?i:Content-Disposition: form-data; name)="file"; (?i:filename)="[ !#-\[\]-~]+"\r\n'
+    rb"(?i:Content-Type: [ -~]{1,100}\r\n)?\r\n"
 )
 _END = (b"--\r\n", b"--")
 

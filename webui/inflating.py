@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 
-from webui.errors import BadRequest, Refused, WrongCoding
+from webui.faults import BadRequest, Refused, WrongCoding
 from zoo.errors import counted
 
 CODINGS = {"gzip": (31, "gzip (RFC 1952)"), "x-gzip": (31, "gzip (RFC 1952)"), "deflate": (15, "zlib (RFC 1950)")}

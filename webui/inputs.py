@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flask import current_app, request
+from flask import request
 from werkzeug.datastructures import FileStorage
 
 from webui import pixels
-from webui.errors import BadRequest, NoPicture, TooMany, WrongType
-from webui.forms import only_file
+from webui.current import current_zoo
+from webui.faults import BadRequest, NoPicture, TooMany, WrongType
+from webui.plain import sole_picture
 from zoo import images
 from zoo.errors import ZooError, counted, cut
 from zoo.models import Model
@@ -48,11 +49,12 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     Raises NoPicture or BadRequest for the request, WrongType, TooMany; ModelUnavailable or UnknownCheckpoint when the
     shape cannot be told.
     """
+    only = sole_picture(request.environ)
+    if only is not None:
+        return Pictures(only)
     kind = request.mimetype
+    content = body()  # before a form's parts are read, so that it can be told of afterwards
     if kind == "multipart/form-data":
-        only = only_file(request.environ["CONTENT_TYPE"], body())
-        if only is not None:
-            return Pictures(only)
         files = request.files.getlist("file")
         if len(files) == 1:
             return Pictures(_content(files[0]))
@@ -60,8 +62,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
             raise NoPicture(f"{_found()} {_expected()}")
         return Pictures(None, several(zoo, files, _content))
     if kind == "application/json" or kind.endswith("+json"):
-        return _from_json(zoo, parsed(body(), BARE), lambda: shape_of(model, version))
-    content = body()
+        return _from_json(zoo, parsed(content, BARE), lambda: shape_of(model, version))
     if kind.startswith("image/") or kind == "application/octet-stream" or (not kind and content):
         return Pictures(content)
     if not content:
@@ -153,7 +154,7 @@ def _check_values(body: bytes) -> None:
     """
     if len(body) <= FEW:
         return
-    zoo: Zoo = current_app.extensions["zoo"]
+    zoo = current_zoo()
     cards = [card for model in zoo.models.values() if (card := model.card()) is not None]
     largest = max((2 * math.prod(card.input_shape) + card.input_shape[0] for card in cards), default=0)
     number = zoo.settings.server.max_batch

@@ -1,4 +1,4 @@
-"""How the zoo writes JSON: compact, keys in their own order, by orjson, which takes a tenth of the time of Python's."""
+"""Answers to programs. JSON is compact, its keys in their own order, by orjson, in a tenth of the time of Python's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import Any
 import orjson
 from flask import Response
 from flask.json.provider import DefaultJSONProvider
+
+HEADERS = {"X-Content-Type-Options": "nosniff"}
+"""What every answer to a program carries."""
+
+Answer = tuple[Any, int, dict[str, str]]
+"""What a view for programs gives: a value to be written as JSON, the status and the headers."""
 
 
 class Compact(DefaultJSONProvider):

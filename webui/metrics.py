@@ -24,7 +24,8 @@ from werkzeug.routing import RequestRedirect
 
 from webui import tally
 from webui.access import ADMIN, needs
-from webui.errors import HEADERS, status_of
+from webui.faults import status_of
+from webui.jsons import HEADERS
 from webui.tally import GAUGE, STARTED, Key, Sheet, Tally
 from zoo.answers import Answers
 from zoo.errors import PictureError, ZooError

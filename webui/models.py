@@ -6,93 +6,96 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from webui import figures, snippets
-from webui.api import asked_version
 from webui.compare import compared
-from webui.errors import HEADERS
+from webui.current import current_zoo
 from webui.exhibits import DRAWN, Exhibit, Exhibits, shown, whole
+from webui.jsons import HEADERS
+from webui.query import asked_version
 from webui.table import table
 from zoo.checkpoints import CARD, HISTORY
 from zoo.evaluation import worst
-from zoo.zoo import Zoo
+
+routes = Blueprint("models", __name__)
+"""`/models`, `/models/NAME`, `/models/NAME/VERSION` and `/compare` of the zoo that the app serves."""
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """`/models`, `/models/NAME`, `/models/NAME/VERSION` and `/compare` of a zoo."""
-    models = Blueprint("models", __name__)
+@routes.get("/models")
+def index() -> Response:
+    return table(Exhibits(current_zoo()))
+
+
+@routes.get("/models/<name>")
+@routes.get("/models/<name>/<version>")
+def show(name: str, version: str | None = None) -> Response | Redirect:
+    zoo = current_zoo()
     exhibits = Exhibits(zoo)
+    if version is None and (asked := asked_version()) is not None:
+        zoo.model(name)
+        return redirect(url_for("models.show", name=name, version=asked))
+    one = exhibits.at(name, None if version is None else whole(version))
+    model, card, measured = zoo.models[name], one.card, one.measured
+    mistakes = worst(measured, DRAWN) if measured else []
+    history = zoo.catalogue.history(card) if card else []
+    own = model.settings.model_dump(mode="json") if model.family else {}  # which only its plugin knows
+    return shown(
+        "models/show.html",
+        one=one,
+        summary=model.family.summary if model.family else card.summary if card else "",
+        plugin=model.plugin,
+        default=zoo.default_model == name,
+        untrained=one.problem is not None and model.is_untrained,
+        checkpoints=_checkpoints(exhibits, name, one),
+        history=history,
+        columns=[column for column in figures.COLUMNS if any(column in row for row in history)],
+        curves=figures.curves(history),
+        reliability=measured and measured.calibration and figures.reliability([(one.name, 1, measured.calibration)]),
+        panels=figures.robustness([(one.name, 1, measured.robustness)]) if measured and measured.robustness else [],
+        confusion=figures.confusion(measured.confusion) if measured else [],
+        mistakes=mistakes,
+        drawn=exhibits.drawn(one, [mistake.index for mistake in mistakes]),
+        settings=figures.flat(card.settings if card else own),
+        key=snippets.KEY if zoo.settings.server.keys else None,
+        calls=snippets.calls(name, request.url_root, bool(zoo.settings.server.keys)) if version is None else [],
+    )
 
-    @models.get("/models")
-    def index() -> Response:
-        return table(exhibits)
 
-    @models.get("/models/<name>")
-    @models.get("/models/<name>/<version>")
-    def show(name: str, version: str | None = None) -> Response | Redirect:
-        if version is None and (asked := asked_version()) is not None:
-            zoo.model(name)
-            return redirect(url_for("models.show", name=name, version=asked))
-        one = exhibits.at(name, None if version is None else whole(version))
-        model, card, measured = zoo.models[name], one.card, one.measured
-        mistakes = worst(measured, DRAWN) if measured else []
-        history = zoo.catalogue.history(card) if card else []
-        own = model.settings.model_dump(mode="json") if model.family else {}  # which only its plugin knows
-        return shown(
-            "models/show.html",
-            one=one,
-            summary=model.family.summary if model.family else card.summary if card else "",
-            plugin=model.plugin,
-            default=zoo.default_model == name,
-            untrained=one.problem is not None and model.is_untrained,
-            checkpoints=_checkpoints(name, one),
-            history=history,
-            columns=[column for column in figures.COLUMNS if any(column in row for row in history)],
-            curves=figures.curves(history),
-            reliability=measured
-            and measured.calibration
-            and figures.reliability([(one.name, 1, measured.calibration)]),
-            panels=figures.robustness([(one.name, 1, measured.robustness)]) if measured and measured.robustness else [],
-            confusion=figures.confusion(measured.confusion) if measured else [],
-            mistakes=mistakes,
-            drawn=exhibits.drawn(one, [mistake.index for mistake in mistakes]),
-            settings=figures.flat(card.settings if card else own),
-            key=snippets.KEY if zoo.settings.server.keys else None,
-            calls=snippets.calls(name, request.url_root, bool(zoo.settings.server.keys)) if version is None else [],
-        )
+def _checkpoints(exhibits: Exhibits, name: str, one: Exhibit) -> list[tuple[Exhibit, bool]]:
+    """Every version of a model, newest first, each with whether it is the one that answers."""
+    selected = exhibits.selected(name)
+    found = [(other, (name, other.version) == selected) for other in exhibits.versions(name)]
+    another = selected is not None and selected[0] != name and one.version is None
+    return [(one, True), *found] if another else found
 
-    def _checkpoints(name: str, one: Exhibit) -> list[tuple[Exhibit, bool]]:
-        """Every version of a model, newest first, each with whether it is the one that answers."""
-        selected = exhibits.selected(name)
-        found = [(other, (name, other.version) == selected) for other in exhibits.versions(name)]
-        another = selected is not None and selected[0] != name and one.version is None
-        return [(one, True), *found] if another else found
 
-    @models.get("/models/<name>/card.json", endpoint="card", defaults={"version": None})
-    @models.get("/models/<name>/<version>/card.json", endpoint="card")
-    def card(name: str, version: str | None) -> Response:
-        """The card as it is on the disk."""
-        return _file(name, version, CARD, "application/json")
+@routes.get("/models/<name>/card.json", endpoint="card", defaults={"version": None})
+@routes.get("/models/<name>/<version>/card.json", endpoint="card")
+def card(name: str, version: str | None) -> Response:
+    """The card as it is on the disk."""
+    return _file(name, version, CARD, "application/json")
 
-    @models.get("/models/<name>/history.csv", endpoint="history", defaults={"version": None})
-    @models.get("/models/<name>/<version>/history.csv", endpoint="history")
-    def history(name: str, version: str | None) -> Response:
-        """How the training went, as it is on the disk."""
-        return _file(name, version, HISTORY, "text/csv")
 
-    def _file(name: str, version: str | None, file: str, kind: str) -> Response:
-        model = zoo.model(name)
-        owner, number = model.answering() if version is None else model.select(whole(version))
-        try:
-            content = (zoo.catalogue.path(owner, number) / file).read_bytes()
-        except OSError:
-            abort(404)
-        response = Response(content, mimetype=kind, headers={**HEADERS, "Cache-Control": "no-cache"})
-        response.headers["Content-Disposition"] = f'attachment; filename="{owner}-{number}-{file}"'
-        response.add_etag()
-        response.make_conditional(request)
-        return response
+@routes.get("/models/<name>/history.csv", endpoint="history", defaults={"version": None})
+@routes.get("/models/<name>/<version>/history.csv", endpoint="history")
+def history(name: str, version: str | None) -> Response:
+    """How the training went, as it is on the disk."""
+    return _file(name, version, HISTORY, "text/csv")
 
-    @models.get("/compare")
-    def compare() -> Response:
-        return compared(exhibits, request.args.getlist("m"))
 
-    return models
+def _file(name: str, version: str | None, file: str, kind: str) -> Response:
+    zoo = current_zoo()
+    model = zoo.model(name)
+    owner, number = model.answering() if version is None else model.select(whole(version))
+    try:
+        content = (zoo.catalogue.path(owner, number) / file).read_bytes()
+    except OSError:
+        abort(404)
+    response = Response(content, mimetype=kind, headers={**HEADERS, "Cache-Control": "no-cache"})
+    response.headers["Content-Disposition"] = f'attachment; filename="{owner}-{number}-{file}"'
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+@routes.get("/compare")
+def compare() -> Response:
+    return compared(Exhibits(current_zoo()), request.args.getlist("m"))

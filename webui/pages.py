@@ -13,7 +13,11 @@ from flask_babel import format_decimal, format_percent, get_locale, gettext, laz
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webui import inputs, samples, snippets
-from webui.errors import Notice, UnknownSample, explain, wants_page
+from webui.current import current_zoo
+from webui.errors import wants_page
+from webui.faults import UnknownSample
+from webui.notices import Notice, explain
+from webui.plain import PICTURES
 from webui.words import mishaps, words
 from zoo import listings
 from zoo.arena import Verdict, ask_all
@@ -21,7 +25,6 @@ from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, UnknownModel, ZooError
 from zoo.listings import ModelFacts
 from zoo.types import Prediction, Reading
-from zoo.zoo import Zoo
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 """The page's languages by their BCP 47 tags, each by its own name."""
@@ -30,7 +33,7 @@ REASONS = ("several_objects", "not_a_digit", "blank", "no_contrast", "too_many_o
 """Why a picture is rejected; a plugin may give others."""
 
 REMEMBERED = 365 * 24 * 3600  # seconds that a choice of language lasts
-ACCEPT = "image/png,image/jpeg,image/gif,image/webp,image/bmp"
+ACCEPT = ",".join(PICTURES)
 HEADERS = {
     "Cache-Control": "private, no-cache",
     "Vary": "Accept-Language, Cookie",
@@ -175,106 +178,113 @@ def asked_sample() -> int | None:
     return int(text) if int(text) < samples.COUNT else None
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """The front page of a zoo."""
-    pages = Blueprint("pages", __name__)
+routes = Blueprint("pages", __name__)
+"""The front page of the zoo that the app serves."""
 
-    def front(wanted: str | None, shown: Shown) -> Response:
-        models = listings.models(zoo)
-        prediction = shown.prediction
-        cards = {facts.name: zoo.models[facts.name].card() for facts in models}
-        chosen, keyed = preselected(models, wanted), bool(zoo.settings.server.keys)
-        return page(
-            "index.html",
-            shown.notice.status if shown.notice else 200,
-            models=models,
-            untrained={facts.name for facts in models if facts.problem and zoo.models[facts.name].is_untrained},
-            labels={name: list(card.labels) for name, card in cards.items() if card and tuple(card.labels) != DIGITS},
-            chosen=chosen,
-            call=snippets.calls(chosen, request.url_root, keyed)[0].code if chosen else None,
-            key=snippets.KEY if keyed else None,
-            default=next((facts.name for facts in models if facts.default), None),
-            shown=shown,
-            prediction=prediction,
-            picture=seen(prediction) if prediction else None,
-            rejection=why_rejected(prediction) if prediction and prediction.rejected else None,
-            seen=seen,
-            no_digit=no_digit,
-            why_rejected=why_rejected,
-            votes={vote.model: vote for vote in shown.verdict.votes} if shown.verdict else {},
-            counts=shown.verdict.counts() if shown.verdict else [],
-            notice=shown.notice,
-            accept=ACCEPT,
-            strip=samples,
-            words=words(),
-            mishaps=mishaps(zoo),
-            digits=DIGITS,
-            most=int(min(zoo.settings.pictures.max_mb, zoo.settings.server.max_body_mb) * 1_000_000),
+
+def _front(wanted: str | None, shown: Shown) -> Response:
+    zoo = current_zoo()
+    models = listings.models(zoo)
+    prediction = shown.prediction
+    cards = {facts.name: zoo.models[facts.name].card() for facts in models}
+    chosen, keyed = preselected(models, wanted), bool(zoo.settings.server.keys)
+    return page(
+        "index.html",
+        shown.notice.status if shown.notice else 200,
+        models=models,
+        untrained={facts.name for facts in models if facts.problem and zoo.models[facts.name].is_untrained},
+        labels={name: list(card.labels) for name, card in cards.items() if card and tuple(card.labels) != DIGITS},
+        chosen=chosen,
+        call=snippets.calls(chosen, request.url_root, keyed)[0].code if chosen else None,
+        key=snippets.KEY if keyed else None,
+        default=next((facts.name for facts in models if facts.default), None),
+        shown=shown,
+        prediction=prediction,
+        picture=seen(prediction) if prediction else None,
+        rejection=why_rejected(prediction) if prediction and prediction.rejected else None,
+        seen=seen,
+        no_digit=no_digit,
+        why_rejected=why_rejected,
+        votes={vote.model: vote for vote in shown.verdict.votes} if shown.verdict else {},
+        counts=shown.verdict.counts() if shown.verdict else [],
+        notice=shown.notice,
+        accept=ACCEPT,
+        strip=samples,
+        words=words(),
+        mishaps=mishaps(zoo),
+        digits=DIGITS,
+        most=int(min(zoo.settings.pictures.max_mb, zoo.settings.server.max_body_mb) * 1_000_000),
+    )
+
+
+def _missing(wanted: str | None) -> Notice | None:
+    """What is to be said of an address whose model or sample is not to be had."""
+    zoo = current_zoo()
+    error: ZooError
+    try:
+        if wanted is not None and (problem := zoo.model(wanted).trouble()):
+            error = ModelUnavailable(problem)
+        elif "sample" in request.args and asked_sample() is None:
+            error = UnknownSample(f"There are test pictures 0 to {samples.COUNT - 1}.")
+        else:
+            return None
+    except UnknownModel as unknown:
+        error = unknown
+    return explain(error, zoo)
+
+
+@routes.get("/")
+def index() -> Response:
+    zoo = current_zoo()
+    wanted, place = request.args.get("model"), asked_sample()
+    notice = _missing(wanted)
+    if notice is not None or place is None:
+        return _front(wanted, Shown(notice=notice, sample=place))
+    chosen = preselected(listings.models(zoo), wanted)
+    try:
+        answer = zoo.predict(chosen, samples.sample(place)) if chosen else None
+    except ZooError as error:
+        return _front(wanted, Shown(notice=explain(error, zoo), sample=place))
+    return _front(wanted, Shown(answer, sample=place))
+
+
+@routes.post("/")
+def answer() -> Response:
+    zoo = current_zoo()
+    wanted = None
+    try:
+        wanted = request.form.get("model_type") or None
+        model = zoo.model(wanted)
+        return _front(model.name, _asked(model.name, request.form.get("ask")))
+    except (ZooError, RequestEntityTooLarge) as error:
+        if not wants_page():
+            raise
+        return _front(wanted, Shown(notice=explain(error, zoo)))
+
+
+def _asked(model: str, what: str | None) -> Shown:
+    """What the form's button asks of its pictures, or of the sample that it names."""
+    zoo = current_zoo()
+    files = [file for file in request.files.getlist("file") if file.filename]
+    place = None if files else asked_sample()
+    if len(files) > 1:
+        inputs.check_number(zoo, len(files))
+        answers = inputs.predictions(zoo, model, [file.read() for file in files])
+        pairs = zip(files, answers, strict=True)
+        return Shown(
+            several=[
+                (file.filename or "", explain(answer, zoo) if isinstance(answer, ZooError) else answer)
+                for file, answer in pairs
+            ]
         )
-
-    def _missing(wanted: str | None) -> Notice | None:
-        """What is to be said of an address whose model or sample is not to be had."""
-        error: ZooError
-        try:
-            if wanted is not None and (problem := zoo.model(wanted).trouble()):
-                error = ModelUnavailable(problem)
-            elif "sample" in request.args and asked_sample() is None:
-                error = UnknownSample(f"There are test pictures 0 to {samples.COUNT - 1}.")
-            else:
-                return None
-        except UnknownModel as unknown:
-            error = unknown
-        return explain(error, zoo)
-
-    @pages.get("/")
-    def index() -> Response:
-        wanted, place = request.args.get("model"), asked_sample()
-        notice = _missing(wanted)
-        if notice is not None or place is None:
-            return front(wanted, Shown(notice=notice, sample=place))
-        chosen = preselected(listings.models(zoo), wanted)
-        try:
-            answer = zoo.predict(chosen, samples.sample(place)) if chosen else None
-        except ZooError as error:
-            return front(wanted, Shown(notice=explain(error, zoo), sample=place))
-        return front(wanted, Shown(answer, sample=place))
-
-    @pages.post("/")
-    def answer() -> Response:
-        wanted = None
-        try:
-            wanted = request.form.get("model_type") or None
-            model = zoo.model(wanted)
-            return front(model.name, _asked(model.name, request.form.get("ask")))
-        except (ZooError, RequestEntityTooLarge) as error:
-            if not wants_page():
-                raise
-            return front(wanted, Shown(notice=explain(error, zoo)))
-
-    def _asked(model: str, what: str | None) -> Shown:
-        """What the form's button asks of its pictures, or of the sample that it names."""
-        files = [file for file in request.files.getlist("file") if file.filename]
-        place = None if files else asked_sample()
-        if len(files) > 1:
-            inputs.check_number(zoo, len(files))
-            answers = inputs.predictions(zoo, model, [file.read() for file in files])
-            pairs = zip(files, answers, strict=True)
-            return Shown(
-                several=[
-                    (file.filename or "", explain(answer, zoo) if isinstance(answer, ZooError) else answer)
-                    for file, answer in pairs
-                ]
-            )
-        picture: inputs.Sent = inputs.upload() if place is None else samples.sample(place)
-        if what == "all":
-            verdict = ask_all(zoo, picture)
-            own = next(vote.answer for vote in verdict.votes if vote.model == model)
-            if isinstance(own, ZooError):
-                raise own
-            return Shown(own, sample=place, verdict=verdict)
-        prediction = zoo.predict(model, picture)
-        if what == "read":
-            return Shown(prediction, sample=place, reading=zoo.read(model, picture))
-        return Shown(prediction, sample=place)
-
-    return pages
+    picture: inputs.Sent = inputs.upload() if place is None else samples.sample(place)
+    if what == "all":
+        verdict = ask_all(zoo, picture)
+        own = next(vote.answer for vote in verdict.votes if vote.model == model)
+        if isinstance(own, ZooError):
+            raise own
+        return Shown(own, sample=place, verdict=verdict)
+    prediction = zoo.predict(model, picture)
+    if what == "read":
+        return Shown(prediction, sample=place, reading=zoo.read(model, picture))
+    return Shown(prediction, sample=place)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webui.errors import BadRequest
+from webui.faults import BadRequest
 from zoo.types import Image
 
 Shape = tuple[int, ...]

@@ -8,59 +8,65 @@ from typing import Any
 from flask import Blueprint, Response, make_response, request
 
 from webui import inputs, samples
-from webui.api import asked, asked_version
-from webui.errors import HEADERS, BadRequest, UnknownSample, message, status_of
+from webui.current import current_zoo
+from webui.faults import BadRequest, UnknownSample, status_of
+from webui.jsons import HEADERS, Answer
+from webui.notices import message
+from webui.query import asked, asked_version
 from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ZooError
-from zoo.zoo import Zoo
 
-Answer = tuple[Any, int, dict[str, str]]
 KEPT = {"Cache-Control": "public, max-age=604800"}
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """`/arena`, `/explain`, `/why` and `/samples/…` of a zoo."""
-    play = Blueprint("play", __name__)
+routes = Blueprint("play", __name__)
+"""`/arena`, `/explain`, `/why` and `/samples/…` of the zoo that the app serves."""
 
-    def sent(name: str | None, version: int | None) -> inputs.Sent:
-        found = inputs.pictures(zoo, zoo.model(name), version).only
-        if found is None:
-            raise BadRequest(f"The request has several pictures; {request.path} takes one. Send them one by one.")
-        return found
 
-    @play.post("/arena")
-    def arena() -> Answer:
-        """One picture through every model."""
-        return told(ask_all(zoo, sent(None, None))), 200, HEADERS
+def _sent(name: str | None, version: int | None) -> inputs.Sent:
+    zoo = current_zoo()
+    found = inputs.pictures(zoo, zoo.model(name), version).only
+    if found is None:
+        raise BadRequest(f"The request has several pictures; {request.path} takes one. Send them one by one.")
+    return found
 
-    @play.post("/explain")
-    def explain() -> Answer:
-        """The steps from a picture to what a model saw, each as a PNG in a data: URL."""
-        name, version = asked("model"), asked_version()
-        picture = sent(name, version)
-        steps = [
-            {"name": step.name, "picture": data_url(samples.as_png(step.picture))}
-            for step in zoo.explain(name, picture, version=version)
-        ]
-        return {"model": zoo.model(name).name, "steps": steps}, 200, HEADERS
 
-    @play.post("/why")
-    def why() -> Answer:
-        """Which pixels speak for the answer, or for `?label=`."""
-        name, version = asked("model"), asked_version()
-        picture = sent(name, version)
-        return zoo.why(name, picture, label=asked("label"), version=version).to_dict(), 200, HEADERS
+@routes.post("/arena")
+def arena() -> Answer:
+    """One picture through every model."""
+    return told(ask_all(current_zoo(), _sent(None, None))), 200, HEADERS
 
-    @play.get("/samples/<int:place>.png")
-    def sample(place: int) -> Response:
-        """A test picture of MNIST by its place in the set."""
-        try:
-            content = samples.as_png(samples.sample(place))
-        except IndexError:
-            raise UnknownSample(f"There is no test picture {place}. There are 0 to {samples.COUNT - 1}.") from None
-        return make_response(content, 200, {"Content-Type": "image/png", **HEADERS, **KEPT})
 
-    return play
+@routes.post("/explain")
+def explain() -> Answer:
+    """The steps from a picture to what a model saw, each as a PNG in a data: URL."""
+    zoo = current_zoo()
+    name, version = asked("model"), asked_version()
+    picture = _sent(name, version)
+    steps = [
+        {"name": step.name, "picture": data_url(samples.as_png(step.picture))}
+        for step in zoo.explain(name, picture, version=version)
+    ]
+    return {"model": zoo.model(name).name, "steps": steps}, 200, HEADERS
+
+
+@routes.post("/why")
+def why() -> Answer:
+    """Which pixels speak for the answer, or for `?label=`."""
+    zoo = current_zoo()
+    name, version = asked("model"), asked_version()
+    picture = _sent(name, version)
+    return zoo.why(name, picture, label=asked("label"), version=version).to_dict(), 200, HEADERS
+
+
+@routes.get("/samples/<int:place>.png")
+def sample(place: int) -> Response:
+    """A test picture of MNIST by its place in the set."""
+    try:
+        content = samples.as_png(samples.sample(place))
+    except IndexError:
+        raise UnknownSample(f"There is no test picture {place}. There are 0 to {samples.COUNT - 1}.") from None
+    return make_response(content, 200, {"Content-Type": "image/png", **HEADERS, **KEPT})
 
 
 def told(verdict: Verdict) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flask_babel import format_decimal, format_percent
 Scale = Literal["plain", "share", "log", "errors"]
 
 LEAST_ERROR = 1e-5  # where an accuracy of 1 is drawn, whose errors have no logarithm
-LEAST = 1e-6
+LEAST, GREATEST = 1e-6, 1e6  # losses between which an axis ends
 ACCURACIES = (
     (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99999),
     (0.0, 0.5, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999),
@@ -193,8 +193,8 @@ def epoch_axis(title: str, last: float) -> Axis:
 
 
 def accuracy_axis(title: str, values: Iterable[float]) -> Axis:
-    """Wide enough for these accuracies, by the logarithm of the errors."""
-    shown = sorted(values)
+    """Wide enough for these accuracies, by the logarithm of the errors. What is none counts as the nearest that is."""
+    shown = sorted(min(max(value, 0.0), 1.0) for value in values)
     low = max(mark for mark in ACCURACIES[0][:-1] if mark <= shown[0])
     high = min((mark for mark in ACCURACIES[0] if mark > shown[-1]), default=ACCURACIES[0][-1])
     for marks in ACCURACIES:
@@ -207,7 +207,7 @@ def accuracy_axis(title: str, values: Iterable[float]) -> Axis:
 
 def loss_axis(title: str, values: Iterable[float]) -> Axis:
     """Wide enough for these losses, by their logarithm."""
-    shown = sorted(max(value, LEAST) for value in values)
+    shown = sorted(min(max(value, LEAST), GREATEST) for value in values)
     first, last = math.floor(math.log10(shown[0])), math.ceil(math.log10(shown[-1]))
     fine = [round(digit * 10.0**power, 10) for power in range(first, last + 1) for digit in (1, 2, 5)]
     low = max(mark for mark in fine if mark <= shown[0] * 1.000001)

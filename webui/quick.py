@@ -10,11 +10,11 @@ which asks no model. Nor is a version asked in the loop that the address names: 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import Any
 
-from webui.forms import only_file
+from webui.plain import sole_picture
 from zoo.images import announced
 
 SMALL = 16_384  # bytes of a body; a connection brings such in one piece
@@ -32,17 +32,16 @@ class Quick:
     def __init__(self) -> None:
         self._slow: dict[str, int] = {}  # the slow answers in a row, up to now
 
-    def suits(self, environ: Mapping[str, Any], body: bytes) -> bool:
+    def suits(self, environ: MutableMapping[str, Any], body: bytes) -> bool:
         """Whether a request is of the kind that may be answered at once: one small picture, and no question besides."""
         if not 0 < len(body) <= SMALL or environ["QUERY_STRING"] or "HTTP_CONTENT_ENCODING" in environ:
             return False
         if not _ONE_DIGIT.search(environ["PATH_INFO"]):
             return False
-        kind = environ.get("CONTENT_TYPE", "")
-        picture = only_file(kind, body) if kind.startswith("multipart/form-data") else body
-        if picture is None:
+        picture = sole_picture(environ)
+        if picture is None and environ.get("CONTENT_TYPE", "").startswith("multipart/form-data"):
             return False
-        size = announced(picture)
+        size = announced(body if picture is None else picture)  # a body is looked at for what it is, not for its type
         return size is not None and size[0] * size[1] <= PIXELS
 
     def knows(self, path: str) -> bool:

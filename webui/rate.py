@@ -16,7 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from webui.access import NOTHING, needed
-from webui.errors import TooOften
+from webui.faults import TooOften
 from webui.mounting import bare
 
 

@@ -110,7 +110,7 @@ def _refuse_strangers(settings: ServerSettings) -> None:
         return
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
-    except OSError:
+    except (OSError, UnicodeError):
         return  # told when it is listened on
     if not ipaddress.ip_address(str(found).partition("%")[0]).is_loopback:
         raise ZooError(

@@ -11,17 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from webui.errors import HEADERS
-from webui.forms import only_file
-from webui.jsons import Compact
-from zoo.errors import ZooError
+from webui.jsons import HEADERS, Compact
+from webui.plain import sole_picture
 from zoo.zoo import Zoo
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-PLAIN = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "application/octet-stream")
-"""Content types of a body that is a picture itself."""
 
 FAILED = "zoo.failed"
 """Where in the environ an error waits for the view that tells it."""
@@ -38,13 +33,13 @@ def shortened(app: WSGIApplication, zoo: Zoo, written: Compact) -> WSGIApplicati
         address = addresses.get(environ["PATH_INFO"])
         if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
             return app(environ, start_response)
-        picture = _picture(environ)
+        picture = sole_picture(environ)
         if picture is None:
             return app(environ, start_response)
         rule, name = address
         try:
             answer = zoo.predict(name, picture).to_dict()
-        except ZooError as error:
+        except Exception as error:
             environ[FAILED] = error
             return app(environ, start_response)
         environ["zoo.route"] = rule
@@ -56,14 +51,3 @@ def shortened(app: WSGIApplication, zoo: Zoo, written: Compact) -> WSGIApplicati
         return [body]
 
     return wrapped
-
-
-def _picture(environ: WSGIEnvironment) -> bytes | None:
-    """The one picture of a request, if it is a plain one; else None, and the body can be read again."""
-    body: bytes | None = environ.get("zoo.body")
-    kind = environ.get("CONTENT_TYPE", "")
-    if not body or "HTTP_CONTENT_ENCODING" in environ:
-        return None
-    if kind.startswith("multipart/form-data"):
-        return only_file(kind, body)
-    return body if kind in PLAIN else None

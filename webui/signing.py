@@ -6,7 +6,9 @@ from flask import Blueprint, Response, redirect, request, session, url_for
 from flask_babel import gettext
 
 from webui.access import NOTHING, Gate, back, needs
-from webui.errors import NoKey, Notice, wants_page
+from webui.errors import wants_page
+from webui.faults import NoKey
+from webui.notices import Notice
 from webui.pages import page
 from webui.rate import Rate
 
@@ -42,7 +44,7 @@ def routes(gate: Gate) -> Blueprint:
     @signing.post("/logout")
     def sign_out() -> Response:
         session.clear()
-        return _see(url_for("pages.index"))
+        return _see(url_for("signing.form", left=1))
 
     return signing
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 from flask_babel import gettext
 
-from webui.errors import Forged, NoPicture, Notice, Refused, explain
+from webui.faults import Forged, NoPicture, Refused
+from webui.notices import Notice, explain
 from zoo.errors import ModelUnavailable, PictureBroken, PictureTooLarge, PictureUnsupported, UnknownModel, ZooError
 from zoo.zoo import Zoo
 

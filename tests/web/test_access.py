@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from webui import create_app
 from webui.access import ADMIN, NOTHING, PREDICT, local, needed
+from webui.health import UNTOLD
 from zoo import Zoo, keys
 
 OPEN = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/static/style.css", "/login"]
@@ -67,8 +68,18 @@ def test_why_a_model_cannot_answer_is_told_to_those_with_a_key_alone(tmp_path: P
         return str(told["trouble"])
 
     for without in ({}, bearer("wrong")):
-        assert trouble(headers=without) == "It cannot answer. This server tells why to those who send a key."
+        assert trouble(headers=without) == UNTOLD
     assert "zoo train other" in trouble(headers=bearer(PHONE))
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/v2/health/ready"])
+def test_why_the_default_model_cannot_answer_is_told_to_those_with_a_key_alone(tmp_path: Path, path: str) -> None:
+    folder = zoo_with(tmp_path, KEYS + "[models.other]\nplugin = 'cnn'\n")
+    client = create_app(Zoo.open(folder, flags={("default_model",): ("--test", "other")}, environ={})).test_client()
+    for without in ({}, bearer("wrong")):
+        answer = client.get(path, headers=without)
+        assert (answer.status_code, answer.get_json()["error"]) == (503, UNTOLD)
+    assert "zoo train other" in client.get(path, headers=bearer(PHONE)).get_json()["error"]
 
 
 def test_the_icon_that_browsers_look_for_is_not_refused(served: Served) -> None:
@@ -250,7 +261,7 @@ def test_signing_out_ends_it(served: Served) -> None:
     assert browser.post(f"{served.url}/logout", timeout=30).status_code == 403
     form = {"csrf_token": token(browser.get(served.url, timeout=30).text)}
     answer = browser.post(f"{served.url}/logout", data=form, allow_redirects=False, timeout=30)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?left=1")
     assert browser.get(served.url, timeout=30).status_code == 401
 
 

@@ -211,6 +211,14 @@ def test_one_pixel_is_answered_as_nothing_to_read(client: FlaskClient) -> None:
     assert said(answer)["rejected"] is True
 
 
+@pytest.mark.parametrize("sent", [{"image": "\ud800"}, {"\ud800": 1}], ids=["value", "key"])
+def test_half_a_surrogate_pair_is_told_of_to_programs_and_people(client: FlaskClient, sent: dict[str, object]) -> None:
+    for headers in ({}, {"Accept": "text/html"}):
+        answer = client.post("/predict", json=sent, headers=headers)
+        assert answer.status_code == 400
+        assert "?" in answer.text
+
+
 def test_an_unexpected_fault_is_500_and_only_the_log_tells_it(
     client: FlaskClient, zoo: Zoo, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -73,6 +73,13 @@ def test_too_many_to_compare_are_refused_with_the_choice_kept(client: FlaskClien
     assert page.text.count(" checked") == len(NAMES)
 
 
+def test_of_too_many_to_compare_none_is_looked_for(client: FlaskClient) -> None:
+    page = client.get("/compare?" + "&".join(f"m=nope{number}" for number in range(3000)), headers=HTML)
+    assert page.status_code == 400
+    assert "3000 were chosen; at most 6" in page.text
+    assert "nope" not in page.text.partition("<main")[2]
+
+
 def test_one_that_there_is_not_leaves_the_others_compared(client: FlaskClient) -> None:
     page = client.get("/compare?m=cnn&m=nope&m=deep&m=deep/99", headers=HTML)
     assert page.status_code == 404

@@ -22,7 +22,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from webui import create_app
-from webui.errors import BadRequest, Refused
+from webui.faults import BadRequest, Refused
 from webui.inflating import MEMBERS, inflated
 from webui.quick import Quick
 from zoo import Zoo

@@ -16,6 +16,7 @@ import requests
 from guarding import KEYS, PAGE, PHONE, picture, serving_with, signed_in, token
 from serving import Served
 
+from webui.cors import shared
 from webui.headers import PAGE_POLICY, strict
 from webui.mounting import mounted
 from webui.rate import Rate, network
@@ -94,6 +95,16 @@ def test_an_answer_with_a_policy_of_its_own_keeps_it(name: str) -> None:
     strict(app)({}, lambda status, headers: told.extend(headers))  # type: ignore[arg-type, return-value]
     assert [value for header, value in told if header.lower() == "content-security-policy"] == ["default-src 'self'"]
     assert dict(told).items() >= STRICT.items()
+
+
+def test_the_answer_to_a_preflight_tells_no_length() -> None:
+    """RFC 9110, 8.6: a 204 has none. Not every server takes it off."""
+    told: list[tuple[str, str]] = []
+    asked = {"REQUEST_METHOD": "OPTIONS", "HTTP_ORIGIN": SITE, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+    app = shared(lambda environ, start_response: [], [SITE])
+    app(asked, lambda status, headers: told.extend([("", status), *headers]))  # type: ignore[arg-type, return-value]
+    assert told[0] == ("", "204 No Content")
+    assert "Content-Length" not in dict(told)
 
 
 def test_a_listed_origin_may_ask_and_read(served: Served) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import drawing
@@ -12,7 +14,8 @@ import PIL.Image
 import pytest
 from asking import drawing as dark_on_light
 from asking import ink, saved
-from playwright.sync_api import Page, Route, expect
+from guarding import KEYS, PHONE, serving_with
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.long
 
@@ -57,6 +60,25 @@ def test_a_large_photograph_outlives_a_reload_with_what_was_drawn_on_it(visit: O
     expect(page.locator("#digit")).to_have_text("1")
     page.get_by_role("button", name="Redo").click()
     expect(page.locator("#digit")).to_have_text("7")
+
+
+def test_who_signs_out_leaves_no_drawing_to_the_next_one_in_the_tab(chromium: Browser, tmp_path: Path) -> None:
+    page = chromium.new_page(locale="en-US")
+
+    def sign_in() -> None:
+        page.get_by_label("Key").fill(PHONE)
+        page.get_by_role("button", name="Sign in").click()
+
+    with serving_with(tmp_path, KEYS) as served, closing(page):
+        page.goto(served.url)
+        sign_in()
+        drawing.draw(page, drawing.ONE)
+        kept(page, 1)
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/login?left=1")
+        page.wait_for_function("() => sessionStorage.length === 0")
+        sign_in()
+        expect(page.locator("#sentence")).to_contain_text("Draw, and the answer appears here")
 
 
 def test_when_there_is_no_room_for_all_the_drawing_is_kept(visit: Opener) -> None:

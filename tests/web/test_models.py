@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from paging import NAMES, card_of, section, text
 
-from webui.figures import machine
+from webui.figures import Pictures, machine
 from zoo import Zoo
 from zoo.datasets import Labelled
 from zoo.evaluation import worst
@@ -40,6 +40,16 @@ def test_the_table_has_every_model_with_its_cards_figures(client: FlaskClient, z
         assert f" {card.training['epochs'] or DASH} " in said  # an ensemble is put together, not trained
         assert card.ref in said
         assert ("default" in said) == (name == zoo.default_model)
+
+
+def test_pictures_are_shown_of_what_was_measured_on_alone_whatever_was_shown_before(zoo: Zoo) -> None:
+    measured = card_of(zoo, "cnn").evaluation
+    assert measured is not None
+    elsewhere = measured.model_copy(update={"data": "my folder", "pictures": 3})
+    pictures = Pictures()
+    for _ in range(2):
+        assert list(pictures.of(measured, "mnist", [1, 2])) == [1, 2]
+        assert pictures.of(elsewhere, "mnist", [1, 2]) == {}
 
 
 @pytest.mark.parametrize("falling", [False, True])

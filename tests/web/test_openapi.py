@@ -356,3 +356,12 @@ def test_a_zoo_without_models_describes_itself(tmp_path: Path) -> None:
 def test_the_types_read_the_answers_in_python_too(client: FlaskClient) -> None:
     told = send(client, "/predict_cnn?trace=1", png()).get_json()
     assert TypeAdapter(schemas.Prediction).validate_python(told, strict=True) == told
+
+
+def test_a_tensor_may_have_as_many_sizes_as_is_said(described: dict[str, Any], client: FlaskClient) -> None:
+    most = described["components"]["schemas"]["InputTensor"]["properties"]["shape"]["maxItems"]
+    for sizes in (most, most + 1):
+        tensor = {"name": "images", "datatype": "FP32", "shape": [1] * sizes, "data": [0.5]}
+        answer = client.post("/v2/models/cnn/infer", json={"inputs": [tensor]})
+        assert answer.status_code == 400
+        assert ("Give one to eight whole numbers" in answer.get_json()["error"]) == (sizes > most)

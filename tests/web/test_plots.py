@@ -40,6 +40,16 @@ def test_dots_that_no_line_joins_are_told_apart_by_their_shapes(client: FlaskCli
     assert all(page.count(f'd="{shape}"') > 2 for shape in legend)
 
 
+def test_what_no_accuracy_and_no_loss_can_be_is_drawn_at_the_end_of_its_axis(client: FlaskClient) -> None:
+    """A plugin's training may write any number into the history."""
+    with client.application.test_request_context("/"):
+        accuracies = plots.accuracy_axis("", [-0.5, 0.8, 1.5])
+        losses = plots.loss_axis("", [-1.7e308, 0.5, 1.7e308])
+    assert (accuracies.ticks[0][1], accuracies.ticks[-1][1]) == ("0\N{NO-BREAK SPACE}%", "99.999\N{NO-BREAK SPACE}%")
+    assert losses.low == -6
+    assert 6 <= losses.high < 7
+
+
 def test_perfect_accuracy_and_a_single_epoch_can_be_drawn(client: FlaskClient) -> None:
     with client.application.test_request_context("/"):
         axis = plots.accuracy_axis("", [1.0, 1.0])

@@ -87,6 +87,7 @@ def test_other_forms_are_left_to_werkzeug() -> None:
     others = {
         "two files": part + body,
         "another name": body.replace(b'name="file"', b'name="image"'),
+        "a name in capitals": body.replace(b'name="file"', b'name="FILE"'),
         "no filename": body.replace(b'; filename="digit.png"', b""),
         "an empty filename": body.replace(b"digit.png", b""),
         "a quote in the filename": body.replace(b"digit.png", rb"di\"git.png"),
@@ -136,6 +137,17 @@ def test_a_bad_picture_is_refused_as_flask_does_and_counted_once(bad: str) -> No
     assert not differing(client, "/predict_cnn", content, "image/png")
     assert not differing(client, "/predict_no_such_model", png(), "image/png")
     assert not differing(client, "/predict_cnn", b"", "image/png")
+
+
+def test_a_fault_of_the_zoo_is_told_as_flask_does(
+    app: Flask, client: FlaskClient, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(zoo, "predict", fail)
+    assert not differing(client, "/predict_cnn", png(), "image/png")
+    assert asked(client, "/predict_cnn", png(), "image/png", whole=True).status_code == 500
 
 
 def test_flask_is_not_asked_for_plain_predictions_and_for_all_else_it_is(app: Flask, client: FlaskClient) -> None:

@@ -34,6 +34,14 @@ def test_v1_metadata_tells_the_signatures(client: FlaskClient) -> None:
         assert signatures["serving_default"]["method_name"] == "tensorflow/serving/predict"
 
 
+def test_v1_latest_is_the_newest_version_trained_with_the_settings(client: FlaskClient, zoo: Zoo) -> None:
+    versions = zoo.catalogue.versions("deep")
+    own = [version for version in versions if not zoo.catalogue.card("deep", version).overrides]
+    assert own[-1] < versions[-1]
+    (state,) = said(client.get("/v1/models/deep/labels/latest"))["model_version_status"]
+    assert state["version"] == str(own[-1])
+
+
 V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
     "unknown model": ("GET", "models/nope", None, 404, "Servable not found for request: Latest(nope)."),
     "unknown model to predict": (

@@ -8,13 +8,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from flask_babel import gettext
 
-from webui.api import Answer
-from webui.errors import HEADERS
+from webui.current import current_zoo
+from webui.jsons import HEADERS, Answer
 from webui.openapi.document import document
 from webui.openapi.translated import translated
 from webui.openapi.words import interface
 from webui.pages import asked_language, page
-from zoo.zoo import Zoo
 
 CSP = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; object-src 'none'; "
@@ -23,19 +22,19 @@ CSP = (
 """As on every page, but for the styles that RapiDoc writes into its own elements."""
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """`/openapi.json` and `/docs` of a zoo."""
-    openapi = Blueprint("openapi", __name__)
+routes = Blueprint("openapi", __name__)
+"""`/openapi.json` and `/docs` of the zoo that the app serves."""
 
-    @openapi.get("/openapi.json")
-    def described() -> Answer:
-        told = document(zoo, request.url_root.rstrip("/"), bool(zoo.settings.server.keys))
-        return translated(told, gettext) if asked_language() not in (None, "en") else told, 200, HEADERS
 
-    @openapi.get("/docs")
-    def docs() -> Response:
-        response = page("docs.html", interface=interface(), models=list(zoo.models))
-        response.headers["Content-Security-Policy"] = CSP
-        return response
+@routes.get("/openapi.json")
+def described() -> Answer:
+    zoo = current_zoo()
+    told = document(zoo, request.url_root.rstrip("/"), bool(zoo.settings.server.keys))
+    return translated(told, gettext) if asked_language() not in (None, "en") else told, 200, HEADERS
 
-    return openapi
+
+@routes.get("/docs")
+def docs() -> Response:
+    response = page("docs.html", interface=interface(), models=list(current_zoo().models))
+    response.headers["Content-Security-Policy"] = CSP
+    return response

@@ -182,7 +182,7 @@ def _in_path(name: str, examples: Examples) -> dict[str, Any]:
         "version": ({"type": "string", "pattern": "^[0-9]{1,18}$", "examples": [own]}, "a checkpoint of the model"),
         "label": (
             {"type": "string", "enum": ["stable", "latest"]},
-            "stable: the checkpoint that settings.toml selects; latest: the newest",
+            "stable: the checkpoint that settings.toml selects; latest: the newest one trained with the settings",
         ),
         "place": ({"type": "integer", "minimum": 0, "maximum": COUNT - 1}, "its place in the test set"),
     }[name]

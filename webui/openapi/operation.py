@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from webui.access import PREDICT
-from webui.errors import STATUS
+from webui.faults import STATUS
 from webui.openapi import schemas
+from webui.plain import BODIES
 from webui.snippets import Call
 
 Tag = Literal["Pictures", "Models", "Health", "TensorFlow Serving", "Open Inference Protocol", "Hugging Face"]
@@ -40,7 +41,6 @@ RETRY = {429: "seconds", 503: "seconds, where the server is too busy"}
 
 ALWAYS = (500, 503, *({401, 403, 429} & set(STATUS.values())))
 SENT = (408, 413, 501)  # what the server may say of any body
-PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "application/octet-stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +104,4 @@ def in_json(kind: Any, **examples: Any) -> dict[str, Content]:
 
 def bare() -> dict[str, Content]:
     """A picture as the body itself, in each of its types."""
-    return {kind: Content(schemas.File) for kind in PICTURES}
+    return {kind: Content(schemas.File) for kind in BODIES}

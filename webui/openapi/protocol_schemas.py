@@ -265,7 +265,7 @@ class IndexRow(TypedDict):
 
 class InputTensor(TypedDict):
     name: Literal["images"]
-    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=4)]
+    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=8)]
     datatype: Datatype
     data: NotRequired[Annotated[list[Any], Field(description="row by row, flat or nested; BYTES as base64")]]
     parameters: NotRequired[

@@ -11,28 +11,28 @@ from typing import Any
 from flask import Blueprint, request
 
 from webui import inputs
-from webui.api import Answer, asked_version
-from webui.errors import HEADERS, BadRequest, WrongType
+from webui.current import current_zoo
+from webui.faults import BadRequest, WrongType
+from webui.jsons import HEADERS, Answer
 from webui.pixels import kind
-from zoo.zoo import Zoo
+from webui.query import asked_version
 
 TOP = 5  # labels when none says how many, as there
 OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")  # how JSON begins, and no picture does
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """`/hf/<name>` of a zoo."""
-    hf = Blueprint("huggingface", __name__, url_prefix="/hf")
+routes = Blueprint("huggingface", __name__, url_prefix="/hf")
+"""`/hf/<name>` of the zoo that the app serves."""
 
-    @hf.post("/<name>")
-    def classify(name: str) -> Answer:
-        zoo.model(name)
-        version = asked_version()
-        picture, top = _asked()
-        prediction = zoo.predict(name, picture, version=version)
-        return [{"label": label, "score": score} for label, score in prediction.best(top)], 200, HEADERS
 
-    return hf
+@routes.post("/<name>")
+def classify(name: str) -> Answer:
+    zoo = current_zoo()
+    zoo.model(name)
+    version = asked_version()
+    picture, top = _asked()
+    prediction = zoo.predict(name, picture, version=version)
+    return [{"label": label, "score": score} for label, score in prediction.best(top)], 200, HEADERS
 
 
 def _asked() -> tuple[bytes, int]:

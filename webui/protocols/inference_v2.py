@@ -15,15 +15,19 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Response, make_response, request
 from numpy.typing import NDArray
-from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
 from webui.access import ADMIN, NOTHING, needs
-from webui.api import Answer
-from webui.errors import HEADERS, METHODS, BadRequest, Unimplemented, headers_of, message, status_of
+from webui.current import current_zoo
+from webui.faults import BadRequest, Unimplemented
+from webui.health import permitted
 from webui.inputs import Sent
+from webui.jsons import HEADERS, Answer
 from webui.protocols import outputs, served, tensors
+from webui.protocols.served import METHODS
 from webui.protocols.statistics import STEPS, Statistics
+from webui.query import is_number
+from zoo.checkpoints import Card
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
@@ -46,177 +50,191 @@ ABSENT = {
 CONFIG = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """`/v2…` of a zoo."""
-    v2 = Blueprint("inference_v2", __name__, url_prefix="/v2")
+routes = Blueprint("inference_v2", __name__, url_prefix="/v2")
+"""`/v2…` of the zoo that the app serves."""
+
+served.handle(routes)
+
+
+@routes.get("")
+@routes.get("/")
+def server() -> Answer:
+    try:
+        release = installed("flask-model-zoo")
+    except PackageNotFoundError:  # run from a folder that is not installed
+        release = ""
+    return {"name": "zoo", "version": release, "extensions": EXTENSIONS}, 200, HEADERS
+
+
+@routes.get("/health/live")
+@needs(NOTHING)
+def live() -> Answer:
+    return {"live": True}, 200, HEADERS
+
+
+@routes.get("/health/ready")
+@needs(NOTHING)
+def ready() -> Answer:
+    try:
+        problem = permitted(current_zoo().model().trouble())
+    except UnknownModel as error:
+        problem = str(error)
+    return ({"ready": True}, 200, HEADERS) if problem is None else ({"ready": False, "error": problem}, 503, HEADERS)
+
+
+@routes.get("/models")
+def models() -> Answer:
+    return {"models": list(current_zoo().models)}, 200, HEADERS
+
+
+@routes.get("/models/<name>")
+@routes.get("/models/<name>/versions/<version>")
+def metadata(name: str, version: str | None = None) -> Answer:
+    zoo = current_zoo()
+    model, own = _model_of(name, version)
+    card = model.load(own).card
+    return (
+        {
+            "name": name,
+            "versions": [str(one) for one in served.versions(zoo, model)],
+            "platform": f"zoo_{model.plugin}",
+            "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *card.input_shape]}],
+            "outputs": [
+                {"name": output, "datatype": datatype, "shape": [-1, *shape]}
+                for output, (datatype, shape) in outputs.known(card.labels).items()
+            ],
+        },
+        200,
+        HEADERS,
+    )
+
+
+@routes.get("/models/<name>/config")
+@routes.get("/models/<name>/versions/<version>/config")
+def config(name: str, version: str | None = None) -> Answer:
+    zoo = current_zoo()
+    model, own = _model_of(name, version)
+    card = model.load(own).card
+    return (
+        {
+            "name": name,
+            "platform": f"zoo_{model.plugin}",
+            "backend": "zoo",
+            "version_policy": {"specific": {"versions": served.versions(zoo, model)}},
+            "max_batch_size": zoo.settings.server.max_batch,
+            "input": [{"name": INPUT, "data_type": CONFIG["FP32"], "dims": card.input_shape}],
+            "output": [
+                {"name": output, "data_type": CONFIG[datatype], "dims": shape or [1]}
+                | ({} if shape else {"reshape": {"shape": []}})
+                for output, (datatype, shape) in outputs.known(card.labels).items()
+            ],
+        },
+        200,
+        HEADERS,
+    )
+
+
+@routes.get("/models/<name>/ready")
+@routes.get("/models/<name>/versions/<version>/ready")
+def model_ready(name: str, version: str | None = None) -> Answer:
+    model, own = _model_of(name, version)
+    problem = model.trouble(own)
+    if problem is not None:
+        return {"name": name, "ready": False, "error": problem}, 503, HEADERS
+    return {"name": name, "ready": True}, 200, HEADERS
+
+
+@routes.get("/models/stats")
+@needs(ADMIN)
+def all_statistics() -> Answer:
+    return {"model_stats": [one for model in current_zoo().models.values() for one in _counts(model)]}, 200, HEADERS
+
+
+@routes.get("/models/<name>/stats")
+@routes.get("/models/<name>/versions/<version>/stats")
+@needs(ADMIN)
+def model_statistics(name: str, version: str | None = None) -> Answer:
+    model, _ = _model_of(name, version)
+    one = [Statistics(current_zoo()).of(name, str(int(version)))] if version is not None else None
+    return {"model_stats": one or _counts(model)}, 200, HEADERS
+
+
+@routes.post("/repository/index")
+def index() -> Answer:
+    zoo = current_zoo()
+    body = inputs.body()
+    only_ready = inputs.parsed(body, INDEX).get("ready", False) if body else False
+    if not isinstance(only_ready, bool):
+        raise BadRequest(f"ready is {pixels.kind(only_ready)}. Give true or false.")
+    rows = [row for model in zoo.models.values() for row in _index(zoo, model)]
+    return [row for row in rows if row["state"] == "READY" or not only_ready], 200, HEADERS
+
+
+@routes.post("/repository/models/<name>/load")
+@routes.post("/repository/models/<name>/unload")
+@needs(ADMIN)
+def load(name: str) -> Answer:
+    current_zoo().model(name)
+    raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")
+
+
+@routes.route(f"/<any({', '.join(ABSENT)}):part>", methods=METHODS)
+@routes.route(f"/<any({', '.join(ABSENT)}):part>/<path:rest>", methods=METHODS)
+@routes.route("/models/<name>/<any(trace):part>/setting", methods=METHODS)
+def absent(part: str, name: str | None = None, rest: str = "") -> Answer:
+    """Triton's extensions whose addresses its clients know, and which `/v2` does not list."""
+    if name is not None:
+        current_zoo().model(name)
+    raise Unimplemented(f"There is nothing at {request.script_root}{request.path}: {ABSENT[part]}")
+
+
+@routes.post("/models/<name>/infer")
+@routes.post("/models/<name>/versions/<version>/infer")
+def infer(name: str, version: str | None = None) -> Response:
+    model, own = _model_of(name, version)
+    card = model.load(own).card
+    began, pictures, steps = time.monotonic_ns(), 0, None
+    try:
+        response, pictures, steps = _inferred(model, own, card)
+    finally:
+        taken = time.monotonic_ns() - began
+        Statistics(current_zoo()).add(name, str(card.version), pictures, taken, steps)
+    return response
+
+
+def _model_of(name: str, version: str | None) -> tuple[Model, int | None]:
+    """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""
+    model = current_zoo().model(name)
+    if version is not None and not is_number(version):
+        raise UnknownCheckpoint(f'Model "{name}" has no version {version[:40]}. Versions are whole numbers.')
+    return model, served.checkpoint(model, int(version) if version is not None else None)
+
+
+def _counts(model: Model) -> list[dict[str, Any]]:
+    zoo = current_zoo()
     statistics = Statistics(zoo)
+    try:
+        found = served.versions(zoo, model)
+    except ZooError:
+        return []
+    return [statistics.of(model.name, str(version)) for version in found]
 
-    @v2.errorhandler(ZooError)
-    def from_zoo(error: ZooError) -> Answer:
-        status = served.status(error)
-        return {"error": str(error) if status != 500 else message(error)}, status, headers_of(error)
 
-    @v2.errorhandler(HTTPException)
-    def from_http(error: HTTPException) -> Answer:
-        return {"error": message(error)}, status_of(error), headers_of(error)
-
-    def model_of(name: str, version: str | None) -> tuple[Model, int | None]:
-        """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""
-        model = zoo.model(name)
-        if version is not None and not (version.isascii() and version.isdecimal() and len(version) <= 18):
-            raise UnknownCheckpoint(f'Model "{name}" has no version {version[:40]}. Versions are whole numbers.')
-        return model, served.checkpoint(model, int(version) if version is not None else None)
-
-    @v2.get("")
-    @v2.get("/")
-    def server() -> Answer:
-        try:
-            release = installed("flask-model-zoo")
-        except PackageNotFoundError:  # run from a folder that is not installed
-            release = ""
-        return {"name": "zoo", "version": release, "extensions": EXTENSIONS}, 200, HEADERS
-
-    @v2.get("/health/live")
-    @needs(NOTHING)
-    def live() -> Answer:
-        return {"live": True}, 200, HEADERS
-
-    @v2.get("/health/ready")
-    @needs(NOTHING)
-    def ready() -> Answer:
-        try:
-            problem = zoo.model().trouble()
-        except UnknownModel as error:
-            problem = str(error)
-        return (
-            ({"ready": True}, 200, HEADERS) if problem is None else ({"ready": False, "error": problem}, 503, HEADERS)
-        )
-
-    @v2.get("/models")
-    def models() -> Answer:
-        return {"models": list(zoo.models)}, 200, HEADERS
-
-    @v2.get("/models/<name>")
-    @v2.get("/models/<name>/versions/<version>")
-    def metadata(name: str, version: str | None = None) -> Answer:
-        model, own = model_of(name, version)
-        card = model.load(own).card
-        return (
-            {
-                "name": name,
-                "versions": [str(one) for one in served.versions(zoo, model)],
-                "platform": f"zoo_{model.plugin}",
-                "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *card.input_shape]}],
-                "outputs": [
-                    {"name": output, "datatype": datatype, "shape": [-1, *shape]}
-                    for output, (datatype, shape) in outputs.known(card.labels).items()
-                ],
-            },
-            200,
-            HEADERS,
-        )
-
-    @v2.get("/models/<name>/config")
-    @v2.get("/models/<name>/versions/<version>/config")
-    def config(name: str, version: str | None = None) -> Answer:
-        model, own = model_of(name, version)
-        card = model.load(own).card
-        return (
-            {
-                "name": name,
-                "platform": f"zoo_{model.plugin}",
-                "backend": "zoo",
-                "version_policy": {"specific": {"versions": served.versions(zoo, model)}},
-                "max_batch_size": zoo.settings.server.max_batch,
-                "input": [{"name": INPUT, "data_type": CONFIG["FP32"], "dims": card.input_shape}],
-                "output": [
-                    {"name": output, "data_type": CONFIG[datatype], "dims": shape or [1]}
-                    | ({} if shape else {"reshape": {"shape": []}})
-                    for output, (datatype, shape) in outputs.known(card.labels).items()
-                ],
-            },
-            200,
-            HEADERS,
-        )
-
-    @v2.get("/models/<name>/ready")
-    @v2.get("/models/<name>/versions/<version>/ready")
-    def model_ready(name: str, version: str | None = None) -> Answer:
-        model, own = model_of(name, version)
-        problem = model.trouble(own)
-        if problem is not None:
-            return {"name": name, "ready": False, "error": problem}, 503, HEADERS
-        return {"name": name, "ready": True}, 200, HEADERS
-
-    @v2.get("/models/stats")
-    @needs(ADMIN)
-    def all_statistics() -> Answer:
-        return {"model_stats": [one for model in zoo.models.values() for one in counts(model)]}, 200, HEADERS
-
-    @v2.get("/models/<name>/stats")
-    @v2.get("/models/<name>/versions/<version>/stats")
-    @needs(ADMIN)
-    def model_statistics(name: str, version: str | None = None) -> Answer:
-        model, _ = model_of(name, version)
-        one = [statistics.of(name, str(int(version)))] if version is not None else None
-        return {"model_stats": one or counts(model)}, 200, HEADERS
-
-    def counts(model: Model) -> list[dict[str, Any]]:
-        try:
-            found = served.versions(zoo, model)
-        except ZooError:
-            return []
-        return [statistics.of(model.name, str(version)) for version in found]
-
-    @v2.post("/repository/index")
-    def index() -> Answer:
-        body = inputs.body()
-        only_ready = inputs.parsed(body, INDEX).get("ready", False) if body else False
-        if not isinstance(only_ready, bool):
-            raise BadRequest(f"ready is {pixels.kind(only_ready)}. Give true or false.")
-        rows = [row for model in zoo.models.values() for row in _index(zoo, model)]
-        return [row for row in rows if row["state"] == "READY" or not only_ready], 200, HEADERS
-
-    @v2.post("/repository/models/<name>/load")
-    @v2.post("/repository/models/<name>/unload")
-    @needs(ADMIN)
-    def load(name: str) -> Answer:
-        zoo.model(name)
-        raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")
-
-    @v2.route(f"/<any({', '.join(ABSENT)}):part>", methods=METHODS)
-    @v2.route(f"/<any({', '.join(ABSENT)}):part>/<path:rest>", methods=METHODS)
-    @v2.route("/models/<name>/<any(trace):part>/setting", methods=METHODS)
-    def absent(part: str, name: str | None = None, rest: str = "") -> Answer:
-        """Triton's extensions whose addresses its clients know, and which `/v2` does not list."""
-        if name is not None:
-            zoo.model(name)
-        raise Unimplemented(f"There is nothing at {request.script_root}{request.path}: {ABSENT[part]}")
-
-    @v2.post("/models/<name>/infer")
-    @v2.post("/models/<name>/versions/<version>/infer")
-    def infer(name: str, version: str | None = None) -> Response:
-        model, own = model_of(name, version)
-        card = model.load(own).card
-        began, pictures, steps = time.monotonic_ns(), 0, None
-        try:
-            asked, sent = _asked(zoo, model, own)
-            wanted = outputs.wanted(asked, card.labels)
-            read = time.monotonic_ns()
-            found = served.answers(zoo, model, sent, own, INPUT)
-            answered = time.monotonic_ns()
-            answer: dict[str, Any] = {"model_name": name, "model_version": str(card.version)}
-            if asked.get("id") is not None:
-                answer["id"] = asked["id"]
-            told = [outputs.filled(output, parameters, card.labels, found) for output, parameters in wanted.items()]
-            response = _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
-            taken = (read - began, answered - read, time.monotonic_ns() - answered)
-            pictures, steps = len(found), dict(zip(STEPS, taken, strict=True))
-        finally:
-            statistics.add(name, str(card.version), pictures, time.monotonic_ns() - began, steps)
-        return response
-
-    return v2
+def _inferred(model: Model, version: int | None, card: Card) -> tuple[Response, int, dict[str, int]]:
+    """The answer to this request, how many pictures it had, and the nanoseconds of each of STEPS."""
+    zoo, began = current_zoo(), time.monotonic_ns()
+    asked, sent = _asked(zoo, model, version)
+    wanted = outputs.wanted(asked, card.labels)
+    read = time.monotonic_ns()
+    found = served.answers(zoo, model, sent, version, INPUT)
+    answered = time.monotonic_ns()
+    answer: dict[str, Any] = {"model_name": model.name, "model_version": str(card.version)}
+    if asked.get("id") is not None:
+        answer["id"] = asked["id"]
+    told = [outputs.filled(output, parameters, card.labels, found) for output, parameters in wanted.items()]
+    response = _sent(answer | {"outputs": [output for output, _ in told]}, [raw for _, raw in told if raw])
+    taken = (read - began, answered - read, time.monotonic_ns() - answered)
+    return response, len(found), dict(zip(STEPS, taken, strict=True))
 
 
 def _sent(answer: dict[str, Any], raw: list[bytes]) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from webui import pixels
-from webui.errors import BadRequest
+from webui.faults import BadRequest
 from webui.protocols import tensors
 from zoo.answers import Answers
 from zoo.datasets import DIGITS

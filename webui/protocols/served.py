@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from flask import Blueprint
 from numpy.typing import NDArray
+from werkzeug.exceptions import HTTPException
 
 from webui import inputs
-from webui.errors import status_of
+from webui.faults import headers_of, status_of
 from webui.inputs import Sent
+from webui.jsons import Answer
+from webui.notices import message
 from zoo import images
 from zoo.answers import Answers
 from zoo.errors import PictureError, PictureTooLarge, UnknownCheckpoint, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Those to which an address of a protocol answers that there is nothing of the kind."""
 
 
 class BadPicture(PictureError):
@@ -25,6 +32,19 @@ def status(error: ZooError) -> int:
     """The HTTP status: a bad picture is a bad request in these protocols, unless it is a limit that it breaks."""
     found = error.__cause__ if isinstance(error, BadPicture) and isinstance(error.__cause__, ZooError) else error
     return 400 if isinstance(found, PictureError) and not isinstance(found, PictureTooLarge) else status_of(found)
+
+
+def handle(routes: Blueprint) -> None:
+    """Answer the mishaps of a protocol's addresses in JSON, whatever the client accepts."""
+
+    @routes.errorhandler(ZooError)
+    def from_zoo(error: ZooError) -> Answer:
+        found = status(error)
+        return {"error": str(error) if found != 500 else message(error)}, found, headers_of(error)
+
+    @routes.errorhandler(HTTPException)
+    def from_http(error: HTTPException) -> Answer:
+        return {"error": message(error)}, status_of(error), headers_of(error)
 
 
 def versions(zoo: Zoo, model: Model) -> list[int]:
@@ -49,7 +69,8 @@ def checkpoint(model: Model, version: int | None) -> int | None:
 
 
 def labelled(zoo: Zoo, model: Model, label: str) -> int | None:
-    """The version that a label names: `stable` the one that answers when none is named, `latest` the newest.
+    """The version that a label names: `stable` the one that answers when none is named, `latest` the newest one trained
+    with the settings.
 
     None for another label. Raises UnknownCheckpoint.
     """

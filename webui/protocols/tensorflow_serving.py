@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 from flask import Blueprint, request
-from werkzeug.exceptions import HTTPException
 
 from webui import inputs, pixels
-from webui.api import Answer
-from webui.errors import HEADERS, METHODS, BadRequest, headers_of, message, status_of
+from webui.current import current_zoo
+from webui.faults import BadRequest
 from webui.inputs import Sent
+from webui.jsons import HEADERS, Answer
 from webui.protocols import served
-from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
+from webui.protocols.served import METHODS
+from webui.query import is_number
+from zoo.errors import UnknownCheckpoint, UnknownModel
 from zoo.models import Model
 from zoo.zoo import Zoo
 
@@ -32,75 +34,73 @@ PICTURE = {
 }
 
 
-class NotServed(ZooError):
+class NotServed(UnknownModel):
     """No such model, or not of that version."""
 
 
-def routes(zoo: Zoo) -> Blueprint:
-    """`/v1/models/…` of a zoo."""
-    tfs = Blueprint("tensorflow_serving", __name__, url_prefix="/v1")
+routes = Blueprint("tensorflow_serving", __name__, url_prefix="/v1")
+"""`/v1/models/…` of the zoo that the app serves."""
 
-    @tfs.errorhandler(ZooError)
-    def from_zoo(error: ZooError) -> Answer:
-        status = 404 if isinstance(error, NotServed) else served.status(error)
-        return {"error": str(error) if status != 500 else message(error)}, status, headers_of(error)
+served.handle(routes)
 
-    @tfs.errorhandler(HTTPException)
-    def from_http(error: HTTPException) -> Answer:
-        return {"error": message(error)}, status_of(error), headers_of(error)
 
-    @tfs.get("/models/<name>")
-    @tfs.get("/models/<name>/versions/<version>")
-    @tfs.get("/models/<name>/labels/<label>")
-    def status(name: str, version: str | None = None, label: str | None = None) -> Answer:
-        if ":" in name + (version or label or ""):
-            raise _malformed()
-        model, wanted = _named(zoo, name, version, label)
-        try:
-            found = [wanted] if wanted else served.versions(zoo, model)
-        except UnknownCheckpoint as error:
-            raise NotServed(f"Could not find any versions of model {name}. {model.trouble() or error}") from error
-        answer: dict[str, Any] = {"model_version_status": [_state(model, one) for one in found]}
-        if wanted is None:  # what KServe's clients look for at the same address
-            answer |= {"name": name, "ready": model.trouble() is None}
-        return answer, 200, HEADERS
-
-    @tfs.get("/models/<name>/metadata")
-    @tfs.get("/models/<name>/versions/<version>/metadata")
-    @tfs.get("/models/<name>/labels/<label>/metadata")
-    def metadata(name: str, version: str | None = None, label: str | None = None) -> Answer:
-        model, wanted = _named(zoo, name, version, label)
-        card = model.load(served.checkpoint(model, wanted)).card
-        spec = {"name": name, "signature_name": "", "version": str(card.version)}
-        signatures = {"signature_def": _signatures(card.input_shape, len(card.labels))}
-        return {"model_spec": spec, "metadata": {"signature_def": signatures}}, 200, HEADERS
-
-    @tfs.post("/models/<name>:<verb>")
-    @tfs.post("/models/<name>/versions/<version>:<verb>")
-    @tfs.post("/models/<name>/labels/<label>:<verb>")
-    def run(name: str, verb: str, version: str | None = None, label: str | None = None) -> Answer:
-        verb = verb.lower()
-        if verb not in ("predict", "classify", "regress"):
-            raise _malformed()
-        model, wanted = _named(zoo, name, version, label)
-        if verb == "regress":
-            raise BadRequest(f'Model "{name}" has no signature for regression. Ask :predict or :classify.')
-        asked = inputs.parsed(inputs.body(), PICTURE[verb])
-        answer = _predict if verb == "predict" else _classify
-        return answer(zoo, model, served.checkpoint(model, wanted), asked), 200, HEADERS
-
-    @tfs.get("/models")
-    @tfs.get("/models/")
-    def unnamed() -> Answer:
-        raise BadRequest(f"Missing model name in request. The models are: {', '.join(zoo.models)}.")
-
-    @tfs.route("", methods=METHODS)
-    @tfs.route("/", methods=METHODS)
-    @tfs.route("/<path:rest>", methods=METHODS)
-    def other(rest: str = "") -> Answer:
+@routes.get("/models/<name>")
+@routes.get("/models/<name>/versions/<version>")
+@routes.get("/models/<name>/labels/<label>")
+def status(name: str, version: str | None = None, label: str | None = None) -> Answer:
+    zoo = current_zoo()
+    if ":" in name + (version or label or ""):
         raise _malformed()
+    model, wanted = _named(zoo, name, version, label)
+    try:
+        found = [wanted] if wanted else served.versions(zoo, model)
+    except UnknownCheckpoint as error:
+        raise NotServed(f"Could not find any versions of model {name}. {model.trouble() or error}") from error
+    answer: dict[str, Any] = {"model_version_status": [_state(model, one) for one in found]}
+    if wanted is None:  # what KServe's clients look for at the same address
+        answer |= {"name": name, "ready": model.trouble() is None}
+    return answer, 200, HEADERS
 
-    return tfs
+
+@routes.get("/models/<name>/metadata")
+@routes.get("/models/<name>/versions/<version>/metadata")
+@routes.get("/models/<name>/labels/<label>/metadata")
+def metadata(name: str, version: str | None = None, label: str | None = None) -> Answer:
+    zoo = current_zoo()
+    model, wanted = _named(zoo, name, version, label)
+    card = model.load(served.checkpoint(model, wanted)).card
+    spec = {"name": name, "signature_name": "", "version": str(card.version)}
+    signatures = {"signature_def": _signatures(card.input_shape, len(card.labels))}
+    return {"model_spec": spec, "metadata": {"signature_def": signatures}}, 200, HEADERS
+
+
+@routes.post("/models/<name>:<verb>")
+@routes.post("/models/<name>/versions/<version>:<verb>")
+@routes.post("/models/<name>/labels/<label>:<verb>")
+def run(name: str, verb: str, version: str | None = None, label: str | None = None) -> Answer:
+    zoo = current_zoo()
+    verb = verb.lower()
+    if verb not in ("predict", "classify", "regress"):
+        raise _malformed()
+    model, wanted = _named(zoo, name, version, label)
+    if verb == "regress":
+        raise BadRequest(f'Model "{name}" has no signature for regression. Ask :predict or :classify.')
+    asked = inputs.parsed(inputs.body(), PICTURE[verb])
+    answer = _predict if verb == "predict" else _classify
+    return answer(zoo, model, served.checkpoint(model, wanted), asked), 200, HEADERS
+
+
+@routes.get("/models")
+@routes.get("/models/")
+def unnamed() -> Answer:
+    raise BadRequest(f"Missing model name in request. The models are: {', '.join(current_zoo().models)}.")
+
+
+@routes.route("", methods=METHODS)
+@routes.route("/", methods=METHODS)
+@routes.route("/<path:rest>", methods=METHODS)
+def other(rest: str = "") -> Answer:
+    raise _malformed()
 
 
 def _malformed() -> BadRequest:
@@ -113,7 +113,7 @@ def _malformed() -> BadRequest:
 
 def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple[Model, int | None]:
     """The model and version of a path. Raises NotServed; BadRequest for an unknown label, as there."""
-    if version is not None and not (version.isascii() and version.isdecimal() and len(version) <= 18):
+    if version is not None and not is_number(version):
         raise _malformed()
     try:
         model = zoo.model(name)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webui import inputs
-from webui.errors import BadRequest, Unimplemented
+from webui.faults import BadRequest, Unimplemented
 from webui.pixels import depth, kind, numbers
+from webui.query import is_number
 
 DTYPES = {
     **{f"UINT{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)},
@@ -36,7 +37,7 @@ def header(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
     """The JSON of a body and a view of what comes after it, by Inference-Header-Content-Length. Raises BadRequest."""
     if length is None:
         return body, memoryview(b"")
-    if not (length.isascii() and length.isdecimal() and len(length) <= 18 and int(length) <= len(body)):
+    if not (is_number(length) and int(length) <= len(body)):
         raise BadRequest(
             f"Inference-Header-Content-Length is {length[:40]}, and the body has {len(body)} bytes. Give the number of "
             "bytes that its JSON has."

@@ -1,0 +1,64 @@
+"""Addresses where there is nothing: what is said of them, and which of them are other servers' protocols'."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from flask import current_app, request
+from werkzeug.exceptions import HTTPException
+
+from webui.access import is_known
+from webui.current import current_zoo
+from zoo.errors import closest, cut
+
+PROTOCOLS = ("/v1", "/v2", "/hf")
+"""Where other servers' protocols begin; nobody is answered a page there."""
+
+UNTOLD = ("static", "tensorflow_serving.other", "inference_v2.absent")
+"""Endpoints that no message recommends: for files, and for what protocols do not have."""
+
+
+def protocol(path: str) -> str | None:
+    """The one of PROTOCOLS that a path belongs to."""
+    return next((start for start in PROTOCOLS if path == start or path.startswith(f"{start}/")), None)
+
+
+def lost() -> str:
+    """What is said of an address where there is nothing: what may have been meant, and what there is.
+
+    The latter to those alone whom the server lets in: without a key, addresses of files can be asked for.
+    """
+    root, wanted = request.script_root, request.path.rstrip("/").lower()
+    nothing = f"There is nothing at {root}{cut(request.path)}."
+    if not is_known():
+        return nothing
+    rules = [rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint not in UNTOLD]
+    told = {_told(rule): rule for rule in rules if protocol(rule) == protocol(wanted)}
+    if _is_there(wanted):
+        near = f' Did you mean "{root}{wanted}"?'
+    else:
+        name = max((name for name in _models() if name in wanted), key=len, default=None)
+        near = closest(root + wanted, [root + _told(rule, name) for rule in told.values()])
+    under = f" They begin at {root}." if root else ""
+    return f"{nothing}{near} The routes are: {', '.join(sorted(told))}.{under}"
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is something at a path by some method, and of a model that there is."""
+    places = current_app.url_map.bind("")
+    try:
+        found = [places.match(path, method) for method in places.allowed_methods(path)]
+    except HTTPException:  # a redirect, as from two slashes to one
+        return False
+    return any(endpoint not in UNTOLD and given.get("name") in (None, *_models()) for endpoint, given in found)
+
+
+def _models() -> Iterable[str]:
+    return current_zoo().models
+
+
+def _told(rule: str, name: str | None = None) -> str:
+    """A route as docs/api.md writes it, /predict_NAME, or with the name of a model."""
+    filled = rule if name is None else rule.replace("<name>", name)
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: found[1].upper(), filled)
