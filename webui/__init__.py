@@ -22,7 +22,7 @@ from werkzeug.wsgi import get_input_stream
 
 from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages, play
 from webui.current import ZOO
-from webui.forms import Forms
+from webui.forms import Forms, boundary_of
 from webui.inflating import inflated
 from webui.jsons import Compact
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
@@ -40,6 +40,13 @@ class InMemory(Request):
     """A request whose uploads stay in memory, where the server holds the body already; no temporary file is written."""
 
     form_data_parser_class = Forms
+
+    @cached_property
+    def mimetype_params(self) -> dict[str, str]:
+        """What the content type says besides the type; the boundary whole, as `webui.forms` finds it."""
+        told: dict[str, str] = super().mimetype_params
+        boundary = boundary_of(self.environ.get("CONTENT_TYPE", ""))
+        return told if boundary is None else told | {"boundary": boundary}
 
     @cached_property
     def stream(self) -> IO[bytes]:

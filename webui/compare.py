@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from flask import Response
 from flask_babel import gettext, ngettext
@@ -19,6 +20,7 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
     """The page that sets them side by side, each named as `cnn` or `cnn/1`."""
     chosen: list[Exhibit] = []
     unknown: list[Exhibit] = []
+    again: list[Exhibit] = []
     keys = list(dict.fromkeys(asked))
     for key in keys if len(keys) <= MOST else ():  # each takes a look at the disk, or for what it is misspelt from
         name, slash, version = key.partition("/")
@@ -27,8 +29,11 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
         except (UnknownModel, UnknownCheckpoint) as error:
             unknown.append(Exhibit(key[:LONGEST] or "?", None, None, str(error)))
             continue
-        if one.card is None or one.card.ref not in {other.card.ref for other in chosen if other.card}:
+        same = next((other for other in chosen if one.card and other.card and other.card.ref == one.card.ref), None)
+        if same is None:
             chosen.append(one)
+        elif one.card and same.key != one.key:
+            again.append(replace(one, problem=f"It is the same checkpoint as {same.key}: {one.card.ref}."))
     notice = _too_many(len(keys)) if len(keys) > MOST else None
     told = [one for one in chosen if one.card is not None]
     measured = [one for one in told if one.measured is not None]
@@ -49,7 +54,7 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
         choices=[[exhibits.at(name), *_others(exhibits, name)] for name in exhibits.zoo.models],
         chosen=set(keys) if notice else {one.key for one in chosen},
         shown=told if len(told) > 1 else [],
-        missing=[*unknown, *(one for one in chosen if one.card is None)],
+        missing=[*unknown, *again, *(one for one in chosen if one.card is None)],
         measured=measured,
         alike=alike,
         pairs=comparing.pairs(evaluations) if alike else [],

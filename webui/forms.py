@@ -25,16 +25,22 @@ _HEAD = re.compile(
 _END = (b"--\r\n", b"--")
 
 
+def boundary_of(kind: str) -> str | None:
+    """The boundary that a form's content type tells, also one like ----=_Part_1 that should be in quotes and is not."""
+    said = _KIND.fullmatch(kind)
+    return said and (said[1] or said[2])
+
+
 def only_file(kind: str, body: bytes) -> bytes | None:
     """The content of a form's only part, if that is a file named `file`; None for all other forms, broken ones too.
 
     `kind` is the request's content type with its boundary (RFC 7578).
     """
-    said, head = _KIND.fullmatch(kind), _HEAD.match(body)
+    said, head = boundary_of(kind), _HEAD.match(body)
     if said is None or head is None:
         return None
     boundary = head[1]
-    if boundary != (said[1] or said[2]).encode("latin-1"):
+    if boundary != said.encode("latin-1"):
         return None
     start = head.end()
     end = body.find(b"--" + boundary, start)  # the first: werkzeug ends a part after a lone CR or LF too

@@ -237,6 +237,12 @@ def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]
 def _content(file: FileStorage) -> bytes:
     if not file.filename:
         raise NoPicture(f"The part file has an empty filename: no file was chosen. Choose one, {_example()}.")
+    coding = file.headers.get("Content-Transfer-Encoding", "binary").strip().lower()
+    if coding in ("base64", "quoted-printable"):
+        raise BadRequest(
+            f"The part file is encoded (Content-Transfer-Encoding: {coding}), which parts of forms are not any more "
+            "(RFC 7578, 4.7). Send its bytes as they are."
+        )
     content: bytes = file.read()
     return content
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import re
@@ -75,6 +76,27 @@ def test_a_part_whose_name_cannot_be_read_is_400(client: FlaskClient) -> None:
     answer = client.post("/read", data=body, content_type="multipart/form-data; boundary=x")
     assert answer.status_code == 400, answer.text
     assert "no part named file (it has: one without a name)" in said(answer)["error"]
+
+
+@pytest.mark.parametrize("boundary", ["----=_Part_1", "a/b:c?d"])
+def test_a_boundary_that_should_be_in_quotes_is_found_for_one_file_and_for_two(
+    client: FlaskClient, boundary: str
+) -> None:
+    one = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
+    one += saved(drawing()) + b"\r\n"
+    for count in (1, 2):
+        body = one * count + f"--{boundary}--\r\n".encode()
+        answer = client.post("/predict_cnn", data=body, content_type=f"multipart/form-data; boundary={boundary}")
+        assert answer.status_code == 200, answer.text
+        assert len(said(answer).get("predictions", [said(answer)])) == count
+
+
+def test_a_part_that_is_encoded_is_told_so(client: FlaskClient) -> None:
+    for coding in ("base64", "quoted-printable"):
+        head = f'; filename="a.png"\r\nContent-Transfer-Encoding: {coding}'
+        answer = client.post("/predict_cnn", **part(head, base64.b64encode(saved(drawing()))))
+        assert answer.status_code == 400
+        assert f"Content-Transfer-Encoding: {coding}" in said(answer)["error"]
 
 
 LONG = "q" * 50_000

@@ -56,7 +56,9 @@ def test_checkpoints_of_one_model_can_be_compared_and_the_same_one_counts_once(c
     assert page.status_code == 200
     assert "cnn/1" in text(section(page.text, "figures"))
     version = zoo.model("cnn").select()[1]
-    assert "cnn alone is chosen" in client.get(f"/compare?m=cnn&m=cnn/{version}&m=cnn").text
+    twice = text(client.get(f"/compare?m=cnn&m=cnn/{version}&m=cnn").text)
+    assert "cnn alone is chosen" in twice
+    assert f"cnn/{version} is not shown It is the same checkpoint as cnn: cnn/{version}." in twice
 
 
 def test_the_chooser_has_every_checkpoint_and_keeps_what_was_chosen(client: FlaskClient, zoo: Zoo) -> None:
