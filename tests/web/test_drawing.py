@@ -159,6 +159,19 @@ def test_all_models_vote_and_can_be_sorted_and_sieved(visit: Opener) -> None:
     expect(page.locator(".card:visible")).to_have_count(3)
 
 
+def test_models_that_are_torn_are_counted(visit: Opener) -> None:
+    page = visit()
+
+    def torn(route: Route) -> None:
+        told = route.fetch().json()
+        told |= {"label": None, "counts": [{"label": "4", "votes": 1}, {"label": "8", "votes": 1}]}
+        route.fulfill(json=told)
+
+    page.route("**/arena", torn)
+    drawing.draw(page, drawing.ONE)
+    expect(page.locator("#consensus")).to_have_text("The models are torn: 4 (1 model), 8 (1 model).")
+
+
 REJECTED = """async (reason) => {
     const answer = await import(new URL("static/js/answer.js", location.origin));
     answer.show({model: "cnn_300", label: "8", reason, rejected: true, confidence: 0.5, checkpoint: "cnn_300/1",
