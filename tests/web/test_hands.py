@@ -188,7 +188,8 @@ def test_what_is_heard_is_the_digits_once_and_then_the_answer_of_another_model(v
     expect(page.locator("#say")).to_contain_text("deep reads 7, confidence")
     page.evaluate(
         """() => new MutationObserver((all) => all.forEach(({target}) => {
-            const place = (target.closest ? target : target.parentElement).closest("[aria-live], [role=status], output");
+            const own = target.closest ? target : target.parentElement;
+            const place = own.closest("[aria-live], [role=status], output");
             if (place?.textContent) (window.heard ??= []).push(place.textContent);
         })).observe(document.body, {subtree: true, childList: true, characterData: true})"""
     )
