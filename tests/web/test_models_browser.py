@@ -248,10 +248,13 @@ def test_on_paper_all_columns_are_there_and_nothing_to_press(visit: Opener) -> N
         "all => all.filter((one) => getComputedStyle(one).overflowX !== 'visible').length"
     )
     assert clipped == 0
-    page.goto(page.url.split("/compare")[0] + "/?sample=0")
+    page.goto(page.url.split("/compare")[0] + "/models")
+    for useless in (".roster thead", ".roster .tick", ".unprinted", "#compare"):
+        expect(page.locator(useless).first).to_be_hidden()
+    page.goto(page.url.split("/models")[0] + "/?sample=0")
     expect(page.locator("#digit")).to_have_text("7")
-    for useless in (".tools", ".bringing", ".samples", ".sieve", "#why", ".rooms"):
-        expect(page.locator(useless)).to_be_hidden()
+    for useless in (".tools", ".bringing", ".samples", ".sieve", "#why", ".rooms", ".intro p"):
+        expect(page.locator(useless).first).to_be_hidden()
     assert overflow(page) == 0
 
 
