@@ -206,10 +206,10 @@ def shifted(page: Page) -> float:
     return float(page.evaluate("shifts.reduce((sum, one) => sum + one, 0)"))
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, width: int) -> None:
+@pytest.mark.parametrize("size", [(360, 900), (1280, 900), (844, 390)])
+def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, size: tuple[int, int]) -> None:
     # A smooth scroll that is under way when the answer comes was once counted as a shift.
-    page = visit("/models", viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    page = visit("/models", viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
     page.context.add_init_script(SHIFTS)
     page.goto(page.url.replace("/models", "/"))
     drawing.draw(page, drawing.SEVEN)
