@@ -276,6 +276,9 @@ def test_there_is_a_way_past_the_board_for_a_finger(visit: Opener, size: tuple[i
 def test_in_forced_colours_what_is_chosen_differs_from_its_neighbours(visit: Opener) -> None:
     page = visit("/?sample=0", forced_colors="active")
     expect(page.locator("#digit")).to_have_text("7")
+    best, other = (page.locator(one).first for one in (".best rect", "#bars tr:not(.best) rect"))
+    fill = "one => getComputedStyle(one).fill"
+    assert best.evaluate(fill) != other.evaluate(fill)
     looks = """one => {
         const {backgroundColor, outlineStyle} = getComputedStyle(one);
         return [backgroundColor, outlineStyle];

@@ -101,6 +101,18 @@ def test_its_head_is_set_like_every_pages_and_nothing_sticks_together(address: s
     assert fold["y"] - (told["y"] + told["height"]) > 8
     family = "one => getComputedStyle(one).fontFamily"
     assert title.evaluate(family) == page.locator(".brand").evaluate(family)
+    expect(title).to_contain_text("API")
+    colour = "one => getComputedStyle(one).color"
+    assert page.locator("rapi-doc > p a").first.evaluate(colour) == page.locator(".foot a").evaluate(colour)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 820])
+def test_what_each_route_is_for_is_told_on_a_narrow_screen_too(address: str, chromium: Browser, width: int) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{address}/docs")
+    expect(page.get_by_text("Ask the default model", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Ask every model about one picture", exact=True).first).to_be_visible()
     page.close()
 
 

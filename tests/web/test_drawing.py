@@ -159,6 +159,19 @@ def test_all_models_vote_and_can_be_sorted_and_sieved(visit: Opener) -> None:
     expect(page.locator(".card:visible")).to_have_count(3)
 
 
+def test_models_that_are_torn_are_counted(visit: Opener) -> None:
+    page = visit()
+
+    def torn(route: Route) -> None:
+        told = route.fetch().json()
+        told |= {"label": None, "counts": [{"label": "4", "votes": 1}, {"label": "8", "votes": 1}]}
+        route.fulfill(json=told)
+
+    page.route("**/arena", torn)
+    drawing.draw(page, drawing.ONE)
+    expect(page.locator("#consensus")).to_have_text("The models are torn: 4 (1 model), 8 (1 model).")
+
+
 REJECTED = """async (reason) => {
     const answer = await import(new URL("static/js/answer.js", location.origin));
     answer.show({model: "cnn_300", label: "8", reason, rejected: true, confidence: 0.5, checkpoint: "cnn_300/1",
@@ -193,10 +206,10 @@ def shifted(page: Page) -> float:
     return float(page.evaluate("shifts.reduce((sum, one) => sum + one, 0)"))
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, width: int) -> None:
+@pytest.mark.parametrize("size", [(360, 900), (1280, 900), (844, 390)])
+def test_no_layout_shift_is_counted_from_the_load_to_the_votes(visit: Opener, size: tuple[int, int]) -> None:
     # A smooth scroll that is under way when the answer comes was once counted as a shift.
-    page = visit("/models", viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    page = visit("/models", viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
     page.context.add_init_script(SHIFTS)
     page.goto(page.url.replace("/models", "/"))
     drawing.draw(page, drawing.SEVEN)

@@ -69,6 +69,19 @@ def test_a_pen_writes_though_a_hand_rests_on_the_board(visit: Opener) -> None:
     marks(page, 1)
 
 
+def test_a_palm_that_lands_between_two_strokes_of_a_pen_draws_nothing(visit: Opener) -> None:
+    page = visit(has_touch=True)
+    session = page.context.new_cdp_session(page)
+    palm = places(page, [(0.85, 0.9), (0.88, 0.92)])
+    for at in (0.3, 0.6):
+        write(session, places(page, drawing.ONE * [0.3, 0.5] + [at, 0.2]))
+        touch(session, "touchStart", palm[0])
+        touch(session, "touchMove", palm[1])
+        touch(session, "touchEnd")
+    marks(page, 2)
+    assert page.evaluate(f"{BOARD}.done.every((mark) => mark.pen)")
+
+
 def test_two_fingers_draw_nothing(visit: Opener) -> None:
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True)
     session = page.context.new_cdp_session(page)
@@ -170,6 +183,25 @@ def test_another_model_reads_all_the_digits_anew(visit: Opener) -> None:
     assert " ".join(told) in page.locator("#sentence").inner_text()
 
 
+def test_what_is_heard_is_the_digits_once_and_then_the_answer_of_another_model(visit: Opener) -> None:
+    page = visit("/?sample=0")
+    expect(page.locator("#say")).to_contain_text("deep reads 7, confidence")
+    page.evaluate(
+        """() => new MutationObserver((all) => all.forEach(({target}) => {
+            const own = target.closest ? target : target.parentElement;
+            const place = own.closest("[aria-live], [role=status], output");
+            if (place?.textContent) (window.heard ??= []).push(place.textContent);
+        })).observe(document.body, {subtree: true, childList: true, characterData: true})"""
+    )
+    page.get_by_role("button", name="Read many digits").click()
+    page.wait_for_function("() => window.heard?.length")
+    page.locator("input[value=linear]").check()
+    page.wait_for_function("() => heard.length > 1")
+    first, second = page.evaluate("heard")
+    assert first == "Reads 7"
+    assert second.startswith("linear reads 7, confidence")
+
+
 def test_a_file_that_is_refused_again_is_told_again(visit: Opener) -> None:
     page = visit()
     large = {"name": "big.png", "mimeType": "image/png", "buffer": bytes(17_000_000)}
@@ -202,3 +234,30 @@ def test_the_tools_are_in_sight_on_a_laptop(visit: Opener, size: tuple[int, int]
     page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
     for tool in ("#undo", "#eraser", "#clear", "#size"):
         expect(page.locator(tool)).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+@pytest.mark.parametrize("size", [(640, 360), (667, 331), (844, 390), (932, 430)])
+def test_board_tools_and_answer_are_in_sight_on_a_phone_held_sideways(
+    visit: Opener, size: tuple[int, int], locale: str
+) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
+    drawing.draw(page, drawing.SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+    for part in ("#paper", "#undo", "#eraser", "#clear", "#size", "#digit", "#sentence", "#facts", "#seen"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    paper = page.locator("#paper").bounding_box()
+    assert paper is not None
+    assert paper["height"] > 0.65 * size[1]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (1366, 768)])
+def test_what_is_in_sight_gets_the_focus_and_nothing_scrolls(visit: Opener, size: tuple[int, int]) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]})
+    drawing.draw(page, drawing.ONE)
+    expect(page.locator("#undo")).to_be_enabled()
+    page.locator("#board").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("#undo")).to_be_focused()
+    assert page.evaluate("new Promise((done) => requestAnimationFrame(() => done(scrollY)))") == 0

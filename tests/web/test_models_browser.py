@@ -50,6 +50,30 @@ def test_axe_finds_nothing_to_complain_about(visit: Opener, url: str, scheme: st
     assert not violations(page)
 
 
+@pytest.mark.parametrize("size", [24, 32])
+def test_no_page_is_too_wide_for_large_text_on_a_phone(visit: Opener, site: str, size: int) -> None:
+    page = visit("/models", viewport={"width": 390, "height": 844}, locale="pt-BR")
+    session = page.context.new_cdp_session(page)
+    session.send("Page.setFontSizes", {"fontSizes": {"standard": size, "fixed": size}})
+    for url in ("/?sample=3", "/models", "/models/deep", "/compare?m=cnn&m=deep"):
+        page.goto(site + url)
+        unfold(page)
+        assert overflow(page) == 0, url
+
+
+def test_marks_of_small_plots_do_not_run_together_on_the_smallest_phone(visit: Opener) -> None:
+    page = visit("/models/deep", viewport={"width": 320, "height": 800})
+    plots = [plot.bounding_box() for plot in page.locator(".panel").all()]
+    assert len({plot["x"] for plot in plots if plot}) == 1
+
+
+def test_epochs_are_compared_once_and_settings_have_a_heading(visit: Opener) -> None:
+    page = visit("/compare?m=cnn&m=deep&m=tiny")
+    heads = page.locator(".versus tbody th").all_inner_texts()
+    assert [head for head in heads if head.lower() == "epochs"] == ["Epochs"]
+    assert heads.index("Settings that differ") == heads.index("drawn") - 1
+
+
 def test_axe_itself_notices(visit: Opener) -> None:
     page = visit("/models/deep")
     page.evaluate("document.querySelectorAll('img').forEach(image => image.removeAttribute('alt'))")
@@ -148,6 +172,15 @@ def test_a_long_name_fits(chromium: Browser, odd_site: str, width: int) -> None:
     page.close()
 
 
+def test_a_model_that_cannot_answer_says_why_once_and_offers_no_calls(chromium: Browser, odd_site: str) -> None:
+    page = chromium.new_page()
+    page.goto(f"{odd_site}/models/cnn_5")
+    expect(page.locator(".notice")).to_contain_text("model.tflite")
+    expect(page.locator(".notice")).not_to_contain_text("Cannot answer now")
+    expect(page.locator("#calls-title")).to_have_count(0)
+    page.close()
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_why_a_model_cannot_answer_has_room(chromium: Browser, odd_site: str, width: int) -> None:
     page = chromium.new_page(viewport={"width": width, "height": 800})
@@ -164,13 +197,13 @@ def test_with_javascript_a_plot_tells_its_values_under_the_pointer(visit: Opener
     figure = page.locator("figure.plot:has(#curve-1)")
     expect(figure.locator(".uplot canvas")).to_be_visible()
     expect(figure.locator("svg.drawing")).to_be_hidden()
+    unfold(page)  # before the pointer is there, since it moves the plot
     figure.scroll_into_view_if_needed()
     over = figure.locator(".u-over")
     box = over.bounding_box()
     assert box is not None
     over.hover(position={"x": box["width"] - 1, "y": box["height"] / 2})
     row = page.locator("#curves-table tbody tr").last.locator("td")
-    unfold(page)
     epoch, accuracy = row.nth(0).inner_text(), row.nth(4).inner_text()
     said = figure.locator("output").first.inner_text()
     assert said == f"{epoch}: {accuracy}"
@@ -215,10 +248,13 @@ def test_on_paper_all_columns_are_there_and_nothing_to_press(visit: Opener) -> N
         "all => all.filter((one) => getComputedStyle(one).overflowX !== 'visible').length"
     )
     assert clipped == 0
-    page.goto(page.url.split("/compare")[0] + "/?sample=0")
+    page.goto(page.url.split("/compare")[0] + "/models")
+    for useless in (".roster thead", ".roster .tick", ".unprinted", "#compare"):
+        expect(page.locator(useless).first).to_be_hidden()
+    page.goto(page.url.split("/models")[0] + "/?sample=0")
     expect(page.locator("#digit")).to_have_text("7")
-    for useless in (".tools", ".bringing", ".samples", ".sieve", "#why", ".rooms"):
-        expect(page.locator(useless)).to_be_hidden()
+    for useless in (".tools", ".bringing", ".samples", ".sieve", "#why", ".rooms", ".intro p"):
+        expect(page.locator(useless).first).to_be_hidden()
     assert overflow(page) == 0
 
 

@@ -121,7 +121,7 @@ def test_the_form_asks_all_models(client: FlaskClient, zoo: Zoo) -> None:
 
 def test_the_form_reads_many_digits(client: FlaskClient) -> None:
     page = send(client, "/", (Path(__file__).parents[2] / "docs/number.jpg").read_bytes(), ask="read", headers=HTML)
-    assert ">5550143\n2718</output>" in page.text
+    assert ">5550143\n2718</p>" in page.text
 
 
 def test_the_form_takes_several_pictures(client: FlaskClient) -> None:

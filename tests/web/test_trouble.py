@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import drawing
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from asking import ROOT, saved
+from asking import drawing as dark_on_light
+from playwright.sync_api import Browser, Page, Request, Route, expect
+from serving import serving
 
 Opener = Callable[..., Page]
 RATE = 1.2  # s, at the least, between two tries of a page that asks every 1.5 s
@@ -30,7 +36,7 @@ def gaps(page: Page, path: str, tries: int = 4) -> list[float]:
 
 
 def fail(page: Page, path: str) -> None:
-    page.route(path, lambda route: route.fulfill(status=502, json={"error": "Something is broken."}))
+    page.route(path, lambda route: route.fulfill(status=501, json={"error": "Something is broken."}))
 
 
 def drawn(page: Page) -> None:
@@ -66,6 +72,26 @@ def test_one_question_that_never_arrives_is_told_and_asked_again_in_peace(visit:
     page.unroute("**/why*")
     expect(page.locator("#heat")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_proxy_without_its_server_is_asked_again_as_a_lost_server_is(visit: Opener) -> None:
+    page = visit()
+    page.route("**/predict_*", lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>502</h1>"))
+    drawing.draw(page, drawing.ONE)
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    expect(page.locator("#sentence")).to_have_text("Waiting for the answer.")
+    page.unroute("**/predict_*")
+    expect(page.locator("#digit")).to_have_text("1")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_first_drawing_without_an_answer_is_not_asked_for_again(visit: Opener) -> None:
+    page = visit()
+    fail(page, "**/predict_*")
+    drawing.draw(page, drawing.ONE)
+    expect(page.locator("#sentence")).to_have_text("No answer yet.")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#sentence")).to_have_text("Draw, and the answer appears here.")
 
 
 @pytest.mark.parametrize(
@@ -161,3 +187,27 @@ def test_a_closed_notice_is_told_again_to_one_who_tries_anew_and_a_sample_still_
         host.start()
     expect(page.locator("#digit")).to_have_text("2")
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.long
+def test_a_zoo_in_which_no_model_can_answer_says_so_and_asks_nothing(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    shutil.copy(ROOT / "plugins/linear.py", tmp_path / "plugins")
+    (tmp_path / "settings.toml").write_text('[models.wide]\nplugin = "linear"\n')
+    with serving([sys.executable, "-m", "zoo", "serve", "--port", "0"], tmp_path) as served:
+        page = chromium.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+        page.goto(served.url)
+        drawing.draw(page, drawing.SEVEN)
+        expect(page.locator("#undo")).to_be_enabled()
+        expect(page.locator("#sentence")).to_have_text("No model can answer yet. To train one: zoo train wide")
+        for button in ("#why", "#steps", "#read"):
+            expect(page.locator(button)).to_be_disabled()
+        one = {"name": "digit.png", "mimeType": "image/png", "buffer": saved(dark_on_light())}
+        page.set_input_files("#file", [one, one])
+        expect(page.locator("#several .what")).to_have_text(["This model cannot answer now"] * 2)
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator("#sentence")).to_contain_text("zoo train wide")
+        assert not asked
+        page.close()

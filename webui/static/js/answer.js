@@ -81,6 +81,7 @@ export function show(answer, took, truth) {
 // Of a picture of several things: the digits that they were read as, one by one.
 export function showRead(model, text) {
   sentence.lastChild.data = ` ${say("read_each", { model, text })}`;
+  announce(sentence.textContent);
 }
 
 export function empty() {
@@ -100,6 +101,11 @@ export function empty() {
   }
   document.title = document.title.replace(/^.* · /, "");
   announce("");
+}
+
+// Why there is no answer to a first picture yet; an earlier answer stays.
+export function missing(reason) {
+  if (section.classList.contains("waiting")) sentence.textContent = reason;
 }
 
 // The answer that is shown belongs to an earlier picture.

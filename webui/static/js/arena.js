@@ -74,7 +74,7 @@ export function show({ label, counts, answers }) {
     else told(card, vote.label, label === null ? "" : say(alike ? "agrees" : "differs"), measured);
   }
   const count = counts.reduce((sum, one) => sum + one.votes, 0);
-  const each = counts.map((one) => `${one.label} × ${number(one.votes)}`).join(", ");
+  const each = counts.map(({ label, votes }) => say(votes === 1 ? "one_vote" : "some_votes", { label, votes: number(votes) })).join(", ");
   const several = answers.some(({ reason }) => reason === "several_objects");
   if (!count) consensus.textContent = say(several ? "none_single" : "none_reads");
   else if (counts.length === 1) consensus.textContent = say("agreed", { count: number(count), label });

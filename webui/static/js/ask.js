@@ -8,11 +8,11 @@ const ROOT = new URL("../../", import.meta.url); // of the zoo, which may be und
 export const at = (path) => new URL(path.slice(1), ROOT).href;
 
 export class Mishap extends Error {
-  // `kind` is the HTTP status, "busy" for a 503 that says when to ask again, or "lost" when no answer came; `after` is
-  // how many seconds to wait for that.
+  // `kind` is the HTTP status, "busy" for a 503 that says when to ask again, or "lost" when no answer came, also where a
+  // proxy says so; `after` is how many seconds to wait for that.
   constructor(kind, detail = "", after = 0) {
     super(detail || String(kind));
-    this.kind = kind === 503 && after ? "busy" : kind;
+    this.kind = kind === 503 && after ? "busy" : kind === 502 || kind === 504 ? "lost" : kind;
     this.detail = detail;
     this.after = after;
   }

@@ -4,6 +4,7 @@ import { load, save, saveNow, write } from "./keeping.js";
 import { CONTRARY, fillBelow, groundOf, inkOf, outline, paintPicture, SIDE } from "./painting.js";
 
 const SENT = 280; // pixels on each side of a drawing as it is sent
+const REST = 1000; // ms since a pen was near, in which what touches is the hand that holds it
 const FAINT = 40; // of 255: what the eraser's soft edge may leave
 
 const rounded = (value) => Math.round(value * 10) / 10;
@@ -180,25 +181,28 @@ export class Board {
       return [rounded(x), rounded(y), rounded(event.pressure || 0.5)];
     };
     const touching = new Set(); // a second finger draws nothing, and takes back what the first began
+    let penned = -Infinity; // when a pen was last seen
     this.canvas.addEventListener("pointerdown", (event) => {
       const { pointerId: id, pointerType: type, buttons } = event;
       if (event.button !== 0 && !(buttons & 32)) return;
       if (type === "touch") touching.add(id);
       if (this.stroke && (this.pointer.type !== "touch" || type === "mouse")) return;
       if (this.stroke) this.cancel(); // a pen writes though a hand rests on the board
-      if (type === "touch" && touching.size > 1) return;
+      if (type === "touch" && (touching.size > 1 || event.timeStamp < penned + REST)) return;
       event.preventDefault();
       this.canvas.setPointerCapture(id);
       this.pointer = { id, type };
       this.begin(at(event), { erase: this.erasing || Boolean(buttons & 32), pen: type === "pen" });
     });
     this.canvas.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "pen") penned = event.timeStamp;
       if (!this.stroke || event.pointerId !== this.pointer.id) return;
       const events = event.getCoalescedEvents?.() ?? [];
       this.move(...(events.length ? events : [event]).map(at));
     });
     const end = (event) => {
       touching.delete(event.pointerId);
+      if (event.pointerType === "pen") penned = event.timeStamp;
       if (this.stroke && event.pointerId === this.pointer.id) this.end();
     };
     this.canvas.addEventListener("pointerup", end);

@@ -56,7 +56,10 @@ async function ask(drawing = false) {
   clearTimeout(resting);
   const content = board.content();
   const mine = (current = { about, state, content, drawing, answered: false, owed: new Set([votes]) });
-  const slow = setTimeout(() => answer.trouble("slow"), SLOW);
+  const slow = setTimeout(() => {
+    answer.trouble("slow");
+    answer.missing(texts.awaited);
+  }, SLOW);
   const start = performance.now();
   try {
     const found = await predict(content);
@@ -93,6 +96,7 @@ function failed(error) {
   if (!(error instanceof Mishap)) throw error;
   current = null;
   answer.stale();
+  answer.missing(error.again === null ? texts.no_answer : texts.awaited);
   arena.unknown(texts.votes_failed);
   if (error.again === null) awaited.clear();
   else again = setTimeout(afresh, error.again);
@@ -134,9 +138,11 @@ const reading = new Aside(
   (found, content) => {
     const wanted = awaited.delete(reading);
     const framed = !wanted && !board.untouched && closer.reading.hidden;
-    answer.announce(closer.showReading(found, content, framed));
+    const text = closer.showReading(found, content, framed);
     if (current?.reason === "several_objects" && found.text) answer.showRead(found.model, found.text);
-    if (wanted) reveal(closer.reading, closer.reading.parentElement);
+    if (!wanted) return; // the answer alone is heard
+    answer.announce(text);
+    reveal(closer.reading, closer.reading.parentElement);
   },
   { release: () => closer.hideReading() },
 );
@@ -214,7 +220,8 @@ function buttons() {
   const nothing = board.empty;
   usable(undo, board.done.length > 0);
   usable(redo, board.undone.length > 0);
-  for (const button of [eraser, clear, why, steps, read]) usable(button, !nothing);
+  for (const button of [eraser, clear]) usable(button, !nothing);
+  for (const button of [why, steps, read]) usable(button, !nothing && Boolean(chosen()));
 }
 
 // A button that has the focus keeps it: it is called disabled, and is when it is left.

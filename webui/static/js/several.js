@@ -64,6 +64,7 @@ async function told({ file, item, fits }, model, overtaken) {
   const what = item.querySelector(".what");
   try {
     if (!fits) throw new Mishap(413);
+    if (!model) throw new Mishap(503);
     const content = { body: file, type: file.type };
     const found = await post(`/predict_${model}`, content);
     const row = found.reason === "several_objects" ? (await post(`/read?model=${model}`, content)).text : "";
