@@ -88,7 +88,7 @@ BAD = {
     "misspells a setting of fast": (
         "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    fast = {'epoch': 1}\n"
         "@hookimpl\ndef build(settings):\n    return 1",
-        'plugins/bad.py: fast: epoch = 1: no such setting. Did you mean "epochs"? It takes: dataset,',
+        'plugins/bad.py: fast: epoch: no such setting. Did you mean "epochs"? It takes: dataset,',
     ),
     "has a fast that is no table": (
         "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    fast = 3\n"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Flask, Request, current_app, g, request, session, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -96,7 +97,7 @@ class Gate:
             PERMANENT_SESSION_LIFETIME=SIGNED_IN,
             WTF_CSRF_CHECK_DEFAULT=False,
             WTF_CSRF_TIME_LIMIT=None,  # as long as the session
-            WTF_CSRF_SSL_STRICT=False,  # a Referer, which many browsers are told not to send, would tell nothing more
+            WTF_CSRF_SSL_STRICT=False,  # it would want a Referer, which many browsers are told not to send
         )
         self._csrf = CSRFProtect(app)
         app.before_request(self._let_in)
@@ -141,9 +142,12 @@ class Gate:
         return Caller(name, self._scopes[name], False)
 
     def check_token(self) -> None:
-        """Raises Forged unless the request carries the token of this session's pages."""
+        """Raises Forged unless the request carries the token of this session's pages, or if another site's sent it."""
         from flask_wtf.csrf import CSRFError
 
+        page = request.referrer
+        if page and request.is_secure and urlsplit(page)[:2] != (request.scheme, request.host):
+            raise Forged(f"The request comes from a page of another site, {page[:80]}. Use the pages of this one.")
         try:
             self._csrf.protect()
         except CSRFError as error:

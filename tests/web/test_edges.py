@@ -243,7 +243,7 @@ def test_links_forms_and_files_are_under_the_prefix(placed: Served) -> None:
     assert '<p class="digit" id="digit">7</p>' in answer.text
     form = {"csrf_token": token(home.text)}
     out = browser.post(f"{placed.url}/zoo/logout", data=form, allow_redirects=False, timeout=30)
-    assert out.headers["Location"] == "/zoo/"
+    assert out.headers["Location"] == "/zoo/login?left=1"
     assert browser.get(f"{placed.url}/zoo/", timeout=30).status_code == 401
 
 

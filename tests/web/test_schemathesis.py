@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import allow_header_conformance, positive
 from serving import serving
 
 from webui.openapi.document import document
-from webui.openapi.operation import PICTURES
+from webui.plain import PICTURES
 from zoo import Zoo
 
 load_all_checks()
