@@ -34,7 +34,7 @@ def _sent(name: str | None, version: int | None) -> inputs.Sent:
 @routes.post("/arena")
 def arena() -> Answer:
     """One picture through every model."""
-    return told(ask_all(current_zoo(), _sent(None, None))), 200, HEADERS
+    return verdict_json(ask_all(current_zoo(), _sent(None, None))), 200, HEADERS
 
 
 @routes.post("/explain")
@@ -69,7 +69,7 @@ def sample(place: int) -> Response:
     return make_response(content, 200, {"Content-Type": "image/png", **HEADERS, **KEPT})
 
 
-def told(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
     """The JSON form of what all models say."""
     return {
         "label": verdict.label,

@@ -16,7 +16,7 @@ from zoo.settings import ModelSettings
 from zoo.types import Batch, Image, Prediction, Scores, Trace
 
 
-def prepared(
+def checked_input(
     model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...] | None, image: Image
 ) -> tuple[Batch, Trace]:
     """What a model's `preprocess` hook makes of a picture for a network that takes `shape`. Raises PluginError.
@@ -43,7 +43,9 @@ def prepared(
     return answer
 
 
-def told(model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: Batch, classes: int) -> Scores:
+def checked_scores(
+    model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: Batch, classes: int
+) -> Scores:
     """The probabilities (n, classes) that a model's `predict` hook gives for (n, ...). Raises PluginError."""
     answer = hooks.call("predict", model=handle, batch=batch, settings=settings)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo import scenes, strokes
-from zoo.answers import prepared, rescaled, told
+from zoo.answers import checked_input, checked_scores, rescaled
 from zoo.checkpoints import Calibration
 from zoo.plugins import Hooks
 from zoo.settings import ModelSettings
@@ -49,9 +49,9 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
 
     def scores(pictures: Sequence[Image]) -> Scores:
         """Probabilities by the way that every picture takes; where nothing is found, all alike."""
-        seen = [prepared(settings.name, hooks, settings, shape, picture) for picture in pictures]
+        seen = [checked_input(settings.name, hooks, settings, shape, picture) for picture in pictures]
         batch = np.stack([array for array, _ in seen])
-        answers = told(settings.name, hooks, settings, model, batch, len(data.labels))
+        answers = checked_scores(settings.name, hooks, settings, model, batch, len(data.labels))
         empty = [trace.reason is not None and trace.box is None for _, trace in seen]
         return np.where(np.array(empty)[:, None], np.float32(1 / len(data.labels)), answers)
 

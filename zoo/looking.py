@@ -40,7 +40,7 @@ def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSe
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LookedAt:
     """What the network takes, float32 (m, ...), of those of many pictures with which nothing is wrong, in their order.
 
     `reasons` say why there is nothing to read in such a picture, and `trace` what was done for it, by its place among
@@ -53,7 +53,9 @@ class Seen:
     errors: Mapping[int, ZooError]
 
 
-def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings) -> Seen:
+def look_at_many(
+    model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings
+) -> LookedAt:
     """What `look` sees of many pictures; `given` tells a picture's content.
 
     Those in MNIST's form, where that is what the model takes, are known to be so all at once, and sooner still if all
@@ -81,7 +83,7 @@ def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given
     if small:
         batch, known = ink.ready(np.concatenate([*small.values()]).reshape(-1, *FORM))
         if None not in known.boxes and not seen:
-            return Seen(batch, [None] * len(batch), known.trace, errors)
+            return LookedAt(batch, [None] * len(batch), known.trace, errors)
         for row, (place, image) in enumerate(small.items()):
             is_ready = known.boxes[row] is not None
             seen[place] = (batch[row], known.trace(row)) if is_ready else model.preprocess(loaded, image)
@@ -89,7 +91,7 @@ def looks(model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given
     traces = [trace for _, trace in ordered]
     none = np.empty((0, *loaded.card.input_shape), np.float32)
     batch = np.stack([level for level, _ in ordered]) if ordered else none
-    return Seen(batch, [trace.reason for trace in traces], traces.__getitem__, errors)
+    return LookedAt(batch, [trace.reason for trace in traces], traces.__getitem__, errors)
 
 
 def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Reduced:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zoo import graph, ink
-from zoo.answers import prepared, rescaled, told
+from zoo.answers import checked_input, checked_scores, rescaled
 from zoo.checkpoints import Card, Catalogue
 from zoo.errors import ModelUnavailable, NoInk, UnknownCheckpoint, ZooError
 from zoo.plugins import Family, Hooks
@@ -223,7 +223,7 @@ class Model:
     def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
         """The picture as the model takes it; where there is nothing to read, an empty one and a trace that says so."""
         assert self.hooks is not None
-        return prepared(self.name, self.hooks, loaded.settings, tuple(loaded.card.input_shape), image)
+        return checked_input(self.name, self.hooks, loaded.settings, tuple(loaded.card.input_shape), image)
 
     def finds_ink(self, loaded: Loaded) -> bool:
         """Whether pictures come to it by `ink.normalise` and by nothing else."""
@@ -248,7 +248,7 @@ class Model:
     def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
         """Probabilities (n, k) for (n, ...), at the card's temperature. Raises PluginError when they are not such."""
         assert self.hooks is not None
-        scores = told(self.name, self.hooks, loaded.settings, loaded.handle, batch, len(loaded.card.labels))
+        scores = checked_scores(self.name, self.hooks, loaded.settings, loaded.handle, batch, len(loaded.card.labels))
         calibration = loaded.card.calibration
         return rescaled(scores, calibration.temperature) if calibration else scores
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.answers import prepared
+from zoo.answers import checked_input
 from zoo.errors import NoInk, TrainingError, why
 from zoo.plugins import Hooks
 from zoo.settings import ModelSettings
@@ -21,7 +21,7 @@ SOME = 256  # pictures
 Shape = tuple[int, ...]
 
 
-def seen(model: str, hooks: Hooks, settings: ModelSettings, network: keras.Model, data: Data) -> NDArray[Any]:
+def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: keras.Model, data: Data) -> NDArray[Any]:
     """Some validation pictures as the `preprocess` hook gives them, (n, ...), to a network that takes and tells such.
 
     A network without an Input is built by them. Raises TrainingError when the shapes do not fit, PluginError when the
@@ -50,14 +50,14 @@ def seen(model: str, hooks: Hooks, settings: ModelSettings, network: keras.Model
         )
     if not (own_train and hooks.is_own("predict")):  # which two may make probabilities of anything
         _tells(model, network, len(data.labels))
-    return np.stack([prepared(model, hooks, settings, taken, picture)[0] for picture in pictures])
+    return np.stack([checked_input(model, hooks, settings, taken, picture)[0] for picture in pictures])
 
 
 def _given(model: str, hooks: Hooks, settings: ModelSettings, data: Data) -> Shape:
     """The shape that preprocessing gives."""
     for picture in data.validation_images[:SOME, ..., 0]:
         try:
-            return np.shape(prepared(model, hooks, settings, None, picture)[0])
+            return np.shape(checked_input(model, hooks, settings, None, picture)[0])
         except NoInk:
             continue
     return data.images.shape[1:]

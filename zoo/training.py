@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo import datasets, extras, files, graph, shapes, stopping, unfinished
-from zoo.answers import told
+from zoo.answers import checked_scores
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Card, Catalogue
 from zoo.errors import PluginError, TrainingError, ZooError, ended
@@ -205,7 +205,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     if not isinstance(model, keras.Model):
         whose = f"build{run.hooks.wrapped('build')}"
         raise TrainingError(f'Model "{run.model}": {whose} should return a keras.Model, not {type(model).__name__}.')
-    seen = shapes.seen(run.model, run.hooks, run.settings, model, data)
+    seen = shapes.network_inputs(run.model, run.hooks, run.settings, model, data)
     rows = unfinished.take_up(run.folder, model) if resume else None
     if rows is None:
         rows = _trained(run, model, data, resume, progress)
@@ -282,7 +282,7 @@ def _tried(run: Run, folder: Path, facts: Mapping[str, Any], seen: NDArray[Any],
     So no version is published that cannot answer. Raises a ZooError when a hook will not.
     """
     handle = run.hooks.call("load", folder=folder, settings=run.settings)
-    scores = told(run.model, run.hooks, run.settings, handle, seen, len(facts["labels"]))
+    scores = checked_scores(run.model, run.hooks, run.settings, handle, seen, len(facts["labels"]))
     classes = data.validation_classes[: len(seen)]
     right, meant = float((scores.argmax(axis=1) == classes).mean()), facts["training"].get("val_accuracy", 0.0)
     if right < meant - STRAY:

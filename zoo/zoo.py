@@ -162,7 +162,7 @@ class Zoo:
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
-        seen = looking.looks(chosen, loaded, several(pictures), self.given, self.settings.pictures)
+        seen = looking.look_at_many(chosen, loaded, several(pictures), self.given, self.settings.pictures)
         none = np.empty((0, len(loaded.card.labels)), np.float32)
         scores = chosen.scores(loaded, seen.batch) if len(seen.batch) else none
         answers = Answers.by(chosen.name, loaded.card, scores, seen.reasons, seen.trace, seen.errors)
