@@ -18,6 +18,8 @@ from conftest import flip_byte
 from holding import until
 from serving import Served, serving
 
+from zoo import Zoo
+
 SERVE = [sys.executable, "-m", "zoo", "serve", "--port", "0"]
 PAGE = {"Accept": "text/html", "Accept-Language": "pt-BR"}
 
@@ -130,6 +132,24 @@ def _listens(port: int) -> bool:
         return requests.get(f"http://127.0.0.1:{port}/livez", timeout=30).ok
     except requests.ConnectionError:
         return False
+
+
+def test_a_worker_that_takes_anothers_place_answers_by_the_version_that_was_latest_at_the_start(
+    zoo_folder: Path, picture
+) -> None:
+    with serving([*SERVE, "--workers", "1"], zoo_folder) as running:
+        first = predict(running, "soft", picture(0)).json()
+        newer = (
+            Path(shutil.copytree(zoo_folder / "checkpoints/soft/1", zoo_folder / "checkpoints/soft/2")) / "card.json"
+        )
+        facts = json.loads(newer.read_text()) | {"version": 2}
+        del facts["seal"]
+        newer.write_text(json.dumps(facts))
+        assert Zoo.open(zoo_folder).model("soft").select() == ("soft", 2)
+        (worker,) = running.workers
+        worker.kill()
+        worker.wait(15)
+        assert predict(running, "soft", picture(0)).json() == first
 
 
 def test_all_that_it_says_is_json_where_its_log_is(zoo_folder: Path) -> None:

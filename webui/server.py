@@ -52,13 +52,16 @@ log = logging.getLogger("zoo.server")
 def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
     """Serve a zoo's page and API as `zoo.settings.server` says, with every model loaded before its first request.
 
-    Forked workers have this very zoo; where they are spawned instead, each opens its folder anew. Otherwise as `serve`.
+    Forked workers have this very zoo, whose `latest` versions are those of now, or one that takes another's place later
+    would answer otherwise than the rest; where they are spawned instead, each opens its folder anew. Else as `serve`.
     Raises ZooError too when other machines could ask and no key would be asked of them.
     """
     _refuse_strangers(zoo.settings.server)
     with quiet():
         for name in SHARED:
             importlib.import_module(name)
+    for model in zoo.models.values():
+        model.pin()
     forks = _context().get_start_method() == "fork"
     secret = secrets.token_hex(32)  # the same for all workers
     loader = partial(_app, zoo, secret) if forks else partial(_app_of, str(zoo.root), secret)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +68,11 @@ class Model:
     def select(self, version: int | None = None) -> tuple[str, int]:
         """The (model, version) of the checkpoint that the settings select by now. Raises UnknownCheckpoint."""
         return self._catalogue.select(self.name, self.checkpoint if version is None else version, self.plugin)
+
+    def pin(self) -> None:
+        """Let "latest" be the version that it is now, whatever is trained later."""
+        with suppress(ZooError):  # there is none yet, or it cannot be read
+            self.checkpoint = "{}/{}".format(*self.select())
 
     def answering(self) -> tuple[str, int]:
         """The (model, version) of the checkpoint that answers when none is named. Raises UnknownCheckpoint.
