@@ -378,6 +378,21 @@ def test_the_boxes_of_a_form_are_no_digits(zoo: Zoo, mnist: Labelled, gap: int, 
     assert not any(sign.rejected or sign.touching for sign in reading.signs)
 
 
+def test_what_is_left_of_a_pale_margin_is_no_1(zoo: Zoo, mnist: Labelled) -> None:
+    """It comes out in pieces as high as digits, where the ruled lines beside it are too pale to be seen."""
+    page = np.array(page_of(mnist, *[(place, 60, 120 + 80 * k, 60) for k, place in enumerate(ROW)], size=(300, 560)))
+    page[0:64, 70:72] = page[68:126, 70:72] = page[150:215, 70:72] = 160
+    assert zoo.read(None, page).text == "40213"
+
+
+def test_the_holes_of_very_thick_digits_are_no_ink(zoo: Zoo) -> None:
+    """A ground that goes smoothly through black ink is near 0 there, and contrast to it was without bounds."""
+    sheet = PIL.Image.new("L", (510, 260), 255)
+    for left in (50, 200, 350):
+        ImageDraw.Draw(sheet).ellipse((left, 50, left + 110, 210), outline=0, width=34)
+    assert zoo.read(None, np.asarray(sheet)).text == "000"
+
+
 @pytest.mark.parametrize("form", ["gap", "open"])
 def test_forms_whose_boxes_are_not_closed_are_no_digits(zoo: Zoo, mnist: Labelled, form: str) -> None:
     side, left, top = 110, 60, 100

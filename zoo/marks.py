@@ -13,7 +13,8 @@ from zoo.types import Box, Mask, Plane
 # Of ruled lines in a picture of many digits; chosen on composed rows of MNIST's validation digits.
 _FAINT = 0.65  # of the usual ink; what is stronger is no printed line
 _LONG = 0.1  # of the picture's long side, that a line's dashes cover together
-_RISE = 0.06  # of its length, that a line may rise or fall
+_MEETS = 0.6  # of the length of one down the page, that the first and the last across that it meets are apart
+RISE = 0.06  # of its length, that a line may rise or fall
 
 _SHEET = 10  # cells on the short side of a sheet, so that something may be on it
 _SHOWS_SHEETS = 64  # cells on the long side of what may show a sheet
@@ -69,13 +70,27 @@ def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
     """Without what is left of ruled lines, broken or not, that are too faint, by `high`, the usual ink, to be strokes.
 
     `ink` is float32 (h, w). Lines are thin and long, and rise or fall by no more than a picture held askew; what
-    they have in common with a stroke stays.
+    they have in common with a stroke stays. So do lines down the page, unless they go from one across to another, as
+    margins and the sides of tables and boxes do: else a 1 would be one.
+    """
+    across, lines = _ruling(mask, ink, high)
+    if not across.any():
+        return mask
+    down, _ = _ruling(mask.T, ink.T, high, lines.T)
+    rest = mask & ~(across | down.T)
+    return rest if rest.any() else mask
+
+
+def _ruling(mask: Mask, ink: Plane, high: float, others: Mask | None = None) -> tuple[Mask, Mask]:
+    """The lines across, or if there are `others` down the page, those that go from one of these to another.
+
+    Both bool (h, w): what is no stroke besides, and the same with its gaps closed.
     """
     long = max(mask.shape)
     thickest, gap = max(2, round(0.005 * long)), max(3, round(0.01 * long))
     thin = mask & ~_thicker_than(mask, thickest) & (ink < _FAINT * high)
     if not thin.any():
-        return mask
+        return thin, thin
     joined = thin
     for _ in range(gap):
         grown = joined.copy()
@@ -84,8 +99,16 @@ def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
         joined = grown
     dashes = Marks(joined, ink, 0)
     wide, tall = dashes.right - dashes.left - 2 * gap, dashes.bottom - dashes.top
-    rest = mask & ~(thin & dashes.paint((wide > _LONG * long) & (tall <= thickest + _RISE * wide)))
-    return rest if rest.any() else mask
+    lines = (wide > _LONG * long) & (tall <= thickest + RISE * wide)
+    if others is not None:
+        met = others & joined
+        places, marks = met.nonzero()[1], dashes.labels[met]
+        first, last = np.full(len(wide), mask.shape[1]), np.zeros(len(wide), np.intp)
+        np.minimum.at(first, marks, places)
+        np.maximum.at(last, marks, places)
+        lines &= last - first > _MEETS * wide
+    whole = dashes.paint(lines)
+    return thin & whole, whole
 
 
 def _thicker_than(mask: Mask, limit: int) -> Mask:

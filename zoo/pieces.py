@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zoo.errors import NoInk
 from zoo.ground import COARSE, SEEN, Ground, beneath, contrast_to, grounds_of, reduce
 from zoo.ink import Sheet, level_of, sheets_of
-from zoo.marks import Marks, spread_out, without_lines, without_ruling
+from zoo.marks import RISE, Marks, spread_out, without_lines, without_ruling
 from zoo.settings import InkSettings
 from zoo.types import Box, Image, Mask, Plane, Polarity
 
@@ -43,6 +43,10 @@ _STACK = 1.35  # of the height of a digit, that marks one above the other may ha
 _GAP = 0.5  # of the higher one, that may lie between the two
 _WIDE = 1.5  # of the usual height; what is as wide, and
 _FLAT = 0.25  # lower than so much of it, is a line
+_TRACE = 3  # pixels, or
+_FINE = 0.06  # of the usual height, that a printed line is wide at the most
+_UPRIGHT = 4  # heights to widths of its pieces, at the least
+_PALE = 0.55  # of the usual ink; what is stronger may be a 1 of a fine pen
 _FINEST = 96  # cells on the long side of what an uneven ground is judged by
 _RIM = 2  # pixels of soft edge around a mark's cells
 _GRID = 9  # cells, from which they may be a grid
@@ -278,6 +282,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
     usual = _weighted_median(heights[voting].astype(np.float64), marks.mass[voting].astype(np.float64))
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
     good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # else an underline, or the bar of a sum
+    good &= ~_uprights(marks, usual, ink.high)
     check_number(int(np.count_nonzero(good)), _PARTS)
     all_marks = [
         _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
@@ -301,6 +306,15 @@ def _bodies(ink: _Ink) -> list[_Body]:
             parts.remove(near)
             bodies.append(near)
     return _joined(bodies, usual)
+
+
+def _uprights(marks: Marks, usual: float, high: float) -> Mask:
+    """Which marks are fine, straight and much fainter than the usual ink, `high`, bool (n,): pieces of printed lines
+    down the page, as of a margin or a table, and no 1s."""
+    heights, widths = marks.bottom - marks.top, marks.right - marks.left
+    fine = max(_TRACE, _FINE * usual)
+    straight = widths < np.minimum(fine + RISE * heights, heights / _UPRIGHT)
+    return np.asarray(straight & (marks.area < fine * heights) & (marks.mass < _PALE * high * marks.area))
 
 
 def _small_ones(bodies: list[_Body], parts: list[_Body], usual: float) -> list[_Body]:
