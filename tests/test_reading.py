@@ -630,6 +630,19 @@ def test_a_highlighter_cuts_no_digits(zoo: Zoo, mnist: Labelled, margin: int) ->
     assert zoo.read(None, page.astype(np.uint8)).text == "72104"
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_bracket_of_a_list_is_marked_though_it_is_as_high_as_its_digits(
+    zoo: Zoo, mnist: Labelled, side: int
+) -> None:
+    page = page_of(mnist, *[(index, 64, 130 + 77 * place, 60) for place, index in enumerate(FIVE)], size=(200, 620))
+    around = 80 - 76 * side  # the middle of its circle
+    ImageDraw.Draw(page).arc(
+        (around - 76, 16, around + 76, 168), -26 + 90 - 90 * side, 26 + 90 - 90 * side, 20, width=4
+    )
+    signs = zoo.read(None, np.asarray(page)).signs
+    assert [sign.rejected for sign in signs] == [True] + [False] * 5
+
+
 def test_brackets_and_boxes_to_tick_are_marked(zoo: Zoo, mnist: Labelled) -> None:
     page = page_of(mnist, *[(index, 64, 110 + 77 * place, 60) for place, index in enumerate(FIVE)], size=(200, 620))
     for shape in ("bracket", "box"):
