@@ -621,12 +621,18 @@ def test_notes_on_a_table_of_any_shade_are_read(
     assert zoo.read(None, scene).text == "72104" * count
 
 
-@pytest.mark.parametrize("margin", [10, 14])
-def test_a_highlighter_cuts_no_digits(zoo: Zoo, mnist: Labelled, margin: int) -> None:
+@pytest.mark.parametrize(
+    ("margin", "colour", "light"), [(10, (245, 245, 80), 1), (14, (245, 245, 80), 1), (6, (150, 240, 130), 0.65)]
+)
+def test_a_highlighter_cuts_no_digits(
+    zoo: Zoo, mnist: Labelled, margin: int, colour: tuple[int, int, int], light: float
+) -> None:
+    """Neither its strip is paper, nor is it ink where light falls off and ink is looked for again."""
     page = np.repeat(row_of(mnist, size=(190, 560))[:, :, None], 3, axis=2).astype(float)
     rows, columns = (np.flatnonzero((page[..., 0] < 128).any(axis=axis)) for axis in (1, 0))
     strip = np.s_[rows[0] - margin : rows[-1] + margin, columns[0] - margin : columns[-1] + margin]
-    page[strip] *= np.array([245, 245, 80]) / 255
+    page[strip] *= np.array(colour) / 255
+    page *= np.linspace(1, light, 560)[:, None]
     assert zoo.read(None, page.astype(np.uint8)).text == "72104"
 
 

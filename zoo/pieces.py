@@ -33,6 +33,7 @@ _FEW = 3  # marks, from which a line has a usual height of its own
 _DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
 _NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
 _AS_MUCH = 0.97  # of the ink that was there, which a better ground shows at the least
+_ASIDE = 0.1  # of that ink, which it may show besides where there was none
 _OVER = 0.01  # of the picture's long side, within which paper goes on beyond a border
 _SOME = 1000  # pixels of a mark, by which its distance from another is told
 _LARGE = 3.5  # of the usual height; what is larger is no digit
@@ -249,7 +250,10 @@ def _ink_on(
 def _again(
     small: Plane, ink: _Ink, bodies: list[_Body], settings: InkSettings, page: Mask | None
 ) -> tuple[_Ink, list[_Body]]:
-    """The ink and its bodies on an uneven ground as it goes on beneath them, unless less of them is there then."""
+    """The ink and its bodies on an uneven ground as it goes on beneath them, unless less of them is there then.
+
+    Nor where much is ink then that lies aside of them, as the strip of a highlighter.
+    """
     if not ink.ground.is_smooth:
         return ink, bodies
     covered = np.zeros(small.shape[:2], np.bool_)
@@ -257,7 +261,12 @@ def _again(
         covered[body.top : body.bottom, body.left : body.right] = True
     ground = beneath(small, _cells(small), covered)
     again = None if ground is None else _ink_on(small, ground, ink.polarity, settings, page)[0]
-    if again is None or (again.mask & covered).sum() < _AS_MUCH * (ink.mask & covered).sum():
+    if again is None:
+        return ink, bodies
+    within, aside = np.count_nonzero(ink.mask & covered), np.count_nonzero(again.mask & ~covered)
+    if np.count_nonzero(again.mask & covered) < _AS_MUCH * within:
+        return ink, bodies
+    if aside - np.count_nonzero(ink.mask & ~covered) > _ASIDE * within:
         return ink, bodies
     return again, _bodies(again)
 
