@@ -41,6 +41,8 @@ _SAME_LINE = 0.35  # share of the smaller height by which two pieces of a line o
 _ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
 PAD = 4  # black pixels around a piece
 _STACK = 1.35  # of the height of a digit, that marks one above the other may have together
+_WHOLE = 0.8  # of the usual height; what is higher is no part of
+_RINGED = 1.8  # times as high a body
 _GAP = 0.5  # of the higher one, that may lie between the two
 _WIDE = 1.5  # of the usual height; what is as wide, and
 _FLAT = 0.25  # lower than so much of it, is a line
@@ -386,6 +388,8 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
         one = over > _ONE_DIGIT * np.minimum(body.width, right - left)
         one &= within < _STACK * np.maximum(height, usual)
         one &= apart < _GAP * np.maximum(body.height, height)  # lines of small digits beside large ones are farther
+        if body.height > _WHOLE * usual:  # by itself a digit, as those are that a ring goes through or around
+            one &= height < _RINGED * body.height
         place = int(one.argmax()) if one.any() else len(done)
         if place < len(done):
             done[place].join(body)
