@@ -378,6 +378,22 @@ def test_the_boxes_of_a_form_are_no_digits(zoo: Zoo, mnist: Labelled, gap: int, 
     assert not any(sign.rejected or sign.touching for sign in reading.signs)
 
 
+def test_a_digit_that_runs_into_a_frame_is_read_and_marked(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(place, 84, 73 + 95 * k, 113) for k, place in enumerate(ROW)], size=(320, 700))
+    right = np.flatnonzero((np.asarray(page) < 128).any(axis=0))[-1]
+    ImageDraw.Draw(page).rectangle((50, 90, right + 1, 215), outline=40, width=4)
+    reading = zoo.read(None, np.asarray(page))
+    assert reading.text == "40213"
+    assert [sign.touching for sign in reading.signs] == [False] * 4 + [True]
+
+
+def test_a_ring_through_a_row_takes_no_digits_along(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(place, 84, 73 + 95 * k, 133) for k, place in enumerate(ROW)], size=(360, 700))
+    ImageDraw.Draw(page).arc((148, 115, 368, 335), 150, 400, fill=110, width=3)
+    signs = zoo.read(None, np.asarray(page)).signs
+    assert "".join(sign.label for sign in signs if sign.box[3] - sign.box[1] < 100) == "40213"
+
+
 def test_what_is_left_of_a_pale_margin_is_no_1(zoo: Zoo, mnist: Labelled) -> None:
     """It comes out in pieces as high as digits, where the ruled lines beside it are too pale to be seen."""
     page = np.array(page_of(mnist, *[(place, 60, 120 + 80 * k, 60) for k, place in enumerate(ROW)], size=(300, 560)))

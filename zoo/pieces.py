@@ -42,6 +42,7 @@ _ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that a
 PAD = 4  # black pixels around a piece
 _STACK = 1.35  # of the height of a digit, that marks one above the other may have together
 _WHOLE = 0.8  # of the usual height; what is higher is no part of
+_HIGHER = 1.3  # of the usual height; what is straight for longer is a line, and no stroke
 _RINGED = 1.8  # times as high a body
 _GAP = 0.5  # of the higher one, that may lie between the two
 _WIDE = 1.5  # of the usual height; what is as wide, and
@@ -62,7 +63,8 @@ class Piece:
     """What may be one digit, or several that touch.
 
     `level` is its ink, uint8 (h, w), light on black, all else in its box taken away; `box` is in the picture's pixels,
-    `scale` how many of them make one of `level`'s. `edge`: it reaches the picture's edge.
+    `scale` how many of them make one of `level`'s. `edge`: it reaches the picture's edge. `cut`: it hung on the lines
+    of a table or a frame, and some of its ink may have gone with them.
     """
 
     level: Image
@@ -70,6 +72,7 @@ class Piece:
     scale: int
     polarity: Polarity
     edge: bool
+    cut: bool = False
 
     def moved(self, right: int, down: int) -> Piece:
         """The same, so many of the picture's pixels from here."""
@@ -87,7 +90,7 @@ class Piece:
             within = level[y : y + part.shape[0], x : x + part.shape[1]]
             np.maximum(within, part, out=within)
         box = (left, top, max(self.box[2], other.box[2]), max(self.box[3], other.box[3]))
-        return Piece(level, box, self.scale, self.polarity, self.edge or other.edge)
+        return Piece(level, box, self.scale, self.polarity, self.edge or other.edge, self.cut or other.cut)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class _Ink:
     """What stands out from a ground by `contrast`, float32 (h, w), in grey levels: its marks.
 
     `mask` is where it is more than a trace, bool (h, w), before lines are taken away; `low` and `high` are the least
-    and the usual contrast of ink.
+    and the usual contrast of ink. `cut` is what was cut off frames, bool (h, w).
     """
 
     marks: Marks
@@ -105,6 +108,7 @@ class _Ink:
     high: float
     polarity: Polarity
     ground: Ground
+    cut: Mask | None = None
 
     @cached_property
     def level(self) -> Plane:
@@ -166,7 +170,7 @@ def _on(picture: Image, sheet: Sheet | None, step: int, settings: InkSettings) -
     page = None
     if sheet is not None:
         small, page = sheet.spread(small)
-    ink = _ink(small, settings, page)
+    ink = _freed(_ink(small, settings, page))
     bodies = _bodies(ink)
     check_number(len(bodies))
     ink, bodies = _again(small, ink, bodies, settings, page)
@@ -252,9 +256,9 @@ def _ink_on(
 def _again(
     small: Plane, ink: _Ink, bodies: list[_Body], settings: InkSettings, page: Mask | None
 ) -> tuple[_Ink, list[_Body]]:
-    """The ink and its bodies on an uneven ground as it goes on beneath them, unless less of them is there then.
+    """The ink and its bodies on an uneven ground as it goes on beneath them.
 
-    Nor where much is ink then that lies aside of them, as the strip of a highlighter.
+    Unless less of them is there then, or much more aside of where they were, as the strip of a highlighter.
     """
     if not ink.ground.is_smooth:
         return ink, bodies
@@ -265,18 +269,34 @@ def _again(
     again = None if ground is None else _ink_on(small, ground, ink.polarity, settings, page)[0]
     if again is None:
         return ink, bodies
-    within, aside = np.count_nonzero(ink.mask & covered), np.count_nonzero(again.mask & ~covered)
+    within = np.count_nonzero(ink.mask & covered)
     if np.count_nonzero(again.mask & covered) < _AS_MUCH * within:
         return ink, bodies
-    if aside - np.count_nonzero(ink.mask & ~covered) > _ASIDE * within:
+    again = _freed(again)
+    found = _bodies(again)
+    own = np.isin(again.marks.numbers, [mark for body in found for mark in body.marks])
+    if np.count_nonzero(again.marks.paint(own) & ~covered & ~ink.mask) > _ASIDE * within:
         return ink, bodies
-    return again, _bodies(again)
+    return again, found
 
 
-def _bodies(ink: _Ink) -> list[_Body]:
-    """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
+def _freed(ink: _Ink) -> _Ink:
+    """The same, but what hangs on a frame or a table stands free of it: else it would go with that without a sign."""
     marks = ink.marks
-    heights, widths = marks.bottom - marks.top, marks.right - marks.left
+    good, usual = _good(ink)
+    tall, wide = marks.bottom - marks.top, marks.right - marks.left
+    frames = ~good & marks.hollow() & (np.minimum(tall, wide) > _HIGHER * usual)
+    if not usual or not frames.any():
+        return ink
+    cut = marks.hanging(frames, _HIGHER * usual, (_WHOLE * usual, _HIGHER * usual))
+    if not cut.any():
+        return ink
+    return replace(ink, marks=Marks((marks.mask & ~marks.paint(frames)) | cut, ink.contrast, marks.speck), cut=cut)
+
+
+def _good(ink: _Ink) -> tuple[Mask, float]:
+    """Which marks may be ink of digits, bool (n,), and their usual height, 0 if there are none."""
+    marks = ink.marks
     good = (
         ~marks.foreign
         & ~marks.frames()
@@ -285,12 +305,22 @@ def _bodies(ink: _Ink) -> list[_Body]:
         & (marks.area > 6)
     )
     if not good.any():
-        return []
-    sizes = np.maximum(heights, widths)
+        return good, 0.0
     # The usual height: the median, each mark counting as its ink does, so that dirt does not vote.
     free = good & (marks.sides == 0)  # no bar of a screen, and no shadow
     voting = free if free.any() else good
-    usual = _weighted_median(heights[voting].astype(np.float64), marks.mass[voting].astype(np.float64))
+    heights = (marks.bottom - marks.top)[voting].astype(np.float64)
+    return good, _weighted_median(heights, marks.mass[voting].astype(np.float64))
+
+
+def _bodies(ink: _Ink) -> list[_Body]:
+    """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
+    marks = ink.marks
+    good, usual = _good(ink)
+    if not usual:
+        return []
+    heights, widths = marks.bottom - marks.top, marks.right - marks.left
+    sizes = np.maximum(heights, widths)
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
     good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # else an underline, or the bar of a sum
     good &= ~_uprights(marks, usual, ink.high)
@@ -432,4 +462,5 @@ def _piece(body: _Body, ink: _Ink, step: int, size: tuple[int, ...]) -> Piece:
     level = (ink.level[top:bottom, left:right] * own * 255).astype(np.uint8)
     box = (left * step, top * step, min(size[1], right * step), min(size[0], bottom * step))
     edge = body.left == 0 or body.top == 0 or body.bottom == labels.shape[0] or body.right == labels.shape[1]
-    return Piece(np.pad(level, PAD), box, step, ink.polarity, edge)
+    cut = ink.cut is not None and bool((own & ink.cut[top:bottom, left:right]).any())
+    return Piece(np.pad(level, PAD), box, step, ink.polarity, edge, cut)

@@ -49,9 +49,9 @@ _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the he
 class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
-    `touching` says that it was divided from another one, or may hold one that has grown into it; `odd` that it is a
-    stroke which may be no 1, one that stands out of its line above and below or is bowed, as slashes and brackets are,
-    or a short one close to its neighbour; or a box.
+    `touching` says that it was divided from another one or from a frame, or may hold one that has grown into it; `odd`
+    that it is a stroke which may be no 1, one that stands out of its line above and below or is bowed, as slashes and
+    brackets are, or a short one close to its neighbour; or a box.
     """
 
     scores: NDArray[np.float32]
@@ -248,7 +248,7 @@ def _parted(asked: Sequence[_Asked], recognise: Recognise, tall: float) -> list[
         best, digits = max(options, key=lambda option: option[0])
         others = max((odds for odds, row in options if row is not digits), default=-np.inf)
         parted = len(digits) > 1
-        touching = parted or best - others < _CLOSE
+        touching = parted or piece.cut or best - others < _CLOSE
         found += [
             Found(scores, _box_of(piece, level, parted), ask.line, touching, ask.odd and not parted)
             for level, scores in digits
