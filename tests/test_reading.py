@@ -329,6 +329,16 @@ def test_a_pattern_of_thousands_of_dots_is_refused_before_they_are_compared(zoo:
     assert (reading.signs, reading.reason) == ((), "too_many_objects")
 
 
+def test_digits_of_dots_are_a_pattern(zoo: Zoo) -> None:
+    sheet = PIL.Image.new("L", (420, 160), 250)
+    seven = [(x, 0) for x in range(4)] + [(3, 1), (2, 2), (2, 3), (1, 4), (1, 5)]
+    for left in (30, 130, 230, 330):
+        for x, y in seven:
+            ImageDraw.Draw(sheet).ellipse((left + 18 * x, 30 + 18 * y, left + 18 * x + 12, 42 + 18 * y), fill=20)
+    reading = zoo.read(None, np.asarray(sheet))
+    assert (reading.signs, reading.reason) == ((), "too_many_objects")
+
+
 def test_squared_paper_that_falls_into_parts_is_a_pattern(zoo: Zoo, mnist: Labelled) -> None:
     paper = np.full((500, 800), 235, np.uint8)
     for at in range(0, 800, 42):

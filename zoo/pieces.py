@@ -55,6 +55,10 @@ _FINEST = 96  # cells on the long side of what an uneven ground is judged by
 _RIM = 2  # pixels of soft edge around a mark's cells
 _GRID = 9  # cells, from which they may be a grid
 _GRID_ALONE = 2  # times the contrast of what else there is, that of a grid with nothing but dirt in it
+_DOTS = 20  # bodies, from which they may be the dots of some digits
+_DISC = 0.65  # of its box, that a dot covers; a disc 0.79
+_ROUND = 0.75  # of its longer side, that it is wide or high
+_MOSTLY = 0.8  # of the bodies, that are dots then; of digits hardly any is as round and filled
 _THICK = 0.1  # of what ink counts that is as thick as no pen is: a single digit fills a small picture
 
 
@@ -173,6 +177,7 @@ def _on(picture: Image, sheet: Sheet | None, step: int, settings: InkSettings) -
     ink = _freed(_ink(small, settings, page))
     bodies = _bodies(ink)
     check_number(len(bodies))
+    _check_dots(bodies, ink.marks)
     ink, bodies = _again(small, ink, bodies, settings, page)
     return [_piece(body, ink, step, picture.shape[:2]) for body in bodies]
 
@@ -191,6 +196,20 @@ def check_number(count: int, most: int = MOST) -> None:
         raise NoInk(
             f"The picture shows {count} things that might be digits, and up to {MOST} are read. "
             "Send a part of it, or one without a pattern.",
+            "too_many_objects",
+        )
+
+
+def _check_dots(bodies: list[_Body], marks: Marks) -> None:
+    """Raises NoInk when all that there is, but for a little, are dots, as digits of a dot matrix are: a pattern."""
+    if len(bodies) < _DOTS:
+        return
+    shapes = [(body.width, body.height, int(marks.area[body.marks].sum())) for body in bodies]
+    wide, tall, area = np.array(shapes).T
+    dots = (area > _DISC * wide * tall) & (np.minimum(wide, tall) > _ROUND * np.maximum(wide, tall))
+    if dots.mean() > _MOSTLY:
+        raise NoInk(
+            f"The picture shows {np.count_nonzero(dots)} dots. Send one whose digits are drawn in strokes.",
             "too_many_objects",
         )
 
