@@ -30,6 +30,16 @@ def test_faint_dashes_askew_go_and_the_stroke_that_they_cross_stays(page: np.nda
     assert rest[page > 0].all()
 
 
+def test_the_faint_sides_of_a_box_go_with_its_lines_across_and_a_faint_1_stays(page: np.ndarray) -> None:
+    boxed = page.copy()
+    boxed[[10, 11, 90, 91], 150:230] = boxed[10:92, [150, 151, 228, 229]] = 45
+    boxed[25:75, 190:192] = 45
+    rest = without_ruling(boxed > 30, boxed, 100)
+    assert np.count_nonzero(rest[:, 150:180]) <= 8, "a corner"
+    assert rest[25:75, 190:192].all()
+    assert rest[page > 0].all()
+
+
 def test_a_strong_line_stays(page: np.ndarray) -> None:
     page[70:72, 150:300] = 90
     np.testing.assert_array_equal(without_ruling(page > 30, page, 100), page > 30)

@@ -329,6 +329,16 @@ def test_a_pattern_of_thousands_of_dots_is_refused_before_they_are_compared(zoo:
     assert (reading.signs, reading.reason) == ((), "too_many_objects")
 
 
+def test_digits_of_dots_are_a_pattern(zoo: Zoo) -> None:
+    sheet = PIL.Image.new("L", (420, 160), 250)
+    seven = [(x, 0) for x in range(4)] + [(3, 1), (2, 2), (2, 3), (1, 4), (1, 5)]
+    for left in (30, 130, 230, 330):
+        for x, y in seven:
+            ImageDraw.Draw(sheet).ellipse((left + 18 * x, 30 + 18 * y, left + 18 * x + 12, 42 + 18 * y), fill=20)
+    reading = zoo.read(None, np.asarray(sheet))
+    assert (reading.signs, reading.reason) == ((), "too_many_objects")
+
+
 def test_squared_paper_that_falls_into_parts_is_a_pattern(zoo: Zoo, mnist: Labelled) -> None:
     paper = np.full((500, 800), 235, np.uint8)
     for at in range(0, 800, 42):
@@ -376,6 +386,37 @@ def test_the_boxes_of_a_form_are_no_digits(zoo: Zoo, mnist: Labelled, gap: int, 
     reading = zoo.read(None, np.asarray(page))
     assert reading.text == "40213"
     assert not any(sign.rejected or sign.touching for sign in reading.signs)
+
+
+def test_a_digit_that_runs_into_a_frame_is_read_and_marked(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(place, 84, 73 + 95 * k, 113) for k, place in enumerate(ROW)], size=(320, 700))
+    right = np.flatnonzero((np.asarray(page) < 128).any(axis=0))[-1]
+    ImageDraw.Draw(page).rectangle((50, 90, right + 1, 215), outline=40, width=4)
+    reading = zoo.read(None, np.asarray(page))
+    assert reading.text == "40213"
+    assert [sign.touching for sign in reading.signs] == [False] * 4 + [True]
+
+
+def test_a_ring_through_a_row_takes_no_digits_along(zoo: Zoo, mnist: Labelled) -> None:
+    page = page_of(mnist, *[(place, 84, 73 + 95 * k, 133) for k, place in enumerate(ROW)], size=(360, 700))
+    ImageDraw.Draw(page).arc((148, 115, 368, 335), 150, 400, fill=110, width=3)
+    signs = zoo.read(None, np.asarray(page)).signs
+    assert "".join(sign.label for sign in signs if sign.box[3] - sign.box[1] < 100) == "40213"
+
+
+def test_what_is_left_of_a_pale_margin_is_no_1(zoo: Zoo, mnist: Labelled) -> None:
+    """It comes out in pieces as high as digits, where the ruled lines beside it are too pale to be seen."""
+    page = np.array(page_of(mnist, *[(place, 60, 120 + 80 * k, 60) for k, place in enumerate(ROW)], size=(300, 560)))
+    page[0:64, 70:72] = page[68:126, 70:72] = page[150:215, 70:72] = 160
+    assert zoo.read(None, page).text == "40213"
+
+
+def test_the_holes_of_very_thick_digits_are_no_ink(zoo: Zoo) -> None:
+    """A ground that goes smoothly through black ink is near 0 there, and contrast to it was without bounds."""
+    sheet = PIL.Image.new("L", (510, 260), 255)
+    for left in (50, 200, 350):
+        ImageDraw.Draw(sheet).ellipse((left, 50, left + 110, 210), outline=0, width=34)
+    assert zoo.read(None, np.asarray(sheet)).text == "000"
 
 
 @pytest.mark.parametrize("form", ["gap", "open"])
@@ -606,13 +647,32 @@ def test_notes_on_a_table_of_any_shade_are_read(
     assert zoo.read(None, scene).text == "72104" * count
 
 
-@pytest.mark.parametrize("margin", [10, 14])
-def test_a_highlighter_cuts_no_digits(zoo: Zoo, mnist: Labelled, margin: int) -> None:
+@pytest.mark.parametrize(
+    ("margin", "colour", "light"), [(10, (245, 245, 80), 1), (14, (245, 245, 80), 1), (6, (150, 240, 130), 0.65)]
+)
+def test_a_highlighter_cuts_no_digits(
+    zoo: Zoo, mnist: Labelled, margin: int, colour: tuple[int, int, int], light: float
+) -> None:
+    """Neither its strip is paper, nor is it ink where light falls off and ink is looked for again."""
     page = np.repeat(row_of(mnist, size=(190, 560))[:, :, None], 3, axis=2).astype(float)
     rows, columns = (np.flatnonzero((page[..., 0] < 128).any(axis=axis)) for axis in (1, 0))
     strip = np.s_[rows[0] - margin : rows[-1] + margin, columns[0] - margin : columns[-1] + margin]
-    page[strip] *= np.array([245, 245, 80]) / 255
+    page[strip] *= np.array(colour) / 255
+    page *= np.linspace(1, light, 560)[:, None]
     assert zoo.read(None, page.astype(np.uint8)).text == "72104"
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_bracket_of_a_list_is_marked_though_it_is_as_high_as_its_digits(
+    zoo: Zoo, mnist: Labelled, side: int
+) -> None:
+    page = page_of(mnist, *[(index, 64, 130 + 77 * place, 60) for place, index in enumerate(FIVE)], size=(200, 620))
+    around = 80 - 76 * side  # the middle of its circle
+    ImageDraw.Draw(page).arc(
+        (around - 76, 16, around + 76, 168), -26 + 90 - 90 * side, 26 + 90 - 90 * side, 20, width=4
+    )
+    signs = zoo.read(None, np.asarray(page)).signs
+    assert [sign.rejected for sign in signs] == [True] + [False] * 5
 
 
 def test_brackets_and_boxes_to_tick_are_marked(zoo: Zoo, mnist: Labelled) -> None:

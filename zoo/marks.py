@@ -13,7 +13,8 @@ from zoo.types import Box, Mask, Plane
 # Of ruled lines in a picture of many digits; chosen on composed rows of MNIST's validation digits.
 _FAINT = 0.65  # of the usual ink; what is stronger is no printed line
 _LONG = 0.1  # of the picture's long side, that a line's dashes cover together
-_RISE = 0.06  # of its length, that a line may rise or fall
+_MEETS = 0.6  # of the length of one down the page, that the first and the last across that it meets are apart
+RISE = 0.06  # of its length, that a line may rise or fall
 
 _SHEET = 10  # cells on the short side of a sheet, so that something may be on it
 _SHOWS_SHEETS = 64  # cells on the long side of what may show a sheet
@@ -37,6 +38,7 @@ _ALONG = 0.6  # of a side of the picture, that it goes along
 _SLIGHT = 0.3  # widths to heights of it, or heights to widths; that is the tangent of the angle
 _FLAT = 0.25  # heights to widths of an underline, at the most
 _FRAMES = 12  # frames of half a picture and more, of which each is looked at; with more, it is a pattern
+_JAGS = 0.1  # of the ink of straight lines, that is left beside them where they rise or fall a little, at the most
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
 _TURNS = np.stack([[*np.cos(_ANGLES), *-np.sin(_ANGLES)], [*np.sin(_ANGLES), *np.cos(_ANGLES)]], axis=1)
 
@@ -69,13 +71,27 @@ def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
     """Without what is left of ruled lines, broken or not, that are too faint, by `high`, the usual ink, to be strokes.
 
     `ink` is float32 (h, w). Lines are thin and long, and rise or fall by no more than a picture held askew; what
-    they have in common with a stroke stays.
+    they have in common with a stroke stays. So do lines down the page, unless they go from one across to another, as
+    margins and the sides of tables and boxes do: else a 1 would be one.
+    """
+    across, lines = _ruling(mask, ink, high)
+    if not across.any():
+        return mask
+    down, _ = _ruling(mask.T, ink.T, high, lines.T)
+    rest = mask & ~(across | down.T)
+    return rest if rest.any() else mask
+
+
+def _ruling(mask: Mask, ink: Plane, high: float, others: Mask | None = None) -> tuple[Mask, Mask]:
+    """The lines across, or if there are `others` down the page, those that go from one of these to another.
+
+    Both bool (h, w): what is no stroke besides, and the same with its gaps closed.
     """
     long = max(mask.shape)
     thickest, gap = max(2, round(0.005 * long)), max(3, round(0.01 * long))
     thin = mask & ~_thicker_than(mask, thickest) & (ink < _FAINT * high)
     if not thin.any():
-        return mask
+        return thin, thin
     joined = thin
     for _ in range(gap):
         grown = joined.copy()
@@ -84,8 +100,16 @@ def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
         joined = grown
     dashes = Marks(joined, ink, 0)
     wide, tall = dashes.right - dashes.left - 2 * gap, dashes.bottom - dashes.top
-    rest = mask & ~(thin & dashes.paint((wide > _LONG * long) & (tall <= thickest + _RISE * wide)))
-    return rest if rest.any() else mask
+    lines = (wide > _LONG * long) & (tall <= thickest + RISE * wide)
+    if others is not None:
+        met = others & joined
+        places, marks = met.nonzero()[1], dashes.labels[met]
+        first, last = np.full(len(wide), mask.shape[1]), np.zeros(len(wide), np.intp)
+        np.minimum.at(first, marks, places)
+        np.maximum.at(last, marks, places)
+        lines &= last - first > _MEETS * wide
+    whole = dashes.paint(lines)
+    return thin & whole, whole
 
 
 def _thicker_than(mask: Mask, limit: int) -> Mask:
@@ -309,7 +333,7 @@ class Marks:
         apart = np.maximum(self.top - self.bottom[best], self.top[best] - self.bottom) > 0
         return bool((rival & (beside | apart)).any())
 
-    def _hollow(self) -> Mask:
+    def hollow(self) -> Mask:
         """Which marks cover little of their boxes, bool (n,)."""
         return np.asarray(self.area < _HOLLOW * (self.right - self.left) * (self.bottom - self.top))
 
@@ -330,18 +354,35 @@ class Marks:
         """Which pairs are a ring or box and a digit in it: as good as round, and free of its digit on each side."""
         wide, tall = self.right[outer] - self.left[outer], self.bottom[outer] - self.top[outer]
         ring = np.minimum(wide, tall) >= _ROUND * np.maximum(wide, tall)
-        ring &= self._hollow()[outer]
+        ring &= self.hollow()[outer]
         return np.asarray(ring & self._hold(outer, digits, _FREE * wide, _FREE * tall))
 
     def frames(self) -> Mask:
         """Which marks are hollow and around others, bool (n,): circles and boxes, one by one or side by side."""
         tall = self.bottom - self.top
-        found = self._hollow() & (tall > 8)
+        found = self.hollow() & (tall > 8)
         for mark in found.nonzero()[0].tolist():
             away = _EDGE * tall[[mark]]
             held = self._hold(np.array([mark]), self.numbers, away, away).nonzero()[0]
             found[mark] = len(held) and self._is_drawn_around(mark, held.tolist())
         return np.asarray(found)
+
+    def hanging(self, frames: Mask, least: float, sizes: tuple[float, float]) -> Mask:
+        """What hangs on the straight lines of some marks, bool (n,), once those as long as `least` are taken: (h, w).
+
+        Of that, what is so high, from the one of `sizes` to the other, and no line itself; nothing of what is bent and
+        drawn by hand, as it falls into pieces.
+        """
+        body = self.paint(frames)
+        rest = body & ~_thicker_than(body, round(least)) & ~_thicker_than(body.T, round(least)).T
+        if not rest.any():
+            return rest
+        parts = Marks(rest, rest.astype(np.float32), 0)
+        tall, wide = parts.bottom - parts.top, parts.right - parts.left
+        fits = (tall > sizes[0]) & (tall < sizes[1]) & (wide > _SLIM * tall) & (wide < 2 * tall)
+        if parts.area[~fits].sum() > _JAGS * (np.count_nonzero(body) - np.count_nonzero(rest)):
+            return np.zeros_like(rest)
+        return parts.paint(fits)
 
     def cells(self) -> Mask:
         """Which marks are filled boxes, bool (n,), as what is between the lines of a table; a bold 1 is slimmer."""
@@ -356,7 +397,7 @@ class Marks:
     def combs(self) -> Mask:
         """Which marks are a straight line with short strokes up or down from it, bool (n,): the combs of forms."""
         wide, tall = self.right - self.left, self.bottom - self.top
-        found = self._hollow() & (wide > 2 * tall) & (tall > 3)
+        found = self.hollow() & (wide > 2 * tall) & (tall > 3)
         for mark in found.nonzero()[0].tolist():
             left, top, right, bottom = self._box(mark)
             ink = self.labels[top:bottom, left:right] == mark

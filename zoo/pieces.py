@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zoo.errors import NoInk
 from zoo.ground import COARSE, SEEN, Ground, beneath, contrast_to, grounds_of, reduce
 from zoo.ink import Sheet, level_of, sheets_of
-from zoo.marks import Marks, spread_out, without_lines, without_ruling
+from zoo.marks import RISE, Marks, spread_out, without_lines, without_ruling
 from zoo.settings import InkSettings
 from zoo.types import Box, Image, Mask, Plane, Polarity
 
@@ -33,6 +33,7 @@ _FEW = 3  # marks, from which a line has a usual height of its own
 _DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
 _NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
 _AS_MUCH = 0.97  # of the ink that was there, which a better ground shows at the least
+_ASIDE = 0.1  # of that ink, which it may show besides where there was none
 _OVER = 0.01  # of the picture's long side, within which paper goes on beyond a border
 _SOME = 1000  # pixels of a mark, by which its distance from another is told
 _LARGE = 3.5  # of the usual height; what is larger is no digit
@@ -40,13 +41,24 @@ _SAME_LINE = 0.35  # share of the smaller height by which two pieces of a line o
 _ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
 PAD = 4  # black pixels around a piece
 _STACK = 1.35  # of the height of a digit, that marks one above the other may have together
+_WHOLE = 0.8  # of the usual height; what is higher is no part of
+_HIGHER = 1.3  # of the usual height; what is straight for longer is a line, and no stroke
+_RINGED = 1.8  # times as high a body
 _GAP = 0.5  # of the higher one, that may lie between the two
 _WIDE = 1.5  # of the usual height; what is as wide, and
 _FLAT = 0.25  # lower than so much of it, is a line
+_TRACE = 3  # pixels, or
+_FINE = 0.06  # of the usual height, that a printed line is wide at the most
+_UPRIGHT = 4  # heights to widths of its pieces, at the least
+_PALE = 0.55  # of the usual ink; what is stronger may be a 1 of a fine pen
 _FINEST = 96  # cells on the long side of what an uneven ground is judged by
 _RIM = 2  # pixels of soft edge around a mark's cells
 _GRID = 9  # cells, from which they may be a grid
 _GRID_ALONE = 2  # times the contrast of what else there is, that of a grid with nothing but dirt in it
+_DOTS = 20  # bodies, from which they may be the dots of some digits
+_DISC = 0.65  # of its box, that a dot covers; a disc 0.79
+_ROUND = 0.75  # of its longer side, that it is wide or high
+_MOSTLY = 0.8  # of the bodies, that are dots then; of digits hardly any is as round and filled
 _THICK = 0.1  # of what ink counts that is as thick as no pen is: a single digit fills a small picture
 
 
@@ -55,7 +67,8 @@ class Piece:
     """What may be one digit, or several that touch.
 
     `level` is its ink, uint8 (h, w), light on black, all else in its box taken away; `box` is in the picture's pixels,
-    `scale` how many of them make one of `level`'s. `edge`: it reaches the picture's edge.
+    `scale` how many of them make one of `level`'s. `edge`: it reaches the picture's edge. `cut`: it hung on the lines
+    of a table or a frame, and some of its ink may have gone with them.
     """
 
     level: Image
@@ -63,6 +76,7 @@ class Piece:
     scale: int
     polarity: Polarity
     edge: bool
+    cut: bool = False
 
     def moved(self, right: int, down: int) -> Piece:
         """The same, so many of the picture's pixels from here."""
@@ -80,7 +94,7 @@ class Piece:
             within = level[y : y + part.shape[0], x : x + part.shape[1]]
             np.maximum(within, part, out=within)
         box = (left, top, max(self.box[2], other.box[2]), max(self.box[3], other.box[3]))
-        return Piece(level, box, self.scale, self.polarity, self.edge or other.edge)
+        return Piece(level, box, self.scale, self.polarity, self.edge or other.edge, self.cut or other.cut)
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class _Ink:
     """What stands out from a ground by `contrast`, float32 (h, w), in grey levels: its marks.
 
     `mask` is where it is more than a trace, bool (h, w), before lines are taken away; `low` and `high` are the least
-    and the usual contrast of ink.
+    and the usual contrast of ink. `cut` is what was cut off frames, bool (h, w).
     """
 
     marks: Marks
@@ -98,6 +112,7 @@ class _Ink:
     high: float
     polarity: Polarity
     ground: Ground
+    cut: Mask | None = None
 
     @cached_property
     def level(self) -> Plane:
@@ -159,9 +174,10 @@ def _on(picture: Image, sheet: Sheet | None, step: int, settings: InkSettings) -
     page = None
     if sheet is not None:
         small, page = sheet.spread(small)
-    ink = _ink(small, settings, page)
+    ink = _freed(_ink(small, settings, page))
     bodies = _bodies(ink)
     check_number(len(bodies))
+    _check_dots(bodies, ink.marks)
     ink, bodies = _again(small, ink, bodies, settings, page)
     return [_piece(body, ink, step, picture.shape[:2]) for body in bodies]
 
@@ -180,6 +196,20 @@ def check_number(count: int, most: int = MOST) -> None:
         raise NoInk(
             f"The picture shows {count} things that might be digits, and up to {MOST} are read. "
             "Send a part of it, or one without a pattern.",
+            "too_many_objects",
+        )
+
+
+def _check_dots(bodies: list[_Body], marks: Marks) -> None:
+    """Raises NoInk when all that there is, but for a little, are dots, as digits of a dot matrix are: a pattern."""
+    if len(bodies) < _DOTS:
+        return
+    shapes = [(body.width, body.height, int(marks.area[body.marks].sum())) for body in bodies]
+    wide, tall, area = np.array(shapes).T
+    dots = (area > _DISC * wide * tall) & (np.minimum(wide, tall) > _ROUND * np.maximum(wide, tall))
+    if dots.mean() > _MOSTLY:
+        raise NoInk(
+            f"The picture shows {np.count_nonzero(dots)} dots. Send one whose digits are drawn in strokes.",
             "too_many_objects",
         )
 
@@ -245,7 +275,10 @@ def _ink_on(
 def _again(
     small: Plane, ink: _Ink, bodies: list[_Body], settings: InkSettings, page: Mask | None
 ) -> tuple[_Ink, list[_Body]]:
-    """The ink and its bodies on an uneven ground as it goes on beneath them, unless less of them is there then."""
+    """The ink and its bodies on an uneven ground as it goes on beneath them.
+
+    Unless less of them is there then, or much more aside of where they were, as the strip of a highlighter.
+    """
     if not ink.ground.is_smooth:
         return ink, bodies
     covered = np.zeros(small.shape[:2], np.bool_)
@@ -253,15 +286,36 @@ def _again(
         covered[body.top : body.bottom, body.left : body.right] = True
     ground = beneath(small, _cells(small), covered)
     again = None if ground is None else _ink_on(small, ground, ink.polarity, settings, page)[0]
-    if again is None or (again.mask & covered).sum() < _AS_MUCH * (ink.mask & covered).sum():
+    if again is None:
         return ink, bodies
-    return again, _bodies(again)
+    within = np.count_nonzero(ink.mask & covered)
+    if np.count_nonzero(again.mask & covered) < _AS_MUCH * within:
+        return ink, bodies
+    again = _freed(again)
+    found = _bodies(again)
+    own = np.isin(again.marks.numbers, [mark for body in found for mark in body.marks])
+    if np.count_nonzero(again.marks.paint(own) & ~covered & ~ink.mask) > _ASIDE * within:
+        return ink, bodies
+    return again, found
 
 
-def _bodies(ink: _Ink) -> list[_Body]:
-    """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
+def _freed(ink: _Ink) -> _Ink:
+    """The same, but what hangs on a frame or a table stands free of it: else it would go with that without a sign."""
     marks = ink.marks
-    heights, widths = marks.bottom - marks.top, marks.right - marks.left
+    good, usual = _good(ink)
+    tall, wide = marks.bottom - marks.top, marks.right - marks.left
+    frames = ~good & marks.hollow() & (np.minimum(tall, wide) > _HIGHER * usual)
+    if not usual or not frames.any():
+        return ink
+    cut = marks.hanging(frames, _HIGHER * usual, (_WHOLE * usual, _HIGHER * usual))
+    if not cut.any():
+        return ink
+    return replace(ink, marks=Marks((marks.mask & ~marks.paint(frames)) | cut, ink.contrast, marks.speck), cut=cut)
+
+
+def _good(ink: _Ink) -> tuple[Mask, float]:
+    """Which marks may be ink of digits, bool (n,), and their usual height, 0 if there are none."""
+    marks = ink.marks
     good = (
         ~marks.foreign
         & ~marks.frames()
@@ -270,14 +324,25 @@ def _bodies(ink: _Ink) -> list[_Body]:
         & (marks.area > 6)
     )
     if not good.any():
-        return []
-    sizes = np.maximum(heights, widths)
+        return good, 0.0
     # The usual height: the median, each mark counting as its ink does, so that dirt does not vote.
     free = good & (marks.sides == 0)  # no bar of a screen, and no shadow
     voting = free if free.any() else good
-    usual = _weighted_median(heights[voting].astype(np.float64), marks.mass[voting].astype(np.float64))
+    heights = (marks.bottom - marks.top)[voting].astype(np.float64)
+    return good, _weighted_median(heights, marks.mass[voting].astype(np.float64))
+
+
+def _bodies(ink: _Ink) -> list[_Body]:
+    """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
+    marks = ink.marks
+    good, usual = _good(ink)
+    if not usual:
+        return []
+    heights, widths = marks.bottom - marks.top, marks.right - marks.left
+    sizes = np.maximum(heights, widths)
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
     good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # else an underline, or the bar of a sum
+    good &= ~_uprights(marks, usual, ink.high)
     check_number(int(np.count_nonzero(good)), _PARTS)
     all_marks = [
         _Body([int(number)], *(int(side[number]) for side in (marks.left, marks.top, marks.right, marks.bottom)))
@@ -301,6 +366,15 @@ def _bodies(ink: _Ink) -> list[_Body]:
             parts.remove(near)
             bodies.append(near)
     return _joined(bodies, usual)
+
+
+def _uprights(marks: Marks, usual: float, high: float) -> Mask:
+    """Which marks are fine, straight and much fainter than the usual ink, `high`, bool (n,): pieces of printed lines
+    down the page, as of a margin or a table, and no 1s."""
+    heights, widths = marks.bottom - marks.top, marks.right - marks.left
+    fine = max(_TRACE, _FINE * usual)
+    straight = widths < np.minimum(fine + RISE * heights, heights / _UPRIGHT)
+    return np.asarray(straight & (marks.area < fine * heights) & (marks.mass < _PALE * high * marks.area))
 
 
 def _small_ones(bodies: list[_Body], parts: list[_Body], usual: float) -> list[_Body]:
@@ -363,6 +437,8 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
         one = over > _ONE_DIGIT * np.minimum(body.width, right - left)
         one &= within < _STACK * np.maximum(height, usual)
         one &= apart < _GAP * np.maximum(body.height, height)  # lines of small digits beside large ones are farther
+        if body.height > _WHOLE * usual:  # by itself a digit, as those are that a ring goes through or around
+            one &= height < _RINGED * body.height
         place = int(one.argmax()) if one.any() else len(done)
         if place < len(done):
             done[place].join(body)
@@ -405,4 +481,5 @@ def _piece(body: _Body, ink: _Ink, step: int, size: tuple[int, ...]) -> Piece:
     level = (ink.level[top:bottom, left:right] * own * 255).astype(np.uint8)
     box = (left * step, top * step, min(size[1], right * step), min(size[0], bottom * step))
     edge = body.left == 0 or body.top == 0 or body.bottom == labels.shape[0] or body.right == labels.shape[1]
-    return Piece(np.pad(level, PAD), box, step, ink.polarity, edge)
+    cut = ink.cut is not None and bool((own & ink.cut[top:bottom, left:right]).any())
+    return Piece(np.pad(level, PAD), box, step, ink.polarity, edge, cut)

@@ -37,6 +37,10 @@ _CLOSE_BY = 0.08  # heights between the two
 _SLIM = 0.7  # widths to heights of a stroke
 _THIN = 0.25  # of its height, which nearly all of a bracket's rows are less wide than
 _BOWED = 0.12  # of its height, by which its middle is off a straight line; that of 9 of 530 1s is
+_FINE = 0.15  # of its height, which those of a bracket that is as high as a digit are less wide than
+_ARCHED = 0.09  # of its height, by which its middle is off then; that of none of the 530 is that looks so
+_WAVY = 0.02  # of its height, by which it may be off to the other side
+_LEANS = 0.15  # of its height, that its ends are aside of each other at the most
 _STEADY = 0.99  # confidence below which a digit is looked at again
 _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the height, and degrees of a turn
 
@@ -45,9 +49,9 @@ _VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the he
 class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
-    `touching` says that it was divided from another one, or may hold one that has grown into it; `odd` that it is a
-    stroke which may be no 1, one that stands out of its line above and below or is bowed, as slashes and brackets are,
-    or a short one close to its neighbour; or a box.
+    `touching` says that it was divided from another one or from a frame, or may hold one that has grown into it; `odd`
+    that it is a stroke which may be no 1, one that stands out of its line above and below or is bowed, as slashes and
+    brackets are, or a short one close to its neighbour; or a box.
     """
 
     scores: NDArray[np.float32]
@@ -113,13 +117,22 @@ def _odd(line: Sequence[Piece]) -> list[bool]:
 
 
 def _is_bracket(level: Image) -> bool:
-    """Whether the ink, of uint8 (h, w), is one thin stroke from top to bottom whose middle is off a straight line."""
+    """Whether the ink, of uint8 (h, w), is one thin stroke from top to bottom whose middle is off a straight line.
+
+    One that is finer, upright and bowed to one side alone, most in its middle, need be so less: as high as a digit.
+    """
     ink = (level > INK)[(level > INK).any(axis=1)]
     first, last = ink.argmax(axis=1), ink.shape[1] - 1 - ink[:, ::-1].argmax(axis=1)
     middles = (first + last) / 2
-    chord = np.linspace(middles[0], middles[-1], len(middles))
-    is_thin = np.quantile(last - first + 1, 0.95) < _THIN * len(ink)
-    return bool(is_thin and np.abs(middles - chord).max() > _BOWED * len(ink))
+    off = (middles - np.linspace(middles[0], middles[-1], len(middles))) / len(ink)
+    most = int(np.abs(off).argmax())
+    wide, bow, leans = (
+        np.quantile(last - first + 1, 0.95) / len(ink),
+        abs(off[most]),
+        np.ptp(middles[[0, -1]]) / len(ink),
+    )
+    is_even = 0.3 < most / len(ink) < 0.7 and (off * np.sign(off[most])).min() > -_WAVY and leans < _LEANS
+    return bool((wide < _THIN and bow > _BOWED) or (wide < _FINE and bow > _ARCHED and is_even))
 
 
 def _is_box(level: Image) -> bool:
@@ -235,7 +248,7 @@ def _parted(asked: Sequence[_Asked], recognise: Recognise, tall: float) -> list[
         best, digits = max(options, key=lambda option: option[0])
         others = max((odds for odds, row in options if row is not digits), default=-np.inf)
         parted = len(digits) > 1
-        touching = parted or best - others < _CLOSE
+        touching = parted or piece.cut or best - others < _CLOSE
         found += [
             Found(scores, _box_of(piece, level, parted), ask.line, touching, ask.odd and not parted)
             for level, scores in digits
