@@ -8,7 +8,7 @@ import pytest
 from PIL import ImageFilter
 
 from zoo.around import medians_around
-from zoo.ground import contrast_to, grounds_of, median_of, reduce
+from zoo.ground import contrast_to, grounds_of, median_of, reduce, table_of
 from zoo.marks import Marks
 from zoo.types import Image, Mask
 
@@ -121,3 +121,18 @@ def test_marks_are_the_connected_pieces(share: float) -> None:
 def test_a_picture_that_is_hardly_opaque_anywhere_is_averaged_all_the_same() -> None:
     faint = np.dstack([colours(60, 80, 3), np.full((60, 80), 9, np.uint8)])
     assert np.isfinite(reduce(faint, 1)).all()
+
+
+def test_a_table_goes_on_evenly_beneath_its_papers() -> None:
+    down, across = np.mgrid[:60, :80]
+    table = (90 + 0.5 * across + 0.3 * down)[:, :, None].astype(np.float32)
+    scene = table.copy()
+    scene[10:40, 0:30] = scene[20:50, 45:70] = 240
+    contrast, _ = contrast_to(scene, table_of(scene))
+    np.testing.assert_allclose(contrast, (scene - table)[:, :, 0], atol=3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2), (5, 5, 3)])
+def test_every_picture_has_a_table(shape: tuple[int, ...]) -> None:
+    small = reduce(colours(*shape), 1)
+    assert np.isfinite(contrast_to(small, table_of(small))[0]).all()

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from zoo.datasets import Labelled
 from zoo.errors import NoInk
 from zoo.images import decode
-from zoo.ink import InkSettings, fit, normalise, ready, resize
+from zoo.ink import InkSettings, fit, normalise, ready, resize, sheets_of
 from zoo.settings import PictureSettings
 from zoo.types import Polarity
 
@@ -302,6 +302,71 @@ def test_a_note_that_is_far_from_filling_its_picture_is_looked_into(
     assert likeness(photographed(scene + random.normal(0, 5, (600, 600, 1))), expected) > LIKE
 
 
+def grained(height: int, width: int, colour: tuple[int, ...]) -> Levels:
+    """A wooden table, (h, w, 3), whose grain waves across, in uneven light."""
+    down, across = np.mgrid[:height, :width]
+    waves = 1 + 0.08 * np.sin(0.15 * down + 2 * np.sin(across / 60))
+    light = 1 + 0.2 * np.sin(down / 90 + 1) * np.cos(across / 110)
+    return np.asarray(np.array(colour) * (waves * light)[:, :, None])
+
+
+@pytest.mark.parametrize(
+    ("table", "height", "width"),
+    [((150, 115, 85), 330, 420), ((95, 70, 50), 280, 320)],
+    ids=["light", "dark and small"],
+)
+def test_a_note_on_a_table_with_a_grain_is_looked_into(
+    digit: Pixels, random: np.random.Generator, table: tuple[int, ...], height: int, width: int
+) -> None:
+    """The ground of such a table went up to the paper inside of the note, and its rim was a 0, or a frame."""
+    scene = grained(height, width, table)
+    scene[50:230, 70:250] = write(cover(digit, 110, 180, 180), PAPER, PEN)
+    assert likeness(photographed(scene + random.normal(0, 3, (height, width, 1))), digit) > LIKE
+
+
+def test_a_bold_0_is_no_note_though_it_is_as_square(random: np.random.Generator) -> None:
+    table = grained(330, 420, (150, 115, 85))
+    scene = table.copy()
+    scene[50:230, 70:250] = PAPER
+    scene[90:190, 110:210] = table[90:190, 110:210]
+    trace = normalise(photographed(scene + random.normal(0, 3, (330, 420, 1))))[1]
+    assert trace.polarity == "light-on-dark"
+    assert trace.box == pytest.approx((70, 50, 250, 230), abs=8)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_each_note_on_a_table_with_a_grain_is_found(five: Pixels, random: np.random.Generator, count: int) -> None:
+    scene = grained(260, 210 * count, (120, 120, 118))
+    for left in range(15, 210 * count, 210):
+        scene[30:210, left : left + 180] = write(cover(five, 110, 180, 180), (250, 235, 120), PEN)
+    scene += random.normal(0, 3, (*scene.shape[:2], 1))
+    boxes = sorted(sheet.box for sheet in sheets_of(photographed(scene)))
+    assert len(boxes) == count
+    for place, box in enumerate(boxes):
+        assert box == pytest.approx((15 + 210 * place, 30, 195 + 210 * place, 210), abs=20)
+
+
+@pytest.mark.parametrize(
+    ("colour", "digits"),
+    [((150, 240, 120), (94, 102, 151, 190, 6, 28)), ((250, 240, 60), (155, 191, 52, 41, 158, 165))],
+    ids=["green", "yellow"],
+)
+def test_the_strip_of_a_highlighter_is_no_paper(
+    mnist: Labelled, random: np.random.Generator, colour: tuple[int, ...], digits: tuple[int, ...]
+) -> None:
+    """The gaps between its digits look like light ink on it."""
+    ink = np.zeros((119, 318))
+    for place, index in enumerate(digits):
+        left = 24 + 42 * place
+        ink[31:87, left : left + 56] = np.maximum(
+            ink[31:87, left : left + 56], cover(mnist.images[index, :, :, 0], 56, 56, 56)
+        )
+    down, across = np.nonzero(ink > 0.3)
+    page = np.full((119, 318, 3), PAPER, np.float64)
+    page[down.min() - 4 : down.max() + 5, across.min() - 4 : across.max() + 5] *= np.array(colour) / 255
+    assert sheets_of(photographed(write(ink, page, PEN) + random.normal(0, 2.5, (119, 318, 1)))) == []
+
+
 def test_a_note_with_nothing_on_it_is_no_paper_but_a_mark() -> None:
     scene = np.full((400, 400), 60, np.uint8)
     scene[150:250, 120:280] = 220
@@ -427,6 +492,17 @@ def test_an_empty_sheet_in_uneven_light_has_no_ink(random: np.random.Generator) 
     sheet = np.full((600, 800, 3), 220.0) * shade(600, 800, 0.5) + random.normal(0, 5, (600, 800, 1))
     with pytest.raises(NoInk):
         normalise(photographed(sheet))
+
+
+def test_an_empty_lined_page_has_no_ink(random: np.random.Generator) -> None:
+    """A speck was left at the border, and was a 0."""
+    page = np.full((300, 400, 3), PAPER, np.float64)
+    for top in range(20, 300, 40):
+        page[top : top + 2] = (180, 190, 205)
+    page[5:9, 70:75] = 180
+    with pytest.raises(NoInk, match="no ink but lines from border to border") as caught:
+        normalise(photographed(page + random.normal(0, 2.5, (300, 400, 1))))
+    assert caught.value.reason == "blank"
 
 
 @pytest.mark.parametrize(

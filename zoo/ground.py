@@ -34,8 +34,9 @@ _TWO_LEVELS = 0.05  # share of a picture's variance within two levels, under whi
 _SHOWN = 16  # of 255; what is less opaque shows no colour
 _FADES = 0.15  # of the range of a picture's colours, by which its rim is off at the least, if its ground was cut away
 SEEN = 4.0  # grey levels; below, nothing is there for an eye either
+_FITS = 5  # times that a table is fitted to a picture's rim; it hardly changes then
 _ONE: Plane = np.ones((1, 1), np.float32)
-_BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
+BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
 
 Part = tuple[float, float, float, float]
 """Left, top, right and bottom of a part of a picture, in shares of its sides."""
@@ -229,7 +230,7 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
     some = small[::every, ::every].reshape(-1, channels)
     colour, share = _usual(ring, some)
     if share > _PLAIN:
-        yield _of_colour(some, colour), _BOTH
+        yield _of_colour(some, colour), BOTH
         if not more:
             return
     uneven, has_edges = _uneven(small, cells)
@@ -238,15 +239,37 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
         if not more:
             return
     if 0 < share <= _PLAIN:
-        yield _of_colour(some, colour), _BOTH
+        yield _of_colour(some, colour), BOTH
         if not more:
             return
-    yield uneven, _BOTH
+    yield uneven, BOTH
     # A digit that fills its picture leaves too little paper around it for the above.
     light = _of_two_levels(some)
     if light is not None:
         yield _of_colour(some, median_of(some[light])), ("dark-on-light",)
         yield _of_colour(some, median_of(some[~light])), ("light-on-dark",)
+
+
+def table_of(small: Plane) -> Ground:
+    """What lies around all papers in a picture, float32 (h, w, c), as its rim tells: its light rises or falls evenly.
+
+    A table with a grain has no colour of its own, and a smooth ground goes up to the paper inside of each sheet.
+    """
+    coarse = _coarse(small, COARSE)
+    rows, columns, channels = coarse.shape
+    down, across = (grid.ravel() for grid in np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j])
+    places = np.stack([np.ones_like(down), down, across, down * across], axis=1).astype(np.float32)  # (cells, 4)
+    on_rim = np.maximum(np.abs(down), np.abs(across)) > 1 - 1 / max(rows, columns)
+    rim, levels = places[on_rim], coarse.reshape(-1, channels)[on_rim]
+    weights = np.ones((len(rim), 1), np.float32)
+    # The farther a cell is off, the less it counts next: paper at the border is no table.
+    for _ in range(_FITS):
+        pull = (rim * weights).T
+        slopes = np.linalg.solve(pull @ rim, pull @ levels)  # (4, c)
+        weights = np.maximum(SEEN, np.abs(levels - rim @ slopes).max(axis=1, keepdims=True)) ** -2
+    table = (places @ slopes).reshape(coarse.shape)
+    axis = _axis((coarse - table).reshape(-1, channels))
+    return Ground(axis, table @ axis, np.ones((rows, columns), np.float32))
 
 
 def _of_two_levels(some: Plane) -> Mask | None:

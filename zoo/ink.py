@@ -14,6 +14,7 @@ what is left is one way from end to end, and longer than most.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from zoo import steps
 from zoo.errors import NoInk
-from zoo.ground import SEEN, Ground, as_grey, contrast_to, grounds_of, reduce
+from zoo.ground import BOTH, SEEN, Ground, as_grey, contrast_to, grounds_of, median_of, reduce, table_of
 from zoo.marks import Marks, box_of, hull_of, spread_out, stretched, without_lines
 from zoo.settings import InkSettings
 from zoo.steps import tell
@@ -46,6 +47,10 @@ _ENOUGH = 30  # pixels on the long side of the ink's box; with fewer, it is look
 _RIM = 2  # cells along the edges of a sheet that are left out
 _BEYOND = 6  # cells beside a sheet that tell what lies around it
 _NO_SPOT = 25  # grey levels between a sheet and that, at the least
+_ALIKE = 0.5  # of how far a sheet's rim is from what lies around it, that it may be from what is within it
+_TOP = 0.96  # share of a sheet that stands out less than the ink on it, if that is a row
+_STRIP = 1.5  # times a strip's contrast to its paper, beyond which that of what is written on it is
+_DIRT = 4  # cells; a mark that is no digit's, and no larger, is nothing at all
 _PLAIN = 12  # pixels on that side; with fewer, what was seen from afar is searched for anew, and on its own ground
 
 
@@ -107,7 +112,8 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     """Bring `picture`, uint8 grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), to MNIST's form: float32 (28, 28, 1), 0-1.
 
     A picture in that form already, or its negative, passes unchanged but for the division by 255. Raises `NoInk` with
-    `reason` "blank" when the picture is of one colour, "no_contrast" when what varies is too faint or is noise.
+    `reason` "blank" when the picture is of one colour or shows lines alone, "no_contrast" when what varies is too faint
+    or is noise.
     """
     grey = _grey(picture) if picture.shape[:2] == (SIDE, SIDE) else None
     if grey is not None:
@@ -158,23 +164,21 @@ def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
     """Papers with ink on them, that lie in `picture` on a ground of their own, as notes on a table; [] without such.
 
     What is found first on any ground may be the ink on the paper, and not the paper: then more grounds are looked at.
+    The table is in any case, as of several papers some may have been taken for ground.
     """
     step = max(1, max(picture.shape[:2]) // _WORK)
     small = reduce(picture, step)
+    table = table_of(small)
+    from_table = contrast_to(small, table)[0]
 
     def written(bodies: list[Mask], contrast: Plane, polarity: Polarity, high: float) -> list[Sheet]:
         """Those with ink on them. What is between its surroundings and its ink, as the strip of a highlighter, is none:
         its rim would cut digits."""
-        papers = [body for body in bodies if _stands_out(body, contrast, high)]
+        papers = [body for body in bodies if _stands_out(body, contrast, high) and not _is_strip(body, from_table)]
         found = (_on_sheet(picture, body, high, step, settings) for body in papers)
         return [one[2] for one in found if one is not None and one[0].polarity != polarity]
 
-    with suppress(NoInk):
-        first = _search(small, settings)
-        if first.sheet is not None:
-            marks = Marks(first.marks, first.ink, settings.speck)
-            return written(marks.sheets(), first.ink, first.polarity, first.high)
-    for ground, polarities in grounds_of(small, more=True):
+    def lying_on(ground: Ground, polarities: Sequence[Polarity]) -> list[Sheet]:
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
             ink = contrast if polarity == "light-on-dark" else -contrast
@@ -184,7 +188,27 @@ def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
             marks = Marks(without_lines(ink > _least(high, noise)), ink, settings.speck)
             if sheets := written(marks.sheets(sides=1), ink, polarity, high):
                 return sheets
-    return []
+        return []
+
+    first = None
+    with suppress(NoInk):
+        found = _search(small, settings)
+        if found.sheet is not None:
+            marks = Marks(found.marks, found.ink, settings.speck)
+            first = written(marks.sheets(), found.ink, found.polarity, found.high)
+    on_table = lying_on(table, BOTH)
+    if first is None and not on_table:
+        return next(filter(None, itertools.starmap(lying_on, grounds_of(small, more=True))), [])
+    return max(first or [], on_table, key=len)
+
+
+def _is_strip(body: Mask, from_table: Plane) -> bool:
+    """Whether what is on a body differs from the table as that does, and by more: as ink that a highlighter went over.
+
+    `from_table` is the contrast to the table, float32 (h, w).
+    """
+    own = float(np.median(from_table[body]))
+    return float(np.quantile(from_table[hull_of(body)] * math.copysign(1, own), _TOP)) > _STRIP * abs(own)
 
 
 def _stands_out(body: Mask, contrast: Plane, high: float) -> bool:
@@ -383,8 +407,9 @@ def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _F
 
     Nothing is a mark outside of `page`, bool (h, w).
     """
-    found = None
+    found = eaten = None
     strongest = noise = 0.0
+    has_dirt = False
     for ground, polarities in grounds_of(small):
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
@@ -400,6 +425,11 @@ def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _F
                 if not mask.any():
                     continue
             marks = Marks(mask, ink, settings.speck)
+            if marks.foreign[marks.best] and marks.area[marks.best] <= _DIRT:
+                has_dirt = True
+                continue
+            if eaten is None and ground.is_smooth:
+                eaten = _with_inside(small, marks)
             if found is not None and marks.weight <= found.weight:
                 continue
             digit = marks.digit(0.5 * high)
@@ -415,6 +445,12 @@ def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _F
             "which a digit can be seen.",
             "blank",
         )
+    if found is None and has_dirt:
+        raise NoInk(
+            "The picture has no ink but lines from border to border, and specks at the border. Send one in which a "
+            "digit can be seen.",
+            "blank",
+        )
     if found is None:
         raise NoInk(
             f"The picture has no ink that can be told from its ground: what stands out does so by {strongest:.0f} of "
@@ -422,7 +458,23 @@ def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _F
             f"{settings.min_signal:g} times the noise are needed. Send one with more contrast.",
             "no_contrast",
         )
-    return found
+    return found if eaten is None or found.sheet is not None else replace(found, sheet=eaten)
+
+
+def _with_inside(small: Plane, marks: Marks) -> Mask | None:
+    """Paper of which a ground that is smooth leaves the rim alone, bool (h, w), with what that is around.
+
+    Its inside has its rim's colour in `small`, float32 (h, w, c), and not that of what lies around, as in a bold 0.
+    """
+    if (found := marks.rim()) is None:
+        return None
+    rim, inside = found
+    sheet = rim | inside
+    around = spread_out(sheet, _BEYOND) & ~spread_out(sheet, _RIM)
+    if not around.any():
+        return None
+    edge, within, beyond = (median_of(small[where]) for where in (rim, inside, around))
+    return sheet if np.abs(within - edge).sum() < _ALIKE * np.abs(beyond - edge).sum() else None
 
 
 def level_of(ink: Plane) -> float:

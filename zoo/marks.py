@@ -18,6 +18,9 @@ RISE = 0.06  # of its length, that a line may rise or fall
 
 _SHEET = 10  # cells on the short side of a sheet, so that something may be on it
 _SHOWS_SHEETS = 64  # cells on the long side of what may show a sheet
+_SOME = 0.38  # of its box, that the mark of a sheet covers, turned as it may be, or the rim of one
+_TAKEN = 0.08  # of a square on the picture's long side, that a sheet fills in whose midst a smooth ground is its own
+_RIGHT_ANGLED = 0.9  # of the smallest rectangle around it, that a sheet covers of which the rim alone is a mark
 _AS_HEAVY = 0.2  # of the heaviest mark, that another sheet beside it weighs
 _ROUND = 0.75  # of the longer side, that a ring around a digit is wide or high at the least; a 0 is narrower
 _HOLLOW = 0.35  # of its box, that a ring covers at the most
@@ -308,7 +311,7 @@ class Marks:
     def _sheet(self, mark: int) -> Mask | None:
         area = int(self.area[mark])
         width, height = int(self.right[mark] - self.left[mark]), int(self.bottom[mark] - self.top[mark])
-        if min(width, height) < _SHEET or max(self.mask.shape) < _SHOWS_SHEETS or area < 0.38 * width * height:
+        if min(width, height) < _SHEET or max(self.mask.shape) < _SHOWS_SHEETS or area < _SOME * width * height:
             return None
         body = self.paint(self.numbers == mark)
         hull = hull_of(body)
@@ -316,6 +319,23 @@ class Marks:
         filled = np.count_nonzero(self.mask & hull)  # what a closed stroke cuts off is paper too
         # An ellipse covers 0.79 of its rectangle, paper that is seen aslant nine tenths.
         return body if filled > 0.7 * covered and covered > 0.86 * _rectangle(hull) else None
+
+    def rim(self) -> tuple[Mask, Mask] | None:
+        """The heaviest mark and what it is around, bool (h, w), if both are a rectangle that is free of the borders.
+
+        A smooth ground takes the inside of paper for ground. Such a mark may be a frame or a bold 0, too.
+        """
+        mark, long = int(self.mass.argmax()), max(self.mask.shape)
+        width, height = int(self.right[mark] - self.left[mark]), int(self.bottom[mark] - self.top[mark])
+        if min(width, height) < _SHEET or long < _SHOWS_SHEETS or width * height < _TAKEN * long**2:
+            return None
+        if self.sides[mark] or self.area[mark] < _SOME * width * height:
+            return None
+        body = self.paint(self.numbers == mark)
+        hull = hull_of(body)
+        inside = hull & ~self.mask
+        is_rim = inside.any() and np.count_nonzero(hull) > _RIGHT_ANGLED * _rectangle(hull)
+        return (body, inside) if is_rim else None
 
     def several(self) -> bool:
         """Whether there is another mark that is as much like a digit as the best: beside it, or above or below it."""
