@@ -210,7 +210,6 @@ def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane
         rows, columns = ground.levels.shape
         down, across = _matrix(rows, height, top, bottom), _matrix(columns, width, left, right).T
         contrast = (plane - down @ ground.levels @ across) * (down @ ground.gain @ across)
-        np.clip(contrast, -255, 255, out=contrast)  # where the ground is taken for dark, the gain knows no bounds
     if width < 3:
         return contrast, 0.0
     # The median difference of two normal values is 0.954 sigma.

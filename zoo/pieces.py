@@ -260,6 +260,7 @@ def _ink_on(
 ) -> tuple[_Ink | None, float]:
     """The ink on a ground, None if there is none, and the usual level of its contrast."""
     contrast, noise = contrast_to(small, ground)
+    contrast = contrast.clip(-255, 255)  # where a ground is taken for dark, its gain knows no bounds
     ink = contrast if polarity == "light-on-dark" else -contrast
     high = level_of(ink)
     if high < max(settings.min_contrast, settings.min_signal * noise):
