@@ -6,6 +6,7 @@ import csv
 import datetime
 import json
 import os
+import re
 import resource
 import shutil
 import signal
