@@ -208,6 +208,7 @@ def test_a_rejected_picture_is_told_as_such(zoo_folder: Path, tmp_path: Path, ru
     assert "x.png cannot be written: " in done.stderr
 
 
+@pytest.mark.long
 def test_mistakes_are_not_drawn_over_what_is_measured(trained: Path, folders: Path, listed: Path, run) -> None:
     def refused(told: str, data: Path, place: str) -> None:
         words = ("evaluate", "soft", "--data", str(data), "--mistakes", place)

@@ -142,6 +142,7 @@ def test_a_png_that_tells_its_size_elsewhere_than_at_its_beginning_tells_none() 
     assert images.announced(magic + heads[large] + rest) == large
 
 
+@pytest.mark.long
 def test_a_plain_png_is_read_as_pillow_reads_it_and_a_damaged_one_is_told_as_before() -> None:
     limits = PictureSettings()
     rng = np.random.default_rng(5)

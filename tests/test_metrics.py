@@ -124,6 +124,7 @@ def test_what_is_asked_wrongly_of_an_address_counts_there(
     assert grown(before, settled(served), PREDICTED[0], *labels) == 1
 
 
+@pytest.mark.long
 def test_no_address_method_or_text_of_a_client_becomes_a_label(served: Served) -> None:
     before = settled(served)
     for number in range(30):

@@ -18,6 +18,7 @@ from zoo.runtime import LiteRT
 TALL = 60
 
 
+@pytest.mark.long
 def test_several_are_told_from_one(mnist: Labelled) -> None:
     rows = touching.compose(mnist.images[..., 0], 600, 77)
     told = LiteRT(parting.NETWORK).predict(rows.level[..., None].astype(np.float32) / np.float32(255))

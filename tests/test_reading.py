@@ -196,6 +196,7 @@ def test_the_hard_edge_of_a_shadow_is_no_ink_in_rows(zoo: Zoo, mnist: Labelled) 
     assert right == 8
 
 
+@pytest.mark.long
 def test_the_hard_edge_of_a_shadow_is_no_ink_among_lines(zoo: Zoo, mnist: Labelled) -> None:
     rng = np.random.default_rng(3)
     right = 0

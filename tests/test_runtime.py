@@ -48,6 +48,7 @@ def test_a_picture_is_told_the_same_alone_and_in_company(root: Path, batch: Batc
     assert (litert.predict(loud)[0] == alone[0]).all()
 
 
+@pytest.mark.long
 def test_8_bits_are_a_quarter_as_large_and_hardly_change_an_answer(batch: Batch, tmp_path: Path) -> None:
     model = network()
     found = {}
@@ -59,6 +60,7 @@ def test_8_bits_are_a_quarter_as_large_and_hardly_change_an_answer(batch: Batch,
     assert (tmp_path / "int8.tflite").stat().st_size < 0.3 * (tmp_path / "float32.tflite").stat().st_size
 
 
+@pytest.mark.long
 def test_weights_too_uneven_for_8_bits_stay_as_they_are(
     batch: Batch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -70,6 +70,7 @@ def test_the_log_may_be_json_with_tracebacks_and_all(serve: Serve) -> None:
     assert error["traceback"].endswith("LookupError: on purpose")
 
 
+@pytest.mark.long
 def test_the_log_may_be_off_and_all_of_it_is_written_before_the_end(serve: Serve) -> None:
     for log, lines in (("off", 0), ("text", 20)):
         served = serve(log=log)
@@ -81,6 +82,7 @@ def test_the_log_may_be_off_and_all_of_it_is_written_before_the_end(serve: Serve
         assert served.ends() == 0
 
 
+@pytest.mark.long
 def test_a_log_that_nobody_reads_holds_up_nobody(serve: Serve) -> None:
     served = serve(workers=1)
     path = "/" + "x" * 280

@@ -67,6 +67,7 @@ def parsed(kind: str, body: bytes) -> tuple[dict[str, str], list[tuple[str, byte
 CURL = forms()["curl"]
 
 
+@pytest.mark.long
 @settings(deadline=None)  # a busy machine makes any example slow
 @given(st.data())
 def test_whatever_is_read_is_what_werkzeug_reads(data: st.DataObject) -> None:
