@@ -145,6 +145,7 @@ def test_what_is_asked_wrongly_is_told_in_lines_with_its_exit_code(trained, run,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_settings_mistake_ends_every_command_with_2(zoo_folder: Path, run) -> None:
     (zoo_folder / "settings.toml").write_text("[models.soft]\nepoch = 5\n")
     for command in (["models"], ["check"], ["serve"], ["predict", "x.png"], ["train", "soft"]):

@@ -149,6 +149,7 @@ def test_the_open_inference_protocol_counts_for_all_workers(served: Served) -> N
         assert time.time() - 60 < stats["last_inference"] / 1000 <= time.time()
 
 
+@pytest.mark.long
 def test_nothing_is_lost_or_counted_twice_when_workers_are_killed(served: Served) -> None:
     before = settled(served)
     for kills in range(3):
@@ -211,6 +212,7 @@ class Handle:
         self.itself = self
 
 
+@pytest.mark.long
 def test_a_handle_that_goes_while_the_sheet_is_written_holds_nobody_up(tmp_path: Path) -> None:
     sheet = Tally().sheet(0)
     counts = ModelCounts(sheet)

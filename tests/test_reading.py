@@ -486,6 +486,7 @@ def test_a_short_stroke_close_to_a_digit_is_marked(zoo: Zoo, mnist: Labelled) ->
     assert (len(told), sum(told)) == (6, 0)
 
 
+@pytest.mark.long
 def test_clear_rows_are_not_marked_for_nothing(zoo: Zoo, mnist: Labelled) -> None:
     rng = np.random.default_rng(8)
     marked = 0

@@ -101,6 +101,7 @@ def test_what_becomes_of_the_file_is_nothing_to_a_network_that_is_loaded(
     assert (other.predict(batch[:9]) == many).all()
 
 
+@pytest.mark.long
 def test_single_pictures_do_not_wait_for_a_batch(root: Path, batch: Batch) -> None:
     """Where they did, a worker's event loop stood still for as long as another request's batch took."""
     network = LiteRT(root / "checkpoints/tiny/1" / LITERT)

@@ -135,6 +135,7 @@ def test_a_new_model_of_one_hook_predicts_right_after_training(empty_zoo: Path, 
     assert sum(answer.probabilities) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.long
 def test_what_cannot_be_trained_is_told_in_a_line(empty_zoo: Path) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
     with pytest.raises(SettingsError, match=r'epoch: no such setting of plugin "soft"\. Did you mean "epochs"'):
