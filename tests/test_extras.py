@@ -39,7 +39,6 @@ def test_a_coarse_scan_fills_its_square_and_keeps_its_class() -> None:
     assert len(both.images) == len(both.classes) == len(plain.images) + 90
 
 
-@pytest.mark.long
 def test_photographed_digits_have_mnists_form_and_keep_their_class(root: Path) -> None:
     plain = datasets.training_data("mnist", 5000)
     more = extras.added(plain, ModelSettings(photographed=60))
