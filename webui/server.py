@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 STEADY = 1.0  # seconds; a worker that dies sooner has failed to start
 PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)  # seconds before the next start, by the number of failures in a row
-SHARED = ("ai_edge_litert.interpreter", "PIL.Image", "zoo.reading")  # imported before the fork: faster, and one copy for all workers
+SHARED = ("ai_edge_litert.interpreter", "PIL.Image", "zoo.reading")
+"""Imported before the fork: faster, and one copy for all workers."""
 LATEST = 0.5  # seconds until the supervisor takes notice of a signal
 FEW = 100  # connections of a worker; with less, those who keep theirs open soon keep others out
 FIRST = "zoo-worker-1"
