@@ -26,7 +26,8 @@ from webui.forms import Forms, boundary_of
 from webui.inflating import inflated
 from webui.jsons import Compact
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
-from webui.shortcut import shortened
+from webui.gathering import Ahead
+from webui.shortcut import Shortcut
 from zoo.settings import ServerSettings
 from zoo.zoo import Zoo
 
@@ -75,12 +76,14 @@ class InMemory(Request):
 
 
 class Front(Flask):
-    """The app, and for `webui.bridge` what answers if the server refuses, and the paths that never wait for a turn."""
+    """The app, and for `webui.bridge` what answers if the server refuses, the paths that never wait for a turn, and what it
+    does ahead of several requests."""
 
     request_class = InMemory
     json_provider_class = Compact
     refusals: WSGIApplication
     live: frozenset[str]
+    ahead: Ahead | None = None
 
     def log_exception(self, exc_info: Any) -> None:
         """Into the log, with the path as it was asked for: decoded, it could make lines of its own there."""
@@ -109,7 +112,8 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     inner: WSGIApplication = app.wsgi_app
     if not (zoo.settings.server.keys or zoo.settings.server.rate):
         assert isinstance(app.json, Compact)
-        inner = shortened(inner, zoo, app.json)
+        inner = shortcut = Shortcut(inner, zoo, app.json)
+        app.ahead = shortcut.ahead
     app.wsgi_app, app.refusals = (  # type: ignore[method-assign, assignment]
         _around(one, refusals, zoo.settings.server) for one in (inner, refusals)
     )

@@ -20,6 +20,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
+from webui.gathering import Ahead, Gathering
 from webui.headers import DATA
 from webui.metrics import answering
 from webui.mounting import is_host
@@ -77,7 +78,7 @@ class Bridge:
     refused: 413 for a body over the limit, 408 for one that takes too long, 400 for one that ends early and for a wrong
     Host, 503 when the large bodies of the moment take too much memory, or too many wait for those threads. The answer
     then is what `refusals` says, a WSGI app that finds the status and the message in `environ["zoo.refusal"]`, or else
-    JSON. `visits` is told of every request.
+    JSON. `visits` is told of every request. `ahead` is told of those that are answered at once and come together.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Bridge:
         refusals: WSGIApplication | None = None,
         visits: Visits | None = None,
         live: Collection[str] = (),
+        ahead: Ahead | None = None,
     ) -> None:
         self._app = app
         self._live = live
@@ -100,6 +102,7 @@ class Bridge:
         self._held = 0  # bytes of the bodies that are being read or answered
         self._turns = turns or Turns(THREADS)
         self._quick = Quick()
+        self._gathering = None if ahead is None else Gathering(ahead)
         self._door = Turns(1)  # who is refused does not wait for those who are answered
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -206,10 +209,11 @@ class Bridge:
             return call.context.run(call.begin)
         suits, quick = self._quick.suits(call.environ, sent), self._quick
         if suits and quick.knows(path):
+            share = 0.0 if self._gathering is None else await self._gathering.join(call.environ)
             try:
                 return call.context.run(call.begin)
             finally:
-                quick.learn(path, call.status, call.seconds)
+                quick.learn(path, call.status, share + call.seconds)
         answer = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
         if suits:
             quick.learn(path, call.status, call.seconds)

@@ -8,11 +8,15 @@ keys or rates are asked for, which are Flask's to check, it is not put up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from webui.jsons import HEADERS, Compact
+from webui.metrics import answering
 from webui.plain import sole_picture
+from zoo.errors import ZooError
+from zoo.types import Prediction
 from zoo.zoo import Zoo
 
 if TYPE_CHECKING:
@@ -22,32 +26,68 @@ FAILED = "zoo.failed"
 """Where in the environ an error waits for the view that tells it."""
 
 
-def shortened(app: WSGIApplication, zoo: Zoo, written: Compact) -> WSGIApplication:
-    """The same app, with a shorter way to its predictions."""
-    addresses: dict[str, tuple[str, str | None]] = {"/predict": ("/predict", None)}
-    for name in zoo.models:
-        addresses[f"/predict_{name}"] = ("/predict_<name>", name)
-        addresses[f"/api/models/{name}/predict"] = ("/api/models/<name>/predict", name)
+KNOWN = "zoo.known"
+"""Where in the environ an answer is that was found ahead."""
 
-    def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        address = addresses.get(environ["PATH_INFO"])
-        if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
-            return app(environ, start_response)
-        picture = sole_picture(environ)
-        if picture is None:
-            return app(environ, start_response)
+
+class Shortcut:
+    """An app with a shorter way to its predictions."""
+
+    def __init__(self, app: WSGIApplication, zoo: Zoo, written: Compact) -> None:
+        self._app, self._zoo, self._written = app, zoo, written
+        self._prefix = zoo.settings.server.prefix
+        self._addresses: dict[str, tuple[str, str | None]] = {"/predict": ("/predict", None)}
+        for name in zoo.models:
+            self._addresses[f"/predict_{name}"] = ("/predict_<name>", name)
+            self._addresses[f"/api/models/{name}/predict"] = ("/api/models/<name>/predict", name)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        address = self._addresses.get(environ["PATH_INFO"])
+        picture = None if address is None else _asked(environ)
+        if address is None or picture is None:
+            return self._app(environ, start_response)
         rule, name = address
         try:
-            answer = zoo.predict(name, picture).to_dict()
+            answer = self._answer(environ, name, picture)
         except Exception as error:
             environ[FAILED] = error
-            return app(environ, start_response)
+            return self._app(environ, start_response)
         environ["zoo.route"] = rule
-        body = written.line(answer)
+        body = self._written.line(answer.to_dict())
         start_response(
             "200 OK",
             [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *HEADERS.items()],
         )
         return [body]
 
-    return wrapped
+    def _answer(self, environ: WSGIEnvironment, name: str | None, picture: bytes) -> Prediction:
+        known: Prediction | ZooError | None = environ.pop(KNOWN, None)
+        if known is None:
+            return self._zoo.predict(name, picture)
+        answering.set(name or self._zoo.default_model)
+        if isinstance(known, ZooError):
+            raise known
+        return known
+
+    def ahead(self, environs: Sequence[WSGIEnvironment]) -> None:
+        """Find the answers to several requests, as they came to the server, before the app is asked for them."""
+        asked: dict[str | None, list[tuple[WSGIEnvironment, bytes]]] = {}
+        for environ in environs:
+            address = self._addresses.get(environ["PATH_INFO"].removeprefix(self._prefix))
+            picture = None if address is None else _asked(environ)
+            if address is not None and picture is not None:
+                asked.setdefault(address[1], []).append((environ, picture))
+        for name, those in asked.items():
+            if len(those) == 1:
+                continue
+            with suppress(Exception):  # each is asked for by itself then, and tells what is wrong
+                answers = self._zoo.predict_many(name, [picture for _, picture in those])
+                for (environ, _), answer in zip(those, answers.untraced(), strict=True):
+                    environ[KNOWN] = answer
+
+
+def _asked(environ: WSGIEnvironment) -> bytes | None:
+    """The picture of a request that asks for a prediction and for nothing besides."""
+    if environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
+        return None
+    return sole_picture(environ)

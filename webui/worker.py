@@ -130,6 +130,7 @@ def work(
             refusals=getattr(app, "refusals", None),
             visits=Visits(sheet, access.write if access else None, settings.log),
             live=getattr(app, "live", ()),
+            ahead=getattr(app, "ahead", None),
         )
         granian = _Granian(bridge, listener, settings)
     except (Exception, SystemExit) as error:

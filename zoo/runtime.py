@@ -36,9 +36,10 @@ log = logging.getLogger("zoo.runtime")
 class LiteRT:
     """A network in LiteRT, on one thread: float32 (n, ...) in, probabilities float32 (n, k) out.
 
-    Calls from several threads take turns. One interpreter keeps the shape of a single picture, the other that of the
-    last batch, so that a single picture waits neither for a resize nor for a batch. The file is read whole: what
-    becomes of it later, another in its place or none, or a shorter one, is nothing to a network that is loaded.
+    Calls from several threads take turns. One interpreter keeps the shape of a single picture, the other that of
+    `LARGEST`, so that none waits for a resize: what is left over goes one by one, which costs less. The file is read
+    whole: what becomes of it later, another in its place or none, or a shorter one, is nothing to a network that is
+    loaded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +49,6 @@ class LiteRT:
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelUnavailable(f"{path.parent.name}/{path.name} cannot be loaded by LiteRT: {error}") from error
         self._many: Interpreter | None = None
-        self._size = 0  # pictures that it takes at once
         self._for_single, self._for_many = threading.Lock(), threading.Lock()
         self._input = self._single.get_input_details()[0]["index"]
         self._output = self._single.get_output_details()[0]["index"]
@@ -72,23 +72,19 @@ class LiteRT:
         batch = np.ascontiguousarray(batch, np.float32)
         if len(batch) == 1:
             return self._alone(batch)
-        return np.concatenate(
-            [self._alone(part) if len(part) == 1 else self._part(part) for part in parts(batch, LARGEST)]
-        )
+        together = len(batch) - len(batch) % LARGEST
+        scores = [self._together(batch[at : at + LARGEST]) for at in range(0, together, LARGEST)]
+        scores += [self._alone(batch[at : at + 1]) for at in range(together, len(batch))]
+        return np.concatenate(scores)
 
     def _alone(self, picture: Batch) -> Scores:
         with self._for_single:
             return self._run(self._single, picture)
 
-    def _part(self, part: Batch) -> Scores:
+    def _together(self, part: Batch) -> Scores:
         with self._for_many:
             if self._many is None:
-                self._many = self._interpreter(len(part))
-            elif self._size != len(part):
-                self._size = 0  # until it has been done
-                self._many.resize_tensor_input(self._input, part.shape)
-                self._many.allocate_tensors()
-            self._size = len(part)
+                self._many = self._interpreter(LARGEST)
             return self._run(self._many, part)
 
     def _run(self, interpreter: Interpreter, part: Batch) -> Scores:
