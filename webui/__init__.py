@@ -23,10 +23,10 @@ from werkzeug.wsgi import get_input_stream
 from webui import access, api, cors, errors, headers, health, metrics, models, mounting, openapi, pages, play
 from webui.current import ZOO
 from webui.forms import Forms, boundary_of
+from webui.gathering import Ahead
 from webui.inflating import inflated
 from webui.jsons import Compact
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
-from webui.gathering import Ahead
 from webui.shortcut import Shortcut
 from zoo.settings import ServerSettings
 from zoo.zoo import Zoo
@@ -76,8 +76,7 @@ class InMemory(Request):
 
 
 class Front(Flask):
-    """The app, and for `webui.bridge` what answers if the server refuses, the paths that never wait for a turn, and what it
-    does ahead of several requests."""
+    """The app, and for `webui.bridge` what answers if the server refuses, what never waits, and what goes ahead."""
 
     request_class = InMemory
     json_provider_class = Compact

@@ -24,7 +24,7 @@ from webui.gathering import Ahead, Gathering
 from webui.headers import DATA
 from webui.metrics import answering
 from webui.mounting import is_host
-from webui.quick import Quick
+from webui.quick import TINY, Quick
 from webui.turns import Crowded, Left, Turns
 from webui.visits import LEFT, Visit, Visits, asked_as
 
@@ -78,7 +78,8 @@ class Bridge:
     refused: 413 for a body over the limit, 408 for one that takes too long, 400 for one that ends early and for a wrong
     Host, 503 when the large bodies of the moment take too much memory, or too many wait for those threads. The answer
     then is what `refusals` says, a WSGI app that finds the status and the message in `environ["zoo.refusal"]`, or else
-    JSON. `visits` is told of every request. `ahead` is told of those that are answered at once and come together.
+    JSON. `visits` is told of every request. `ahead` is told of several that are answered at once, before the
+    app is called for each.
     """
 
     def __init__(
@@ -207,15 +208,16 @@ class Bridge:
         path = call.environ["PATH_INFO"]  # the app may cut its prefix off
         if path in self._live and call.environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return call.context.run(call.begin)
-        suits, quick = self._quick.suits(call.environ, sent), self._quick
-        if suits and quick.knows(path):
-            share = 0.0 if self._gathering is None else await self._gathering.join(call.environ)
+        quick = self._quick
+        pixels = quick.suits(call.environ, sent)
+        if pixels and quick.knows(path):
+            share = await self._gathering.join(call.environ) if self._gathering and pixels <= TINY else 0.0
             try:
                 return call.context.run(call.begin)
             finally:
                 quick.learn(path, call.status, share + call.seconds)
         answer = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
-        if suits:
+        if pixels:
             quick.learn(path, call.status, call.seconds)
         return answer
 

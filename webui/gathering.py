@@ -1,7 +1,7 @@
-"""Requests that the event loop has in hand at once, of which what a model computes is computed together.
+"""Small pictures that the event loop has in hand at once, which are asked for as one batch.
 
-Much of what a small picture takes is the same for eight. Nobody waits for others to come: who finds the loop busy comes
-with those that found it so too.
+Most of what such a picture takes, beside the network, is the same for one and for many. Nobody waits for others to
+come: those who find the loop busy find themselves together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MOST = 16  # requests; as many pictures are one call of LiteRT
+MOST = 16  # requests, after which the loop looks to what else there is
 
 Ahead = Callable[[Sequence["WSGIEnvironment"]], None]
 """Does beforehand what several requests have in common. It raises nothing: each request finds out by itself."""

@@ -19,6 +19,7 @@ from zoo.images import announced
 
 SMALL = 16_384  # bytes of a body; a connection brings such in one piece
 PIXELS = 450_000  # of a picture, by its head: 640 x 640 and little more
+TINY = 4_096  # pixels, up to which most of an answer's time is the same for one picture and for many
 SECONDS = 0.005  # an answer that took longer was slow
 PATIENCE = 3  # slow answers in a row
 MOST = 1_000  # addresses that are kept in mind
@@ -32,17 +33,21 @@ class Quick:
     def __init__(self) -> None:
         self._slow: dict[str, int] = {}  # the slow answers in a row, up to now
 
-    def suits(self, environ: MutableMapping[str, Any], body: bytes) -> bool:
-        """Whether a request is of the kind that may be answered at once: one small picture, and no question besides."""
+    def suits(self, environ: MutableMapping[str, Any], body: bytes) -> int:
+        """The pixels of a request's picture if it may be answered at once: one small picture, and no question besides.
+
+        0 if it may not.
+        """
         if not 0 < len(body) <= SMALL or environ["QUERY_STRING"] or "HTTP_CONTENT_ENCODING" in environ:
-            return False
+            return 0
         if not _ONE_DIGIT.search(environ["PATH_INFO"]):
-            return False
+            return 0
         picture = sole_picture(environ)
         if picture is None and environ.get("CONTENT_TYPE", "").startswith("multipart/form-data"):
-            return False
+            return 0
         size = announced(body if picture is None else picture)  # a body is looked at for what it is, not for its type
-        return size is not None and size[0] * size[1] <= PIXELS
+        pixels = size[0] * size[1] if size else 0
+        return pixels if pixels <= PIXELS else 0
 
     def knows(self, path: str) -> bool:
         """Whether small pictures at this address are answered quickly."""

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 FAILED = "zoo.failed"
 """Where in the environ an error waits for the view that tells it."""
 
-
 KNOWN = "zoo.known"
-"""Where in the environ an answer is that was found ahead."""
+"""Where in the environ an answer waits that was found ahead, with others."""
 
 
 class Shortcut:
@@ -35,18 +34,16 @@ class Shortcut:
 
     def __init__(self, app: WSGIApplication, zoo: Zoo, written: Compact) -> None:
         self._app, self._zoo, self._written = app, zoo, written
-        self._prefix = zoo.settings.server.prefix
         self._addresses: dict[str, tuple[str, str | None]] = {"/predict": ("/predict", None)}
         for name in zoo.models:
             self._addresses[f"/predict_{name}"] = ("/predict_<name>", name)
             self._addresses[f"/api/models/{name}/predict"] = ("/api/models/<name>/predict", name)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        address = self._addresses.get(environ["PATH_INFO"])
-        picture = None if address is None else _asked(environ)
-        if address is None or picture is None:
+        asked = self._asked(environ, environ["PATH_INFO"])
+        if asked is None:
             return self._app(environ, start_response)
-        rule, name = address
+        rule, name, picture = asked
         try:
             answer = self._answer(environ, name, picture)
         except Exception as error:
@@ -60,6 +57,28 @@ class Shortcut:
         )
         return [body]
 
+    def ahead(self, environs: Sequence[WSGIEnvironment]) -> None:
+        """Find the answers to several requests, as they came to the server, before the app is called for each."""
+        together: dict[str | None, list[tuple[WSGIEnvironment, bytes]]] = {}
+        for environ in environs:
+            asked = self._asked(environ, environ["PATH_INFO"].removeprefix(self._zoo.settings.server.prefix))
+            if asked is not None:
+                together.setdefault(asked[1], []).append((environ, asked[2]))
+        for name, those in together.items():
+            if len(those) > 1:
+                with suppress(Exception):  # then each is asked for by itself, and told what is wrong
+                    answers = self._zoo.predict_many(name, [picture for _, picture in those])
+                    for (environ, _), answer in zip(those, answers.untraced(), strict=True):
+                        environ[KNOWN] = answer
+
+    def _asked(self, environ: WSGIEnvironment, path: str) -> tuple[str, str | None, bytes] | None:
+        """The rule, the model's name if there is one, and the picture of a request for a prediction and no more."""
+        address = self._addresses.get(path)
+        if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
+            return None
+        picture = sole_picture(environ)
+        return None if picture is None else (*address, picture)
+
     def _answer(self, environ: WSGIEnvironment, name: str | None, picture: bytes) -> Prediction:
         known: Prediction | ZooError | None = environ.pop(KNOWN, None)
         if known is None:
@@ -68,26 +87,3 @@ class Shortcut:
         if isinstance(known, ZooError):
             raise known
         return known
-
-    def ahead(self, environs: Sequence[WSGIEnvironment]) -> None:
-        """Find the answers to several requests, as they came to the server, before the app is asked for them."""
-        asked: dict[str | None, list[tuple[WSGIEnvironment, bytes]]] = {}
-        for environ in environs:
-            address = self._addresses.get(environ["PATH_INFO"].removeprefix(self._prefix))
-            picture = None if address is None else _asked(environ)
-            if address is not None and picture is not None:
-                asked.setdefault(address[1], []).append((environ, picture))
-        for name, those in asked.items():
-            if len(those) == 1:
-                continue
-            with suppress(Exception):  # each is asked for by itself then, and tells what is wrong
-                answers = self._zoo.predict_many(name, [picture for _, picture in those])
-                for (environ, _), answer in zip(those, answers.untraced(), strict=True):
-                    environ[KNOWN] = answer
-
-
-def _asked(environ: WSGIEnvironment) -> bytes | None:
-    """The picture of a request that asks for a prediction and for nothing besides."""
-    if environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
-        return None
-    return sole_picture(environ)
