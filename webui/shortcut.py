@@ -3,7 +3,7 @@
 Flask's own part of such a request is as much work as a small network's. What is answered here is what `webui.api` would
 answer, to the byte, and a test holds them together; whatever is unusual in a request leaves it to Flask, and so does an
 error, which the view then tells. It stands behind the headers, origins and mount points that all answers have. Where
-keys or rates are asked for, which are Flask's to check, it is not put up.
+keys are asked for, it takes requests that have one in a header; where rates are, which Flask counts, it is not put up.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from webui.access import Gate
 from webui.jsons import HEADERS, Compact
 from webui.metrics import answering
 from webui.plain import sole_picture
@@ -32,8 +33,8 @@ KNOWN = "zoo.known"
 class Shortcut:
     """An app with a shorter way to its predictions."""
 
-    def __init__(self, app: WSGIApplication, zoo: Zoo, written: Compact) -> None:
-        self._app, self._zoo, self._written = app, zoo, written
+    def __init__(self, app: WSGIApplication, zoo: Zoo, written: Compact, gate: Gate | None) -> None:
+        self._app, self._zoo, self._written, self._gate = app, zoo, written, gate
         self._addresses: dict[str, tuple[str, str | None]] = {"/predict": ("/predict", None)}
         for name in zoo.models:
             self._addresses[f"/predict_{name}"] = ("/predict_<name>", name)
@@ -77,7 +78,9 @@ class Shortcut:
         if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
             return None
         picture = sole_picture(environ)
-        return None if picture is None else (*address, picture)
+        if picture is None or not (self._gate is None or self._gate.admits(environ)):
+            return None
+        return *address, picture
 
     def _answer(self, environ: WSGIEnvironment, name: str | None, picture: bytes) -> Prediction:
         known: Prediction | ZooError | None = environ.pop(KNOWN, None)
