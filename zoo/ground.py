@@ -226,7 +226,7 @@ def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane
 
 
 def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterator[tuple[Ground, tuple[Polarity, ...]]]:
-    """Yield candidate backgrounds of a picture, float32 (h, w, c), likeliest first, each with the polarities to try.
+    """Yield backgrounds to try for a picture, float32 (h, w, c), each with the polarities of ink to look for on it.
 
     It stops at one that is nearly certain, such as a colour that most of the picture has, unless `more` is set: a part
     of a large picture may lie in a shadow. `cells` is the long side of the coarse picture for an uneven background.
