@@ -256,7 +256,7 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
 def _cells(small: Plane) -> int:
     """Return the long side of the coarse picture for an uneven background.
 
-    A row of digits is long and low, and needs more cells, as shadows are about as wide as it is high.
+    It is measured by the short side: a picture of a row is long and low, and shadows cross its height.
     """
     sides: tuple[int, ...] = small.shape[:2]
     return min(_FINEST, round(2 * COARSE * max(sides) / min(sides)))
