@@ -88,7 +88,10 @@ def _are_probabilities(scores: Scores) -> bool:
 
 
 def rescaled(scores: Scores, temperature: float) -> Scores:
-    """Rescale probabilities, float32 (n, k), by a temperature: less confident above 1, more below, in the same order."""
+    """Rescale probabilities, float32 (n, k), by a temperature: above 1 less confident, below 1 more.
+
+    The order of the classes stays the same.
+    """
     if temperature == 1:
         return scores
     powers: Scores = np.power(scores, np.float32(1 / temperature))

@@ -260,7 +260,7 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """Return the labels, one line for each line in the picture; rejected digits are included as their best guess."""
+        """Return the labels, one line for each line of the picture; rejected digits are included as the best guess."""
         lines: dict[int, str] = {}
         for sign in self.signs:
             lines[sign.line] = lines.get(sign.line, "") + sign.label
