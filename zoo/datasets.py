@@ -61,6 +61,7 @@ def fingerprint(dataset: str) -> dict[str, str]:
 
 
 def _check(dataset: str) -> None:
+    """Raise DatasetError for any dataset but "mnist"."""
     if dataset != "mnist":
         raise DatasetError(f'There is no dataset "{cut(dataset)}". The only one is "mnist".')
 

@@ -47,6 +47,7 @@ def added(data: Data, settings: ModelSettings) -> Data:
 
 
 def _joined(data: Data, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> Data:
+    """Return the data with pictures added to those to train on."""
     return replace(data, images=np.concatenate([data.images, images]), classes=np.concatenate([data.classes, classes]))
 
 

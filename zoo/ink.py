@@ -121,8 +121,9 @@ class Sheet:
 def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
     """Bring `picture`, uint8 grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), to MNIST's form: float32 (28, 28, 1), 0-1.
 
-    A picture already in that form, or its negative, is only divided by 255. Raises `NoInk` with `reason` "blank" when
-    the picture has one colour or shows only lines, and with "no_contrast" when what varies is too faint or is noise.
+    A picture already in that form is only divided by 255, and its negative is inverted first. Raises `NoInk` with
+    `reason` "blank" when the picture has one colour or shows only lines, and with "no_contrast" when what varies is too
+    faint or is noise.
     """
     grey = _grey(picture) if picture.shape[:2] == (SIDE, SIDE) else None
     if grey is not None:
@@ -192,6 +193,7 @@ def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
         return [one[2] for one in found if one is not None and one[0].polarity != polarity]
 
     def lying_on(ground: Ground, polarities: Sequence[Polarity]) -> list[Sheet]:
+        """Return the sheets with ink on them that lie on `ground`; [] without any."""
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
             ink = contrast if polarity == "light-on-dark" else -contrast
@@ -262,6 +264,7 @@ def resize(picture: Image) -> tuple[Batch, Trace]:
 
 
 def _batch(seen: Image) -> Batch:
+    """Convert what the model sees, uint8 (28, 28), to its input, float32 (28, 28, 1), 0-1."""
     return (seen.astype(np.float32) / np.float32(255))[:, :, None]  # (28, 28) -> (28, 28, 1)
 
 
@@ -322,7 +325,7 @@ def ready(pictures: NDArray[np.uint8]) -> tuple[Batch, Ready]:
 
 
 def _solid(inks: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows and which columns of pictures (n, 28, 28) have ink, each (n, 28)."""
+    """Return which rows and which columns of pictures, bool (n, 28, 28), have ink: bool (n, 28) each."""
     if len(inks) < 8:
         return np.logical_or.reduce(inks, 2), np.logical_or.reduce(inks, 1)
     # NumPy reduces short rows one by one. Reading four pixels as one integer, for all pictures at once, is faster.
@@ -481,8 +484,8 @@ def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _F
 def _with_inside(small: Plane, marks: Marks) -> Mask | None:
     """Return the paper of which only the rim stands out from a smooth background: rim and inside, bool (h, w).
 
-    None if the inside has not the rim's colour in `small`, float32 (h, w, c), but that of the surroundings, as the
-    hole of a bold 0 has.
+    None if the inside's colour in `small`, float32 (h, w, c), is not near the rim's but that of the surroundings, as in
+    a bold 0.
     """
     if (found := marks.rim()) is None:
         return None

@@ -177,7 +177,7 @@ def _rectangle(hull: Mask) -> float:
     first, last = rows.argmax(axis=1), rows.shape[1] - rows[:, ::-1].argmax(axis=1)
     # The corners of the outermost cells of each row.
     corners = np.array([[*first, *first, *last, *last], [*down, *(down + 1), *down, *(down + 1)]], np.float32)
-    turned = _TURNS @ corners  # along and across each direction: (2 directions, corners)
+    turned = _TURNS @ corners  # corners along and across each direction: (2 directions, corners)
     along, across = (turned.max(axis=1) - turned.min(axis=1)).reshape(2, -1)
     return float((along * across).min())
 
@@ -309,7 +309,7 @@ class Marks:
 
     @cached_property
     def labels(self) -> NDArray[np.intp]:
-        """The mark of each cell, int (h, w); -1 where there is none."""
+        """Return the mark of each cell, int (h, w); -1 where there is none."""
         plane = np.full(self.height * self.pitch, -1)
         lengths = self.ends - self.starts
         cells = np.arange(lengths.sum()) + np.repeat(self.starts - np.cumsum(lengths) + lengths, lengths)
@@ -371,7 +371,7 @@ class Marks:
             return False
         best, tall = self.best, self.bottom - self.top
         if self.is_ringed and self.right[best] - self.left[best] < _SLIM * tall[best]:
-            return True  # a 1 in a circle, or a 0 with a stroke through it
+            return True  # either a 1 in a circle, or a 0 with a stroke through it
         long = max(self.right[best] - self.left[best], tall[best])
         rival = ~self.foreign & (self.mass > 0.25 * self.mass[best]) & (tall > 0.5 * tall[best])
         rival &= np.maximum(tall, self.right - self.left) > 0.5 * long
@@ -474,6 +474,7 @@ class Marks:
         return False
 
     def _box(self, mark: int) -> Box:
+        """Return the bounding box of a mark."""
         return int(self.left[mark]), int(self.top[mark]), int(self.right[mark]), int(self.bottom[mark])
 
     def _within(self, ring: int) -> int:

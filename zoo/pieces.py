@@ -142,6 +142,7 @@ class _Body:
         return self.right - self.left
 
     def join(self, other: _Body) -> None:
+        """Add the marks of another body to this one."""
         self.marks += other.marks
         self.left, self.top = min(self.left, other.left), min(self.top, other.top)
         self.right, self.bottom = max(self.right, other.right), max(self.bottom, other.bottom)
@@ -350,7 +351,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
     heights, widths = marks.bottom - marks.top, marks.right - marks.left
     sizes = np.maximum(heights, widths)
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
-    good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # else an underline, or the bar of a sum
+    good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # others are underlines, or the bar of a sum
     good &= ~_uprights(marks, usual, ink.high)
     check_number(int(np.count_nonzero(good)), _PARTS)
     all_marks = [
@@ -406,6 +407,7 @@ def _small_ones(bodies: list[_Body], parts: list[_Body], usual: float) -> list[_
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the weighted median of values, (n,) each."""
     order = np.argsort(values)
     running = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(running, running[-1] / 2)])
@@ -444,7 +446,7 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
     """Join bodies that lie one above the other within a digit's height: a 5 and its bar, broken strokes."""
     bodies = sorted(bodies, key=lambda body: -body.height)
     done: list[_Body] = []
-    sides = np.empty((4, len(bodies)), np.intp)  # of those that are done
+    sides = np.empty((4, len(bodies)), np.intp)  # of the bodies in `done`
     for body in bodies:
         left, top, right, bottom = sides[:, : len(done)]
         height = bottom - top
@@ -453,7 +455,7 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
         apart = np.maximum(body.top, top) - np.minimum(body.bottom, bottom)
         one = over > _ONE_DIGIT * np.minimum(body.width, right - left)
         one &= within < _STACK * np.maximum(height, usual)
-        one &= apart < _GAP * np.maximum(body.height, height)  # lines of small digits beside large ones are farther
+        one &= apart < _GAP * np.maximum(body.height, height)  # otherwise small digits in lines beside large ones
         if body.height > _WHOLE * usual:  # a digit alone, perhaps with a ring around or through it
             one &= height < _RINGED * body.height
         place = int(one.argmax()) if one.any() else len(done)

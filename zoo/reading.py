@@ -18,7 +18,7 @@ from zoo.types import Box, Image, Mask, Scores
 _SURE = 0.85  # confidence below which a piece cut by the picture's edge is no digit
 _RARE = 8.0  # log-odds by which touching digits are rarer in pictures than in the network's training rows
 _NO_SURER = 0.9999  # confidence above which more counts for nothing
-_CLOSE = 6.0  # log-odds between the best and the next division of a piece, below which it is said to touch
+_CLOSE = 6.0  # nats between the likeliest and the next division of a piece, below which it is said to touch
 _MOST = 6  # digits in one piece, at most
 LEAST = 0.85  # confidence below which a digit of several is rejected, whatever the card asks of a single one
 _STRANGE = 0.6  # confidence below which a piece may be part of another; a digit joined with dirt needs as much

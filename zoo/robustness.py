@@ -51,17 +51,20 @@ def vary(pictures: Pictures, kind: Kind, strength: float, seed: int = SEED) -> P
 
 
 def _shift(pictures: Pictures, pixels: float, rng: np.random.Generator) -> Pictures:
+    """Move each picture by so many pixels in a random direction."""
     angles = rng.uniform(0, 2 * math.pi, _PART)[: len(pictures)]
     return _moved(pictures, [(1, 0, -pixels * math.cos(a), 0, 1, -pixels * math.sin(a)) for a in angles])
 
 
 def _rotate(pictures: Pictures, degrees: float, rng: np.random.Generator) -> Pictures:
+    """Turn each picture to a random side."""
     signs = rng.choice([-1, 1], _PART)[: len(pictures)]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return _moved(pictures, [(cos, -sign * sin, 0, sign * sin, cos, 0) for sign in signs])
 
 
 def _scale(pictures: Pictures, factor: float, rng: np.random.Generator) -> Pictures:
+    """Scale pictures about their middle."""
     return _moved(pictures, [(1 / factor, 0, 0, 0, 1 / factor, 0)] * len(pictures))
 
 
@@ -83,10 +86,12 @@ def _moved(pictures: Pictures, ways: list[tuple[float, float, float, float, floa
 
 
 def _contrast(pictures: Pictures, left: float, rng: np.random.Generator) -> Pictures:
+    """Reduce the contrast to the share `left`, around mid-grey."""
     return _rounded(127.5 + left * (pictures - 127.5))
 
 
 def _invert(pictures: Pictures, left: float, rng: np.random.Generator) -> Pictures:
+    """Invert pictures, with the share `left` of their contrast."""
     return _contrast(255 - pictures, left, rng)
 
 
@@ -150,6 +155,7 @@ def _gaussian(side: int, sigma: float) -> NDArray[np.float32]:
 
 
 def _noise(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Add Gaussian noise with a sigma of `share` of full ink."""
     noise = rng.standard_normal((_PART, *pictures.shape[1:]), np.float32)[: len(pictures)]
     return _rounded(pictures + 255 * share * noise)
 
@@ -164,6 +170,7 @@ def _occlude(pictures: Pictures, side: float, rng: np.random.Generator) -> Pictu
 
 
 def _rounded(levels: NDArray[np.floating]) -> Pictures:
+    """Round levels to uint8, clipped to 0-255."""
     return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
 
 

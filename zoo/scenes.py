@@ -17,7 +17,7 @@ from PIL import ImageFilter
 
 from zoo.types import Box, Image, Plane
 
-_INKS = ((20, 20, 25), (25, 35, 120), (60, 60, 65), (150, 30, 30), (20, 80, 50))  # black, blue, pencil, red, green
+_INKS = ((20, 20, 25), (25, 35, 120), (60, 60, 65), (150, 30, 30), (20, 80, 50))  # RGB: black, blue, pencil, red, green
 _FAINT = 48  # of 255; a fainter ridge is no stroke
 _PAPERS = ((245, 244, 240), (235, 230, 215), (225, 228, 232), (250, 240, 190), (205, 200, 195))  # RGB
 
@@ -35,7 +35,7 @@ def paper(height: int, width: int, rng: np.random.Generator, ruled: float = 0.25
     """Compose lit paper, float32 (h, w, 3), 0-255; `ruled` is the probability of lines on it."""
     colour = np.array(_PAPERS[int(rng.integers(len(_PAPERS)))], np.float32)
     light: Plane = _smooth(height, width, 2, rng) * rng.uniform(0, 0.3) + 1 - rng.uniform(0, 0.3)
-    if rng.random() < 0.3:  # a soft shadow over a part
+    if rng.random() < 0.3:  # a soft shadow over a part of the paper
         angle, edge = rng.uniform(0, 2 * np.pi), rng.uniform(-0.3, 0.3)
         y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j].astype(np.float32)
         light *= 1 - rng.uniform(0.1, 0.4) / (1 + np.exp((np.cos(angle) * x + np.sin(angle) * y - edge) * 25))

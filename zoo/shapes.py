@@ -72,7 +72,7 @@ def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
     if shape is None:
         try:
             network(np.zeros((1, *given), np.float32))
-        except Exception as error:  # whatever a layer of the plugin's own raises
+        except Exception as error:  # a plugin's own layer may raise anything
             raise TrainingError(
                 f'Model "{model}": the network cannot be called with a picture of shape {given}. '
                 f"Keras says: {why(error)}"

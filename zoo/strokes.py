@@ -84,7 +84,7 @@ def sheet(form: Sequence[Stroke], rng: np.random.Generator) -> Image:
     """Draw a form in a random hand, light on black: uint8 (112, 112)."""
     hand = rng.normal(0, 0.03, 2)
     slant, turn = rng.normal(0.08, 0.2), rng.normal(0, 0.08)
-    stretch = max(0.45, np.exp(rng.normal(0, 0.3)) * 0.65)  # narrower, a 7 would be a 1
+    stretch = max(0.45, np.exp(rng.normal(0, 0.3)) * 0.65)  # any narrower, a 7 would look like a 1
     matrix = np.array([[stretch, -slant], [turn, 1.0]]) * _BODY
     width = rng.uniform(5, 14)
     image = PIL.Image.new("L", (_SIDE, _SIDE))

@@ -48,6 +48,8 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
+    """A digit's ink, float32 (h, w), 0-1, and where it is in the row, in pixels."""
+
     glyph: Plane
     left: int
     top: int
@@ -81,9 +83,9 @@ def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[n
     joined: list[tuple[_Placed, _Placed]] = []
     for digit in digits:
         glyph = scenes.written(scenes.unbroken(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
-        if rng.random() < 0.1:  # some pens skip
+        if rng.random() < 0.1:  # a pen that skips
             glyph = _skipped(glyph, rng)
-        if rng.random() < 0.2:  # some write broadly
+        if rng.random() < 0.2:  # wide handwriting
             size = max(3, round(glyph.shape[1] * rng.uniform(0.8, 1.45))), glyph.shape[0]
             glyph = np.asarray(PIL.Image.fromarray(glyph).resize(size, PIL.Image.Resampling.BILINEAR))
         top = round(rng.normal(0, 0.08) * height)
@@ -91,9 +93,9 @@ def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[n
         if placed:
             left = max(one.left + 1 - _clearance(one, glyph, top) for one in placed)
             chance = rng.random()
-            if chance < 0.15:  # close by: in a photograph they blur into one
+            if chance < 0.15:  # close together: in a photograph they blur into one
                 left += round(rng.uniform(0, 0.06) * height) + 1
-            elif chance < 0.25:  # bound by a stroke of the pen
+            elif chance < 0.25:  # connected by a stroke of the pen
                 left += round(rng.uniform(0.02, 0.3) * height) + 1
             else:
                 left -= round(min(0.25, rng.exponential(0.06)) * height)
@@ -124,7 +126,7 @@ def _clearance(one: _Placed, glyph: Plane, top: int) -> int:
     ink, other = one.glyph > 0.4, glyph > 0.4
     rows = np.flatnonzero(ink.any(axis=1))
     ends[one.top - above + 1 + rows] = ink.shape[1] - 1 - ink[rows, ::-1].argmax(axis=1)
-    ends = np.maximum(ends, np.maximum(np.roll(ends, 1), np.roll(ends, -1)))  # they touch across corners, too
+    ends = np.maximum(ends, np.maximum(np.roll(ends, 1), np.roll(ends, -1)))  # pixels touch across corners too
     rows = np.flatnonzero(other.any(axis=1))
     starts[top - above + 1 + rows] = other[rows].argmax(axis=1)
     return int((starts - ends).min())
@@ -292,10 +294,12 @@ def export(model: keras.Model, path: Path) -> None:
 
 
 def _lot(task: tuple[NDArray[np.uint8], int, int, NDArray[np.uint8]]) -> Rows:
+    """Compose one lot of rows; a task of the process pool."""
     return compose(*task)
 
 
 def main() -> None:
+    """Run the command line."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--out", type=Path, default=parting.NETWORK)
     words.add_argument("--count", type=int, default=_COUNT)
