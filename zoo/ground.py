@@ -38,7 +38,7 @@ _SHOWN = 16  # alpha, of 255; a less opaque pixel shows no colour
 _FADES = 0.15  # of a picture's range of colours: how much its rim differs, at least, if its background was cut away
 SEEN = 4.0  # grey levels; a smaller contrast is invisible to the eye too
 _FITS = 5  # iterations of fitting a table to a picture's border; more hardly change it
-_ONE: Plane = np.ones((1, 1), np.float32)  # gain and axis where neither matters: one cell, one channel
+_ONE: Plane = np.ones((1, 1), np.float32)  # gain of a background of one colour; its row is the axis of one channel
 BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
 
 Part = tuple[float, float, float, float]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zoo.types import Box, Mask, Plane
 
-# "Box" is short for bounding box. A cell is a pixel of the mask. Ratios are of lengths in cells.
+# "Box" is short for bounding box. A cell is a pixel of the mask, except where it is one of a printed table.
 
 # For ruled lines in a picture of many digits; chosen on composed rows of MNIST's validation digits.
 _FAINT = 0.65  # of the usual ink; a printed line is fainter
