@@ -1,4 +1,4 @@
-"""Compare checkpoints measured on the same pictures: which pictures they differ on, how many, and if chance explains it."""
+"""Compare checkpoints measured on the same pictures: where they differ, how often, and whether chance explains it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def pairs(evaluations: Sequence[Evaluation]) -> list[Pair]:
 
 
 def chance(only_first: int, only_second: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test, 0-1, from the counts that only one of two models has right."""
+    """Return the two-sided p-value, 0-1, of McNemar's exact test, from the pictures that only one of two has right."""
     few, n = min(only_first, only_second), only_first + only_second
     ways = so_few = 1  # to choose k of n pictures, and to choose at most k of them
     for k in range(few):

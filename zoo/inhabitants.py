@@ -1,4 +1,4 @@
-"""Make the models of a zoo, one for each table of the settings and each plugin that no table names, and list mistakes."""
+"""Make a zoo's models, one for each table of the settings and each plugin that no table names, and list mistakes."""
 
 from __future__ import annotations
 
