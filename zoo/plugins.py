@@ -216,7 +216,7 @@ def _family(name: str, source: str, plugin: Any) -> Family:
                 "the answer."
             )
         problems += _kind_of_function(source, hook, function)
-        if hook != "answered":  # a notification: to have it makes no plugin a model, nor stops it from being an addon
+        if hook != "answered":  # a notification, which addons and models may both have
             wrappers = wrappers and _wraps(function)
         hooks[hook] = function
     if inspect.isroutine(plugin):
@@ -480,7 +480,7 @@ class Hooks:
                 f'Model "{self._model}": its {hook} hook answered None. It should return its result.'
             ) from None
         except (Exception, SystemExit) as error:
-            if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code may turn Ctrl-C into an error
+            if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code hides Ctrl-C in errors
                 raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(

@@ -84,6 +84,7 @@ def _handle(*_: object) -> None:
 
 def _unraisable(told: Any) -> Any:
     """Return an unraisable hook that drops a remembered KeyboardInterrupt and passes all else to the hook `told`."""
+
     def tell(error: Any) -> None:
         if not (_came and issubclass(error.exc_type, KeyboardInterrupt)):  # `check` raises it
             told(error)
