@@ -70,8 +70,8 @@ class Zoo:
         """Open the zoo in a folder; by default the working directory, or the starter zoo if that has no settings.toml.
 
         `flags` maps keys such as ("server", "port") to the name and value of a command-line flag; `environ` replaces
-        the process' environment. `to_train` accepts a selected version that does not exist in that form or belongs to
-        another plugin. Raises SettingsError with every mistake.
+        the process' environment. `to_train` skips the check that the settings' checkpoints are versions of the right
+        plugin. Raises SettingsError with every mistake.
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
         settings, sources = read(root, os.environ if environ is None else environ, flags)
@@ -105,7 +105,7 @@ class Zoo:
 
     @property
     def is_starter(self) -> bool:
-        """Whether this is the starter zoo inside an installed package, which is read-only."""
+        """Whether this is the starter zoo inside an installed package, which is never changed."""
         return self.root == CARRIED.resolve()
 
     @property
@@ -262,7 +262,7 @@ class Zoo:
         return Why(answer, asked, way, find(seen, partial(chosen.scores, loaded), answer.labels.index(asked)))
 
     def given(self, picture: Source) -> bytes | Image:
-        """Return a picture file's bytes, or the pixels of a decoded picture. Raises PictureBroken if it is unreadable."""
+        """Return a picture file's bytes, or a decoded picture's pixels. Raises PictureBroken if it is unreadable."""
         return content(picture, self.settings.pictures.most)
 
     def look(self, model: Model, loaded: Loaded, picture: Source) -> Look:
@@ -355,7 +355,7 @@ class Zoo:
         """Find a checkpoint's temperature and threshold again, as training does, store them and return the card.
 
         If they change, the card's evaluation is removed, because it measured other answers. Raises TrainingError in
-        the starter zoo, which is read-only, and what `predict` raises for the model and version.
+        the starter zoo, which is never changed, and what `predict` raises for the model and version.
         """
         from zoo import calibration, datasets
 
