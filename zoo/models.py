@@ -38,7 +38,7 @@ class Loaded:
 
 
 class Model:
-    """One model of the zoo. `problem` says why it cannot answer if its plugin is at fault. Thread-safe."""
+    """One model of the zoo. `problem` says why it cannot answer if its plugin is at fault."""
 
     def __init__(
         self,
@@ -60,9 +60,9 @@ class Model:
         self.hooks: Hooks | None = None
         self._catalogue = catalogue
         self._served: Loaded | None = None
-        self._versions: OrderedDict[tuple[str, int], Loaded] = OrderedDict()  # other loaded versions, by (model, version)
+        self._versions: OrderedDict[tuple[str, int], Loaded] = OrderedDict()  # others, by (model, version)
         self._failed: dict[tuple[str, int], tuple[float, ZooError]] = {}  # when and why loading failed
-        self._whole: dict[tuple[str, int], float] = {}  # when a checkpoint's files were last verified, by time.monotonic
+        self._whole: dict[tuple[str, int], float] = {}  # when its files were verified, by time.monotonic
         self._lock = threading.Lock()
 
     def select(self, version: int | None = None) -> tuple[str, int]:
