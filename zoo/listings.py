@@ -28,7 +28,7 @@ class ModelFacts:
 
 
 def models(zoo: Zoo) -> list[ModelFacts]:
-    """Return a row per model, in the order of the settings: what it is, how accurate, and any reason it cannot answer."""
+    """Return a row per model, in the order of the settings: what it is, how accurate, and why it may not answer."""
     default = zoo.default_model if zoo.models else None
     return [_facts(model, model.name == default) for model in zoo.models.values()]
 

@@ -75,7 +75,7 @@ _OUT = "zoo.cli.out"  # the key in click's context for the real standard output,
 
 
 def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option --json to a command. With it, only the answer goes to stdout; what plugins print goes to stderr."""
+    """Add the option --json to a command. With it only the answer goes to stdout; what plugins print goes to stderr."""
 
     @functools.wraps(command)
     def alone(*args: Any, as_json: bool, **words: Any) -> Any:

@@ -26,7 +26,7 @@ def key() -> None:
 )
 @as_json
 def new(name: str, scope: str, as_json: bool) -> None:
-    """Make a key. Prints it, this once, with the line for settings.toml that grants it access."""
+    """Make a key and print it, this once, with the line for settings.toml that grants it access."""
     from zoo.settings import KEY_NAME, KEY_NAMED
 
     if not re.fullmatch(KEY_NAME, name):

@@ -95,10 +95,10 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
 @as_json
 @click.pass_context
 def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool) -> None:
-    """Calibrate the confidence of model NAME again, and the threshold below which it rejects; training does so itself.
+    """Calibrate the confidence and rejection threshold of model NAME again, as training does.
 
-    For checkpoints made by an earlier zoo. If something changes, the card's evaluation is removed: measure again with
-    zoo evaluate.
+    For checkpoints made by an earlier zoo. If they change, the card's evaluation is removed: measure again with zoo
+    evaluate.
     """
     card = open_zoo(ctx).calibrate(name, version=version)
     assert card.calibration is not None
