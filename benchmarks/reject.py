@@ -1,6 +1,6 @@
 """Measure what the models reject: digits, which they should not, and other pictures, which they should.
 
-    python benchmarks/reject.py                 # every model; pictures composed by rule
+    python benchmarks/reject.py                 # every model; synthetic pictures
     python benchmarks/reject.py --model deep --digits digits/labels.csv --others ood.csv --like letter:o,letter:l
 
 Prints a Markdown table of the shares rejected. `--like` names labels among the others that look like digits.

@@ -36,7 +36,7 @@ from PIL import Image
 
 from zoo.checkpoints import Catalogue
 
-DIGITS = ("1", "8", "32")  # the loads of small digits
+DIGITS = ("1", "8", "32")  # names of the loads with small digits, by their number of connections
 FIVE = ("cnn", "linear", "cnn_5", "cnn_10", "cnn_300")  # models of the repository that test zoos are made of
 # The program that LitServe runs: arguments are the LiteRT file and the port.
 LITSERVE = """

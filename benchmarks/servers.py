@@ -1,4 +1,4 @@
-"""Compare servers around the product's own app: `python benchmarks/servers.py` prints the tables of docs/serving.md.
+"""Compare WSGI servers running the zoo's app: `python benchmarks/servers.py` prints the tables of docs/serving.md.
 
 Every candidate runs the same WSGI app, `webui.create_app()`, in two processes if it can, and gets the same multipart
 upload of a 28x28 PNG. Throughput is measured in rounds, with all candidates in each, so that a noisy machine affects
@@ -48,7 +48,7 @@ class Candidate:
 
 
 def product() -> WSGIApplication:
-    """Return the zoo's own app, with all models loaded."""
+    """Return the zoo's app, with all models loaded."""
     from webui import create_app
     from zoo.zoo import Zoo
 
