@@ -233,6 +233,7 @@ class Client:
         return self._send(path, params, first) + self._send(path, params, rest)
 
     def _prediction(self, told: dict[str, Any], path: str, params: Params, picture: bytes) -> Prediction:
+        """Turn one answer's JSON into a Prediction. `picture` is only sent again if the labels are not known yet."""
         with _zoos_answer(f"{self.address}{path}"):
             if "digit" in told:
                 return Prediction.from_dict(told, DIGITS)
@@ -427,6 +428,7 @@ def _was_one_too_many(answer: dict[str, Any] | ZooError) -> bool:
 
 
 def _path(model: str) -> str:
+    """Return a model's path in the API. Raises UnknownModel."""
     return f"/api/models/{quote(_known_form(model), safe='')}"
 
 

@@ -34,6 +34,7 @@ def models(zoo: Zoo) -> list[ModelFacts]:
 
 
 def _facts(model: Model, default: bool) -> ModelFacts:
+    """Return the row about one model. `default` says whether it is the default model."""
     card, problem = model.card(), model.trouble()
     measured = card.evaluation if card else None
     return ModelFacts(

@@ -50,7 +50,7 @@ class Family:
     """A valid plugin: the hooks it implements and its settings class.
 
     `source` is where it came from, a file or a package. An `addon` defines no model: it only wraps the hooks of other
-    plugins, or is notified of their answers. `warnings` are likely mistakes that do not break the plugin.
+    plugins, or is notified of their answers. `warnings` are things to fix that do not keep the plugin from working.
     """
 
     name: str
@@ -512,6 +512,7 @@ class Hooks:
         return f"its {hook} hook" if not passed or passed[-1].plugin_name != DEFAULTS else f"the zoo's own {hook}"
 
     def _impls(self, hook: str) -> list[pluggy.HookImpl]:
+        """Return this model's implementations of a hook: the plugin's, the default and the wrappers."""
         return self._callers[hook].get_hookimpls()
 
 
@@ -521,6 +522,7 @@ def _named(registered: str) -> str:
 
 
 def _text(error: BaseException) -> str:
+    """Return an error's text, reduced to the reason for one of Keras' long messages."""
     return why(error) if "\x1b[" in str(error) else str(error)  # an escape code: Keras prints its reason in bold
 
 

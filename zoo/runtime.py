@@ -80,16 +80,19 @@ class LiteRT:
         return np.concatenate(scores)
 
     def _alone(self, picture: Batch) -> Scores:
+        """Return the probabilities (1, k) of a batch of one picture."""
         with self._for_single:
             return self._run(self._single, picture)
 
     def _together(self, part: Batch) -> Scores:
+        """Return the probabilities of exactly `LARGEST` pictures; makes their interpreter at the first call."""
         with self._for_many:
             if self._many is None:
                 self._many = self._interpreter(LARGEST)
             return self._run(self._many, part)
 
     def _run(self, interpreter: Interpreter, part: Batch) -> Scores:
+        """Run an interpreter, whose lock the caller holds, on a batch of its size."""
         interpreter.set_tensor(self._input, part)
         interpreter.invoke()
         scores: Scores = interpreter.get_tensor(self._output)
@@ -171,10 +174,12 @@ _TENSORFLOW = 'Let TensorFlow answer: set runtime = "tensorflow" for the model.'
 
 
 def _formless(reason: str) -> str:
+    """Return the message that a network cannot be converted to LiteRT, with what to do instead."""
     return f"LiteRT has no form of the network: {reason.rstrip('.')}. {_TENSORFLOW}"
 
 
 def _names(found: list[str]) -> str:
+    """Join names for a message, sorted and each once."""
     return ", ".join(sorted(set(found)))
 
 

@@ -132,6 +132,7 @@ class ServerSettings(Table):
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, origins: list[str], info: ValidationInfo) -> list[str]:
+        """Accept only "*", if there are no keys, and origins of scheme, host and port."""
         for origin in origins:
             if origin == "*":
                 if info.data.get("keys"):
@@ -298,6 +299,7 @@ class ModelSettings(Table):
         return self._zoo().temperature(name)
 
     def _zoo(self) -> Others:
+        """Return the access to the other models. Raises ModelUnavailable when the settings belong to no zoo."""
         if self._others is None:
             raise ModelUnavailable("These settings belong to no zoo, so there are no other models.")
         return self._others
@@ -355,6 +357,7 @@ class Origins:
 
 
 def _show(value: Any) -> str:
+    """Format a value for an error message, as JSON if possible."""
     try:
         return json.dumps(value)
     except TypeError:
@@ -397,6 +400,7 @@ def read(
 
 
 def _ours(environ: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
+    """Return the environment variables that begin with PREFIX, sorted by name."""
     return sorted((k, v) for k, v in (environ or {}).items() if k.startswith(PREFIX) and len(k) > len(PREFIX))
 
 

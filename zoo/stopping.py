@@ -71,6 +71,7 @@ def check() -> None:
 
 
 def _is_main() -> bool:
+    """Whether this is the main thread, the only one that signals are delivered to."""
     return threading.current_thread() is threading.main_thread()
 
 

@@ -97,6 +97,7 @@ class Bar:
             self._progress.stop()
 
     def _show(self, done: float, epoch: int, facts: Mapping[str, float]) -> None:
+        """Update the line, once it has begun; `done` is in epochs, with a fraction."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, facts=f"epoch {epoch}/{self._epochs} {_short(facts)}")
 

@@ -48,7 +48,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class Progress(Protocol):
-    """Where a run reports to: a bar on a terminal, lines elsewhere, or nothing (`Silent`)."""
+    """Where a run reports to: a bar on a terminal, lines elsewhere, or nothing (`Silent`).
+
+    `begin` is called once, with the number of epochs and of those `done` already; `step` after some steps of an epoch,
+    both counted from 1; `epoch` after each epoch with its row of the history; and `note` with lines for the user.
+    """
 
     def begin(self, model: str, epochs: int, done: int) -> None: ...
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None: ...
@@ -247,7 +251,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress) -> list[Row]:
     """Call the `train` hook, keep the trained network and return the rows of its history.
 
-    Rows without `seconds` share the hook's time equally. Raises PluginError when the hook returned no valid rows; the
+    If no row has `seconds`, the hook's time is divided equally among them. Raises PluginError when the hook returned no valid rows; the
     trained network is kept all the same.
     """
     if run.settings.start is not None:
@@ -265,7 +269,7 @@ def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress)
         took = time.monotonic() - began
         rows = [{**row, "seconds": took / len(rows)} for row in rows]
     after = model.get_weights()
-    # Unchanged weights mean that the hook trained something other than this network, so there is nothing to keep.
+    # Unchanged weights mean that the hook trained nothing, or not this network: there is nothing to keep.
     if len(before) != len(after) or not all(map(np.array_equal, before, after)):
         unfinished.keep(run.folder, model, rows or [{"epoch": run.settings.epochs}])
     if wrong:
