@@ -53,7 +53,7 @@ RETRIED = (429, 502, 503, 504)  # statuses upon which a request is sent again
 FIRST_PAUSE = 0.2  # seconds before the second attempt; each further pause is twice as long
 MOST = 256  # pictures in one request, until the server says that it takes fewer
 MOST_BYTES = (
-    12_000_000  # of pictures in one request; a larger picture is sent alone. The server's default limit is 20 MB
+    12_000_000  # bytes of pictures in one request; a larger picture goes alone. The server's default limit is 20 MB
 )
 DIGITS = tuple("0123456789")
 
@@ -115,7 +115,7 @@ class Client:
     def _connect(self) -> None:
         """Open connections for this process: over those inherited by a fork, processes would mix up their responses.
 
-        The parent's connections are not closed here, since a lock that another of its threads held may be needed.
+        The parent's connections are not closed here: that could wait for ever for a lock that one of its threads held.
         """
         self._http = _opened(self._url, self._headers)
         self._process = os.getpid()  # set last: a thread that sees it also sees the new connections
@@ -307,7 +307,7 @@ class Client:
         raise AssertionError
 
     def _answer(self, request: httpx.Request, left: _Left) -> httpx.Response:
-        """Return the whole response. Raises ReadTimeout once the time is up, even if the body still arrives in bits."""
+        """Return the whole response. Raises ReadTimeout once the time is up, even if more of the body still arrives."""
         answer = self._http.send(request, stream=True)
         try:
             parts = []

@@ -62,7 +62,7 @@ class Model:
         self._served: Loaded | None = None
         self._versions: OrderedDict[tuple[str, int], Loaded] = OrderedDict()  # others, by (model, version)
         self._failed: dict[tuple[str, int], tuple[float, ZooError]] = {}  # when and why loading failed
-        self._whole: dict[tuple[str, int], float] = {}  # when its files were verified, by time.monotonic
+        self._whole: dict[tuple[str, int], float] = {}  # when the files were verified, by time.monotonic
         self._lock = threading.Lock()
 
     def select(self, version: int | None = None) -> tuple[str, int]:

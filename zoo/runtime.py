@@ -188,7 +188,7 @@ def export(model: keras.Model, path: Path, sample: Batch, weights: Weights = "fl
 
     With `weights` "int8" the weights of large layers are stored in 8 bits, with a scale for each output channel, and
     such a layer's input is quantised to 8 bits for each picture ("dynamic range" quantization). If that changes the
-    answers by more than `AGREE_ON_AVERAGE`, as it may with very uneven weights, they stay float32.
+    answers by more than `AGREE_ON_AVERAGE` in the mean, as with very uneven weights, they stay float32.
 
     Raises TrainingError when float32 answers differ by more than `AGREE`, or the file cannot be made.
     """

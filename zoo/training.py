@@ -251,8 +251,8 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress) -> list[Row]:
     """Call the `train` hook, keep the trained network and return the rows of its history.
 
-    If no row has `seconds`, the hook's time is divided equally among them. Raises PluginError when the hook returned no valid rows; the
-    trained network is kept all the same.
+    If no row has `seconds`, the hook's time is divided equally among them. Raises PluginError when the hook returned no
+    valid rows; the trained network is kept all the same.
     """
     if run.settings.start is not None:
         _begin_with(model, run.settings.start, run)
