@@ -1,8 +1,11 @@
-# make serve            make .venv, install, serve http://127.0.0.1:5000 (make serve ARGS="--port 8080")
-# make test             the tests, under 4 minutes            make test-all   the long ones too
-# make lint             format, lint, types                   make docs       the tables of the documents, from the code
-# make translations     collect and compile the strings       make lock       pin anew what CI runs
-# make vendor           copy the pages' libraries, as webui/frontend/package-lock.json pins them
+# make serve            create .venv, install, serve http://127.0.0.1:5000 (make serve ARGS="--port 8080")
+# make test             run the tests, under 4 minutes
+# make test-all         run all tests, the long ones too
+# make lint             check format, lint and types
+# make docs             regenerate the tables in the documents from the code
+# make translations     collect and compile the pages' strings
+# make lock             pin the newest versions of the dependencies in requirements.lock
+# make vendor           copy the pages' libraries at the versions in webui/frontend/package-lock.json
 
 SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(SUITS)' 2>/dev/null && echo $$p && break; done)
@@ -39,7 +42,7 @@ lint: .venv/test.done
 	@$(PIP) --editable '.[train,test]'
 	@touch $@ .venv/serve.done
 
-# Needs uv (pip install uv). Universal: the same file for Python 3.11 to 3.13 on every system.
+# Needs uv (pip install uv). With --universal one file serves Python 3.11 to 3.13 on every system.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras --upgrade \
 	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml

@@ -1,9 +1,9 @@
-"""How long a picture takes to MNIST's form, beside how long Pillow takes to decode it, alternately in one thread.
+"""Compare the time to bring a picture to MNIST's form with the time Pillow takes to decode it, in one thread.
 
     python benchmarks/ink.py            # add --runs 400 on a busy machine
 
-Prints a Markdown table. The pictures are made here, of MNIST's test digits. Times are of this machine and the least of
-all runs; what carries over is the ratio.
+Prints a Markdown table. The pictures are made from MNIST's test digits. The two are timed alternately, and the times
+are the minimum of all runs on this machine; only the ratios carry over to others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Work = Callable[[], object]
 
 
 def drawing(digit: Image, side: int = 280) -> Image:
-    """A digit, uint8 (28, 28), as someone draws it in black on white: uint8 (side, side)."""
+    """Return a digit, uint8 (28, 28), as if drawn in black on white: uint8 (side, side)."""
     page = PIL.Image.new("L", (side, side), 255)
     size = side * 5 // 7
     ink_light = PIL.Image.fromarray(255 - digit).resize((size, size), PIL.Image.Resampling.BICUBIC)
@@ -35,7 +35,7 @@ def drawing(digit: Image, side: int = 280) -> Image:
 
 
 def photograph(digit: Image, width: int, height: int) -> bytes:
-    """A JPEG of a digit in blue ink on paper with grain, the light falling from one corner; 0.25 bytes a pixel."""
+    """Return a JPEG of a digit in blue ink on grainy paper, lit from one corner; about 0.25 bytes per pixel."""
     random = np.random.default_rng(28)
     size = height * 2 // 5
     large = PIL.Image.fromarray(digit).resize((size, size), PIL.Image.Resampling.BICUBIC)
@@ -49,13 +49,14 @@ def photograph(digit: Image, width: int, height: int) -> bytes:
 
 
 def png(picture: Image) -> bytes:
+    """Return a picture as a PNG file."""
     file = io.BytesIO()
     PIL.Image.fromarray(picture).save(file, "PNG")
     return file.getvalue()
 
 
 def decoded(content: bytes) -> None:
-    """What Pillow takes for it, at the scale that the zoo would have it at."""
+    """Decode a picture with Pillow alone, at the scale at which the zoo would decode it."""
     with PIL.Image.open(io.BytesIO(content)) as picture:
         if picture.format == "JPEG" and min(picture.size) >= 2 * images.DRAFT_SIDE:
             picture.draft(None, (images.DRAFT_SIDE, images.DRAFT_SIDE))
@@ -63,11 +64,12 @@ def decoded(content: bytes) -> None:
 
 
 def whole_way(content: bytes) -> None:
+    """Decode a picture and bring it to MNIST's form, as the zoo does."""
     ink.normalise(images.decode(content, LIMITS))
 
 
 def least(one: Work, other: Work, runs: int) -> tuple[float, float]:
-    """Milliseconds of each, the least of `runs`, alternately."""
+    """Run both alternately, and return each one's least time of `runs`, in ms."""
     best = [float("inf"), float("inf")]
     for _ in range(runs):
         for place, work in enumerate((one, other)):
@@ -106,6 +108,7 @@ def main() -> None:
 
 
 def show(name: str, way: str, own: float, reference: float) -> None:
+    """Print a row of the table; times are in ms."""
     print(f"| {name} | {way} | {own:.3f} | {reference:.3f} | {own / reference:.2f} |")
 
 

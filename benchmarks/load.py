@@ -1,4 +1,4 @@
-"""What the benchmarks of servers share: a server's processes and what they cost, a form to send, and wrk's load."""
+"""Shared by the server benchmarks: a server's processes and their cost, a form to upload, and load made by wrk."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ import psutil  # type: ignore[import-untyped]
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-WORKERS = 2
-BOUNDARY = "----zoo"
-FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+WORKERS = 2  # worker processes of every server
+BOUNDARY = "----zoo"  # between the parts of a form
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}  # headers of a form
 
 
 @dataclass(frozen=True)
 class Load:
-    """A request, and how many connections send it."""
+    """A POST request, and how many connections send it."""
 
     path: str
     body: bytes
@@ -36,9 +36,10 @@ class Load:
 
 @dataclass(frozen=True)
 class Told:
-    """What a load gave: requests/s, latencies in ms, CPU time of all the server's processes in µs a request.
+    """The results of a load.
 
-    `whole` says that every answer was 2xx.
+    `rate` is in requests/s, `p50` and `p99` are latencies in ms, and `cpu` is the CPU time of all the server's
+    processes in µs per request. `whole` says that every response was 2xx.
     """
 
     rate: float
@@ -49,36 +50,39 @@ class Told:
 
 
 class Processes:
-    """A server on `port`, in processes of its own."""
+    """A server on `port`, running in its own processes."""
 
     process: subprocess.Popen[bytes]
     port: int
 
     def kill(self) -> None:
+        """Kill the server's process group and wait for its first process."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def tree(self) -> list[psutil.Process]:
+        """Return the server's first process and all its descendants."""
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
+        """Return the CPU time of all its processes so far, user and system, in seconds."""
         return float(sum(sum(process.cpu_times()[:2]) for process in self.tree()))
 
     def pss_mb(self) -> float:
-        """Memory of all its processes, what they share counted once, in MB."""
+        """Return the memory of all its processes in MB (proportional set size, which counts shared pages once)."""
         return float(sum(process.memory_full_info().pss for process in self.tree())) / 1e6
 
     def under(self, load: Load, seconds: float) -> Told:
-        """What wrk and the processes' clocks say of some seconds of a load."""
+        """Put the server under a load for some seconds and return the results of wrk and the CPU time used."""
         before = self.cpu_seconds()
         rate, p50, p99, whole = wrk(f"http://127.0.0.1:{self.port}{load.path}", load, seconds)
         return Told(rate, p50, p99, (self.cpu_seconds() - before) / max(1.0, rate * seconds) * 1e6, whole)
 
 
 def wrk(url: str, load: Load, seconds: float) -> tuple[float, float, float, bool]:
-    """Requests/s, median and 99th percentile of the latency in ms, and whether every answer was 2xx."""
+    """Run wrk; return requests/s, median and 99th percentile latency in ms, and whether every response was 2xx."""
     with tempfile.TemporaryDirectory() as folder:
         script, content = Path(folder, "load.lua"), Path(folder, "body")
         content.write_bytes(load.body)
@@ -99,7 +103,7 @@ def wrk(url: str, load: Load, seconds: float) -> tuple[float, float, float, bool
 
 
 def need_wrk() -> None:
-    """End the program where there is no wrk."""
+    """Exit with a message if wrk is not installed."""
     with contextlib.suppress(FileNotFoundError):
         subprocess.run(["wrk", "-v"], capture_output=True, check=False)
         return
@@ -107,6 +111,7 @@ def need_wrk() -> None:
 
 
 def free_port() -> int:
+    """Return a port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -114,19 +119,20 @@ def free_port() -> int:
 
 
 def form(content: bytes) -> bytes:
-    """A multipart body with a picture in the part `file`; `FORM` are its headers."""
+    """Return a multipart body with a picture in the part `file`; `FORM` has its headers."""
     head = 'Content-Disposition: form-data; name="file"; filename="digit"\r\nContent-Type: application/octet-stream'
     return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def encoded(picture: Image.Image, kind: str, **how: Any) -> bytes:
+    """Return a picture as a file of a kind such as "PNG"; `how` are Pillow's options."""
     content = io.BytesIO()
     picture.save(content, kind, **how)
     return content.getvalue()
 
 
 def digit() -> Image.Image:
-    """MNIST's first test picture."""
+    """Return MNIST's first test picture, 28x28."""
     from zoo import datasets
 
     return Image.fromarray(datasets.test_data("mnist").images[0, ..., 0])

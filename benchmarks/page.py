@@ -1,9 +1,9 @@
-"""How soon the front page answers in a real Chromium, for docs/performance.md: `python benchmarks/page.py`.
+"""Measure how soon the front page answers in a real Chromium, for docs/performance.md: `python benchmarks/page.py`.
 
-Strokes that people drew are drawn again at a hand's pace, and timed from the pen's lifting (the event's own time,
-before any script has seen it) to the frame after which the bars no longer change: encoding, sending, reading, drawing,
-painting. The same for all votes in a zoo of 50 models, with what it takes to sort them and to search them by name.
-Needs Chromium and playwright (make test installs it).
+Recorded strokes are drawn again at the speed of a hand. Each is timed from the pointerup event (its own time stamp,
+before any script has seen it) to the frame after which the bars no longer change, so the time includes encoding,
+sending, predicting, drawing and painting. The votes in a zoo of 50 models are timed likewise, and sorting them and
+searching them by name. Needs Chromium and playwright (make test installs playwright).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from serve import ROOT, Server, zoo, zoo_of
 sys.path.insert(0, str(ROOT / "tests"))
 import drawing
 
-PACE = 0.008  # seconds from one place of the pen to the next
-MODELS = 50
-STROKES = 60
+PACE = 0.008  # seconds between two positions of the pen
+MODELS = 50  # in the zoo whose votes are timed
+STROKES = 60  # timed on the front page, by default
 
 WATCH = """
 globalThis.seen = {lifted: 0, bars: [], cards: []};
@@ -56,7 +56,7 @@ addEventListener("DOMContentLoaded", () => {
     }
 });
 """
-"""Notes each frame that shows other bars or other votes, when it has been painted."""
+"""Script that records, once painted, each frame that shows other bars or other votes; times are in ms."""
 
 CHANGED = """async ([selector, value, type]) => {
     const field = document.querySelector(selector);
@@ -69,11 +69,11 @@ CHANGED = """async ([selector, value, type]) => {
     }
     return (await painted()) - began;
 }"""
-"""Changes a field as a reader does; the ms until that has been painted."""
+"""Script that changes a field as a user would, and returns the ms until the change is painted."""
 
 
 def stroke(page: Page, points: drawing.Track) -> None:
-    """Draw it at a hand's pace, and wait until the page has nothing more to do."""
+    """Draw a stroke, float (n, 2) in 0-1, at the speed of a hand, and wait until the page has answered and painted."""
     board = page.locator("#board")
     board.scroll_into_view_if_needed()
     box = board.bounding_box()
@@ -90,12 +90,13 @@ def stroke(page: Page, points: drawing.Track) -> None:
 
 
 def settled(page: Page, what: str) -> float:
-    """The ms from the lifting of the pen until `what` was painted as it stayed; 0 when it was there before."""
+    """Return the ms from lifting the pen to the last change of `what`; 0 if that came before."""
     at, lifted = page.evaluate("what => [seen[what].at(-1)[0], seen.lifted]", what)
     return max(0.0, float(at - lifted))
 
 
 def strokes(browser: Any, server: Server, count: int) -> list[float]:
+    """Draw `count` strokes, and return for each the ms until the bars stopped changing."""
     page = opened(browser, server)
     found = []
     for _, track in drawing.tracks():
@@ -109,6 +110,7 @@ def strokes(browser: Any, server: Server, count: int) -> list[float]:
 
 
 def arena(browser: Any, server: Server, count: int) -> dict[str, list[float]]:
+    """Draw `count` digits that all models vote on, and return the ms of voting, sorting, searching and filtering."""
     page = opened(browser, server)
     found: dict[str, list[float]] = {"votes": [], "request": [], "sort": [], "search": [], "dissent": []}
     for _, track in drawing.tracks()[:count]:
@@ -129,16 +131,18 @@ def arena(browser: Any, server: Server, count: int) -> dict[str, list[float]]:
 
 
 def opened(browser: Any, server: Server) -> Page:
+    """Open the front page with the recording script, and warm it up with three strokes."""
     page: Page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.add_init_script(WATCH)
     page.goto(f"http://127.0.0.1:{server.port}/")
-    for _ in range(3):  # warms browser and workers
+    for _ in range(3):  # warms up browser and workers
         stroke(page, drawing.smooth(drawing.SEVEN))
     page.locator("#clear").click()
     return page
 
 
 def row(what: str, aim: str, times: list[float]) -> str:
+    """Format times in ms as a row of the table, with median and 90th percentile."""
     return f"| {what} | {aim} | {np.median(times):.0f} ms | {np.quantile(times, 0.9):.0f} ms | {len(times)} |"
 
 

@@ -1,9 +1,10 @@
-"""How digits are read where photographs are taken: under the edge of a shadow, and on a note that lies on a table.
+"""Measure how well digits are read in a photograph's surroundings: under a shadow's edge, and on a note on a table.
 
-    python benchmarks/places.py                                    # every model; test digits, photographed by rule
+    python benchmarks/places.py                                    # every model; synthetic photographs of test digits
     python benchmarks/places.py --model deep --digits digits/labels.csv
 
-Prints a Markdown table of the shares read right. Of files those are taken that show dark ink, and have 100 pixels.
+Prints a Markdown table of the shares read right. Of files, only those with dark ink are used whose long side has at
+least 100 pixels.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from zoo.errors import ZooError
 from zoo.types import Image
 
 SEED = 11
-LEAST = 100  # pixels on the long side of what a shadow falls on, or what lies on a table
-MOST = 1200
-WOOD = (60, 45, 35)
+LEAST = 100  # pixels that the long side of a picture needs
+MOST = 1200  # pixels of the long side; larger files are scaled down to it
+WOOD = (60, 45, 35)  # RGB of the table
 
 
 def shadow(soft: float) -> Callable[[Image, np.random.Generator], Image]:
-    """A shadow that takes 45 % of the light, over about half of the picture; `soft` is its edge's share of that."""
+    """Return a function that casts a shadow on about half of a picture, which takes 45 % of the light.
+
+    `soft` is the width of its edge as a share of the picture's long side.
+    """
 
     def cast(picture: Image, rng: np.random.Generator) -> Image:
         height, width = picture.shape[:2]
@@ -40,7 +44,7 @@ def shadow(soft: float) -> Callable[[Image, np.random.Generator], Image]:
 
 
 def note(larger: float, turn: float = 0) -> Callable[[Image, np.random.Generator], Image]:
-    """The picture as a note on a dark table, that is so much larger; turned by so many degrees."""
+    """Return a function that lays a picture on a dark table `larger` times its size, and turns it by `turn` degrees."""
 
     def lay(picture: Image, rng: np.random.Generator) -> Image:
         height, width = picture.shape[:2]
@@ -64,7 +68,7 @@ PLACES: dict[str, Callable[[Image, np.random.Generator], Image]] = {
 
 
 def of_test_digits(count: int) -> tuple[list[Image], list[str]]:
-    """Test digits as ink on paper, of 100 pixels at the least, and their labels."""
+    """Return `count` test digits as ink on paper, at least 100 pixels on the long side, and their labels."""
     rng = np.random.default_rng(SEED)
     data = datasets.test_data("mnist")
     pictures, labels = [], []
@@ -79,7 +83,7 @@ def of_test_digits(count: int) -> tuple[list[Image], list[str]]:
 
 
 def of_files(path: Path, zoo: Zoo) -> tuple[list[Image], list[str]]:
-    """Pictures with dark ink of a folder or a CSV, RGB, and their labels."""
+    """Return the pictures with dark ink in a folder or CSV, uint8 RGB, and their labels."""
     pictures, labels = [], []
     for file, label in labelled.read(path, datasets.DIGITS):
         try:

@@ -1,10 +1,10 @@
-"""What the library and the command add to LiteRT: `zoo predict FOLDER`, `Zoo.predict` and `Zoo.predict_many`.
+"""Measure what `zoo predict FOLDER`, `Zoo.predict` and `Zoo.predict_many` cost on top of LiteRT.
 
     python benchmarks/predict.py --model cnn --model deep
 
-Writes MNIST's test digits as PNG files of 28x28 into a temporary folder and prints Markdown tables. All ways take turns
-within each round, and the medians of all rounds are shown: on a machine that does other work, what carries over is the
-ratio to LiteRT alone. CPU time is that of all processes of a way.
+Writes MNIST's test digits as 28x28 PNG files into a temporary folder and prints Markdown tables. Each round runs every
+way once, and the medians of all rounds are shown; on a machine that does other work, only the ratios to LiteRT alone
+are reliable. CPU time is that of all processes of a way.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from zoo.runtime import LARGEST, LITERT, LiteRT
 
 ROOT = Path(__file__).resolve().parent.parent
 Times = tuple[float, float]
-"""Seconds of the clock, and of the processors."""
+"""Wall-clock seconds and CPU seconds."""
 
 
 def share(count: int, place: int) -> range:
-    """The pictures of one of as many processes as there are cores."""
+    """Return the indices of one process' pictures, when `count` pictures are divided among one process per core."""
     return range(place, count, spread.cores())
 
 
 def litert(path: Path, count: int, place: int) -> Callable[[], object]:
-    """One process' part of the pictures through LiteRT alone, in batches."""
+    """Prepare a process that runs its share of the pictures through LiteRT alone, in batches."""
     pictures = datasets.test_data("mnist").images
     batch = np.stack([ink.normalise(pictures[i % len(pictures), ..., 0])[0] for i in share(count, place)])
     network = LiteRT(path)
@@ -49,7 +49,7 @@ def litert(path: Path, count: int, place: int) -> Callable[[], object]:
 
 
 def decoding(files: Sequence[str], place: int) -> Callable[[], object]:
-    """One process' part of the files read and decoded by Pillow alone."""
+    """Prepare a process that reads and decodes its share of the files with Pillow alone."""
 
     def decode() -> None:
         for i in share(len(files), place):
@@ -60,6 +60,7 @@ def decoding(files: Sequence[str], place: int) -> Callable[[], object]:
 
 
 def _run(prepare: Callable[[int], Callable[[], object]], place: int, start: object, done: object) -> None:
+    """Run one process: prepare, wait for the others, work, and send the times. `start` is a Barrier, `done` a Queue."""
     work = prepare(place)
     start.wait()  # type: ignore[attr-defined]
     before, cpu = time.perf_counter(), time.process_time()
@@ -68,7 +69,7 @@ def _run(prepare: Callable[[int], Callable[[], object]], place: int, start: obje
 
 
 def by_all_cores(prepare: Callable[[int], Callable[[], object]]) -> Times:
-    """What a process per core does once all are prepared: the longest of their times, and their CPU time."""
+    """Run one process per core, all starting together; return the longest wall time and the sum of their CPU times."""
     context = multiprocessing.get_context("fork")
     start, done = context.Barrier(spread.cores()), context.Queue()
     workers = [context.Process(target=_run, args=(prepare, i, start, done)) for i in range(spread.cores())]
@@ -81,20 +82,21 @@ def by_all_cores(prepare: Callable[[int], Callable[[], object]]) -> Times:
 
 
 def command(*words: str) -> Times:
-    """The command as users run it, from its start to its end."""
+    """Time `zoo predict` as users run it, from start to end."""
     before = time.perf_counter(), sum(os.times()[2:4])
     subprocess.run([sys.executable, "-m", "zoo", "predict", *words], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return time.perf_counter() - before[0], sum(os.times()[2:4]) - before[1]
 
 
 def timed(work: Callable[[], object]) -> Times:
+    """Time work in this process."""
     before, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - before, time.process_time() - cpu
 
 
 def medians(ways: dict[str, Callable[[], Times]], rounds: int) -> dict[str, Times]:
-    """Each way's median times, the ways taking turns."""
+    """Run every way once per round and return each one's median times."""
     found: dict[str, list[Times]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -106,7 +108,7 @@ def medians(ways: dict[str, Callable[[], Times]], rounds: int) -> dict[str, Time
 
 
 def folder(model: str, path: Path, files: Sequence[str], rounds: int) -> None:
-    """`zoo predict FOLDER` beside LiteRT alone and decoding alone, all with a process per core."""
+    """Compare `zoo predict FOLDER` with LiteRT alone and decoding alone, all with one process per core."""
     count, where = len(files), str(Path(files[0]).parent)
     found = medians(
         {
@@ -134,11 +136,12 @@ def folder(model: str, path: Path, files: Sequence[str], rounds: int) -> None:
 
 
 def minus(one: Times, other: Times) -> Times:
+    """Subtract times, but stay above 0, since ratios are taken."""
     return max(1e-9, one[0] - other[0]), max(1e-9, one[1] - other[1])
 
 
 def library(zoo: Zoo, model: str, path: Path, files: Sequence[str], rounds: int) -> None:
-    """`Zoo.predict` and `Zoo.predict_many` in this process, beside LiteRT with and without Pillow's decoding."""
+    """Compare `Zoo.predict` and `Zoo.predict_many` in this process with LiteRT and Pillow's decoding alone."""
     network, contents = LiteRT(path), [Path(file).read_bytes() for file in files[:1024]]
 
     def decoded(content: bytes) -> np.ndarray:

@@ -1,13 +1,15 @@
-"""How many strings of digits are read without a mistake: composed of test digits on composed paper, a fixed seed.
+"""Measure how many strings of digits are read without a mistake, composed of test digits on synthetic paper.
 
     python benchmarks/read.py                                             # the default model, 200 pictures of each kind
     python benchmarks/read.py --model cnn --count 50
-    python benchmarks/read.py --digits digits/labels.csv                  # with digits of your own besides MNIST's
+    python benchmarks/read.py --digits digits/labels.csv                  # with your own digits besides MNIST's
     python benchmarks/read.py --digits digits/labels.csv --paper digits/labels.csv    # and on their paper
 
-Prints a Markdown table. "Silent" are strings read wrong of which no digit is marked as rejected or touching; "found
-wrong" those among them that the model reads otherwise when it sees the digits one by one, in MNIST's form; "marked for
-nothing" are those read right of which one is.
+The seed is fixed. Prints a Markdown table with these columns, among others:
+
+- silent mistakes: strings read wrong without any digit marked as rejected or touching
+- of them found wrong: those that differ from what the model reads when given the digits one by one, in MNIST's form
+- marked for nothing: strings read right with a digit marked as rejected or touching
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from zoo.errors import ZooError
 from zoo.settings import PictureSettings
 from zoo.types import Image, Prediction
 
-# Kind: lines, digits a line, gaps in heights of a digit, slant in degrees.
+# For each kind of picture: lines, digits per line, range of gaps in digit heights, largest slant in degrees.
 KINDS: dict[str, tuple[int, int, tuple[float, float], float]] = {
     "ten digits, clear gaps": (1, 10, (0.15, 0.6), 4),
     "ten digits, wide gaps": (1, 10, (0.5, 1.2), 6),
@@ -35,7 +37,10 @@ KINDS: dict[str, tuple[int, int, tuple[float, float], float]] = {
 
 
 def of_files(path: Path, zoo: Zoo) -> tuple[NDArray[np.uint8], list[str], list[Image]]:
-    """Digits of labelled files in MNIST's form, uint8 (n, 28, 28), their labels, and blank paper beside them."""
+    """Return the digits of labelled files in MNIST's form, uint8 (n, 28, 28), their labels, and blank paper near them.
+
+    Files without a single labelled digit, or in which nothing is found, are left out. Paper is uint8 (h, w, 3).
+    """
     digits, labels, papers = [], [], []
     for file, label in labelled.read(path, datasets.DIGITS):
         try:
@@ -76,7 +81,7 @@ def main() -> None:
     papers: list[Image] = []
     if asked.digits:
         own, names, _ = of_files(asked.digits, zoo)
-        half = np.random.default_rng(asked.seed).permutation(len(digits))[: len(own)]  # as many of each
+        half = np.random.default_rng(asked.seed).permutation(len(digits))[: len(own)]  # as many as there are own digits
         digits, labels = np.concatenate([digits[half], own]), [labels[i] for i in half] + names
     if asked.paper:
         papers = of_files(asked.paper, zoo)[2]
@@ -93,6 +98,10 @@ def main() -> None:
 def row(
     zoo: Zoo, asked: Any, name: str, kind: Any, digits: Any, labels: list[str], alone: list[str], papers: list[Image]
 ) -> str:
+    """Compose and read the pictures of one kind, and return its row of the table.
+
+    `digits` are uint8 (n, 28, 28), `labels` their true labels, and `alone` what the model reads given each one alone.
+    """
     lines, length, gap, slant = kind
     rng = np.random.default_rng(asked.seed)
     exact = right = silent = found_wrong = needless = 0

@@ -1,9 +1,9 @@
-"""What the models reject: digits, which they should not, and what is no digit, which they should.
+"""Measure what the models reject: digits, which they should not, and other pictures, which they should.
 
-    python benchmarks/reject.py                 # every model; pictures composed by rule
+    python benchmarks/reject.py                 # every model; synthetic pictures
     python benchmarks/reject.py --model deep --digits digits/labels.csv --others ood.csv --like letter:o,letter:l
 
-Prints a Markdown table of the shares rejected. `--like` names labels of the others that may be taken for digits.
+Prints a Markdown table of the shares rejected. `--like` names labels among the others that look like digits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SEED = 7
 
 
 def composed() -> dict[str, list[Image]]:
-    """Pictures of test digits, and of none, by rule: none of them was seen when thresholds were found."""
+    """Compose pictures of test digits, and of no digit, none of which was used to find the thresholds."""
     rng = np.random.default_rng(SEED)
     digits = datasets.test_data("mnist").images[..., 0]
     some = rng.permutation(len(digits))

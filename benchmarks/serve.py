@@ -1,9 +1,14 @@
-"""What an answer costs beside a handler that does nothing, for docs/performance.md: `python benchmarks/serve.py`.
+"""Compare what an answer costs with a do-nothing handler, for docs/performance.md: `python benchmarks/serve.py`.
 
-On one machine in one run, in rounds, server after server within each: the zoo; a Flask handler under the same server
-and workers that only reads what is sent and answers a constant; LitServe with the same LiteRT file, installed into an
-environment of its own (.zoo/bench, made at the first run; --without-litserve leaves it out); and bare LiteRT, one
-process a core. wrk makes the load (Debian: wrk). Read the ratios. `--plot FILE` draws them too, as SVG.
+Every round measures in turn, on the same machine:
+
+- the zoo
+- a Flask handler on the same server and workers that reads what is sent and answers a constant ("do-nothing")
+- LitServe with the same LiteRT file, installed into its own environment in .zoo/bench at the first run
+  (--without-litserve leaves it out)
+- LiteRT alone, in one process per core
+
+wrk makes the load (Debian: wrk). Read the ratios. `--plot FILE` also draws the requests/s as SVG.
 """
 
 from __future__ import annotations
@@ -31,8 +36,9 @@ from PIL import Image
 
 from zoo.checkpoints import Catalogue
 
-DIGITS = ("1", "8", "32")  # the loads of small digits
-FIVE = ("cnn", "linear", "cnn_5", "cnn_10", "cnn_300")
+DIGITS = ("1", "8", "32")  # names of the loads with small digits, by their number of connections
+FIVE = ("cnn", "linear", "cnn_5", "cnn_10", "cnn_300")  # models of the repository that test zoos are made of
+# The program that LitServe runs: arguments are the LiteRT file and the port.
 LITSERVE = """
 import io, sys
 import litserve, numpy, PIL.Image
@@ -64,7 +70,7 @@ if __name__ == "__main__":
 
 
 class Server(Processes):
-    """A server in processes of its own, with the folder of its zoo."""
+    """A server started in its own processes and in its zoo's folder; ready once `probe`, a path, is answered."""
 
     def __init__(self, command: list[str], probe: str, folder: Path = ROOT) -> None:
         began = time.perf_counter()
@@ -80,6 +86,7 @@ class Server(Processes):
         self.first_answer = time.perf_counter() - began
 
     def _answers(self, probe: str) -> bool:
+        """Whether the server answers a path with a status below 500."""
         with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
             try:
                 connection.request("GET" if probe != "/predict" else "OPTIONS", probe)
@@ -94,6 +101,7 @@ class Server(Processes):
         self.kill()
 
     def under(self, load: Load, seconds: float) -> Told:
+        """Put the server under a load as `Processes.under` does, but exit if any response was not 2xx."""
         told = super().under(load, seconds)
         if not told.whole:
             sys.exit(f"{load.path} with {load.connections} connections: not every answer was whole.")
@@ -101,10 +109,10 @@ class Server(Processes):
 
 
 def zoo_of(folder: Path, count: int) -> Path:
-    """A zoo of `count` models: the repo's five, and copies of them with checkpoints of their own."""
+    """Make a zoo of `count` models: `FIVE` of the repository, and copies of them with their own checkpoints."""
     folder.mkdir(parents=True)
     (folder / "plugins").mkdir()
-    for plugin in ("cnn", "linear"):  # another would join by itself
+    for plugin in ("cnn", "linear"):  # any other plugin would add a model of its own
         (folder / f"plugins/{plugin}.py").symlink_to(ROOT / f"plugins/{plugin}.py")
     shipped, catalogue = Catalogue(ROOT / "checkpoints"), Catalogue(folder / "checkpoints")
     tables = ['default_model = "cnn"', "[server]", f"workers = {WORKERS}"]
@@ -120,15 +128,17 @@ def zoo_of(folder: Path, count: int) -> Path:
 
 
 def zoo(folder: Path) -> Server:
+    """Start `zoo serve` in a folder."""
     return Server([sys.executable, "-m", "zoo", "serve", "--port", str(free_port())], "/livez", folder)
 
 
 def nothing() -> Server:
+    """Start the handler that does nothing."""
     return Server([sys.executable, __file__, "--nothing", str(free_port())], "/livez")
 
 
 def serve_nothing(port: int) -> None:
-    """The zoo's own server around a handler that reads what is sent, and no more."""
+    """Run the zoo's server with a Flask handler that only reads what is sent and answers a constant."""
     from flask import Flask, jsonify, request
 
     from webui.server import serve
@@ -149,6 +159,7 @@ def serve_nothing(port: int) -> None:
 
 
 def litserve() -> Server:
+    """Start LitServe, after installing it into its own environment at the first call."""
     home = ROOT / ".zoo/bench/litserve"
     python = home / "bin/python"
     if not (home / "ready").exists():
@@ -163,7 +174,7 @@ def litserve() -> Server:
 
 
 def pictures() -> dict[str, bytes]:
-    """A digit as 28x28 PNG, as a photograph of about 180 KB, and as a small JPEG of 640x640."""
+    """Return one digit as a 28x28 PNG, as a photograph of about 180 KB, and as a small JPEG of 640x640."""
     picture = digit()
     return {
         "png": encoded(picture, "PNG"),
@@ -173,7 +184,7 @@ def pictures() -> dict[str, bytes]:
 
 
 def photograph(digit: Image.Image, width: int, height: int, noise: float, quality: int) -> bytes:
-    """A digit in blue ink on paper, the light falling from one corner, as a JPEG."""
+    """Return a JPEG of a digit in blue ink on paper, lit from one corner. `noise` is in grey levels (0-255)."""
     size = height * 2 // 5
     large = digit.resize((size, size), Image.Resampling.BICUBIC)
     cover = np.zeros((height, width, 1), np.float32)
@@ -185,7 +196,7 @@ def photograph(digit: Image.Image, width: int, height: int, noise: float, qualit
 
 
 def batch_of(count: int) -> tuple[bytes, dict[str, str]]:
-    """A v2 request with `count` pictures as one binary FP32 tensor, the answer binary too."""
+    """Return body and headers of a v2 inference request: `count` pictures as a binary FP32 tensor, binary answer."""
     from zoo import datasets
 
     tensor = (datasets.test_data("mnist").images[:count] / np.float32(255)).astype("<f4")
@@ -208,13 +219,14 @@ def batch_of(count: int) -> tuple[bytes, dict[str, str]]:
 
 
 def bare(seconds: float, size: int = 256) -> float:
-    """Pictures/s of LiteRT alone, one process a core, `size` at a time."""
+    """Measure pictures/s of LiteRT alone, in one process per core, with batches of `size`."""
     cores = len(os.sched_getaffinity(0))
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         return sum(pool.starmap(_bare, [(seconds, size)] * cores))
 
 
 def _bare(seconds: float, size: int) -> float:
+    """Measure pictures/s of LiteRT in this process."""
     from ai_edge_litert.interpreter import Interpreter
 
     model = Interpreter(str(ROOT / "checkpoints/cnn/2/model.tflite"), num_threads=1)
@@ -231,6 +243,7 @@ def _bare(seconds: float, size: int) -> float:
 
 
 def loads() -> dict[str, Load]:
+    """Return the loads by name. "1", "8" and "32" are small digits as forms on that many connections."""
     kinds = pictures()
     png = form(kinds["png"])
     batch, batch_head = batch_of(256)
@@ -247,30 +260,33 @@ def loads() -> dict[str, Load]:
 
 
 class Found:
-    """All that was measured, round by round."""
+    """All measurements, round by round: `told` by (server, load), and other `values` by name."""
 
     def __init__(self) -> None:
         self.told: dict[tuple[str, str], list[Told]] = defaultdict(list)
         self.values: dict[str, list[float]] = defaultdict(list)
 
     def median(self, server: str, load: str, what: str) -> float:
+        """Return the rounds' median of a field of `Told`."""
         return statistics.median(getattr(told, what) for told in self.told[server, load])
 
     def ratio(self, load: str, what: str, server: str = "zoo", other: str = "nothing") -> float:
-        """The median of the rounds' ratios."""
+        """Return the median over the rounds of the ratio between two servers in a field of `Told`."""
         pairs = zip(self.told[server, load], self.told[other, load], strict=True)
         return statistics.median(getattr(a, what) / getattr(b, what) for a, b in pairs)
 
     def above(self, load: str) -> float:
-        """CPU time above do-nothing in µs a request, the median of the rounds."""
+        """Return the CPU time above do-nothing in µs per request, the median of the rounds."""
         pairs = zip(self.told["zoo", load], self.told["nothing", load], strict=True)
         return statistics.median(a.cpu - b.cpu for a, b in pairs)
 
     def value(self, name: str) -> float:
+        """Return the rounds' median of another value."""
         return statistics.median(self.values[name])
 
 
 def measured(rounds: int, seconds: float, with_litserve: bool) -> Found:
+    """Run all servers under all loads, `seconds` for each load in each round."""
     asked, found = loads(), Found()
     with tempfile.TemporaryDirectory() as scratch:
         five, hundred = zoo_of(Path(scratch, "five"), 5), zoo_of(Path(scratch, "hundred"), 100)
@@ -306,6 +322,7 @@ def measured(rounds: int, seconds: float, with_litserve: bool) -> Found:
 
 
 def table(found: Found, with_litserve: bool) -> Iterator[str]:
+    """Yield the lines of two Markdown tables: figures with their aims, and requests/s of each server."""
     images = statistics.median(
         256 * told.rate / bare for told, bare in zip(found.told["zoo", "batch"], found.values["bare"], strict=True)
     )
@@ -346,7 +363,7 @@ def table(found: Found, with_litserve: bool) -> Iterator[str]:
 
 
 def plot(found: Found) -> str:
-    """Requests/s by connections, as bars in SVG that follow the reader's light or dark."""
+    """Return an SVG with bars of requests/s by number of connections, for light and dark colour schemes."""
     names = [
         (n, label)
         for n, label in (("nothing", "do-nothing"), ("zoo", "zoo"), ("litserve", "LitServe"))

@@ -1,10 +1,9 @@
-"""Compare servers around the product's own app: `python benchmarks/servers.py` prints the tables of docs/serving.md.
+"""Compare WSGI servers running the zoo's app: `python benchmarks/servers.py` prints the tables of docs/serving.md.
 
-Every candidate runs the same WSGI app, `webui.create_app()`, in two processes where it can, and gets the same
-multipart upload of a 28x28 PNG. Throughput is measured in rounds, candidate after candidate within each, so that a
-noisy machine is noisy for all; read the ratios. Each behaviour is provoked and watched, not looked up. It needs wrk
-(Debian: wrk) and the `bench` extra; a candidate that is not installed is said and left out. All traffic stays on
-127.0.0.1.
+Every candidate runs the same WSGI app, `webui.create_app()`, in two processes if it can, and gets the same multipart
+upload of a 28x28 PNG. Throughput is measured in rounds, with all candidates in each, so that a noisy machine affects
+all of them: read the ratios. Behaviours are provoked and observed, not taken from documentation. Needs wrk (Debian:
+wrk) and the `bench` extra; a candidate that is not installed is named and left out. All traffic stays on 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -41,12 +40,15 @@ CONNECTIONS = (1, 8, 32)
 
 @dataclass(frozen=True)
 class Candidate:
+    """A server to compare."""
+
     label: str
-    needs: str  # packages
-    run: Callable[[int, str], None]  # port, which app: "product" or "nothing"; returns when the server ends
+    needs: str  # names of the packages, separated by spaces
+    run: Callable[[int, str], None]  # takes the port and the app, "product" or "nothing"; returns when the server ends
 
 
 def product() -> WSGIApplication:
+    """Return the zoo's app, with all models loaded."""
     from webui import create_app
     from zoo.zoo import Zoo
 
@@ -56,7 +58,7 @@ def product() -> WSGIApplication:
 
 
 def nothing() -> WSGIApplication:
-    """What any Flask app costs that takes an upload: it reads the picture and does nothing with it."""
+    """Return a Flask app that reads an upload and does nothing with it: the least that any such app costs."""
     from flask import Flask, jsonify, request
 
     app = Flask("nothing")
@@ -70,7 +72,7 @@ def nothing() -> WSGIApplication:
 
 
 def observed(app: WSGIApplication) -> WSGIApplication:
-    """The app, with two paths more to watch the server by."""
+    """Add two paths for observing the server: /watch/pid at once, and /watch/slow after 2 s, answer the process id."""
 
     def wrapped(environ: Any, start_response: Any) -> Any:
         path = environ["PATH_INFO"]
@@ -89,6 +91,7 @@ APPS = {"product": product, "nothing": nothing}
 
 
 def zoo_serve(port: int, app: str, threads: int = 4) -> None:
+    """Serve as `zoo serve` does, with `threads` threads in each worker."""
     from webui.server import serve
     from zoo.errors import ZooError
     from zoo.settings import ServerSettings
@@ -102,11 +105,12 @@ def zoo_serve(port: int, app: str, threads: int = 4) -> None:
 
 
 def zoo_serve_one_thread(port: int, app: str) -> None:
+    """Serve as `zoo serve` does, with one thread in each worker."""
     zoo_serve(port, app, threads=1)
 
 
 def zoo_serve_no_thread(port: int, app: str) -> None:
-    """The app is called by the event loop itself."""
+    """Serve as `zoo serve` does, but call the app in the event loop itself."""
     from webui.turns import Turns
 
     class Inline(Turns):
@@ -120,11 +124,13 @@ def zoo_serve_no_thread(port: int, app: str) -> None:
 
 
 def zoo_serve_asyncio(port: int, app: str) -> None:
+    """Serve as `zoo serve` does, on asyncio's own event loop."""
     with patch("webui.worker.new_event_loop", asyncio.new_event_loop):
         zoo_serve(port, app)
 
 
 def granian_wsgi(port: int, app: str) -> None:
+    """Serve by Granian's WSGI interface, without the zoo's worker."""
     from granian.constants import Interfaces
     from granian.server import Server
 
@@ -141,6 +147,8 @@ def granian_wsgi(port: int, app: str) -> None:
 
 
 def gunicorn(kind: str, threads: int = 1) -> Callable[[int, str], None]:
+    """Return a function that serves by Gunicorn with workers of class `kind`."""
+
     def run(port: int, app: str) -> None:
         from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
@@ -160,6 +168,7 @@ def gunicorn(kind: str, threads: int = 1) -> Callable[[int, str], None]:
 
 
 def waitress(port: int, app: str) -> None:
+    """Serve by Waitress, in one process with 4 threads."""
     from waitress import serve  # type: ignore[import-untyped]
 
     serve(APPS[app](), host="127.0.0.1", port=port, threads=4)
@@ -179,7 +188,7 @@ CANDIDATES = {
 
 
 class Running(Processes):
-    """A candidate in processes of its own."""
+    """A candidate running in its own processes."""
 
     def __init__(self, name: str, app: str, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -206,6 +215,7 @@ class Running(Processes):
         self.errors.close()
 
     def until(self, true: Callable[[], bool], seconds: float) -> bool:
+        """Wait up to `seconds` for `true` to return True, and return whether it did."""
         deadline = time.monotonic() + seconds
         while not true():
             if time.monotonic() > deadline:
@@ -214,7 +224,7 @@ class Running(Processes):
         return True
 
     def ask(self, path: str, body: bytes | None = None, timeout: float = 3) -> bytes | None:
-        """The body of an answer 200, None when there was another or none in time."""
+        """Return the body of a 200 response; None for another status, or without a response in time."""
         kind = FORM if body is not None else {}
         with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=timeout)) as connection:
             try:
@@ -226,35 +236,37 @@ class Running(Processes):
             return answer if response.status == 200 else None
 
     def pid(self) -> int | None:
-        """The process that answers."""
+        """Return the id of the process that answers now, or None."""
         answer = self.ask("/watch/pid")
         return int(answer) if answer else None
 
     def answers_as(self, pid: int) -> bool:
+        """Whether the process with this id answers now."""
         return self.pid() == pid
 
     def workers(self) -> set[int]:
-        """Its processes that are alive, itself left out."""
+        """Return the ids of the server's live child processes."""
         return {process.pid for process in self.tree()[1:] if process.status() != psutil.STATUS_ZOMBIE}
 
     def has_others(self, known: set[int]) -> bool:
-        """Whether it has workers that are not among the known."""
+        """Whether the server runs and has workers other than the known ones."""
         return self.process.poll() is None and bool(self.workers() - known)
 
     def all_answer(self) -> bool:
-        """Whether every worker has answered; a single process is its own worker."""
+        """Ask once more, and return whether every worker has answered by now. A single process is its own worker."""
         pid = self.pid()
         if pid is not None:
             self.seen.add(pid)
         return len(self.seen) >= (WORKERS if self.workers() else 1)
 
     def stderr(self) -> str:
+        """Return what the server has written to stderr."""
         self.errors.seek(0)
         return self.errors.read()
 
 
 def measure(names: list[str], options: argparse.Namespace, body: bytes) -> Iterator[str]:
-    """The table of throughput, memory and start."""
+    """Yield the lines of the table of throughput, CPU, memory and start-up."""
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
     spent: dict[str, list[float]] = defaultdict(list)
     memory: dict[str, list[float]] = defaultdict(list)
@@ -292,6 +304,7 @@ def measure(names: list[str], options: argparse.Namespace, body: bytes) -> Itera
 
 
 def answers_while_uploads_hang(name: str, path: str, body: bytes) -> str:
+    """Test whether requests are answered while 100 uploads are half sent."""
     with Running(name, "product") as server, contextlib.ExitStack() as stack:
         for _ in range(100):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5))
@@ -301,10 +314,11 @@ def answers_while_uploads_hang(name: str, path: str, body: bytes) -> str:
 
 
 def drains(name: str, path: str, body: bytes) -> str:
+    """Test whether a server answers the request in flight upon SIGTERM, and then ends."""
     with Running(name, "product") as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
             client.sendall(b"GET /watch/slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            time.sleep(0.5)  # it is in the app by now; the app itself takes 2 s
+            time.sleep(0.5)  # by now it is in the app, which takes 2 s
             server.process.send_signal(signal.SIGTERM)
             try:
                 answered = b"200 OK" in client.recv(65536)
@@ -315,7 +329,7 @@ def drains(name: str, path: str, body: bytes) -> str:
 
 
 def replaces_killed_workers(name: str, path: str, body: bytes) -> str:
-    """Three kills: of a worker, then twice of the one that took its place."""
+    """Test whether a killed worker is replaced, three times: a worker is killed, then twice its replacement."""
     with Running(name, "product") as server:
         victim, known = server.pid(), server.workers()
         for _ in range(3):
@@ -332,6 +346,7 @@ def replaces_killed_workers(name: str, path: str, body: bytes) -> str:
 
 
 def refuses_a_taken_port(name: str, path: str, body: bytes) -> str:
+    """Test whether a second server on the same port refuses to start, and in how many lines it says so."""
     with Running(name, "product") as first, Running(name, "product", first.port) as second:
         if not second.until(lambda: second.process.poll() is not None, 10):
             return "no, it starts"
@@ -340,6 +355,7 @@ def refuses_a_taken_port(name: str, path: str, body: bytes) -> str:
 
 
 def refuses_30_mb_early(name: str, path: str, body: bytes) -> str:
+    """Test whether a request that declares 30 MB gets 413 after its first bytes."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
     with Running(name, "product") as server, socket.create_connection(("127.0.0.1", server.port), timeout=3) as client:
         client.sendall(f"{head}Content-Length: 30000000\r\n\r\n".encode() + body[:100])
@@ -350,6 +366,7 @@ def refuses_30_mb_early(name: str, path: str, body: bytes) -> str:
 
 
 def ends_quietly_on_ctrl_c(name: str, path: str, body: bytes) -> str:
+    """Test whether Ctrl-C ends a server within 5 s and without a traceback."""
     with Running(name, "product") as server:
         os.killpg(server.process.pid, signal.SIGINT)
         ended = server.until(lambda: server.process.poll() is not None, 5)
@@ -367,7 +384,7 @@ BEHAVIOURS: dict[str, Callable[[str, str, bytes], str]] = {
 
 
 def watch(names: list[str], options: argparse.Namespace, body: bytes) -> Iterator[str]:
-    """The table of behaviours."""
+    """Yield the lines of the table of behaviours."""
     yield f"| server | {' | '.join(BEHAVIOURS)} |"
     yield "|---|" + "---|" * len(BEHAVIOURS)
     for name in names:

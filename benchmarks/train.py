@@ -1,8 +1,8 @@
-"""How long an epoch of the CNN takes, by the zoo's own loop and by Keras' `fit`, one after the other in one run.
+"""Compare how long an epoch of the CNN takes in the zoo's training loop and in Keras' `fit`, one after the other.
 
     python benchmarks/train.py            # a quarter of an epoch each, scaled; add --whole for whole epochs
 
-Prints a Markdown table. Times are of this machine; what carries over is the ratio.
+Prints a Markdown table. Times are of this machine; only the ratios carry over to others.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from zoo import Zoo, datasets, fitting, training
 from zoo.types import Data
 
-PLAIN = "cnn_10"  # whose pictures are not varied, and whose weights have no moving average, as Keras' fit has none
+PLAIN = "cnn_10"  # a model without augmentation and moving average of the weights, which Keras' fit does not have
 
 
 class Timer:
-    """A Report that keeps nothing."""
+    """A Report that shows nothing and starts anew."""
 
     resume = False
 
@@ -36,14 +36,14 @@ class Timer:
 
 
 def own_loop(zoo: Zoo, data: Data, batch_size: int, folder: Path) -> float:
-    """Seconds of the second of two epochs."""
+    """Return the seconds that the second of two epochs takes in the zoo's loop."""
     settings = zoo.model(PLAIN).settings.model_copy(update={"epochs": 2, "batch_size": batch_size})
     model = zoo.model(PLAIN).hooks.call("build", settings=settings)
     return fitting.fit(model, data, settings, Timer(folder))[-1]["seconds"]
 
 
 def keras_fit(zoo: Zoo, data: Data, batch_size: int, jit: bool) -> float:
-    """Seconds of the second of two epochs by `Model.fit` on float32 arrays."""
+    """Return the seconds that the second of two epochs takes in `Model.fit` on float32 arrays; `jit` uses XLA."""
     import keras
 
     model = zoo.model(PLAIN).hooks.call("build", settings=zoo.model(PLAIN).settings)

@@ -1,6 +1,6 @@
 """Deep convolutional network: seven convolutions with batch normalisation, trained on varied pictures.
 
-Two blocks of 3x3, 3x3 and a 5x5 of stride 2, then one 4x4 over what is left: 327,000 parameters.
+Two blocks of two 3x3 and one 5x5 convolution with stride 2, then one 4x4 over the remaining 4x4: 327,000 parameters.
 """
 
 from __future__ import annotations

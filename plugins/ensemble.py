@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Settings(ModelSettings):
-    fast: ClassVar[Mapping[str, Any]] = {}  # it is quick as it is
+    fast: ClassVar[Mapping[str, Any]] = {}  # --fast changes nothing, since nothing is trained
 
     epochs: int = Field(0, ge=0, le=0, description="nothing is trained: the members are taken as they are")
     members: tuple[str, ...] = Field(
@@ -40,8 +40,8 @@ def build(settings: Settings) -> keras.Model:
             log = keras.ops.log(keras.ops.maximum(member(picture), 1e-12))
         else:
             log = keras.ops.log_softmax(member(picture))
-        logs.append(log / settings.temperature(name))  # or the one that is too sure of itself would always have its way
-    # The geometric mean: a member that is sure that it is no 4 counts for more than one that thinks it may be a 9.
+        logs.append(log / settings.temperature(name))  # else an overconfident member would always decide
+    # The geometric mean: a member that is sure the digit is no 4 weighs more than one that thinks it may be a 9.
     joined = keras.Model(picture, keras.layers.Softmax()(keras.layers.Average()(logs)))
     joined.trainable = False
     return joined

@@ -1,6 +1,6 @@
 """Small dense network on the bare pixels.
 
-flatten, dense 128, dense 10: 101,770 parameters with the default size. hidden_units = 0 makes it truly linear.
+flatten, dense 128, dense 10: 101,770 parameters with the default size. With hidden_units = 0 it is linear.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     from zoo import Zoo
     Zoo.open().predict("cnn", "seven.png").digit
 
-What a plugin needs is `hookimpl` and `ModelSettings`. Names are imported when they are first used.
+A plugin needs `hookimpl` and `ModelSettings`. Names are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.types import Prediction as Prediction
     from zoo.zoo import Zoo as Zoo
 
+# The module that each public name is imported from.
 _HOMES = {
     "Augmentation": "zoo.settings",
     "ModelSettings": "zoo.settings",

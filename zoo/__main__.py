@@ -1,13 +1,13 @@
-"""The command `zoo`, and `python -m zoo`: quiet when interrupted, even before the first of it is read."""
+"""The command `zoo`, and `python -m zoo`. Ctrl-C ends it without a traceback, even while it is being imported."""
 
 import os
 import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it with 130, as a shell expects."""
-    # NumPy's matrices are small here. Shared among threads on busy cores, each waits for the other's turn, hundreds of
-    # times as long as the work takes.
+    """Run the command line; upon Ctrl-C exit with 130, as shells expect."""
+    # NumPy's matrices are small here. On busy cores OpenBLAS's threads wait for each other hundreds of times as long as
+    # the work takes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from zoo.cli import main as command

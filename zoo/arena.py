@@ -1,4 +1,4 @@
-"""One picture through every model of a zoo at once: who reads what, and how long each took."""
+"""Put one picture through every model of a zoo: what each reads, and how long it took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.zoo import Zoo
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one model says of the picture, or why it cannot. `ms` is what the model itself took, in milliseconds."""
+    """One model's answer for the picture, or why it has none. `ms` is the model's own time in milliseconds."""
 
     model: str
     answer: Prediction | ZooError
@@ -29,29 +29,30 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All votes, in the order of the settings. `ms` is what finding the digit took, once for all who share the way."""
+    """All votes, in the order of the settings. `ms` is the time of shared preprocessing, in milliseconds."""
 
     votes: tuple[Vote, ...]
     ms: float
 
     @property
     def label(self) -> str | None:
-        """What most of those who see a digit read; None when nobody does, or two labels have as many votes."""
+        """The label with most votes among models that do not reject the picture; None without votes or upon a tie."""
         counts = self.counts()
         if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]):
             return None
         return counts[0][0]
 
     def counts(self) -> list[tuple[str, int]]:
-        """Each label that somebody reads, with the number of its votes, most first."""
+        """Return each label that a model reads, with its number of votes, most first. Rejections do not count."""
         answers = (vote.answer for vote in self.votes)
         return Counter(one.label for one in answers if isinstance(one, Prediction) and not one.rejected).most_common()
 
 
 def ask_all(zoo: Zoo, picture: Source) -> Verdict:
-    """The votes of all models on one picture. It is decoded once, and normalised once for all who do it alike.
+    """Return the votes of all models on one picture.
 
-    Raises a PictureError. A model that cannot answer gives its error as its vote.
+    The picture is read once, and preprocessed once for all models that preprocess alike. A model that cannot answer
+    has its error as its vote. Raises a PictureError.
     """
     given = zoo.given(picture)
     shared: dict[Any, Look] = {}
@@ -74,7 +75,7 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
             answer: Prediction | ZooError = prediction(name, loaded.card, scores[0].tolist(), look.trace)
             model.tell(loaded, [answer])
         except ZooError as error:
-            if isinstance(error, PictureError) and key is not None:  # the picture's fault, whoever is asked
+            if isinstance(error, PictureError) and key is not None:  # the picture's own fault: all would fail
                 model.tell(loaded, [error])
                 raise
             answer, start = error, time.perf_counter()
@@ -83,7 +84,7 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
 
 
 def _way(model: Model, loaded: Loaded) -> Any:
-    """What the preprocessing of a model depends on; None when its plugin has one of its own."""
+    """Return a key equal for models that preprocess alike; None when the model's plugin has its own `preprocess`."""
     if model.family is None or "preprocess" in model.family.hooks:
         return None
     settings = loaded.settings

@@ -1,7 +1,7 @@
-"""How sure a checkpoint may say it is, and below which confidence it says "that is not a digit".
+"""Find a checkpoint's temperature, and the confidence below which it rejects a picture as no digit.
 
-Both are found when a model is trained, from what is at hand everywhere: the validation pictures, the same as
-photographed by rule (`zoo.scenes`), and pictures of no digit drawn by rule (`zoo.strokes`). They stand in the card.
+Both are found at the end of training, from data that every installation has: the validation pictures, the same digits
+as synthetic photographs (`zoo.scenes`), and synthetic pictures of no digit (`zoo.strokes`). The card stores them.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from zoo.plugins import Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data, Image, Scores
 
-PLAIN = 10_000  # validation digits, at the most
-PHOTOS = 800  # validation digits that are photographed by rule
-SEES = 0.5  # of what it reads of the plain ones, that a model reads of them at the least, or else they tell nothing
-PHOTOGRAPHED = 0.25  # what the photographed digits count for the temperature, beside 1 for the plain ones
-OTHERS = 500  # pictures of no digit
-REJECTED = 0.003  # share of digits, plain and photographed in equal parts, that may be rejected at the most
-SAMPLES = 200  # drawn from the pictures, of whose thresholds the mean is taken: a handful of pictures decides each
-SEED = 2026
+PLAIN = 10_000  # validation digits used, at most
+PHOTOS = 800  # validation digits that are also composed into synthetic photographs
+SEES = 0.5  # of its accuracy on plain digits: a model less accurate on the photographs is not calibrated by them
+PHOTOGRAPHED = 0.25  # weight of all the photographs in the temperature's likelihood; that of the plain digits is 1
+OTHERS = 500  # synthetic pictures of no digit
+REJECTED = 0.003  # largest share of digits that may be rejected; plain and photographed ones weigh the same
+SAMPLES = 200  # bootstrap samples whose thresholds are averaged, since a handful of pictures decides each
+SEED = 2026  # of the choice of pictures, the photographs, the pictures of no digit, and the bootstrap
 Confidences = NDArray[np.float32]
 _TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
 
 
 def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], model: Any, data: Data) -> Calibration:
-    """Find the temperature and the threshold of a trained model, `model` being what its `load` hook gave.
+    """Find the temperature and threshold of a trained model. `model` is what its `load` hook returned.
 
-    `shape` is that of a picture as its network takes it. Raises PluginError.
+    `shape` is the shape of one picture as the network takes it. Raises PluginError.
 
-    The temperature divides the logarithms of the probabilities and makes the likelihood of the validation digits, plain
-    and photographed, greatest (Guo et al. 2017, arXiv:1706.04599); of a model that is not made for photographs, as one
-    that only squeezes pictures, that of the plain ones. The threshold is a confidence, after that, that the digits
-    reach and pictures of no digit do not (Hendrycks, Gimpel 2017, arXiv:1610.02136): see `threshold`.
+    The temperature divides the logarithms of the probabilities. It is the one that maximises the likelihood of the
+    validation digits, plain and photographed (Guo et al. 2017, arXiv:1706.04599); for a model that does not cope with
+    photographs, such as one that only resizes pictures, of the plain ones alone. The threshold is a confidence at that
+    temperature that digits reach and pictures of no digit do not (Hendrycks, Gimpel 2017, arXiv:1610.02136): see
+    `threshold`.
     """
     rng = np.random.default_rng(SEED)
     digits, known = list(data.validation_images[:PLAIN, ..., 0]), data.validation_classes[:PLAIN]
@@ -48,7 +49,7 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
     others = list(strokes.no_digits(data.validation_images, OTHERS, SEED)[..., 0])
 
     def scores(pictures: Sequence[Image]) -> Scores:
-        """Probabilities by the way that every picture takes; where nothing is found, all alike."""
+        """Return probabilities (n, k), preprocessed and predicted as when serving; uniform where nothing is found."""
         seen = [checked_input(settings.name, hooks, settings, shape, picture) for picture in pictures]
         batch = np.stack([array for array, _ in seen])
         answers = checked_scores(settings.name, hooks, settings, model, batch, len(data.labels))
@@ -78,11 +79,11 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
 
 
 def threshold(plain: Confidences, photographed: Confidences, others: Confidences) -> float:
-    """The threshold by the confidences of digits, and the same photographed, and of what is no digit, each (n,).
+    """Return the threshold, given the confidences (n,) of plain digits, photographed digits and pictures of no digit.
 
-    It is a digit's confidence at which no more than `REJECTED` of the digits are rejected. That many are worth it when
-    they let a factor of e fewer pass that are none: a model that hardly tells the two apart rejects hardly anything.
-    What is returned is the mean over samples of as many, drawn with replacement (Breiman 1996, Bagging predictors).
+    A candidate is a digit's confidence at which at most `REJECTED` of the digits are rejected. Rejecting that many is
+    worth it when a factor of e fewer pictures of no digit pass, so a model that hardly tells the two apart rejects
+    hardly anything. The result is the mean over bootstrap samples (Breiman 1996, Bagging predictors).
     """
     rng = np.random.default_rng(SEED)
     weights = np.repeat([0.5 / len(plain), 0.5 / len(photographed)], [len(plain), len(photographed)])
@@ -90,7 +91,7 @@ def threshold(plain: Confidences, photographed: Confidences, others: Confidences
     for _ in range(SAMPLES):
         digits = np.concatenate([rng.choice(plain, len(plain)), rng.choice(photographed, len(photographed))])
         order = np.argsort(digits)
-        below = np.cumsum(weights[order]) - weights[order]  # the share that is rejected at each digit's confidence
+        below = np.cumsum(weights[order]) - weights[order]  # share of digits rejected at this threshold
         tried = digits[order][below <= REJECTED]
         passed = len(others) - np.searchsorted(np.sort(rng.choice(others, len(others))), tried)
         found.append(tried[np.argmin(np.log(np.maximum(passed, 1)) + below[: len(tried)] / REJECTED)])
@@ -98,5 +99,6 @@ def threshold(plain: Confidences, photographed: Confidences, others: Confidences
 
 
 def _loss(scores: Scores, classes: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+    """Return the weighted negative log-likelihood, in nats, of probabilities (n, k) for true classes (n,)."""
     told = scores[np.arange(len(scores)), classes].astype(np.float64)
     return float(-(weights * np.log(np.maximum(told, 1e-12))).sum())

@@ -1,4 +1,4 @@
-"""What `zoo check` finds: everything that serving would meet, and more, without serving."""
+"""The findings of `zoo check`: everything that serving would run into, and more, without serving."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.zoo import Zoo
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. An `error` keeps something from answering; a `warning` is worth knowing."""
+    """One line of the report. Upon an `error` something cannot answer; a `warning` is worth knowing."""
 
     level: Literal["ok", "warning", "error"]
     what: str
@@ -21,7 +21,7 @@ class Finding:
 
 
 def check(zoo: Zoo) -> list[Finding]:
-    """Look at every plugin, every model, and every file of every checkpoint. Settings were checked by Zoo.open."""
+    """Check every plugin, every model, and every file of every checkpoint. `Zoo.open` has checked the settings."""
     found = []
     for name, bad in zoo.plugins.quarantined.items():
         found.append(Finding("error", f"plugin {name}", bad.problem))
@@ -39,13 +39,14 @@ def check(zoo: Zoo) -> list[Finding]:
 
 
 def _model(model: Model) -> list[Finding]:
+    """Load a model, and warn of settings that differ from those its checkpoint was trained with."""
     what = f"model {model.name}"
     try:
         loaded = model.load()
     except ZooError as error:
         return [Finding("error", what, str(error))]
     said = model.settings.model_dump(mode="json")
-    trained = loaded.settings.model_dump(mode="json")  # which knows the defaults of what an older card does not tell
+    trained = loaded.settings.model_dump(mode="json")  # with defaults for what an older card lacks
     apart = [key for key in said if said[key] != trained[key]]
     found = [
         Finding(
@@ -60,6 +61,7 @@ def _model(model: Model) -> list[Finding]:
 
 
 def _checkpoint(zoo: Zoo, owner: str, version: int) -> Finding:
+    """Check that a checkpoint's card and files are undamaged."""
     what = f"checkpoint {owner}/{version}"
     try:
         card = zoo.catalogue.card(owner, version)

@@ -1,8 +1,8 @@
-"""The catalogue of checkpoints: `<model>/<version>/` with card, weights, compiled form and history.
+"""The catalogue of checkpoints: folders `<model>/<version>/` with card, weights, compiled form and history.
 
-A version is a whole number from 1. It is published whole by one rename and never overwritten; only its card may gain
-an evaluation or a calibration. A folder whose name starts with a dot, or that is empty, is no checkpoint; one that has
-files and no card is a damaged one.
+A version is a whole number from 1. It is published by a single rename and never overwritten; only its card may get a
+new evaluation or calibration. A folder that is empty, or whose name starts with a dot, is not a checkpoint; a folder
+with files but no card is a damaged one.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class FileFact(BaseModel):
-    """A file of a checkpoint, as it was when it was saved."""
+    """Hash and size in bytes of a checkpoint's file when it was saved."""
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0)
 
 
 class Mistake(BaseModel):
-    """A picture that the model gets wrong: its place in the data, its class, and the class predicted."""
+    """A picture that the model gets wrong: its index in the data, its class (`label`), and the class predicted."""
 
     index: int
     label: int
@@ -50,7 +50,7 @@ class Mistake(BaseModel):
 
 
 class ClassFigures(BaseModel):
-    """How one class fares, shares in 0-1; None where there is nothing to divide by."""
+    """The figures of one class, shares in 0-1; None where the divisor is 0."""
 
     label: str
     pictures: int
@@ -60,7 +60,7 @@ class ClassFigures(BaseModel):
 
 
 class Bin(BaseModel):
-    """The answers whose confidence lies in one of equal parts of 0-1, from low to high; the means None without any."""
+    """The answers with confidence in one bin: their number, mean confidence and accuracy (0-1), None when empty."""
 
     count: int
     confidence: float | None
@@ -68,7 +68,7 @@ class Bin(BaseModel):
 
 
 class Reliability(BaseModel):
-    """How far confidence can be trusted; the formulas are at `zoo.evaluation.calibration`."""
+    """How far confidence can be trusted. `zoo.evaluation.calibration` has the formulas; bins go from low to high."""
 
     ece: float = Field(description="expected calibration error, 0-1")
     nll: float = Field(description="negative log-likelihood a picture, in nats")
@@ -77,7 +77,7 @@ class Reliability(BaseModel):
 
 
 class Hardship(BaseModel):
-    """One way of making the pictures harder: three strengths from weak to strong, and what each leaves of accuracy."""
+    """One way of making the pictures harder: three strengths from weak to strong, and the accuracy (0-1) at each."""
 
     kind: str
     unit: str
@@ -87,7 +87,7 @@ class Hardship(BaseModel):
 
 
 class Robustness(BaseModel):
-    """Accuracy (0-1) on the first test pictures, as they are and made harder; see `zoo.robustness`."""
+    """Accuracy (0-1) on the first test pictures, unchanged and made harder; see `zoo.robustness`."""
 
     pictures: int
     seed: int
@@ -96,9 +96,9 @@ class Robustness(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """What `zoo evaluate` measured. With the mistakes, all predictions are known: elsewhere they are the labels.
+    """What `zoo evaluate` measured. `mistakes` lists every mistake, so all other pictures were predicted correctly.
 
-    Fields with a default were not measured by the first zoos, whose cards still load.
+    Fields with a default are missing in the cards of the first zoos, which still load.
     """
 
     data: str
@@ -117,7 +117,7 @@ class Evaluation(BaseModel):
 
 
 class Calibration(BaseModel):
-    """What `zoo train` found on validation pictures, plain and photographed, and on pictures of no digit."""
+    """What `zoo train` found from validation pictures, plain and photographed, and pictures of no digit."""
 
     temperature: float = Field(gt=0, description="by which the logarithms of the probabilities are divided")
     threshold: float = Field(ge=0, le=1, description="confidence below which a picture is told to be no digit")
@@ -125,7 +125,7 @@ class Calibration(BaseModel):
 
 
 class Card(BaseModel):
-    """A checkpoint's facts. Every figure in it is printed again by `zoo train` or `zoo evaluate`."""
+    """A checkpoint's card: what it is and how it was made. `zoo train` or `zoo evaluate` reproduces every figure."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -150,11 +150,12 @@ class Card(BaseModel):
 
     @property
     def ref(self) -> str:
+        """The checkpoint's name, as "cnn/2"."""
         return f"{self.model}/{self.version}"
 
 
 class Catalogue:
-    """The checkpoints under one folder."""
+    """The checkpoints under one folder, which need not exist yet. Raises SettingsError if it is a file."""
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
@@ -162,21 +163,22 @@ class Catalogue:
         self.folder = folder
 
     def versions(self, model: str) -> list[int]:
-        """The versions of a model that have a card, oldest first."""
+        """Return the versions of a model that have a card, oldest first."""
         return [version for version in self.found(model) if (self.path(model, version) / CARD).is_file()]
 
     def found(self, model: str) -> list[int]:
-        """The same with those that have lost their card, which are there and damaged."""
+        """Return all versions of a model, oldest first, including damaged ones without a card."""
         with _read(self.folder / model) as folders:
             names = [path.name for path in folders if any(path.iterdir())]
         return sorted(int(name) for name in names if VERSION.fullmatch(name))
 
     def models(self) -> list[str]:
-        """Names of the folders that may hold a version. Raises ModelUnavailable where there is no looking."""
+        """Return the names of the folders that may hold versions. Raises ModelUnavailable when unreadable."""
         with _read(self.folder) as folders:
             return sorted(path.name for path in folders if MODEL_NAME.fullmatch(path.name))
 
     def path(self, model: str, version: int) -> Path:
+        """Return a checkpoint's folder, whether it exists or not."""
         return self.folder / model / str(version)
 
     def card(self, model: str, version: int) -> Card:
@@ -214,9 +216,10 @@ class Catalogue:
         return card
 
     def history(self, card: Card) -> list[dict[str, float]]:
-        """How a checkpoint's training went: a row an epoch, of the numbers that it has; none when there is no history.
+        """Return the history of a checkpoint's training, one row per epoch; empty when there is none.
 
-        Such as epoch, loss, accuracy, val_loss, val_accuracy, learning_rate and seconds. What is no number is left out.
+        A row has numbers such as epoch, loss, accuracy, val_loss, val_accuracy, learning_rate and seconds. Cells that
+        are not finite numbers are left out.
         """
         try:
             with (self.path(card.model, card.version) / HISTORY).open(encoding="utf-8", newline="") as file:
@@ -225,10 +228,10 @@ class Catalogue:
             return []
 
     def select(self, model: str, wanted: int | str, plugin: str | None = None) -> tuple[str, int]:
-        """The (model, version) that a setting such as 3, "latest" or "cnn/3" names.
+        """Return the (model, version) that a setting such as 3, "latest" or "cnn/3" names.
 
-        `latest` is the newest version, of that plugin if one is told, trained with the model's own settings, as they
-        were then. Raises UnknownCheckpoint.
+        `latest` is the newest version trained with the model's own settings as they were then; with `plugin`, the
+        newest such version of that plugin. Raises UnknownCheckpoint, or ModelUnavailable when a card cannot be read.
         """
         if wanted == "latest":
             for version in reversed(self.versions(model)):
@@ -243,6 +246,7 @@ class Catalogue:
         return owner, int(number)
 
     def _none(self, model: str, wanted: str, plugin: str | None = None) -> str:
+        """Return the message that a wanted checkpoint does not exist, with those that do."""
         versions = [version for version in self.versions(model) if self._is_of(plugin, model, version)]
         number = wanted.rpartition("/")[2]
         form = "" if number.isdecimal() or wanted == "latest" else f" {self._form(model if '/' in wanted else wanted)}"
@@ -268,20 +272,20 @@ class Catalogue:
         return f'Model "{model}" has no checkpoint {wanted}.{near} It has: {have}.{form}'
 
     def _is_of(self, plugin: str | None, model: str, version: int) -> bool:
-        """Whether a version is one of a plugin, as far as its card can be read."""
+        """Whether a version is of a plugin, which is assumed when its card cannot be read or `plugin` is None."""
         try:
             return plugin in (None, self.card(model, version).plugin)
         except ModelUnavailable:
             return True
 
     def _form(self, meant: str) -> str:
-        """What a checkpoint may be called, as one of the model that may be meant."""
+        """Return a sentence on the form of a checkpoint's name, with an example of the model probably meant."""
         known = self.versions(meant) if MODEL_NAME.fullmatch(meant) else []
         such = f", such as {meant}/{known[-1]}" if known else ""
         return f'It should be a version such as 1, "latest", or MODEL/VERSION{such}.'
 
     def verify(self, card: Card) -> None:
-        """Hash every file of a checkpoint. Raises ModelUnavailable naming each that is missing or changed."""
+        """Hash every file of a checkpoint. Raises ModelUnavailable naming each file that is missing or changed."""
         folder = self.path(card.model, card.version)
         wrong = []
         for name, fact in card.files.items():
@@ -300,7 +304,7 @@ class Catalogue:
             )
 
     def facts(self, folder: Path) -> dict[str, FileFact]:
-        """Size and hash of every file in a folder that is about to be published, by its path in the folder."""
+        """Return size and hash of every file in a folder except the card, by its path relative to the folder."""
         paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CARD)
         return {
             path.relative_to(folder).as_posix(): FileFact(sha256=files.sha256(path), bytes=path.stat().st_size)
@@ -308,9 +312,9 @@ class Catalogue:
         }
 
     def make_ready(self, model: str) -> None:
-        """See that a version of the model can be published later. Raises OSError; creates nothing."""
+        """Check that a version of the model can be published later. Creates nothing. Raises OSError."""
         folder = self.folder / model
-        while not os.path.lexists(folder):  # a link to what is not there, as to a disk, is in the way
+        while not os.path.lexists(folder):  # a broken link, as to an unmounted disk, counts as existing
             folder = folder.parent
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -318,7 +322,10 @@ class Catalogue:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
     def publish(self, folder: Path, facts: Mapping[str, Any]) -> Card:
-        """Give a folder of finished files its card and the next free version of `facts["model"]`, by one rename."""
+        """Write the card into a folder of finished files, and rename it to the next free version of `facts["model"]`.
+
+        Returns the card. Raises OSError.
+        """
         model = str(facts["model"])
         while True:
             taken = [int(path.name) for path in (self.folder / model).glob("[1-9]*") if path.name.isdecimal()]
@@ -331,15 +338,16 @@ class Catalogue:
             except FileExistsError:
                 if not target.exists():
                     raise
-                continue  # another run took the number between look and rename
+                continue  # another run has taken the number meanwhile
             return card
 
     def amend(self, card: Card, **facts: Any) -> Card:
-        """Put an `evaluation` or a `calibration` into a checkpoint's card, as it is by now; returns that.
+        """Set `evaluation` or `calibration` in a checkpoint's card on disk, and return the new card.
 
-        Raises CardChanged when an evaluation was made by another calibration than the card's.
+        Raises CardChanged when an evaluation was measured with a calibration that the card on disk no longer has, and
+        what `card` raises.
         """
-        self.card(card.model, card.version)  # or there is nothing to hold
+        self.card(card.model, card.version)  # raises if there is no folder to lock
         folder = self.path(card.model, card.version)
         with files.alone(folder):
             now = self.card(card.model, card.version)
@@ -356,14 +364,14 @@ class Catalogue:
 
 @functools.lru_cache(maxsize=128)
 def _parsed(content: bytes) -> tuple[Card, bool]:
-    """A card by its file's content, and whether that is as it was written; at a start each is read several times."""
+    """Parse a card's file, and check its seal. Cached, because each card is read several times at start-up."""
     card = Card.model_validate_json(content)
     return card, card.seal is None or card.seal == _seal(json.loads(content))
 
 
 @contextmanager
 def _read(folder: Path) -> Iterator[list[Path]]:
-    """The folders in a folder, none if there is no such. Raises ModelUnavailable if they cannot be read."""
+    """Give the folders inside a folder, none if it does not exist. Raises ModelUnavailable upon any OSError."""
     try:
         yield [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     except OSError as error:
@@ -371,6 +379,7 @@ def _read(folder: Path) -> Iterator[list[Path]]:
 
 
 def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, float]:
+    """Return the finite numbers of a CSV row by their columns."""
     found = {}
     for name, text in row.items():
         with suppress(TypeError, ValueError):
@@ -380,11 +389,12 @@ def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, floa
 
 
 def _json(card: Card) -> bytes:
+    """Return the content of a card's file, with its seal."""
     facts = card.model_dump(mode="json")
     return json.dumps(facts | {"seal": _seal(facts)}, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def _seal(facts: Mapping[str, Any]) -> str:
-    """What tells a damaged card from a whole one; it is no signature."""
+    """Return a checksum of a card's fields, by which damage is noticed. It is not a signature."""
     rest = {name: fact for name, fact in facts.items() if name != "seal"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

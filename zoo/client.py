@@ -1,11 +1,11 @@
-"""Ask a zoo that is served elsewhere: the answers of `Zoo`, over HTTP.
+"""An HTTP client for a served zoo, with the same answers as `Zoo`.
 
     from zoo.client import Client
 
     with Client("http://127.0.0.1:5000") as zoo:
         zoo.predict("seven.png").digit
 
-It needs httpx: pip install 'flask-model-zoo[client]'. Neither a model's runtime nor the server is imported.
+Needs httpx: pip install 'flask-model-zoo[client]'. Imports neither a model runtime nor the server.
 """
 
 from __future__ import annotations
@@ -49,31 +49,32 @@ except ImportError as error:
 
 __all__ = ["Client"]
 
-RETRIED = (429, 502, 503, 504)
+RETRIED = (429, 502, 503, 504)  # statuses upon which a request is sent again
 FIRST_PAUSE = 0.2  # seconds before the second attempt; each further pause is twice as long
-MOST = 256  # pictures in one request, unless the server says that it takes fewer
+MOST = 256  # pictures in one request, until the server says that it takes fewer
 MOST_BYTES = (
-    12_000_000  # of pictures in one request, but for a single larger one; the server's limit is 20 MB by default
+    12_000_000  # bytes of pictures in one request; a larger picture goes alone. The server's default limit is 20 MB
 )
 DIGITS = tuple("0123456789")
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-"""Variables of the environment, in any case, that say how httpx reaches a server."""
+"""Environment variables, in upper or lower case, that configure httpx's proxies."""
 
 Params = Mapping[str, str | int]
 
 
 class Client:
-    """A zoo at an address, such as "http://127.0.0.1:5000"; several threads and forked processes may use it at once.
+    """A zoo at an address such as "http://127.0.0.1:5000". Threads and forked processes may share one client.
 
-    `key` is sent as a bearer token, or as X-API-Key where the address has a user and password, which take the token's
-    place. `timeout` is in seconds, for each request with its repetitions, None without any; a server that sends the
-    head of its answer drop by drop outlasts it. A request is sent again up to `retries` times when there is no
-    connection and upon 429, 502, 503 and 504, with pauses that grow, or as long as the server's Retry-After says; never
-    when it is the request that is wrong, or the model that cannot answer.
+    `key` is sent as a bearer token, or as X-API-Key if the address has a user and password, which take up the
+    Authorization header. `timeout` is in seconds for a request including its retries; None means no limit. It does not
+    cover a server that sends its response headers a few bytes at a time.
 
-    All methods raise ServerUnreachable, ServerBusy, KeyRefused, or ServerError for an answer that is no zoo's; and what
-    is given here may raise ServerUnreachable, KeyRefused or ValueError.
+    A request is retried up to `retries` times when the connection fails and upon 429, 502, 503 and 504, after growing
+    pauses or as long as Retry-After says. It is not retried when the request is wrong or the model cannot answer.
+
+    All methods raise ServerUnreachable, ServerBusy, KeyRefused, or ServerError for a response that is not a zoo's. The
+    constructor raises ServerUnreachable, KeyRefused or ValueError for arguments that cannot be used.
     """
 
     def __init__(self, address: str, key: str | None = None, timeout: float | None = 10, retries: int = 3) -> None:
@@ -83,7 +84,7 @@ class Client:
         if retries < 0:
             raise ValueError(f"retries is {retries}. Give a whole number from 0.")
         if key is not None:
-            key = key.strip()  # as it is read from a file
+            key = key.strip()  # a key read from a file ends in a newline
             if not (key and key.isascii() and key.isprintable()):
                 raise KeyRefused(
                     "The key is empty or has characters that no key has. Give it as zoo key new told it.", 401
@@ -107,24 +108,25 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections that this process has opened."""
         if self._process == os.getpid():
             self._http.close()
 
     def _connect(self) -> None:
-        """Have connections of this process's own: on one that a fork shares, each would get the other's answers.
+        """Open connections for this process: over those inherited by a fork, processes would mix up their responses.
 
-        Those of the process that forked are not closed, for which there may be a lock that a thread held there.
+        The parent's connections are not closed here: that could wait for ever for a lock that one of its threads held.
         """
         self._http = _opened(self._url, self._headers)
-        self._process = os.getpid()  # last: another thread then finds both
+        self._process = os.getpid()  # set last: a thread that sees it also sees the new connections
 
     def predict(
         self, picture: Source, model: str | None = None, version: int | None = None, trace: bool = False
     ) -> Prediction:
-        """One model's answer for one picture, equal to that of `Zoo.predict` there; by default the default model's.
+        """Return one model's answer for one picture, as `Zoo.predict` would on the server; default: the default model.
 
-        Its `trace` is there if asked for. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, or a PictureError.
+        The answer has its `trace` only with `trace=True`. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, or
+        a PictureError.
         """
         (answer,) = self.predict_many([picture], model, version, trace)
         if isinstance(answer, ZooError):
@@ -134,11 +136,11 @@ class Client:
     def predict_many(
         self, pictures: Iterable[Source], model: str | None = None, version: int | None = None, trace: bool = False
     ) -> list[Prediction | ZooError]:
-        """One model's answers for many pictures, in their order; a picture that cannot be read gives its error.
+        """Return one model's answers for many pictures, in order; an unreadable picture has its error instead.
 
-        They go in as few requests as the server's limits allow. Raises UnknownModel, UnknownCheckpoint, or
-        ModelUnavailable, as the server says to the first picture that can be sent; and PictureBroken for a picture
-        alone.
+        They are sent in as few requests as the server's limits allow. Raises UnknownModel, UnknownCheckpoint or
+        ModelUnavailable if the server says so to the first picture that can be sent, and PictureBroken when given a
+        single picture instead of several.
         """
         path = "/predict" if model is None else f"{_path(model)}/predict"
         params = _params(version=version, trace=1 if trace else None)
@@ -152,14 +154,14 @@ class Client:
         return answers
 
     def read(self, picture: Source, model: str | None = None, version: int | None = None) -> Reading:
-        """All the digits that a picture shows, equal to the reading of `Zoo.read` there. Raises what `predict` does."""
+        """Return all the digits in a picture, as `Zoo.read` would on the server. Raises what `predict` does."""
         params = _params(model=None if model is None else _known_form(model), version=version)
         body = _file(content(picture))
         with _zoos_answer(f"{self.address}/read"):
             return Reading.from_dict(self._ask("POST", "/read", params, body))
 
     def models(self) -> list[dict[str, Any]]:
-        """A row for each model: name, plugin, summary, checkpoint, accuracy (0-1), available, problem and more."""
+        """Return a row per model: name, plugin, summary, checkpoint, accuracy (0-1), available, problem and more."""
         rows: list[dict[str, Any]] = self._ask("GET", "/api/models")
         with _zoos_answer(f"{self.address}/api/models"):
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -167,7 +169,7 @@ class Client:
         return rows
 
     def model(self, name: str) -> dict[str, Any]:
-        """One model's row, with its labels, input shape, settings, checkpoints and card. Raises UnknownModel."""
+        """Return one model's row with its labels, input shape, settings, checkpoints and card. Raises UnknownModel."""
         path = _path(name)
         facts: dict[str, Any] = self._ask("GET", path)
         with _zoos_answer(f"{self.address}{path}"):
@@ -176,7 +178,7 @@ class Client:
         return facts
 
     def ready(self) -> bool:
-        """Whether the server can be reached and its default model can answer, asked once."""
+        """Whether the server can be reached and its default model can answer. Asks once, without retries."""
         try:
             answer = self._ask("GET", "/readyz", retries=0)
         except (ServerUnreachable, ServerBusy, ModelUnavailable):
@@ -185,7 +187,7 @@ class Client:
             return bool(answer["ready"])
 
     def _send(self, path: str, params: Params, pictures: Sequence[bytes]) -> list[dict[str, Any] | ZooError]:
-        """The answers to pictures as JSON, in fewer at a time if they are too many for the server."""
+        """Return the answers to pictures as JSON, splitting the request if it is too large for the server."""
         if not pictures:
             return []
         if len(pictures) == 1:
@@ -198,7 +200,7 @@ class Client:
         files = [("file", (str(place), picture)) for place, picture in enumerate(pictures)]
         try:
             answer = self._ask("POST", path, params, files=files)
-        except PictureTooLarge as error:  # all of them together
+        except PictureTooLarge as error:  # the whole request exceeds a limit, not one picture
             limit = re.search(r"the limit is (\d+) \(server\.max_batch\)", str(error))
             if limit:
                 self._most = int(limit[1])
@@ -213,9 +215,9 @@ class Client:
     def _completed(
         self, path: str, params: Params, pictures: Sequence[bytes], told: list[dict[str, Any] | ZooError]
     ) -> list[dict[str, Any] | ZooError]:
-        """The same answers, with those of the pictures that the server wants in another request."""
+        """Return the answers after resending the pictures that the server refused only for the size of the request."""
         put_off = [place for place, answer in enumerate(told) if _was_one_too_many(answer)]
-        alone = len(put_off) == len(told)  # each has more pixels than a request of several may have
+        alone = len(put_off) == len(told)  # each has more pixels than a request with several pictures may have
         parts = [[place] for place in put_off] if alone else [put_off]
         for places in parts:
             fresh = self._send(path, params, [pictures[place] for place in places])
@@ -226,17 +228,19 @@ class Client:
     def _halves(
         self, path: str, params: Params, pictures: Sequence[bytes], size: int
     ) -> list[dict[str, Any] | ZooError]:
+        """Send the first `size` pictures and the others in separate requests, and return all answers."""
         first, rest = pictures[:size], pictures[size:]
         return self._send(path, params, first) + self._send(path, params, rest)
 
     def _prediction(self, told: dict[str, Any], path: str, params: Params, picture: bytes) -> Prediction:
+        """Turn one answer's JSON into a Prediction. `picture` is only sent again if the labels are not known yet."""
         with _zoos_answer(f"{self.address}{path}"):
             if "digit" in told:
                 return Prediction.from_dict(told, DIGITS)
             return Prediction.from_dict(told, self._labels_of(told["checkpoint"], path, params, picture))
 
     def _labels_of(self, checkpoint: str, path: str, params: Params, picture: bytes) -> tuple[str, ...]:
-        """A checkpoint's labels in the order of the classes, by one more request the first time."""
+        """Return a checkpoint's labels in class order; the first time this takes one more request."""
         if checkpoint not in self._labels:
             told = self._ask("POST", path, {**params, "top": 1_000_000}, picture)
             shares = told["probabilities"]
@@ -254,7 +258,7 @@ class Client:
         files: Any = None,
         retries: int | None = None,
     ) -> Any:
-        """What the server answers as JSON, after as many attempts as it takes and there is time for."""
+        """Return the server's JSON response, retrying as `Client` describes; `retries` overrides the client's own."""
         if self._process != os.getpid():
             self._connect()
         url = f"{self.address}{path}"
@@ -283,7 +287,7 @@ class Client:
                     f"{url} cannot be reached: {error or type(error).__name__}. See that the zoo is served there: "
                     "zoo serve."
                 )
-            except httpx.RequestError as error:  # an answer came, and is not what its head says
+            except httpx.RequestError as error:  # a response came whose body contradicts its headers
                 raise ServerError(
                     f"{url} does not answer as a zoo does ({error}). See that it is the zoo's address."
                 ) from error
@@ -303,7 +307,7 @@ class Client:
         raise AssertionError
 
     def _answer(self, request: httpx.Request, left: _Left) -> httpx.Response:
-        """The whole answer; a server that sends it drop by drop does not outlast the time."""
+        """Return the whole response. Raises ReadTimeout once the time is up, even if more of the body still arrives."""
         answer = self._http.send(request, stream=True)
         try:
             parts = []
@@ -316,12 +320,13 @@ class Client:
         return httpx.Response(answer.status_code, headers=answer.headers, content=b"".join(parts), request=request)
 
     def _trouble(self, answer: httpx.Response, url: str, params: Params) -> ZooError:
+        """Return the error for a response without success, whether a zoo or something in front of it sent it."""
         try:
             message = answer.json()["error"]
         except (ValueError, KeyError, TypeError, RecursionError):
             message = None
         if isinstance(message, str):
-            if answer.status_code == 503 and "Retry-After" in answer.headers:  # without, it is the model
+            if answer.status_code == 503 and "Retry-After" in answer.headers:  # without it, the model cannot answer
                 return ServerBusy(message, 503)
             return self._refusal(answer.status_code, message, params)
         found = f"{url} answered {answer.status_code} {answer.reason_phrase}".rstrip()
@@ -334,7 +339,7 @@ class Client:
         return ServerError(f"{found}, and not as a zoo does. See that it is the zoo's address.", answer.status_code)
 
     def _refusal(self, status: int, message: str, params: Params) -> ZooError:
-        """The zoo's own error for a status and the server's message."""
+        """Return the zoo's error for a status and the server's message."""
         if status == 404 and not message.startswith("There is nothing at "):
             known = "version" in params and not message.startswith("There is no model ")
             return UnknownCheckpoint(message) if known else UnknownModel(message)
@@ -347,7 +352,7 @@ class Client:
 
 
 class _Left(dict[str, float]):
-    """The seconds that are left of a whole request, as the timeout of each of its steps, which httpcore looks up."""
+    """The timeout of each step of a request, which httpcore looks up here: the seconds left of the whole request."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -358,13 +363,13 @@ class _Left(dict[str, float]):
         return max(0.0, self._end - time.monotonic())
 
     def get(self, step: str, default: Any = None) -> Any:
-        # 0 would mean not to wait at all, or for ever.
+        # Never 0: depending on the step it means not to wait at all, or to wait for ever.
         return max(0.001, self.seconds) if self.seconds < math.inf else None
 
 
 @contextmanager
 def _zoos_answer(url: str) -> Iterator[None]:
-    """Turns what is missing from an answer into a ServerError."""
+    """Turn the errors of reading a malformed response into a ServerError."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError) as error:
@@ -374,7 +379,7 @@ def _zoos_answer(url: str) -> Iterator[None]:
 
 
 def _url(address: str) -> httpx.URL:
-    """What an address names, so that paths can be added to it. Raises ServerUnreachable."""
+    """Parse and check an address to which paths can be added. Raises ServerUnreachable."""
     wanted = "Give one such as http://127.0.0.1:5000."
     told = _without_user(address)
     try:
@@ -392,17 +397,17 @@ def _url(address: str) -> httpx.URL:
 
 
 def _without_user(address: str) -> str:
-    """An address that may be told: without the user and password that it may begin with."""
+    """Return an address without its user and password, for messages."""
     return re.sub("^([^/]*//)[^/?#]*@", r"\1", address)
 
 
 def _opened(url: httpx.URL, headers: Mapping[str, str]) -> httpx.Client:
-    """A client by what the environment says of proxies and certificates. Raises ServerUnreachable if it cannot be."""
+    """Return an httpx client that uses the environment's proxies and certificates. Raises ServerUnreachable."""
     auth = (url.username, url.password) if url.userinfo else None
     try:
         try:
             return httpx.Client(headers=headers, auth=auth)
-        except OSError as error:  # of files that http:// does without; then nobody is trusted who would need them
+        except OSError as error:  # the certificate files; http:// needs none, so then no certificate is trusted
             if url.scheme == "https":
                 raise ServerUnreachable(
                     f"The certificates that https needs cannot be read: {error}. See that SSL_CERT_FILE and "
@@ -418,24 +423,25 @@ def _opened(url: httpx.URL, headers: Mapping[str, str]) -> httpx.Client:
 
 
 def _was_one_too_many(answer: dict[str, Any] | ZooError) -> bool:
-    """Whether a picture was refused for what the others of its request had, and not for itself."""
+    """Whether a picture was refused because all pictures of its request together have too many pixels."""
     return isinstance(answer, PictureTooLarge) and "(pictures.max_total_megapixels)" in str(answer)
 
 
 def _path(model: str) -> str:
+    """Return a model's path in the API. Raises UnknownModel."""
     return f"/api/models/{quote(_known_form(model), safe='')}"
 
 
 def _known_form(model: str) -> str:
-    """A model's name, if a server could have such. Raises UnknownModel for what no path or query can hold."""
-    told = model.encode(errors="replace").decode()  # half of a surrogate pair is none of UTF-8
+    """Return a model's name unchanged. Raises UnknownModel if a path or query could not hold it."""
+    told = model.encode(errors="replace").decode()  # a lone surrogate cannot be encoded as UTF-8
     if model in ("", ".", "..") or "/" in model or told != model:
         raise UnknownModel(f'There is no model "{told}". A model\'s name has small letters, digits and _.')
     return model
 
 
 def _params(version: int | None = None, **given: str | int | None) -> dict[str, str | int]:
-    """The query. Raises UnknownCheckpoint for what is no version, which is no picture's fault."""
+    """Return the query parameters that are given. Raises UnknownCheckpoint for what is not a whole number from 1."""
     found = {key: value for key, value in given.items() if value is not None}
     if version is None:
         return found
@@ -449,7 +455,10 @@ def _params(version: int | None = None, **given: str | int | None) -> dict[str, 
 
 
 def _parts(pictures: Iterable[Source], most: int) -> Iterator[list[bytes | ZooError]]:
-    """Pictures as files, in requests that are not too large; one that cannot be read here gives its error."""
+    """Split pictures, as files, into requests of at most `most` pictures and MOST_BYTES.
+
+    A picture that cannot be read here is replaced by its error.
+    """
     part: list[bytes | ZooError] = []
     size = 0
     for picture in pictures:
@@ -468,7 +477,7 @@ def _parts(pictures: Iterable[Source], most: int) -> Iterator[list[bytes | ZooEr
 
 
 def _file(picture: bytes | Image) -> bytes:
-    """A picture file; of pixels a PNG, which keeps each of them."""
+    """Return a picture file as it is, and pixels as a PNG, which is lossless."""
     if isinstance(picture, bytes):
         return picture
     import PIL.Image
@@ -479,7 +488,7 @@ def _file(picture: bytes | Image) -> bytes:
 
 
 def _retry_after(header: str) -> float | None:
-    """Seconds that a Retry-After asks for (RFC 9110, 10.2.3), None when it says nothing."""
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3), or None if it is not valid."""
     if header.strip().isdecimal():
         return float(header)
     try:

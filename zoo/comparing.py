@@ -1,4 +1,4 @@
-"""Where checkpoints that were measured on the same pictures differ: which pictures, how many, and whether by chance."""
+"""Compare checkpoints measured on the same pictures: where they differ, how often, and whether chance explains it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from zoo.checkpoints import Evaluation, Mistake
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A picture that some read right and others wrong: its place in the data, its class, and each one's mistake.
+    """A picture that some checkpoints read right and others wrong.
 
-    `mistakes` has None for each that reads it right.
+    `index` is its place in the data and `label` its class. `mistakes` has one entry per checkpoint, in the order
+    compared, and None for each one that reads the picture right.
     """
 
     index: int
@@ -23,10 +24,12 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two of the compared, by their places: how many pictures only one of them reads right, and what chance says.
+    """Two of the compared checkpoints, and on how many pictures they differ.
 
-    `chance` is the two-sided p-value of McNemar's exact test (McNemar 1947, Psychometrika 12:153-157): how often two
-    equally good models would differ as unevenly as these.
+    `first` and `second` are indices into the compared evaluations. `only_first`, `only_second` and `neither` count the
+    pictures read right by only the first, by only the second, and by neither. `chance` is the two-sided p-value of
+    McNemar's exact test (McNemar 1947, Psychometrika 12:153-157): how often two equally good models would differ at
+    least as unevenly as these.
     """
 
     first: int
@@ -38,14 +41,15 @@ class Pair:
 
 
 def same_pictures(evaluations: Sequence[Evaluation]) -> bool:
-    """Whether all were measured on the same number of pictures of the same data."""
+    """Whether all evaluations have the same data and the same number of pictures."""
     return len({(one.data, one.pictures) for one in evaluations}) <= 1
 
 
 def splits(evaluations: Sequence[Evaluation]) -> list[Split]:
-    """The pictures that not all of them read alike well, the surest mistake first.
+    """Return the pictures that some evaluations have right and others wrong, the most confident mistake first.
 
-    Needs the same pictures. The cards hold every mistake, so what they do not hold was read right.
+    The evaluations must be of the same pictures. An evaluation lists every mistake, so a picture it does not list was
+    read right.
     """
     wrong = [{mistake.index: mistake for mistake in one.mistakes} for one in evaluations]
     found = []
@@ -58,7 +62,7 @@ def splits(evaluations: Sequence[Evaluation]) -> list[Split]:
 
 
 def pairs(evaluations: Sequence[Evaluation]) -> list[Pair]:
-    """Every two of them against each other. Needs the same pictures."""
+    """Compare every two of the evaluations, which must be of the same pictures."""
     wrong = [{mistake.index for mistake in one.mistakes} for one in evaluations]
     found = []
     for a, b in combinations(range(len(evaluations)), 2):
@@ -68,9 +72,9 @@ def pairs(evaluations: Sequence[Evaluation]) -> list[Pair]:
 
 
 def chance(only_first: int, only_second: int) -> float:
-    """McNemar's p-value for so many pictures that only one of two reads right, and only the other."""
+    """Return the two-sided p-value, 0-1, of McNemar's exact test, from the pictures that only one of two has right."""
     few, n = min(only_first, only_second), only_first + only_second
-    ways = so_few = 1  # in which k of n can be one's; and in which at most k can
+    ways = so_few = 1  # to choose k of n pictures, and to choose at most k of them
     for k in range(few):
         ways = ways * (n - k) // (k + 1)
         so_few += ways

@@ -1,4 +1,4 @@
-"""The hooks of a model whose plugin says nothing about them: what makes a plugin of one hook enough."""
+"""The default hooks, used where a model's plugin has none of its own; so `build` is the only hook a plugin needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @hookimpl(trylast=True)
 def train(model: keras.Model, data: Data, settings: ModelSettings, report: Report) -> History:
-    """Keras layers, cross-entropy, the optimizer and schedule of the settings; see `zoo.fitting`."""
+    """Train with cross-entropy and the optimizer and schedule of the settings; see `zoo.fitting`."""
     from zoo import fitting
 
     return fitting.fit(model, data, settings, report)
@@ -29,7 +29,7 @@ def train(model: keras.Model, data: Data, settings: ModelSettings, report: Repor
 
 @hookimpl(trylast=True)
 def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:
-    """Find the digit and bring it to MNIST's form; or with preprocess = "resize" only squeeze the picture."""
+    """Find the digit and bring it to MNIST's form; with preprocess = "resize", only resize the picture."""
     from zoo import ink
 
     return ink.resize(image) if settings.preprocess == "resize" else ink.normalise(image, settings.ink)
@@ -37,17 +37,17 @@ def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:
 
 @hookimpl(trylast=True)
 def predict(model: LiteRT | Graph, batch: Batch) -> Scores:
-    """The runtime's probabilities."""
+    """Return the runtime's probabilities, float32 (n, k)."""
     return model.predict(batch)
 
 
 @hookimpl(trylast=True)
 def save(model: keras.Model, folder: Path, settings: ModelSettings, seen: Batch) -> bool:
-    """Weights without the optimizer, and the LiteRT form, if it is to answer, which is seen to agree with them."""
+    """Save the weights without the optimizer, and, unless TensorFlow answers, a LiteRT file that agrees with them."""
     save_weights(model, folder / WEIGHTS)
     if settings.runtime == "tensorflow":
         return True
-    # Weights that are shown by small changes of the picture must not come in steps.
+    # With why = "weights" the network is probed with small changes of the picture, which int8 would turn into steps.
     kept: Weights = "float32" if settings.why == "weights" else settings.weights
     export(around(model, settings.views), folder / LITERT, np.asarray(seen, np.float32), kept)
     return True
@@ -55,7 +55,7 @@ def save(model: keras.Model, folder: Path, settings: ModelSettings, seen: Batch)
 
 @hookimpl(trylast=True)
 def load(folder: Path, settings: ModelSettings) -> LiteRT | Graph:
-    """The LiteRT form, ready to run without TensorFlow; with runtime = "tensorflow" the network as its graph."""
+    """Load the LiteRT file, which runs without TensorFlow; with runtime = "tensorflow", the network as a graph."""
     if settings.runtime == "tensorflow":
         return graph.load(settings.untrained, folder / WEIGHTS, settings.views)
     return LiteRT(folder / LITERT)

@@ -1,7 +1,8 @@
-"""What can go wrong, said so that the reader can act: what was found, what was expected, where, and what to do.
+"""The errors that the zoo raises.
 
-Each message is one or more plain lines for a person. What HTTP or a command answers to them is for `webui` and `cli` to
-know; only `ServerError`, which the client raises, tells what HTTP told it.
+Each message is one or more plain lines for a person: what was found, what was expected, where, and what to do. `webui`
+maps the errors to HTTP statuses and `zoo.cli` to exit codes; only `ServerError`, which the client raises, carries an
+HTTP status itself.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Iterable, Sequence
 
 
 class ZooError(Exception):
-    """Base of everything the zoo raises on purpose. `str(error)` is fit for a user's eyes."""
+    """Base class of everything the zoo raises on purpose. `str(error)` can be shown to a user."""
 
 
 class SettingsError(ZooError):
-    """Settings that cannot be used. `problems` has one line per mistake, each with file, key, value and remedy."""
+    """The settings cannot be used. `problems` has one line per mistake, with file, key, value and remedy."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(problems)
@@ -27,55 +28,55 @@ class SettingsError(ZooError):
 
 
 class PluginError(ZooError):
-    """A plugin that broke its contract: a hook that is missing, misspelt, raises, or answers the wrong thing."""
+    """A plugin broke its contract: a hook is missing, misspelt, raises, or returns the wrong thing."""
 
 
 class DatasetError(ZooError):
-    """Data that is absent, changed, or not what it says it is."""
+    """A dataset is missing, has changed, or is not what it claims to be."""
 
 
 class TrainingError(ZooError):
-    """Training cannot start or go on; what was saved so far is kept."""
+    """Training cannot start or continue. What was saved so far is kept."""
 
 
 class UnknownModel(ZooError):
-    """No model of that name is in the zoo."""
+    """The zoo has no model of that name."""
 
 
 class UnknownCheckpoint(ZooError):
-    """The model is known, the version asked for is not."""
+    """The model exists, but the requested version does not."""
 
 
 class UnknownLabel(ZooError):
-    """The model tells no such label."""
+    """The model has no such label."""
 
 
 class ModelUnavailable(ZooError):
-    """The model is in the zoo but cannot answer now: quarantined plugin, no checkpoint yet, or a damaged checkpoint."""
+    """The model exists but cannot answer now: its plugin is quarantined, or its checkpoint is missing or damaged."""
 
 
 class CardChanged(ZooError):
-    """A card no longer says what a measurement was made by; it is left as it is."""
+    """A card was recalibrated while its checkpoint was measured. The measurement is dropped, the card unchanged."""
 
 
 class PictureError(ZooError):
-    """A picture that cannot be read. The subclasses tell whose limit was met."""
+    """A picture cannot be read. The subclasses say why."""
 
 
 class PictureBroken(PictureError):
-    """Empty, truncated, or damaged."""
+    """The picture is empty, truncated or damaged."""
 
 
 class PictureTooLarge(PictureError):
-    """More bytes or more pixels than the limits allow."""
+    """The picture has more bytes or pixels than the limits allow."""
 
 
 class PictureUnsupported(PictureError):
-    """Not a picture, or a format that the zoo does not read."""
+    """The data is not a picture, or in a format that the zoo does not read."""
 
 
 class NoInk(ZooError):
-    """Nothing stands out from the ground of a picture. `reason` is `blank`, `no_contrast` or `too_many_objects`."""
+    """Nothing stands out from a picture's background. `reason` is `blank`, `no_contrast` or `too_many_objects`."""
 
     def __init__(self, message: str, reason: str = "blank") -> None:
         super().__init__(message)
@@ -83,7 +84,7 @@ class NoInk(ZooError):
 
 
 class ServerError(ZooError):
-    """A server whose answer is no use: `status` is HTTP's, None where none came."""
+    """A server gave no usable response. `status` is the HTTP status, or None without a response."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -91,24 +92,27 @@ class ServerError(ZooError):
 
 
 class ServerUnreachable(ServerError):
-    """Nobody answers at the address, or not in time."""
+    """No server responds at the address, or not in time."""
 
 
 class ServerBusy(ServerError):
-    """The server asks to be left alone for a while, and did so each time."""
+    """The server is overloaded or limits the rate, and still was after all retries."""
 
 
 class KeyRefused(ServerError):
-    """The server wants a key, or another one."""
+    """The server requires a key, or refuses the one that was sent."""
 
 
 def counted(number: int, thing: str) -> str:
-    """`1 byte`, `2,000 bytes`."""
+    """Format a number with its noun: `1 byte`, `2,000 bytes`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def why(error: BaseException) -> str:
-    """The line of another library's error that says why: Keras puts it in bold between a heading and the arguments."""
+    """Return the line of another library's error that gives the reason, up to 400 characters.
+
+    Keras prints it in bold between a heading and the call's arguments.
+    """
     lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith("Exception encountered when calling ")]
     while len(lines) > 1 and lines[0].endswith(":"):
@@ -117,17 +121,17 @@ def why(error: BaseException) -> str:
 
 
 def cut(text: str, most: int = 80) -> str:
-    """What a message repeats of what was given to it: so many characters, and a sign that there are more."""
+    """Shorten user input for a message to `most` characters, with "…" in place of the rest."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 
 def ended(text: str) -> str:
-    """A text that another sentence may follow: with a full stop, where it ends in no sign of its own."""
+    """Return the text with a full stop unless it already ends a sentence, so that another sentence can follow."""
     text = text.rstrip()
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def closest(found: str, allowed: Iterable[str]) -> str:
-    """` Did you mean "x"?` for the nearest of `allowed`, or nothing when none is near."""
+    """Return ` Did you mean "x"?` for the nearest of `allowed`, or "" when none is close."""
     near = difflib.get_close_matches(found, list(allowed), n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ""

@@ -1,4 +1,4 @@
-"""Measure a finished checkpoint on pictures that had no part in making it."""
+"""Measure a checkpoint on pictures that were not used to train it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from zoo.checkpoints import Bin, ClassFigures, Evaluation, Hardship, Mistake, Re
 from zoo.models import Loaded, Model
 from zoo.types import Image, Scores
 
-BINS = 15  # as in Guo et al. 2017
+BINS = 15  # of equal width, for the calibration error; as in Guo et al. 2017, arXiv:1706.04599
 
 Track: TypeAlias = Callable[[Sequence[int]], Iterable[int]]
-"""Gives the steps of a long measurement as they are, and may show how far it is."""
+"""Returns the steps of a long measurement unchanged, and may show progress while they are consumed."""
 
 
 def on_test_pictures(model: Model, loaded: Loaded, *, robust: bool = True, track: Track = iter) -> Evaluation:
-    """Measure a checkpoint on its dataset's test pictures, by every picture's way from the decoded picture on.
+    """Measure a checkpoint on its dataset's test pictures, each through preprocessing and prediction as when serving.
 
-    `robust` measures the first of them made harder too, which takes a minute; without, what the card says of
-    robustness is kept. Raises PluginError, DatasetError.
+    With `robust` the first `robustness.PICTURES` of them are also measured in harder variants, which takes about a
+    minute; without it the card's robustness is kept. Raises PluginError or DatasetError.
     """
     data = datasets.test_data(loaded.settings.dataset)
     scores, reasons = _answers(model, loaded, data.images[..., 0])
@@ -41,7 +41,7 @@ def on_test_pictures(model: Model, loaded: Loaded, *, robust: bool = True, track
 
 
 def _answers(model: Model, loaded: Loaded, images: Image) -> tuple[Scores, list[str | None]]:
-    """Probabilities (n, k), and for each picture why it is rejected, if so."""
+    """Return probabilities (n, k) for grey pictures (n, h, w), and for each why it is rejected, or None."""
     seen = [model.preprocess(loaded, image) for image in images]
     scores = model.scores(loaded, np.stack([array for array, _ in seen]))
     confidence = scores.max(axis=1).tolist()
@@ -49,7 +49,7 @@ def _answers(model: Model, loaded: Loaded, images: Image) -> tuple[Scores, list[
 
 
 def _robustness(model: Model, loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:
-    """Accuracy on pictures uint8 (n, 28, 28) of classes (n,), as they are and in every kind and strength."""
+    """Measure accuracy on pictures, uint8 (n, 28, 28), of classes (n,): unchanged, and at every kind and strength."""
     plain, _ = _answers(model, loaded, images)
     variants = [(kind, strength) for kind in robustness.KINDS for strength in kind.strengths]
     accuracy: dict[str, list[float]] = {}
@@ -83,10 +83,10 @@ def figures(
     labels: Sequence[str],
     reasons: Sequence[str | None],
 ) -> Evaluation:
-    """What probabilities (n, k) of n > 0 pictures of `classes` (n,) come to, with every mistake.
+    """Build the evaluation, with every mistake, from probabilities (n, k) for n > 0 pictures of true classes (n,).
 
-    `reasons` has for each picture why it was rejected, or None. The answer for a rejected picture counts like any
-    other; `accepted_accuracy` leaves it out.
+    `reasons` says for each picture why it was rejected, or None. The answer for a rejected picture counts like any
+    other, except in `accepted_accuracy`.
     """
     predicted: NDArray[np.int64] = scores.argmax(axis=1)
     right = predicted == classes
@@ -119,17 +119,17 @@ def figures(
 
 
 def worst(evaluation: Evaluation, most: int) -> list[Mistake]:
-    """The mistakes, the most confident first and rejected pictures last, up to `most`."""
+    """Return up to `most` mistakes, the most confident first and rejected pictures last."""
     return sorted(evaluation.mistakes, key=lambda m: (m.reason is not None, -m.confidence, m.index))[:most]
 
 
 def confusion(classes: NDArray[np.int64], predicted: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """Counts (k, k) of pictures of each class (row) that were read as each class (column)."""
+    """Return counts (k, k): how many pictures of each class (row) were read as each class (column)."""
     return np.bincount(classes * k + predicted, minlength=k * k).reshape(k, k)
 
 
 def class_figures(counts: NDArray[np.int64], labels: Sequence[str]) -> list[ClassFigures]:
-    """Recall, precision and F1 (van Rijsbergen 1979, chapter 7) of each class, from its row and column of counts."""
+    """Return recall, precision and F1 (van Rijsbergen 1979, chapter 7) of each class, from confusion counts (k, k)."""
     there, read, both = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
     return [
         ClassFigures(
@@ -144,11 +144,11 @@ def class_figures(counts: NDArray[np.int64], labels: Sequence[str]) -> list[Clas
 
 
 def calibration(scores: Scores, classes: NDArray[np.int64], bins: int = BINS) -> Reliability:
-    """How far probabilities (n, k) of pictures of `classes` (n,) can be trusted.
+    """Measure how far probabilities (n, k) for pictures of true classes (n,) can be trusted.
 
-    The calibration error is that of `calibration_error`. The negative log-likelihood is the mean of -ln of the true
-    class's probability, which is taken as 1e-12 at least. The Brier score (Brier 1950, Monthly Weather Review 78:1-3)
-    is the mean of the squared distance between the probabilities and certainty of the true class.
+    The calibration error is that of `calibration_error`. The negative log-likelihood, in nats, is the mean of -ln of
+    the true class's probability, which counts as at least 1e-12. The Brier score (Brier 1950, Monthly Weather Review
+    78:1-3) is the mean squared distance between the probabilities and the one-hot vector of the true class.
     """
     exact = scores.astype(np.float64)
     every = np.arange(len(classes))
@@ -164,10 +164,10 @@ def calibration(scores: Scores, classes: NDArray[np.int64], bins: int = BINS) ->
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Expected calibration error, 0-1, of n > 0 answers: confidence (n,) in 0-1, and whether each is right (n,).
+    """Return the expected calibration error, 0-1, of n > 0 answers with confidence (n,) in 0-1 and correctness (n,).
 
-    The mean distance between accuracy and mean confidence in `bins` parts of equal width, each part weighted by its
-    answers (Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, arXiv:1706.04599, eq. 3).
+    It is the mean distance between accuracy and mean confidence over `bins` bins of equal width, each weighted by its
+    number of answers (Guo et al.: On Calibration of Modern Neural Networks, ICML 2017, arXiv:1706.04599, eq. 3).
     """
     part = _parts(confidence, bins)
     gaps = np.bincount(part, weights=np.asarray(right, np.float64) - confidence, minlength=bins)
@@ -175,7 +175,7 @@ def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]
 
 
 def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = BINS) -> list[Bin]:
-    """The reliability diagram of Guo et al. 2017: count, mean confidence and accuracy of each part of equal width."""
+    """Return the reliability diagram of Guo et al. 2017: count, mean confidence and accuracy of each bin."""
     part = _parts(confidence, bins)
     count = np.bincount(part, minlength=bins)
     sure = np.bincount(part, weights=confidence, minlength=bins)
@@ -187,20 +187,25 @@ def reliability(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins
 
 
 def _parts(confidence: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
-    """Which part each confidence lies in; the parts are open below and closed above, as in Guo et al. 2017."""
+    """Return each confidence's bin (n,); bins are open below and closed above, as in Guo et al. 2017."""
     return np.clip(np.ceil(np.asarray(confidence, np.float64) * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def _ratio(part: float, whole: float) -> float | None:
+    """Return part / whole rounded to 6 places, or None when `whole` is 0."""
     return round(float(part) / float(whole), 6) if whole else None
 
 
 def _share(right: NDArray[np.bool_]) -> float:
+    """Return the share of true values, rounded to 6 places."""
     return round(float(right.mean()), 6)
 
 
 def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927, JASA 22:209-212), as shares in 0-1."""
+    """Return the score interval, in 0-1, of the proportion correct / n (Wilson 1927, JASA 22:209-212).
+
+    `z` is the standard normal quantile; the default gives a 95 % interval.
+    """
     share = correct / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)

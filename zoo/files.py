@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, flushed to disk, then renamed."""
+"""Atomic file operations: write beside the target, flush to disk, then rename."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a crash leaves the old file or the new one. Raises OSError, which names it."""
+    """Write `content` to `path` so that a crash leaves either the old file or the new one.
+
+    Raises OSError with `path` as its filename.
+    """
     make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
@@ -24,23 +27,23 @@ def write(path: Path, content: bytes) -> None:
         beside.replace(path)
     except BaseException as error:
         beside.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # that of a full disk tells no name, others that of what is no longer there
+        if isinstance(error, OSError):  # for a full disk it has none, else the temporary name
             error.filename = str(path)
         raise
     sync_folder(path.parent)
 
 
 def move_folder(folder: Path, target: Path) -> None:
-    """Rename a folder of finished files to a name that is free; across file systems, copy it beside, then rename.
+    """Rename a folder of finished files to a new name; across file systems, copy it beside `target`, then rename.
 
-    Raises FileExistsError when `target` is there already, and OSError otherwise; then nothing is at `target`, unless it
-    is the last flush that failed.
+    Raises FileExistsError when `target` exists, and OSError for other failures; then nothing is at `target`, unless
+    only the last flush failed.
     """
     for path in folder.rglob("*"):
         if path.is_dir():
             sync_folder(path)
         else:
-            with path.open("rb" if os.name == "posix" else "rb+") as opened:  # other systems flush what is written to
+            with path.open("rb" if os.name == "posix" else "rb+") as opened:  # others only flush writable files
                 os.fsync(opened.fileno())
     sync_folder(folder)
     make_folder(target.parent)
@@ -49,7 +52,7 @@ def move_folder(folder: Path, target: Path) -> None:
     try:
         folder.rename(target)
     except OSError as error:
-        if error.errno == errno.ENOTEMPTY:  # it has come meanwhile
+        if error.errno == errno.ENOTEMPTY:  # it was created meanwhile
             raise FileExistsError(errno.EEXIST, "it is there already", str(target)) from error
         if error.errno != errno.EXDEV:
             raise
@@ -66,7 +69,7 @@ def move_folder(folder: Path, target: Path) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a folder against other threads and processes that do so too, where the system can."""
+    """Hold an exclusive lock on a folder against threads and processes that also call this; POSIX only."""
     if os.name != "posix":
         yield
         return
@@ -81,7 +84,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those around it that are missing, each flushed to disk."""
+    """Make a folder and its missing parents, each flushed to disk."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -89,7 +92,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, where the system can."""
+    """Flush a folder's entries to disk; POSIX only."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -99,6 +102,6 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

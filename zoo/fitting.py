@@ -1,9 +1,9 @@
-"""How a network is trained when its plugin does not say otherwise: Keras layers and optimizers, our own loop of steps.
+"""The default training loop: Keras layers and optimizers, and a loop of our own.
 
-The loop keeps the pictures in memory and takes the steps inside one graph, which on two cores takes half the time
-than `Model.fit` (see docs/training.md). After each epoch everything that the next one depends on is saved: weights,
-optimizer, dropout seeds. The order of pictures depends on the seed and the epoch alone. So a resumed run ends where
-an unbroken one would have.
+The loop keeps the pictures in memory and runs the steps inside one graph, which on two cores takes half the time of
+`Model.fit` (see docs/training.md). After each epoch it saves everything that the next one depends on: weights,
+optimizer state and dropout seeds. The order of the pictures depends only on the seed and the epoch. So a resumed run
+ends with the same result as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -30,24 +30,26 @@ from zoo.types import Data, Report
 if TYPE_CHECKING:
     import keras
 
-STATE = "state.npz"
-NO_CLASS = -1
+STATE = "state.npz"  # the file that a run is resumed from, written after each epoch
+NO_CLASS = -1  # the class index of pictures of no digit, for which the network learns equal probabilities
 STEPS_PER_CALL = 20  # enough to hide the cost of a call, few enough for a lively progress bar and a quick Ctrl-C
 
 
 def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report) -> list[dict[str, float]]:
-    """Train `model` in place for `settings.epochs` and return one row per epoch.
+    """Train `model` in place for `settings.epochs` epochs and return one row per epoch.
 
-    Ctrl-C is taken between calls of the graph and between validation batches, by `report.step` and here.
+    With `report.resume` it continues from the state in `report.folder`. Ctrl-C is handled between calls of the graph
+    and between validation batches. Raises TrainingError when the loss diverges, or the saved state is damaged or does
+    not fit the network.
     """
     import tensorflow as tf
 
     count = len(data.images) + len(data.others)
     batch = min(settings.batch_size, count)
-    steps = count // batch  # the last, incomplete batch of an epoch is left to another order
+    steps = count // batch  # the last, incomplete batch of an epoch is left out; the order changes each epoch
     images = tf.constant(np.concatenate([data.images, data.others]))
     classes = tf.constant(np.append(data.classes, np.full(len(data.others), NO_CLASS)).astype(np.int32))
-    probabilities = gives_probabilities(model, _float(data.images[:64]))  # builds the network, if it is not yet
+    probabilities = gives_probabilities(model, _float(data.images[:64]))  # also builds an unbuilt network
     loss = _loss(settings, probabilities, len(data.labels))
     optimizer, rate = _optimizer(settings, steps)
     optimizer.build(model.trainable_variables)
@@ -67,7 +69,7 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         share = tf.math.count_nonzero(right) / tf.maximum(tf.math.count_nonzero(truth != NO_CLASS), 1)
         return value, tf.cast(share, tf.float32)
 
-    # XLA compiles convolutions for CPUs eight times slower than TensorFlow does; AutoGraph fails on Python 3.13.
+    # No XLA: its convolutions are eight times slower on CPUs. No AutoGraph: it fails on Python 3.13.
     @tf.function(jit_compile=False, autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def take(orders: Any, first: Any) -> tuple[Any, Any]:
         def add(i: Any, value: Any, right: Any) -> tuple[Any, Any, Any]:
@@ -107,11 +109,12 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
 
 
 def _float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scale pixels from 0-255 to float32 in 0-1."""
     return images.astype(np.float32) / np.float32(255)
 
 
 def _optimizer(settings: ModelSettings, steps: int) -> tuple[Any, Callable[[int], Any]]:
-    """The Keras optimizer and its learning rate as a function of the step."""
+    """Return the Keras optimizer, and its learning rate as a function of the step. `steps` are those of an epoch."""
     import keras
 
     total, peak = settings.epochs * steps, settings.learning_rate
@@ -138,9 +141,9 @@ def _optimizer(settings: ModelSettings, steps: int) -> tuple[Any, Callable[[int]
 
 
 def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Callable[[Any, Any], Any]:
-    """Mean cross-entropy, with smoothed labels where asked (Szegedy et al. 2016, arXiv:1512.00567).
+    """Return the loss function: mean cross-entropy with label smoothing (Szegedy et al. 2016, arXiv:1512.00567).
 
-    What has no class is to be given all classes alike.
+    Its target for a picture of NO_CLASS is 1 / k for each of the k classes.
     """
     import keras
 
@@ -155,7 +158,7 @@ def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Callable[[Any
 
 @contextmanager
 def _averaged(model: keras.Model, optimizer: Any) -> Iterator[None]:
-    """The model with the moving average of its weights, where one is kept, for the time of a measurement."""
+    """Give the model the moving average of its weights, if there is one, inside this context."""
     if not optimizer.use_ema:
         yield
         return
@@ -169,6 +172,7 @@ def _averaged(model: keras.Model, optimizer: Any) -> Iterator[None]:
 
 
 def _validate(model: keras.Model, loss: Callable[[Any, Any], Any], data: Data) -> dict[str, float]:
+    """Return the loss and accuracy (0-1) on the validation pictures."""
     value, right, size = 0.0, 0, 1000
     for start in range(0, len(data.validation_images), size):
         stopping.check()
@@ -181,7 +185,7 @@ def _validate(model: keras.Model, loss: Callable[[Any, Any], Any], data: Data) -
 
 
 def _forward(model: keras.Model) -> Callable[[Any], Any]:
-    """The network without dropout, compiled once."""
+    """Return the network in inference mode as a graph that is traced once per model."""
     import tensorflow as tf
 
     if not hasattr(model, "_zoo_forward"):
@@ -192,11 +196,12 @@ def _forward(model: keras.Model) -> Callable[[Any], Any]:
 
 
 def _variables(model: keras.Model, optimizer: Any) -> list[Any]:
-    """Weights, batch-norm statistics and dropout seeds of the model, then the optimizer's, in a fixed order."""
+    """Return all variables of the model (weights, batch-norm statistics, dropout seeds), then the optimizer's."""
     return [*model.variables, *optimizer.variables]
 
 
 def _save(model: keras.Model, optimizer: Any, rows: list[dict[str, float]], report: Report) -> None:
+    """Save the history and all variables to the run's STATE file. Raises OSError."""
     content = io.BytesIO()
     arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model, optimizer))}
     np.savez(content, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
@@ -204,6 +209,7 @@ def _save(model: keras.Model, optimizer: Any, rows: list[dict[str, float]], repo
 
 
 def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[str, float]]:
+    """Load what `_save` wrote and return the history. Raises TrainingError when it is damaged or does not fit."""
     path = report.folder / STATE
     if not epochs_done(report.folder):
         raise TrainingError(f"{path} is damaged, and the run cannot go on from it. Start over without --resume.")
@@ -219,7 +225,7 @@ def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[st
 
 
 def of_another_shape(folder: Path) -> str:
-    """What is said of an unfinished run whose arrays are not those of the network that is built by now."""
+    """Return the message for an unfinished run whose weights do not fit the network that the plugin now builds."""
     return (
         f"The unfinished run in {folder.name} was of a network of another shape: the plugin has changed since. "
         "Start over without --resume."
@@ -227,7 +233,7 @@ def of_another_shape(folder: Path) -> str:
 
 
 def epochs_done(folder: Path) -> int:
-    """How many epochs an unfinished run has behind it; 0 when it has saved nothing."""
+    """Return how many epochs an unfinished run has completed; 0 when its state is missing or damaged."""
     try:
         with np.load(folder / STATE, allow_pickle=False) as state:
             return len(json.loads(str(state["rows"])))

@@ -1,4 +1,4 @@
-"""Compiled prediction by TensorFlow, for models with `runtime = "tensorflow"`: one graph for a few sizes of batch."""
+"""Compiled prediction in TensorFlow, for models with `runtime = "tensorflow"`: a graph for a few batch sizes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     import keras
 
 SIZES = (1, 8, 64, IN_KERAS)
-"""Pictures that the graph takes; a batch in between is filled up to the next of these."""
+"""Batch sizes of the graph, in pictures; other batches are padded to the next one, and larger ones split."""
 
 
 class Graph:
-    """A network as a TensorFlow graph: float32 (n, ...) in, probabilities float32 (n, k) out, from any thread.
+    """A network as a TensorFlow graph: float32 (n, ...) in, probabilities float32 (n, k) out. Thread-safe.
 
-    It is traced once for each of `SIZES`, without XLA, and has run at each before the first picture comes.
+    The constructor traces it for each of `SIZES`, without XLA, and runs each once, so that no request waits for that.
     """
 
     def __init__(self, network: keras.Model) -> None:
@@ -41,7 +41,7 @@ class Graph:
         probabilities = gives_probabilities(network, sample)
 
         def answer(batch: tf.Tensor) -> tf.Tensor:
-            self.traces += 1  # runs while it is traced only
+            self.traces += 1  # runs only while tracing
             scores = tf.cast(network(batch, training=False), tf.float32)
             return scores if probabilities else tf.nn.softmax(scores)
 
@@ -53,12 +53,13 @@ class Graph:
             self._run(np.zeros((size, *self.input_shape), np.float32))
 
     def predict(self, batch: Batch) -> Scores:
-        """Probabilities, float32 (n, k), for float32 (n, *input_shape)."""
+        """Return probabilities, float32 (n, k), for float32 (n, *input_shape). Raises ValueError for other shapes."""
         if batch.shape[1:] != self.input_shape:
             raise ValueError(f"it takes pictures of shape {self.input_shape}, and was given {batch.shape[1:]}")
         return np.concatenate([self._run(part) for part in parts(np.ascontiguousarray(batch, np.float32), IN_KERAS)])
 
     def _run(self, part: Batch) -> Scores:
+        """Return probabilities for up to IN_KERAS pictures, padded with zeros to one of `SIZES`."""
         import tensorflow as tf
 
         size = next(size for size in SIZES if size >= len(part))
@@ -72,7 +73,7 @@ class Graph:
 
 
 def check() -> None:
-    """Raise ModelUnavailable when TensorFlow is not installed; it is not imported."""
+    """Raise ModelUnavailable when TensorFlow is not installed. Does not import it."""
     if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras")):
         raise ModelUnavailable(
             'This model answers by TensorFlow (runtime = "tensorflow"), which is not installed: '
@@ -81,7 +82,7 @@ def check() -> None:
 
 
 def start() -> None:
-    """Import Keras on TensorFlow without its greetings."""
+    """Import Keras on TensorFlow without its start-up messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet():
@@ -89,21 +90,20 @@ def start() -> None:
 
 
 def load(build: Callable[[], keras.Model], weights: Path, views: Views) -> Graph:
-    """The network that `build` makes, with the weights of its file, as a graph that answers by `views`.
+    """Return the network that `build` makes, with weights from a file, as a graph that combines the `views`.
 
-    No more than weights is ever read.
-    A process that is one of several, as a server's worker is, computes in one thread, as LiteRT does. Raises
-    ModelUnavailable.
+    Only weights are read from the file, no code or graph. In a child process, such as a server's worker, TensorFlow
+    computes in one thread, as LiteRT does. Raises ModelUnavailable.
     """
     check()
     start()
     import tensorflow as tf
 
     if multiprocessing.parent_process() is not None:
-        with suppress(RuntimeError):  # it has been at work already
+        with suppress(RuntimeError):  # TensorFlow is already running
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
-    with quiet():  # what it tells of the processor when it begins
+    with quiet():  # its first operation prints a message about the processor
         tf.constant(0)
     network = build()
     load_weights(network, weights)

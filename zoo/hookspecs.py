@@ -1,8 +1,11 @@
-"""The contract between the zoo and its plugins: six hooks, of which `build` is enough, and one that tells of answers.
+"""The contract between the zoo and its plugins: six hooks, of which only `build` is required, and one notification.
 
-Each model answers each hook exactly once. Other plugins may wrap any of them with `@hookimpl(wrapper=True)`, and be
-told of all models' answers.
-A hook may leave out arguments that it does not need; it must not give them defaults, since those never receive a value.
+For each model, each of the six hooks is answered once: by the model's plugin, or by the default. Other plugins may wrap
+any hook with `@hookimpl(wrapper=True)`. Every plugin that has an `answered` hook and no model of its own is notified
+of the answers of all models.
+
+A hook may leave out arguments that it does not need. It must not give an argument a default: pluggy never passes a
+value to such an argument.
 """
 
 from __future__ import annotations
@@ -28,8 +31,8 @@ hookimpl = pluggy.HookimplMarker("zoo")
 def build(settings: ModelSettings) -> keras.Model:
     """Return the untrained network. Required.
 
-    It takes float32 (n, h, w, c) in 0-1 and gives logits or probabilities (n, k). Another shape than (n, 28, 28, 1)
-    needs a `preprocess` and a `train` that make it. Import Keras inside the hook.
+    The network takes float32 (n, h, w, c) in 0-1 and returns logits or probabilities (n, k). An input shape other than
+    (n, 28, 28, 1) needs `preprocess` and `train` hooks that produce it. Import Keras inside the hook.
     """
 
 
@@ -40,39 +43,39 @@ def train(model: keras.Model, data: Data, settings: ModelSettings, report: Repor
 
 @hookspec(firstresult=True)
 def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:  # type: ignore[empty-body]
-    """Bring one decoded picture to the model's input, float32 (h, w, c) in 0-1, and tell what was done.
+    """Turn one decoded picture into the model's input, float32 (h, w, c) in 0-1, and a Trace of what was done.
 
-    Default: `zoo.ink`, which gives (28, 28, 1). Raises NoInk when there is nothing to read.
+    Default: `zoo.ink`, which returns (28, 28, 1). Raises NoInk when there is nothing to read.
     """
 
 
 @hookspec(firstresult=True)
 def predict(model: Any, batch: Batch, settings: ModelSettings) -> Scores:  # type: ignore[empty-body]
-    """Return probabilities, float32 (n, k), rows summing to 1 within 1e-5. `model` is what `load` gave.
+    """Return probabilities, float32 (n, k), rows summing to 1 within 1e-5. `model` is what `load` returned.
 
-    Default: the runtime. It may be called from several threads at once.
+    Default: the runtime, LiteRT or TensorFlow. The hook may be called from several threads at once.
     """
 
 
 @hookspec(firstresult=True)
 def save(model: keras.Model, folder: Path, settings: ModelSettings, seen: Batch) -> bool:  # type: ignore[empty-body]
-    """Write the trained model's files into `folder` and return True. Default: weights and LiteRT form.
+    """Write the trained model's files into `folder` and return True. Default: the weights and the LiteRT file.
 
-    `seen` is some validation pictures as `preprocess` gives them, (n, ...), to try on them what is written.
+    `seen` holds some validation pictures as `preprocess` returns them, (n, ...), for testing the written files.
     """
 
 
 @hookspec(firstresult=True)
 def load(folder: Path, settings: ModelSettings) -> Any:
-    """Read back for prediction what `save` wrote. Default: the LiteRT form, without TensorFlow."""
+    """Load what `save` wrote, ready for `predict`. Default: the LiteRT file, without TensorFlow."""
 
 
 @hookspec
 def answered(answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
-    """Take notice of what one call was answered, in the order of its pictures; an error stands for one not read.
+    """Receive the answers of one call, in the order of its pictures; an unreadable picture has its error instead.
 
-    Not asked but told, each plugin that has it; what it returns does not matter, and what it raises is logged. It may
-    be called from several threads at once.
+    A notification: its return value is ignored, and what it raises is logged. It may be called from several threads
+    at once.
     """
 
 

@@ -1,4 +1,4 @@
-"""Who lives in a zoo: a model for each table of the settings and each plugin that no table names, and what is wrong."""
+"""Make a zoo's models, one for each table of the settings and each plugin that no table names, and list mistakes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zoo.plugins import Plugins
 from zoo.settings import MODEL_NAME, ModelEntry, Origins, Settings, validate
 
 TAKEN = {"stats": "/v2/models/stats tells of all models together"}
-"""Names that no model may have, each with why."""
+"""Names that no model may have, each with the reason."""
 
 
 def settled(
     root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, sources: Origins
 ) -> tuple[dict[str, Model], list[str]]:
-    """The models by their names, with plugin and settings but no hooks yet; and the mistakes in the settings."""
+    """Return the models by name, without their hooks yet, and one line for each mistake in the settings."""
     models: dict[str, Model] = {}
     problems: list[str] = []
     families, quarantined = found.families, found.quarantined
@@ -75,7 +75,7 @@ def settled(
 
 
 def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> str:
-    """Why a plugin makes no model of its own name, and how it would; nothing where there is no such plugin."""
+    """Explain why plugin `name` has no model of its own name, and how to add one; "" if that is not the case."""
     tables = ", ".join(f"[models.{one}]" for one, model in models.items() if model.plugin == name)
     if name in models or name not in found.families or not tables:
         return ""
@@ -85,9 +85,10 @@ def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> 
 
 
 def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:
-    """What is wrong with the versions that the settings name: they are no versions, or of another plugin.
+    """Return one line for each `checkpoint` setting that is not a version, or that names another plugin's checkpoint.
 
-    One that is not there is its model's own trouble, as a damaged one is: a folder may be lost or not be copied yet.
+    A missing or damaged version is no mistake in the settings, since its folder may not be copied yet: only its model
+    cannot answer.
     """
     problems = []
     for model in models:
@@ -99,7 +100,7 @@ def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Orig
         except UnknownCheckpoint as error:
             if not str(model.checkpoint).rpartition("/")[2].isdecimal():
                 problems.append(f"{where}: {error}")
-        except ModelUnavailable:  # listed, and answered with 503
+        except ModelUnavailable:  # the model is still listed, and requests to it are answered with 503
             continue
         else:
             if card.plugin != model.plugin:

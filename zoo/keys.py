@@ -1,7 +1,7 @@
-"""Keys that let people and programs in: made here, and known again by their hashes alone.
+"""API keys: create them, and recognise them by their hashes alone.
 
-A key has 256 random bits, so nobody can guess it, and one SHA-256 hides it: the slow hashes that passwords need protect
-what people think up, and would cost each request what they cost a thief.
+A key has 256 random bits and cannot be guessed, so a single SHA-256 is enough to hide it. The slow hashes for passwords
+protect secrets that people make up; here they would only slow down every request.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import hmac
 import secrets
 from collections.abc import Mapping
 
-MARK = "zoo_"  # tells what it is to who finds one, and to scanners
-HASH = r"^sha256:[0-9a-f]{64}$"
-LONGEST = 256  # characters of what may be a key; no more are hashed
+MARK = "zoo_"  # the prefix by which people and secret scanners recognise a key
+HASH = r"^sha256:[0-9a-f]{64}$"  # the form of a key's hash in the settings
+LONGEST = 256  # characters of a presented key that are hashed; the rest is ignored
 
 
 def create() -> str:
-    """A new key: "zoo_" and 43 letters, digits, - and _."""
+    """Return a new random key: "zoo_" and 43 letters, digits, - and _."""
     return MARK + secrets.token_urlsafe(32)
 
 
 def hashed(key: str) -> str:
-    """What settings keep of a key: "sha256:" and 64 hexadecimal digits."""
+    """Return the hash of a key, as the settings store it: "sha256:" and 64 hexadecimal digits."""
     return f"sha256:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def recognised(key: str, hashes: Mapping[str, str]) -> str | None:
-    """The name under which `hashes` has this key, or None. Takes as long whichever it is, and whether it is one."""
+    """Return the name of this key in `hashes`, or None. Takes the same time for every key, known or not."""
     own = hashed(key[:LONGEST]).encode()
     found = None
     for name, known in hashes.items():

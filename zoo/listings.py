@@ -1,4 +1,4 @@
-"""What is in a zoo, as plain rows: the same for the tables of the command line, its JSON, and the API."""
+"""The contents of a zoo as plain rows, for the command line's tables, its JSON, and the API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.zoo import Zoo
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is told of a model. Accuracy and its 95 % interval are shares in 0-1, None when not measured."""
+    """One row about a model. Accuracy and its 95 % interval are shares in 0-1, None when not measured."""
 
     name: str
     plugin: str
@@ -28,12 +28,13 @@ class ModelFacts:
 
 
 def models(zoo: Zoo) -> list[ModelFacts]:
-    """Every model, in the order of the settings: what it is, how accurate, and why it cannot answer if so."""
+    """Return a row per model, in the order of the settings: what it is, how accurate, and why it may not answer."""
     default = zoo.default_model if zoo.models else None
     return [_facts(model, model.name == default) for model in zoo.models.values()]
 
 
 def _facts(model: Model, default: bool) -> ModelFacts:
+    """Return the row about one model. `default` says whether it is the default model."""
     card, problem = model.card(), model.trouble()
     measured = card.evaluation if card else None
     return ModelFacts(
@@ -52,9 +53,9 @@ def _facts(model: Model, default: bool) -> ModelFacts:
 
 
 def model(zoo: Zoo, name: str) -> dict[str, Any]:
-    """All that is told of one model: its row, card, settings and their JSON schema, checkpoints, inputs and labels.
+    """Return everything about one model: its row, card, settings and their JSON schema, checkpoints, inputs and labels.
 
-    What there is none of is None. Raises UnknownModel.
+    Fields without a value are None. Raises UnknownModel.
     """
     chosen = zoo.model(name)
     card = chosen.card()
@@ -71,7 +72,7 @@ def model(zoo: Zoo, name: str) -> dict[str, Any]:
 
 
 def plugins(zoo: Zoo) -> list[dict[str, Any]]:
-    """A row a plugin, with its settings as JSON schema; for one that was set aside, the problem and the traceback."""
+    """Return a row per plugin, with the JSON schema of its settings, or its problem and traceback if quarantined."""
     rows: list[dict[str, Any]] = [
         {
             "name": family.name,
@@ -103,7 +104,7 @@ def plugins(zoo: Zoo) -> list[dict[str, Any]]:
 
 
 def checkpoints(zoo: Zoo) -> list[dict[str, Any]]:
-    """A row a checkpoint: which models it serves, its accuracies (0-1), its size in bytes, its run's own settings."""
+    """Return a row per checkpoint: the models it serves, accuracies (0-1), size in bytes, settings of its run alone."""
     served: dict[tuple[str, int], list[str]] = {}
     for model in zoo.models.values():
         try:

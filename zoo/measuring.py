@@ -1,4 +1,4 @@
-"""Measuring beyond one checkpoint's test pictures: on anyone's labelled files, and over the seeds of a training."""
+"""Measure a model on labelled files, or over the versions that were trained with different seeds."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from zoo.sources import Source
 from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
 
-BATCH = 256
-NAMED = 10
+BATCH = 256  # files predicted at a time
+NAMED = 10  # left-out files that are named with what was wrong
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Files that were not measured: how many by why, and the first of them with what was wrong."""
+    """Files that were not measured: counts by reason, and messages for the first of them."""
 
     counts: dict[str, int]
     named: tuple[str, ...]
@@ -36,7 +36,10 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Measured:
-    """An evaluation; on files with the files in the order of its indices, and what was left out."""
+    """An evaluation with its checkpoint's card.
+
+    For labelled files, `paths` are the files that its indices refer to, and `left_out` those not measured.
+    """
 
     card: Card
     evaluation: Evaluation
@@ -44,12 +47,12 @@ class Measured:
     left_out: LeftOut = field(default_factory=lambda: LeftOut({}, ()))
 
     def title(self, mistake: Mistake) -> str:
-        """What to call a mistake's picture: its file, or its place among the test pictures; if rejected, also why."""
+        """Return the file name of a mistake's picture, or "#" and its index; if it was rejected, also the reason."""
         picture = self.paths[mistake.index].name if self.paths else f"#{mistake.index}"
         return picture if mistake.reason is None else f"rejected ({mistake.reason}): {picture}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form; on files, each mistake with its path."""
+        """Return the JSON form; for labelled files, each mistake has its path."""
         answer = {"checkpoint": self.card.ref, **self.evaluation.model_dump(mode="json")}
         if self.paths:
             for mistake in answer["mistakes"]:
@@ -67,10 +70,10 @@ def on_files(
     version: int | None = None,
     track: Track = iter,
 ) -> Measured:
-    """Measure a model on labelled files, read as any picture is; nothing is stored.
+    """Measure a model on labelled files, predicted as any picture is. Nothing is stored.
 
-    Files that cannot be read or whose label is not one of the model's are left out. Raises DatasetError when none is
-    left, and what `Zoo.predict_many` raises.
+    `data` names the files in the evaluation. Files that cannot be read, or whose label the model does not have, are
+    left out. Raises DatasetError when no file is left, and what `Zoo.predict_many` raises.
     """
     card = zoo.model(name).load(version).card
     known = {label: number for number, label in enumerate(card.labels)}
@@ -112,7 +115,7 @@ def on_files(
 def seen(
     zoo: Zoo, name: str, measured: Measured, mistakes: Sequence[Mistake], *, version: int | None = None
 ) -> list[Image]:
-    """What the model saw in each of an evaluation's mistakes, uint8 (h, w): the `seen` of the trace."""
+    """Return what the model saw in each of the given mistakes, uint8 (h, w): the trace's `seen`."""
     sources: list[Source]
     if measured.paths:
         sources = [measured.paths[mistake.index] for mistake in mistakes]
@@ -125,7 +128,7 @@ def seen(
 
 @dataclass(frozen=True)
 class Seeds:
-    """The evaluations of versions that differ by their seed alone, oldest first."""
+    """The evaluations of versions that differ only in their seed, oldest first."""
 
     runs: tuple[Measured, ...]
 
@@ -136,19 +139,19 @@ class Seeds:
 
     @property
     def deviation(self) -> float | None:
-        """Sample standard deviation of the accuracy (n - 1), or None for a single version."""
+        """Sample standard deviation (n - 1) of the accuracy, 0-1, or None for a single version."""
         if len(self.runs) < 2:
             return None
         return statistics.stdev(run.evaluation.accuracy for run in self.runs)
 
     @property
     def repeated(self) -> list[int]:
-        """Seeds that more than one version was trained with: the same training twice, which makes nothing surer."""
+        """Seeds that several versions were trained with. Such repetitions make the deviation look too small."""
         counts = Counter(run.card.settings.get("seed") for run in self.runs)
         return sorted(seed for seed, count in counts.items() if seed is not None and count > 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form, with every evaluation whole."""
+        """Return the JSON form, with every evaluation in full."""
         return {
             "versions": [{"seed": run.card.settings.get("seed"), **run.to_dict()} for run in self.runs],
             "mean": round(self.mean, 6),
@@ -157,14 +160,15 @@ class Seeds:
 
 
 def over_seeds(zoo: Zoo, name: str, measure: Callable[[int], Measured], *, version: int | None = None) -> Seeds:
-    """`measure` each version of a model whose settings are the selected one's, or the given one's, but for the seed.
+    """Call `measure` for each version whose settings differ only in the seed from `version`, or from the selected one.
 
-    Raises ModelUnavailable when the checkpoint selected is another model's, and what `measure` raises.
+    Raises ModelUnavailable when the selected checkpoint belongs to another model, and what `measure` raises.
     """
     return Seeds(tuple(measure(number) for number in _siblings(zoo, name, version)))
 
 
 def _siblings(zoo: Zoo, name: str, version: int | None) -> list[int]:
+    """Return the versions of a model, oldest first, that differ from one of them only in the seed, with that one."""
     model = zoo.model(name)
     card = model.load(version).card
     if card.model != name:
@@ -183,10 +187,10 @@ def _siblings(zoo: Zoo, name: str, version: int | None) -> list[int]:
 
 
 def _but_for_seed(zoo: Zoo, card: Card) -> dict[str, Any] | None:
-    """A card's settings without its seed and those of what it started from; None when its plugin takes them no longer.
+    """Return a card's settings without the seed; None when its plugin no longer accepts them.
 
-    By way of the plugin's settings, which know the defaults of what an older card does not say. A start that is gone is
-    compared by its name.
+    Settings that an older card lacks get the plugin's defaults. `start` is replaced by the settings of the checkpoint
+    it names, also without their seed, if that still exists.
     """
     try:
         settings = type(zoo.model(card.model).settings).model_validate_json(json.dumps(card.settings))

@@ -1,4 +1,4 @@
-"""A model of the zoo: its plugin, its settings, and its selected checkpoint, verified and loaded when first needed."""
+"""A model of the zoo: its plugin, its settings and its selected checkpoint, which is verified and loaded on demand."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from zoo.runtime import WEIGHTS, load_weights
 from zoo.settings import ModelEntry, ModelSettings, Others
 from zoo.types import Image, Prediction, Reading, Scores, Trace
 
-FRESH = 1.0  # seconds for which it is not looked again whether a checkpoint can answer
-KEPT = 2  # versions of a model asked for by ?version= that stay loaded beside the selected one
+FRESH = 1.0  # seconds for which the result of checking or loading a checkpoint is reused
+KEPT = 2  # versions requested by ?version= that stay loaded besides the selected one, for each model
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint ready to predict: its card, the settings of its card, and what the load hook gave."""
+    """A checkpoint ready to predict: its card, the settings in its card, and what the `load` hook returned."""
 
     card: Card
     settings: ModelSettings
@@ -38,7 +38,7 @@ class Loaded:
 
 
 class Model:
-    """An inhabitant of the zoo. `problem` says why it cannot answer, when its plugin is at fault."""
+    """One model of the zoo. `problem` says why it cannot answer if its plugin is at fault."""
 
     def __init__(
         self,
@@ -60,30 +60,34 @@ class Model:
         self.hooks: Hooks | None = None
         self._catalogue = catalogue
         self._served: Loaded | None = None
-        self._versions: OrderedDict[tuple[str, int], Loaded] = OrderedDict()  # loaded besides, by model and version
-        self._failed: dict[tuple[str, int], tuple[float, ZooError]] = {}  # what could not be loaded, when and why
-        self._whole: dict[tuple[str, int], float] = {}  # what can be, as far as its files tell, and when they were read
+        self._versions: OrderedDict[tuple[str, int], Loaded] = OrderedDict()  # others, by (model, version)
+        self._failed: dict[tuple[str, int], tuple[float, ZooError]] = {}  # when and why loading failed
+        self._whole: dict[tuple[str, int], float] = {}  # when the files were verified, by time.monotonic
         self._lock = threading.Lock()
 
     def select(self, version: int | None = None) -> tuple[str, int]:
-        """The (model, version) of the checkpoint that the settings select by now. Raises UnknownCheckpoint."""
+        """Return the (model, version) of the checkpoint that the settings select now, or of the given version.
+
+        Raises UnknownCheckpoint, or ModelUnavailable when a card cannot be read.
+        """
         return self._catalogue.select(self.name, self.checkpoint if version is None else version, self.plugin)
 
     def pin(self) -> None:
-        """Let "latest" be the version that it is now, whatever is trained later."""
+        """Fix "latest" to the version that it means now, whatever is trained later."""
         with suppress(ZooError):  # there is none yet, or it cannot be read
             self.checkpoint = "{}/{}".format(*self.select())
 
     def answering(self) -> tuple[str, int]:
-        """The (model, version) of the checkpoint that answers when none is named. Raises UnknownCheckpoint.
+        """Return the (model, version) of the checkpoint that answers when none is named.
 
-        It is the one that is loaded, and need not be what the settings select: "latest" may have come meanwhile.
+        It is the loaded one, even if the settings now select another because a newer "latest" has been published
+        meanwhile. Raises what `select` does.
         """
         served = self._served
         return (served.card.model, served.card.version) if served is not None else self.select()
 
     def card(self) -> Card | None:
-        """The card of the checkpoint that answers, or None when there is none or it cannot be read."""
+        """Return the card of the checkpoint that answers, or None when there is none or it cannot be read."""
         served = self._served
         if served is not None:
             return served.card
@@ -93,11 +97,11 @@ class Model:
             return None
 
     def trouble(self, version: int | None = None) -> str | None:
-        """Why the model cannot answer, or None when it can, as far as its files tell without loading it.
+        """Return why the model cannot answer, or None if it can as far as its files show, without loading it.
 
-        `version` asks for another checkpoint than the selected one. What has failed to load is loaded anew, since its
-        files alone do not tell whether it can be. What was found less than `FRESH` seconds ago is told again: pages and
-        pollers ask often, and all files are hashed.
+        `version` asks about another checkpoint than the selected one. A checkpoint that has failed to load is loaded
+        again, since its files alone do not show whether it can be. Results are reused for `FRESH` seconds, because
+        pages and health checks ask often and every file is hashed.
         """
         if self._served is not None and version is None:
             return None
@@ -117,15 +121,16 @@ class Model:
 
     @property
     def is_untrained(self) -> bool:
-        """Whether all that it lacks is its training."""
+        """Whether the model only needs to be trained: it has a plugin and selects "latest", but has no versions."""
         return self.family is not None and self.checkpoint == "latest" and not self._catalogue.versions(self.name)
 
     def load(self, version: int | None = None) -> Loaded:
-        """The checkpoint, verified and loaded once. Raises ModelUnavailable, or UnknownCheckpoint for a `version`.
+        """Return the selected checkpoint, or the given version, verified and loaded on first use.
 
-        What could not be loaded less than `FRESH` seconds ago is not tried again, but raises the same.
+        A failure is raised again for `FRESH` seconds before loading is retried. Raises ModelUnavailable, and
+        UnknownCheckpoint for a `version` that does not exist.
         """
-        served = self._served  # looked at once: `reselect` may take it away
+        served = self._served  # read once, because `reselect` may set it to None
         if version is None and served is not None:
             return served
         with self._lock:
@@ -148,7 +153,7 @@ class Model:
             return self._versions[ref]
 
     def renew(self, card: Card) -> None:
-        """Answer by a card that has been amended, where this model has loaded its checkpoint."""
+        """Use a changed card from now on, if this model has loaded its checkpoint."""
         with self._lock:
             self._forget()
             if self._served is not None and self._served.card.ref == card.ref:
@@ -158,16 +163,17 @@ class Model:
                     self._versions[ref] = replace(loaded, card=card)
 
     def reselect(self) -> None:
-        """Let go of what is loaded where the settings select another checkpoint by now, as after a training."""
+        """Unload the checkpoint if the settings now select another one, as after training."""
         with self._lock:
             self._forget()
             try:
                 if self._served is not None and self.answering() != self.select():
                     self._served = None
-            except ZooError:  # what would be selected cannot be read; what is loaded can answer
+            except ZooError:  # keep the loaded one, since the one to select cannot be read
                 pass
 
     def _open(self, owner: str, version: int) -> Loaded:
+        """Verify a checkpoint and call the `load` hook on it. Raises ZooError, which is remembered as the failure."""
         with self._watched((owner, version)):
             card, settings = self._inspect(owner, version)
             assert self.hooks is not None
@@ -177,7 +183,7 @@ class Model:
 
     @contextmanager
     def _watched(self, ref: tuple[str, int]) -> Iterator[None]:
-        """Keep in mind that a checkpoint fails meanwhile, and why; raise that where it has failed just now."""
+        """Remember when and why a checkpoint fails in this context; raise again what it raised a moment ago."""
         at, why = self._failed.get(ref, (0.0, None))
         if why is not None and time.monotonic() - at < FRESH:
             raise why.with_traceback(None)
@@ -188,10 +194,12 @@ class Model:
             raise
 
     def _forget(self) -> None:
+        """Forget which checkpoints failed or were verified recently."""
         self._failed.clear()
         self._whole.clear()
 
     def _inspect(self, owner: str, version: int) -> tuple[Card, ModelSettings]:
+        """Verify a checkpoint without loading it; return its card and settings. Raises ModelUnavailable or similar."""
         if self.family is None or self.hooks is None:
             raise ModelUnavailable(self.problem or f'Model "{self.name}" has no plugin.')
         card = self._catalogue.card(owner, version)
@@ -214,9 +222,10 @@ class Model:
         return card, settings.named(self.name, self.zoo, self.hooks.build)
 
     def network(self, version: int | None = None) -> Any:
-        """The trained keras.Model of a checkpoint: what `build` makes, with the weights of its file.
+        """Return the trained keras.Model of a checkpoint: what `build` makes, with the checkpoint's weights.
 
-        Raises ModelUnavailable, as when `build` makes another network by now, and UnknownCheckpoint.
+        Raises UnknownCheckpoint, and ModelUnavailable, also when `build` now makes a network that the weights do not
+        fit.
         """
         ref = self.select(version)
         settings = self._inspect(*ref)[1]
@@ -226,18 +235,24 @@ class Model:
         return network
 
     def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
-        """The picture as the model takes it; where there is nothing to read, an empty one and a trace that says so."""
+        """Return a picture as the network takes it, float32 `card.input_shape`, and the trace.
+
+        With nothing to read the array is all 0 and the trace has the reason. Raises PluginError.
+        """
         assert self.hooks is not None
         return checked_input(self.name, self.hooks, loaded.settings, tuple(loaded.card.input_shape), image)
 
     def finds_ink(self, loaded: Loaded) -> bool:
-        """Whether pictures come to it by `ink.normalise` and by nothing else."""
+        """Whether the model's preprocessing is exactly `ink.normalise`, without a plugin's hook or wrapper."""
         assert self.hooks is not None
         return _takes_mnists_form(loaded) and self.hooks.is_default("preprocess")
 
     def take(self, loaded: Loaded, level: Image) -> NDArray[np.float32]:
-        """As `preprocess`, of ink that is known, uint8 (h, w), light on black: brought to MNIST's form without a search
-        if the model takes that, given as it is to a model of another shape or preprocessing."""
+        """Preprocess a digit whose ink is already found, uint8 (h, w), light on black.
+
+        It is brought to MNIST's form first if the model takes that form; a model with another input shape or
+        preprocessing gets it as it is. Returns float32 `card.input_shape`. Raises PluginError.
+        """
         if _takes_mnists_form(loaded):
             try:
                 level = ink.fit(level, loaded.settings.ink)
@@ -246,12 +261,15 @@ class Model:
         return self.preprocess(loaded, level)[0]
 
     def tell(self, loaded: Loaded, answers: Sequence[Prediction | Reading | ZooError]) -> None:
-        """Tell the plugins that want to hear it what this model has answered."""
+        """Call the `answered` hooks with what this model has answered."""
         assert self.hooks is not None
         self.hooks.tell(answers, loaded.settings)
 
     def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
-        """Probabilities (n, k) for (n, ...), at the card's temperature. Raises PluginError when they are not such."""
+        """Return probabilities (n, k) for a batch (n, ...), at the card's temperature.
+
+        Raises PluginError when the `predict` hook does not return probabilities.
+        """
         assert self.hooks is not None
         scores = checked_scores(self.name, self.hooks, loaded.settings, loaded.handle, batch, len(loaded.card.labels))
         calibration = loaded.card.calibration
@@ -259,4 +277,5 @@ class Model:
 
 
 def _takes_mnists_form(loaded: Loaded) -> bool:
+    """Whether a checkpoint's settings and input shape are those for pictures in MNIST's form."""
     return loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (ink.SIDE, ink.SIDE, 1)

@@ -1,8 +1,8 @@
 """Find, load and validate plugins, quarantine the bad ones, and give each model its own set of hooks.
 
-A plugin file is loaded by path as `zoo_plugins.<stem>`, or in a package of another name where another folder has that;
-an installed package joins through the entry-point group `zoo`.
-A plugin that breaks the contract is set aside with what is wrong and where; the others run.
+A plugin file is loaded by path as `zoo_plugins.<stem>`; if the process has opened a zoo with another plugin folder, the
+package gets another name. An installed package joins through the entry-point group `zoo`. A plugin that breaks the
+contract is quarantined with what is wrong and where; the others run.
 """
 
 from __future__ import annotations
@@ -33,23 +33,24 @@ from zoo.hookspecs import HOOKS
 from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings, Origins, Table, over, validate
 from zoo.types import Prediction, Reading
 
-GROUP = "zoo"
-PACKAGE = "zoo_plugins"
-MARK = "zoo_impl"
-DEFAULTS = " defaults"  # the name of what answers where a plugin does not; no model has such a one
-ADDON = "addon "  # before the names of those that wrap others' hooks
-JOINED = "joined "  # before the names of a program's own
-HEAVY = ("tensorflow", "keras", "torch", "jax")
+GROUP = "zoo"  # the entry-point group
+PACKAGE = "zoo_plugins"  # the package that plugin files are loaded into
+MARK = "zoo_impl"  # the attribute that pluggy's hookimpl("zoo") sets on a hook
+# The names under which plugins are registered with pluggy. No model's name has a space, so these cannot clash with one.
+DEFAULTS = " defaults"  # the default hooks
+ADDON = "addon "  # prefix of a plugin that wraps other plugins' hooks
+JOINED = "joined "  # prefix of a plugin that the calling program adds itself
+HEAVY = ("tensorflow", "keras", "torch", "jax")  # packages too slow to import at the top of a plugin
 
 log = logging.getLogger("zoo.plugins")
 
 
 @dataclass(frozen=True)
 class Family:
-    """A plugin that passed: the hooks it implements and the settings it takes.
+    """A valid plugin: the hooks it implements and its settings class.
 
-    An `addon` is no family of models: it only wraps the hooks of others, or hears their answers. `warnings` are things
-    worth mending.
+    `source` is where it came from, a file or a package. An `addon` defines no model: it only wraps the hooks of other
+    plugins, or is notified of their answers. `warnings` are things to fix that do not keep the plugin from working.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Family:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A plugin that was set aside: one line on what is wrong, with file and line, and the traceback if it raised."""
+    """A plugin that was set aside: what is wrong, with file and line, and the traceback if it raised."""
 
     name: str
     source: str
@@ -79,7 +80,10 @@ class Plugins:
         self.quarantined: dict[str, Quarantined] = {}
 
     def add(self, name: str, source: str, module: str, load: Callable[[], Any]) -> None:
-        """Load one plugin, from `module`; whatever it does wrong, only itself is set aside."""
+        """Load and validate one plugin; whatever goes wrong, it is quarantined and nothing is raised.
+
+        `source` names its origin in messages, and `module` is the module that an error's line is looked for in.
+        """
         key = name
         if name in self.families or name in self.quarantined:
             taken = (self.families.get(name) or self.quarantined[name]).source
@@ -94,7 +98,7 @@ class Plugins:
                 raise PluginError(
                     f'{source}: "{name}" is not a plugin\'s name. Use small letters, digits and _, with a letter first.'
                 )
-            with warnings.catch_warnings():  # of what `_settings` refuses
+            with warnings.catch_warnings():  # `_settings` refuses such fields with a message of its own
                 warnings.filterwarnings("ignore", "Field name .* shadows an attribute in parent", UserWarning)
                 plugin = load()
             family = _family(name, source, plugin)
@@ -113,7 +117,7 @@ class Plugins:
 def find(folder: Path) -> Plugins:
     """Load every plugin file of `folder`, then every installed package's entry point in group `zoo`.
 
-    Raises SettingsError where there is no looking into the folder.
+    Raises SettingsError when the folder cannot be read.
     """
     plugins = Plugins()
     if folder.exists() and not folder.is_dir():
@@ -138,9 +142,9 @@ def find(folder: Path) -> Plugins:
 
 
 def _package(folder: Path) -> str:
-    """The name of a new package of a folder's files: that which they had when the folder was opened before, if it was.
+    """Make a new package for a folder's plugin files and return its name, which is the same each time for one folder.
 
-    Hooks import their helpers when they run, so that each folder needs its own as long as there is a zoo of it.
+    Each folder needs its own package for as long as a zoo uses it, because hooks import their helpers when they run.
     """
     first = sys.modules.get(PACKAGE)
     name = PACKAGE
@@ -155,7 +159,7 @@ def _package(folder: Path) -> str:
 
 
 def _has_hooks(file: Path) -> bool:
-    """Whether a file would be a plugin, by its text, if it were in the right place."""
+    """Whether a file's text mentions `hookimpl`, so that it was probably meant as a plugin."""
     try:
         return "hookimpl" in file.read_text()
     except (OSError, ValueError):
@@ -163,6 +167,7 @@ def _has_hooks(file: Path) -> bool:
 
 
 def _refuse_folder(source: str) -> None:
+    """Raise PluginError for a plugin in the form of a folder, with how to turn it into a file."""
     raise PluginError(
         f"{source}: a folder is no plugin. Put what is in its __init__.py into {source.rstrip('/')}.py, and what that "
         "imports into a file or folder whose name begins with _."
@@ -170,6 +175,7 @@ def _refuse_folder(source: str) -> None:
 
 
 def _module(name: str, path: Path) -> types.ModuleType:
+    """Import a file as module `name` and return it. Raises whatever the file raises."""
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -184,6 +190,7 @@ def _module(name: str, path: Path) -> types.ModuleType:
 
 
 def _family(name: str, source: str, plugin: Any) -> Family:
+    """Validate a loaded plugin's hooks and settings. Raises PluginError with one line per mistake."""
     problems: list[str] = []
     hooks: dict[str, Callable[..., Any]] = {}
     wrappers = True
@@ -209,7 +216,7 @@ def _family(name: str, source: str, plugin: Any) -> Family:
                 "the answer."
             )
         problems += _kind_of_function(source, hook, function)
-        if hook != "answered":  # which is told to all that have it, wrappers or not
+        if hook != "answered":  # a notification, which addons and models may both have
             wrappers = wrappers and _wraps(function)
         hooks[hook] = function
     if inspect.isroutine(plugin):
@@ -234,7 +241,7 @@ def _family(name: str, source: str, plugin: Any) -> Family:
 
 
 def _misses(plugin: Any, family: Family) -> Iterator[str]:
-    """What is nearly a hook or the settings, and is taken for neither."""
+    """Yield a warning for each function that is nearly a hook, and each class nearly the settings, but is not used."""
     own = vars(plugin) if inspect.ismodule(plugin) else {}
     missing = [hook for hook in HOOKS if hook not in family.hooks]
     for name, value in own.items():
@@ -251,14 +258,15 @@ def _misses(plugin: Any, family: Family) -> Iterator[str]:
 
 
 def _wraps(function: Callable[..., Any]) -> bool:
+    """Whether a hook is a wrapper, of pluggy's new or old style."""
     options = getattr(function, MARK)
     return bool(options.get("wrapper") or options.get("hookwrapper"))
 
 
 def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same hook, but for None, upon which pluggy would ask the default too: a `return` that was forgotten.
+    """Return the hook with None turned into an error: upon a forgotten `return`, pluggy would call the default too.
 
-    What is only told of answers takes none away: its mistake is logged, and the next one is told.
+    An `answered` hook returns nothing. What it raises is logged, so that the other plugins are still notified.
     """
     if _wraps(function):
         return function
@@ -284,17 +292,18 @@ def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Nothing(Exception):
-    """A hook answered None."""
+    """A hook returned None; `Hooks.call` turns it into NoAnswer."""
 
 
 class NoAnswer(PluginError):
-    """The same, as it is told."""
+    """A hook returned None, with the message for the user."""
 
 
 def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
-    """What is wrong with a settings class: it has to stand on its own defaults, and to be told of in JSON.
+    """Return what is wrong with a plugin's settings class, one line per mistake.
 
-    Fields by the names of what the zoo itself has there could never be set, or would break what others rely on.
+    Every field needs a default, and values and schema have to be expressible in JSON. A field with a name that the zoo
+    uses itself could never be set, or would break code that relies on the original.
     """
     taken = [name for name in settings.model_fields if name in ModelEntry.model_fields or name in vars(ModelSettings)]
     if taken:
@@ -308,7 +317,7 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
     ]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # pydantic only warns of a default of another type
+            warnings.simplefilter("error", UserWarning)  # pydantic only warns of a default of the wrong type
             own = settings().model_dump(mode="json")
             settings.model_validate_json(settings().model_dump_json())
             settings.model_json_schema()
@@ -321,13 +330,14 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
 
 
 def _within(kind: Any, base: Any) -> bool:
-    """Whether all values of one type of a setting are of another: the same, some of its choices, a table with more."""
+    """Whether a setting's type `kind` only has values of type `base`: the same, fewer choices, or a derived table."""
     if isinstance(kind, type) and isinstance(base, type) and issubclass(base, Table):
         return issubclass(kind, base)
     return (set(get_args(kind)) or {kind}) <= (set(get_args(base)) or {base})
 
 
 def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the functions of a plugin with their names, leaving out those that begin with two underscores."""
     for member in dir(plugin):
         if not member.startswith("__"):
             value = getattr(plugin, member, None)
@@ -336,7 +346,7 @@ def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def _kind_of_function(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
-    """What is wrong with a hook that would answer a coroutine or a generator: nobody awaits it, or goes through it."""
+    """Return what is wrong with a hook that returns a coroutine or generator, which the zoo would not run."""
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return [
             f"{_at(source, function)}: {hook} is async, and hooks are not awaited. Let it be a plain function: def."
@@ -350,6 +360,7 @@ def _kind_of_function(source: str, hook: str, function: Callable[..., Any]) -> l
 
 
 def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
+    """Return what is wrong with a hook's arguments: unknown names, kinds that pluggy cannot pass, and defaults."""
     allowed = list(inspect.signature(getattr(hookspecs, hook)).parameters)
     problems = []
     for name, parameter in inspect.signature(function).parameters.items():
@@ -363,7 +374,7 @@ def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str
 
 
 def _register_alone(source: str, hooks: Mapping[str, Callable[..., Any]]) -> None:
-    """What pluggy itself has against the plugin, found out where it can do no harm."""
+    """Register the hooks with a throwaway manager. Raises PluginError with what pluggy objects to."""
     manager = pluggy.PluginManager("zoo")
     manager.add_hookspecs(hookspecs)
     try:
@@ -374,6 +385,7 @@ def _register_alone(source: str, hooks: Mapping[str, Callable[..., Any]]) -> Non
 
 
 def _at(source: str, function: Callable[..., Any]) -> str:
+    """Return where a function begins, as `_line` formats it, or only `source` if that is not known."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return source
@@ -381,15 +393,15 @@ def _at(source: str, function: Callable[..., Any]) -> str:
 
 
 def _line(source: str, file: str, line: int) -> str:
-    """`plugins/x.py:3`, or of a package `my-package 1.0 (my_package/x.py:3)`."""
+    """Format a place as `plugins/x.py:3`, or for a package as `my-package 1.0 (my_package/x.py:3)`."""
     path = Path(file)
     return f"{source}:{line}" if path.name == Path(source).name else f"{source} ({path.parent.name}/{path.name}:{line})"
 
 
 def _raised(source: str, module: str, error: BaseException) -> str:
-    """`plugins/x.py:3: it raised ModuleNotFoundError: ...`, at the deepest line inside the plugin's own file.
+    """Format `plugins/x.py:3: it raised ModuleNotFoundError: ...`, with the deepest line inside the plugin's file.
 
-    Of an installed package, whose `module` has no such file, at the deepest line inside the package.
+    For an installed package, where `module` is the top package, it is the deepest line inside that package.
     """
     place = _deepest(error, {module})
     where = source if place is None else _line(source, *place)
@@ -399,7 +411,7 @@ def _raised(source: str, module: str, error: BaseException) -> str:
 
 
 def _deepest(error: BaseException, modules: Collection[str]) -> tuple[str, int] | None:
-    """The deepest file and line that a traceback has in some modules and in what is inside these."""
+    """Return the deepest file and line of a traceback inside the given modules and their submodules, or None."""
     place = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         name = str(frame.f_globals.get("__name__"))
@@ -409,7 +421,10 @@ def _deepest(error: BaseException, modules: Collection[str]) -> tuple[str, int] 
 
 
 class Space:
-    """The hooks of one model as attributes, equal to nothing but itself (pluggy refuses equals under two names)."""
+    """The hooks of one model as attributes, for registering with pluggy.
+
+    Each is equal only to itself, because pluggy refuses equal objects under two names.
+    """
 
     def __init__(self, hooks: Mapping[str, Callable[..., Any]]) -> None:
         vars(self).update({hook: _answering(hook, function) for hook, function in hooks.items()})
@@ -418,7 +433,7 @@ class Space:
 class Hooks:
     """The hooks of one model: its own, the defaults where it has none, and every wrapper.
 
-    Calling one raises PluginError when the plugin raises anything but a ZooError, or answers None.
+    Calling a hook raises PluginError when the plugin raises anything but a ZooError, or returns None.
     """
 
     def __init__(self, model: str, manager: pluggy.PluginManager, rivals: Iterable[Any]) -> None:
@@ -427,30 +442,35 @@ class Hooks:
         self._callers = {hook: manager.subset_hook_caller(hook, rivals) for hook in HOOKS}
 
     def build(self, settings: ModelSettings) -> Any:
-        """The untrained network."""
+        """Return the untrained network. Raises PluginError."""
         return self.call("build", settings=settings)
 
     def tell(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
-        """Tell those that have `answered`. A mistake of theirs, or of what wraps them, is logged: the answers stand."""
+        """Call the `answered` hooks. An error in one of them, or in a wrapper, is logged and the answers stand."""
         try:
             self.call("answered", answers=answers, settings=settings)
         except ZooError as error:
             log.error("%s", error)
 
     def is_default(self, hook: str) -> bool:
-        """Whether the zoo's own implementation alone answers a hook: neither a plugin's nor a wrapper."""
+        """Whether only the zoo's default implements a hook, with neither the model's plugin nor a wrapper."""
         return all(one.plugin_name == DEFAULTS for one in self._impls(hook))
 
     def is_own(self, hook: str) -> bool:
-        """Whether the model's plugin itself answers a hook, rather than wrapping the zoo's answer."""
+        """Whether the model's plugin implements a hook itself, rather than wrapping the zoo's default."""
         return any(one.plugin_name == self._model and not (one.wrapper or one.hookwrapper) for one in self._impls(hook))
 
     def wrapped(self, hook: str) -> str:
-        """` (which plugin "watching" wraps)`: who else may be at fault for a hook's answer; nothing without such."""
+        """Return ` (which plugin "watching" wraps)` for messages about a hook's answer, or "" without wrappers."""
         names = [f'"{_named(one.plugin_name)}"' for one in self._impls(hook) if one.wrapper or one.hookwrapper]
         return f" (which plugin {' and plugin '.join(sorted(names))} wraps)" if names else ""
 
     def call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook by name and return its answer.
+
+        Raises PluginError if the plugin raises anything but a ZooError or MemoryError, NoAnswer if it returns None, and
+        KeyboardInterrupt if Ctrl-C was pressed meanwhile.
+        """
         try:
             answer = self._callers[hook](**arguments)
         except (ZooError, MemoryError):
@@ -460,7 +480,7 @@ class Hooks:
                 f'Model "{self._model}": its {hook} hook answered None. It should return its result.'
             ) from None
         except (Exception, SystemExit) as error:
-            if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code makes errors of Ctrl-C
+            if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code hides Ctrl-C in errors
                 raise KeyboardInterrupt from error
             log.exception('model "%s": hook %s raised', self._model, hook)
             raise PluginError(
@@ -475,7 +495,7 @@ class Hooks:
         return answer
 
     def _placed(self, hook: str, error: BaseException) -> str:
-        """What a hook's error says, with the deepest file and line that are a plugin's, if any are."""
+        """Return an error's message with the deepest file and line inside a plugin, if there is one."""
         modules = {str(one.function.__module__).partition(".")[0] for one in self._impls(hook)} - {"zoo", "webui"}
         place = _deepest(error, modules)
         if place is None:
@@ -484,7 +504,7 @@ class Hooks:
         return f"{_text(error).rstrip()} ({path.parent.name}/{path.name}:{place[1]})."
 
     def _whose(self, hook: str, error: BaseException) -> str:
-        """Which of a hook's implementations raised: the last of them that the traceback goes through."""
+        """Describe which implementation of a hook raised: the last one that the traceback passes through."""
         codes = {getattr(inspect.unwrap(one.function), "__code__", one): one for one in self._impls(hook)}
         passed = [codes[frame.f_code] for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code in codes]
         if passed and passed[-1].plugin_name not in (self._model, DEFAULTS):
@@ -492,22 +512,24 @@ class Hooks:
         return f"its {hook} hook" if not passed or passed[-1].plugin_name != DEFAULTS else f"the zoo's own {hook}"
 
     def _impls(self, hook: str) -> list[pluggy.HookImpl]:
+        """Return this model's implementations of a hook: the plugin's, the default and the wrappers."""
         return self._callers[hook].get_hookimpls()
 
 
 def _named(registered: str) -> str:
-    """A plugin's name by that under which pluggy has it."""
+    """Return a plugin's name from the name it is registered under."""
     return registered.removeprefix(ADDON).removeprefix(JOINED)
 
 
 def _text(error: BaseException) -> str:
-    return why(error) if "\x1b[" in str(error) else str(error)  # Keras' bold reason stands amid what explains nothing
+    """Return an error's text, reduced to the reason for one of Keras' long messages."""
+    return why(error) if "\x1b[" in str(error) else str(error)  # an escape code: Keras prints its reason in bold
 
 
 def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
-    """Let an addon that is no file or package wrap all models' hooks; once by each name, which no file's can be.
+    """Register an addon of the calling program, which may wrap the hooks of all models.
 
-    Raises PluginError when it breaks the contract.
+    Does nothing if one of that name has joined already. Raises PluginError when it breaks the contract.
     """
     if not manager.has_plugin(f"{JOINED}{name}"):
         manager.register(Space(_family(name, name, plugin).hooks), f"{JOINED}{name}")
@@ -516,9 +538,9 @@ def join(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
 def register(
     families: Mapping[str, Family], addons: Iterable[Family], defaults: Any
 ) -> tuple[pluggy.PluginManager, dict[str, Hooks]]:
-    """Register every model under its own name, with its family's hooks; the manager, and each model's Hooks.
+    """Register every model under its name with its family's hooks; return the plugin manager and each model's Hooks.
 
-    pluggy refuses one module under two names, so each model gets a Space of its own.
+    Each model gets its own Space, because pluggy refuses to register one module under two names.
     """
     manager = pluggy.PluginManager("zoo")
     manager.add_hookspecs(hookspecs)

@@ -1,4 +1,4 @@
-"""Native libraries that write to stderr on their own, kept silent while they start."""
+"""Silence native libraries that write to stderr while they start."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _turn = threading.RLock()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drop what native code writes to file descriptor 2; TensorFlow and LiteRT greet there, and have no switch for it.
+    """Drop what is written to file descriptor 2: TensorFlow and LiteRT print start-up messages and have no switch.
 
-    What other threads write there at that moment is lost too, their lines of a log included, so keep it short. Threads
+    What other threads write to stderr meanwhile, including their log lines, is lost too, so keep it short. Threads
     take turns.
     """
     with _turn:

@@ -1,6 +1,6 @@
-"""Compiled prediction: the LiteRT form of a network, and how it is made.
+"""Compiled prediction: run a network as a LiteRT file, and make that file.
 
-Reading and running needs `ai-edge-litert` alone; `export` needs Keras.
+Loading and running needs only `ai-edge-litert`; `export` needs Keras and TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 LITERT = "model.tflite"
 WEIGHTS = "model.weights.h5"
-LARGEST = 8  # pictures in one call of the interpreter; with more, layers no longer fit the cache: up to a half slower
-FEW = 16  # pictures that are computed one by one: a batch takes a tenth less of each, but may have to be waited for
-IN_KERAS = 256  # the same of Keras, where a call costs more than what it computes
-AGREE = 1e-4  # how far LiteRT's probabilities may be from Keras'
-AGREE_ON_AVERAGE = 5e-3  # the same of int8 weights, in the mean; those of the zoo's own models are off by 1e-4
+LARGEST = 8  # pictures per interpreter call; with more, layers no longer fit the cache and are up to 50 % slower
+FEW = 16  # up to this many pictures run one by one: a batch saves a tenth, but may have to wait for another batch
+IN_KERAS = 256  # pictures per call of Keras, where the call itself costs more than its computation
+AGREE = 1e-4  # largest difference allowed between LiteRT's and Keras' probabilities
+AGREE_ON_AVERAGE = 5e-3  # mean difference allowed with int8 weights; for the zoo's own models it is 1e-4
 
 log = logging.getLogger("zoo.runtime")
 
@@ -37,10 +37,10 @@ log = logging.getLogger("zoo.runtime")
 class LiteRT:
     """A network in LiteRT, on one thread: float32 (n, ...) in, probabilities float32 (n, k) out.
 
-    Calls from several threads take turns. One interpreter takes a single picture, the other `LARGEST`, and neither is
-    ever resized, which costs more than a picture: few pictures, and what is left over of many, go one by one, and wait
-    for no batch. The file is read whole: what becomes of it later, another in its place or none, or a shorter one, is
-    nothing to a network that is loaded.
+    Thread-safe: calls take turns. One interpreter is shaped for a single picture and one for `LARGEST` pictures;
+    neither is ever resized, because a resize costs more than a prediction. Up to `FEW` pictures, and the rest of a
+    larger batch, go one by one and so never wait behind a batch. The file is read whole, so a loaded network no longer
+    depends on it. Raises ModelUnavailable when the file cannot be loaded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,6 +56,7 @@ class LiteRT:
         self.input_shape: tuple[int, ...] = tuple(int(n) for n in self._single.get_input_details()[0]["shape"][1:])
 
     def _interpreter(self, n: int) -> Interpreter:
+        """Return a new interpreter for batches of exactly `n` pictures."""
         with quiet():
             from ai_edge_litert.interpreter import Interpreter
 
@@ -67,7 +68,7 @@ class LiteRT:
         return interpreter
 
     def predict(self, batch: Batch) -> Scores:
-        """Probabilities, float32 (n, k), for float32 (n, *input_shape)."""
+        """Return probabilities, float32 (n, k), for float32 (n, *input_shape). Raises ValueError for other shapes."""
         if batch.shape[1:] != self.input_shape:
             raise ValueError(f"it takes pictures of shape {self.input_shape}, and was given {batch.shape[1:]}")
         batch = np.ascontiguousarray(batch, np.float32)
@@ -79,16 +80,19 @@ class LiteRT:
         return np.concatenate(scores)
 
     def _alone(self, picture: Batch) -> Scores:
+        """Return the probabilities (1, k) of a batch of one picture."""
         with self._for_single:
             return self._run(self._single, picture)
 
     def _together(self, part: Batch) -> Scores:
+        """Return the probabilities of exactly `LARGEST` pictures; makes their interpreter at the first call."""
         with self._for_many:
             if self._many is None:
                 self._many = self._interpreter(LARGEST)
             return self._run(self._many, part)
 
     def _run(self, interpreter: Interpreter, part: Batch) -> Scores:
+        """Run an interpreter, whose lock the caller holds, on a batch of its size."""
         interpreter.set_tensor(self._input, part)
         interpreter.invoke()
         scores: Scores = interpreter.get_tensor(self._output)
@@ -96,18 +100,21 @@ class LiteRT:
 
 
 def parts(batch: Batch, most: int) -> list[Batch]:
-    """A batch (n, ...) as batches of up to `most`; an empty one as itself."""
+    """Split a batch (n, ...) into batches of up to `most`; an empty batch stays one batch."""
     return [batch[start : start + most] for start in range(0, len(batch), most)] or [batch]
 
 
 def gives_probabilities(model: keras.Model, sample: Batch) -> bool:
-    """Whether the network ends in probabilities rather than logits, seen on some pictures (n, ...)."""
+    """Whether the network returns probabilities rather than logits, judged by its output for some pictures (n, ...)."""
     scores = np.asarray(model(sample, training=False))
     return bool((scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3))
 
 
 def keras_probabilities(model: keras.Model, batch: Batch, probabilities: bool) -> Scores:
-    """The network's own answer in Keras, (n, k), in steps that fit in memory."""
+    """Return the network's probabilities in Keras, (n, k), computed in parts that fit in memory.
+
+    `probabilities` says that the network returns them itself; otherwise a softmax is applied.
+    """
     import keras
 
     scores = np.concatenate([np.asarray(model(part, training=False)) for part in parts(batch, IN_KERAS)])
@@ -117,7 +124,7 @@ def keras_probabilities(model: keras.Model, batch: Batch, probabilities: bool) -
 def save_weights(model: keras.Model, path: Path) -> None:
     """Write the weights as Keras' `.weights.h5`, without the optimizer. Raises OSError when there is no room."""
     size = sum(4 * math.prod(variable.shape) for variable in model.variables)
-    with path.open("wb") as file:  # HDF5 brings the process down on a full disk, so the room is tried first
+    with path.open("wb") as file:  # HDF5 crashes the process on a full disk, so test first whether there is room
         file.write(bytes(size + size // 20 + 100_000))
         file.flush()
         os.fsync(file.fileno())
@@ -126,7 +133,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Give a network the weights of a checkpoint's file. Raises ModelUnavailable when they are not its own."""
+    """Load a checkpoint's weights into a network. Raises ModelUnavailable when they do not fit it."""
     try:
         model.load_weights(path)
     except (OSError, ValueError) as error:
@@ -136,13 +143,16 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
-    """What the LiteRT form that Keras writes answers to a sample. Raises TrainingError when there is no such form."""
+    """Write a network's LiteRT file and return its answers to a sample, (n, k).
+
+    `more` goes to Keras' `export`. Raises TrainingError when the network cannot be converted, or the file cannot run.
+    """
     try:
-        with quiet():  # the converter writes pages about each operation that it does not know
+        with quiet():  # the converter prints pages about each operation that it does not support
             model.export(str(path), format="litert", verbose=False, **more)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # the converter's own are of no class of their own
+    except Exception as error:  # the converter's errors have no class of their own
         lacking = re.findall(r"'tf\.(\w+)' op", str(error))
         raise TrainingError(_formless(f"it lacks {_names(lacking)}" if lacking else why(error))) from error
     try:
@@ -152,11 +162,11 @@ def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
         raise
     except Exception as error:
         said = why(error.__cause__ or error)
-        if "Flex" in said:  # so operations of TensorFlow are called in the file, where LiteRT has none
+        if "Flex" in said:  # the file's name for TensorFlow operations that LiteRT lacks
             lacking = [name.decode() for name in re.findall(rb"Flex([A-Z]\w+)", path.read_bytes())]
             raise TrainingError(_formless(f"it lacks {_names(lacking)}")) from error
         raise TrainingError(
-            f'The LiteRT form of the network does not answer ("{said}"). {_TENSORFLOW}'  # such as by its shapes
+            f'The LiteRT form of the network does not answer ("{said}"). {_TENSORFLOW}'  # for example over shapes
         ) from error
 
 
@@ -164,21 +174,23 @@ _TENSORFLOW = 'Let TensorFlow answer: set runtime = "tensorflow" for the model.'
 
 
 def _formless(reason: str) -> str:
+    """Return the message that a network cannot be converted to LiteRT, with what to do instead."""
     return f"LiteRT has no form of the network: {reason.rstrip('.')}. {_TENSORFLOW}"
 
 
 def _names(found: list[str]) -> str:
+    """Join names for a message, sorted and each once."""
     return ", ".join(sorted(set(found)))
 
 
 def export(model: keras.Model, path: Path, sample: Batch, weights: Weights = "float32") -> None:
-    """Write the network's LiteRT form, ending in probabilities, and see that it agrees with Keras on `sample`.
+    """Write the network's LiteRT file, returning probabilities, and check that it agrees with Keras on `sample`.
 
-    With `weights` "int8" those of large layers are kept in 8 bits, with a scale for each output channel, and what comes
-    into such a layer is brought to 8 bits for each picture on its own: "dynamic range" quantization. Where that is
-    another network by its answers, as one with very uneven weights, they stay in 32.
+    With `weights` "int8" the weights of large layers are stored in 8 bits, with a scale for each output channel, and
+    such a layer's input is quantised to 8 bits for each picture ("dynamic range" quantization). If that changes the
+    answers by more than `AGREE_ON_AVERAGE` in the mean, as with very uneven weights, they stay float32.
 
-    Raises TrainingError when they differ by more than 1e-4 or the form cannot be made.
+    Raises TrainingError when float32 answers differ by more than `AGREE`, or the file cannot be made.
     """
     import keras
     import tensorflow as tf

@@ -1,6 +1,6 @@
 """Settings: `settings.toml`, overridden by `ZOO_...` environment variables, then by flags; validated by pydantic.
 
-A mistake anywhere is reported with its source, key, value, what is allowed and the closest match, all mistakes at once.
+All mistakes are reported at once, each with its source, key, value, what is allowed and the closest match.
 """
 
 from __future__ import annotations
@@ -24,22 +24,25 @@ from zoo.types import Weights
 FILE = "settings.toml"
 PREFIX = "ZOO_"
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
-KEY_NAME = r"^[a-z][a-z0-9_-]{0,63}$"  # small letters, so that a variable can name it
+KEY_NAME = r"^[a-z][a-z0-9_-]{0,63}$"  # lower case, because the names of environment variables are lowered
 KEY_NAMED = "of small letters, digits, - and _, with a letter first, 64 at the most"
 RATE = re.compile(r"[1-9]\d{0,8} ?(per|/) ?([1-9]\d{0,5} )?(second|minute|hour|day)s?")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
 PATH_PREFIX = r"^((/[A-Za-z0-9._~-]+)+)?$"
-HIDDEN = {("server", "secret")}  # never shown, not even in a mistake
+HIDDEN = {("server", "secret")}  # keys whose values are never shown, not even in an error
 
 
 class Table(BaseModel):
-    """A table of settings: unknown keys are errors, values are of the type they say, nothing changes after loading."""
+    """A table of settings: unknown keys are errors, values are not converted, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
 
 
 class InkSettings(Table):
-    """What counts as ink. The defaults were tuned on 470 photographed, scanned and drawn digits of about 50 people."""
+    """What counts as ink, the strokes of a digit.
+
+    The defaults were tuned on 470 photographed, scanned and drawn digits of about 50 people.
+    """
 
     min_contrast: float = Field(
         10, ge=1, le=255, description="grey levels (0-255) by which ink stands out from its ground, at the least"
@@ -67,12 +70,12 @@ class PictureSettings(Table):
 
     @property
     def most(self) -> int:
-        """Bytes of a file that are read: one more than the limit shows that there are more."""
+        """How many bytes to read of a file: one more than allowed, to notice that it is too large."""
         return int(self.max_mb * 1e6) + 1
 
 
 class KeySettings(Table):
-    """A key that lets someone in: a line that `zoo key new` prints. The key itself is kept nowhere."""
+    """A key that grants access, as `zoo key new` prints it for the settings. The key itself is not stored."""
 
     hash: str = Field(pattern=HASH, description="the key's SHA-256, as zoo key new prints it")
     scopes: list[Literal["predict", "admin"]] = Field(
@@ -81,7 +84,7 @@ class KeySettings(Table):
 
 
 class ServerSettings(Table):
-    """How `zoo serve` listens, and to whom."""
+    """Where `zoo serve` listens, its limits, and who may ask."""
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(5000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
@@ -129,6 +132,7 @@ class ServerSettings(Table):
     @field_validator("cors_origins")
     @classmethod
     def _exact_origins(cls, origins: list[str], info: ValidationInfo) -> list[str]:
+        """Accept only "*", if there are no keys, and origins of scheme, host and port."""
         for origin in origins:
             if origin == "*":
                 if info.data.get("keys"):
@@ -141,7 +145,7 @@ class ServerSettings(Table):
 
 
 class Augmentation(Table):
-    """How training pictures are varied, each by chance up to the strength given; 0 leaves it out."""
+    """How training pictures are varied at random, each variation up to the given strength; 0 turns it off."""
 
     rotate: float = Field(0.0, ge=0, le=90, description="degrees to either side")
     shear: float = Field(0.0, ge=0, le=60, description="degrees to either side")
@@ -160,24 +164,24 @@ class Augmentation(Table):
 
     @property
     def bends(self) -> bool:
-        """Whether pixels change their places."""
+        """Whether any variation moves pixels."""
         return any((self.rotate, self.shear, self.scale, self.shift, self.elastic))
 
 
 class Views(Table):
-    """Sides from which a trained network looks at each picture, its answers joined; without any, as it is."""
+    """Turned and scaled views of each picture whose answers a network combines; all 0: the picture alone."""
 
     turn: float = Field(0.0, ge=0, le=45, description="degrees by which the picture is turned, to either side")
     zoom: float = Field(0.0, ge=0, lt=0.5, description="share by which it is made smaller and larger")
 
     @property
     def any(self) -> bool:
-        """Whether there is another view than the picture itself."""
+        """Whether there is any view other than the picture itself."""
         return bool(self.turn or self.zoom)
 
 
 class Others(Protocol):
-    """What a model can ask of the others of its zoo, each by its name, or as "cnn/2"."""
+    """What a model can ask about the other models of its zoo, by name ("cnn") or version ("cnn/2")."""
 
     def network(self, name: str) -> Any: ...
 
@@ -185,9 +189,10 @@ class Others(Protocol):
 
 
 class ModelSettings(Table):
-    """What every model takes; a plugin adds its own in `class Settings(ModelSettings)`.
+    """The settings that every model has; a plugin adds its own in `class Settings(ModelSettings)`.
 
-    `fast` holds the changes that `zoo train --fast` makes; so few steps are too few for an average of the weights.
+    `fast` holds the changes that `zoo train --fast` makes. It turns `ema` off, because so few steps are too few for a
+    moving average of the weights.
     """
 
     fast: ClassVar[Mapping[str, Any]] = {"epochs": 3, "schedule": "one_cycle", "ema": 0.0}
@@ -253,8 +258,8 @@ class ModelSettings(Table):
 
     @property
     def name(self) -> str:
-        """Name of the model that these settings belong to."""
-        private = self.__pydantic_private__  # as `self._name`, which takes pydantic twenty times as long
+        """The name of the model that these settings belong to, or ""."""
+        private = self.__pydantic_private__  # `self._name` gives the same and takes pydantic twenty times as long
         return private["_name"] if private else ""
 
     def named(
@@ -263,7 +268,7 @@ class ModelSettings(Table):
         others: Others | None = None,
         build: Callable[[ModelSettings], Any] | None = None,
     ) -> ModelSettings:
-        """The same settings, carrying the model's name, the way to other models and its `build`, for hooks."""
+        """Return a copy that carries the model's name, access to the other models, and its `build`, for hooks."""
         copy = self.model_copy()
         copy._name = name
         copy._others = others
@@ -271,33 +276,37 @@ class ModelSettings(Table):
         return copy
 
     def untrained(self) -> Any:
-        """The network that the plugin's `build` makes by these settings, a keras.Model; for `load`."""
+        """Return the untrained keras.Model that the plugin's `build` makes from these settings; for `load` hooks.
+
+        Raises ModelUnavailable when the settings belong to no model.
+        """
         if self._build is None:
             raise ModelUnavailable("These settings belong to no model, so there is nothing to build.")
         return self._build(self)
 
     def member(self, name: str) -> Any:
-        """The trained network, a keras.Model, of another model of the zoo: "cnn", or "cnn/2" for one of its versions.
+        """Return the trained keras.Model of another model of the zoo, "cnn", or of one of its versions, "cnn/2".
 
-        For `build` of a model that is made of others. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable.
+        For the `build` hook of a model made of others. Raises UnknownModel, UnknownCheckpoint or ModelUnavailable.
         """
         return self._zoo().network(name)
 
     def temperature(self, name: str) -> float:
-        """What another model's logits are divided by to be as sure as they may be, by its card; 1 if that has none.
+        """Return the temperature in another model's card, by which its logits are divided; 1 if the card has none.
 
-        `name` and what is raised are as for `member`.
+        `name` and the errors raised are as for `member`.
         """
         return self._zoo().temperature(name)
 
     def _zoo(self) -> Others:
+        """Return the access to the other models. Raises ModelUnavailable when the settings belong to no zoo."""
         if self._others is None:
             raise ModelUnavailable("These settings belong to no zoo, so there are no other models.")
         return self._others
 
 
 class ModelEntry(BaseModel):
-    """A table `[models.NAME]`: which plugin and checkpoint; the other keys are the plugin's (`model_extra`)."""
+    """A table `[models.NAME]`: its plugin and checkpoint. The other keys (`model_extra`) are the plugin's settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -307,14 +316,14 @@ class ModelEntry(BaseModel):
     @field_validator("checkpoint", mode="before")
     @classmethod
     def _a_version(cls, checkpoint: Any) -> Any:
-        """Refused here, since pydantic tells of each kind that it could be, in a line of its own."""
+        """Refuse other types here, because pydantic would report one error for each type of the union."""
         if isinstance(checkpoint, bool) or not isinstance(checkpoint, int | str) or checkpoint == "":
             raise ValueError('it should be a version such as 1, "latest", or "MODEL/VERSION"')
         return checkpoint
 
 
 class Settings(Table):
-    """The whole of `settings.toml`, but for what only plugins can check."""
+    """All of `settings.toml`, except for the models' own keys, which only their plugins can check."""
 
     default_model: str | None = Field(None, description="what /predict and a bare `zoo predict` use")
     plugins_folder: str = Field("plugins", min_length=1, description="folder of plugin files")
@@ -329,13 +338,13 @@ Key = tuple[str, ...]
 
 @dataclass
 class Origins:
-    """Where each value came from, so that a mistake can be pointed at."""
+    """Where each value came from, for error messages: `file`, or the variable or flag in `others`."""
 
     file: str
     others: dict[Key, str] = field(default_factory=dict)
 
     def point(self, key: Key, value: Any, shown: bool = True) -> str:
-        """`settings.toml: [models.cnn] epochs = 0`, or the variable or flag that said it; the value if `shown`."""
+        """Return `settings.toml: [models.cnn] epochs = 0`, or its variable or flag instead; the value if `shown`."""
         says = f" = {'…' if key in HIDDEN else _show(value)}" if shown and not isinstance(value, dict) else ""
         for other, name in self.others.items():
             if other == key:
@@ -348,6 +357,7 @@ class Origins:
 
 
 def _show(value: Any) -> str:
+    """Format a value for an error message, as JSON if possible."""
     try:
         return json.dumps(value)
     except TypeError:
@@ -357,16 +367,17 @@ def _show(value: Any) -> str:
 def read(
     root: Path, environ: Mapping[str, str] | None = None, flags: Mapping[Key, tuple[str, Any]] | None = None
 ) -> tuple[Settings, Origins]:
-    """Read the settings of the zoo in `root`.
+    """Read the settings of the zoo in `root`, and where each value came from.
 
-    `flags` maps a key such as ("server", "port") to the flag's name and value. Raises SettingsError with every mistake.
+    `environ` holds environment variables; None means none. `flags` maps a key such as ("server", "port") to the flag's
+    name and value. Raises SettingsError with every mistake.
     """
     path = root / FILE
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SettingsError([f"{FILE}: not UTF-8 text (byte {error.start}). Save it as UTF-8."]) from error
-    except ValueError as error:  # TOMLDecodeError, or Python's own for a number of thousands of digits
+    except ValueError as error:  # TOMLDecodeError, or int's for a number of thousands of digits
         raise SettingsError([f"{FILE}: not valid TOML: {error}."]) from error
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror or error}."]) from error
@@ -389,11 +400,12 @@ def read(
 
 
 def _ours(environ: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
+    """Return the environment variables that begin with PREFIX, sorted by name."""
     return sorted((k, v) for k, v in (environ or {}).items() if k.startswith(PREFIX) and len(k) > len(PREFIX))
 
 
 def variable(text: str) -> Any:
-    """A variable's value is TOML where it can be (5, true, "x", [1, 2]), else JSON (null), else the bare text."""
+    """Parse the text of a variable: TOML if possible (5, true, "x", [1, 2]), else JSON (null), else the bare text."""
     try:
         parsed = tomllib.loads(f"value = {text}")
         return parsed["value"] if list(parsed) == ["value"] else text
@@ -406,20 +418,20 @@ def variable(text: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: dates, paths and choices as text, NumPy's numbers and arrays as Python's."""
+    """Convert a value to JSON types: dates, paths and enums to text, NumPy's numbers and arrays to Python's."""
     return to_jsonable_python(
         value, fallback=lambda one: one.tolist() if isinstance(one, np.generic | np.ndarray) else str(one)
     )
 
 
 def said(value: Any) -> str:
-    """A value of JSON as the text that `variable` reads as it: bare where that will do, as for words and dates."""
+    """Return the text that `variable` parses as a JSON value: unquoted where possible, as for words and dates."""
     bare = isinstance(value, str) and value == value.strip() and plain(variable(value)) == value
     return value if bare else json.dumps(value)
 
 
 def put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
-    """Set a value in tables within tables; `name` says who does. Raises SettingsError where there is no table."""
+    """Set a value in nested tables, in place. `name` is its source, for the SettingsError if a key is not a table."""
     for part in key[:-1]:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
@@ -428,7 +440,7 @@ def put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
 
 
 def over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with the changes, a table's within it."""
+    """Return the values with the changes merged in, table by table."""
     merged = {**values, **changes}
     for name, change in changes.items():
         if isinstance(change, Mapping) and isinstance(values.get(name), Mapping):
@@ -437,7 +449,7 @@ def over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def keys_of(values: Mapping[str, Any]) -> Iterator[Key]:
-    """The keys of all values that are no tables, or tables with keys that dots between them would not tell."""
+    """Yield the path of each value that is not a table, and of each table whose keys dots could not separate."""
     for name, value in values.items():
         if isinstance(value, Mapping) and not any(set(".= ") & set(key) for key in value):
             yield from ((name, *key) for key in keys_of(value))
@@ -456,12 +468,13 @@ def validate(
     owner: str = "",
     beside: Iterable[str] = (),
 ) -> tuple[T | None, list[str]]:
-    """Validate one table; returns the settings, or None and a line for each mistake. `owner` names a plugin.
+    """Validate one table of settings; return the settings, or None and one line for each mistake.
 
-    `beside` are keys of the table that are looked at elsewhere: they may be meant where a key is unknown.
+    `table` is its key and `owner` names its plugin, for messages. `beside` are keys of the table that are validated
+    elsewhere; they are suggested when a key is unknown.
 
-    They are read as JSON is, strictly but with lists for tuples and text for enums, since TOML knows no more than JSON.
-    What a table within it, such as `augment`, does not say keeps the value that the plugin gives it.
+    Values are validated strictly as JSON, with lists for tuples and text for enums, because TOML has no more types than
+    JSON. In a nested table, such as `augment`, keys that are not given keep the plugin's defaults.
     """
     try:
         tables = {name for name, value in values.items() if isinstance(value, Mapping)}
@@ -482,18 +495,19 @@ def _line(
     owner: str,
     beside: Iterable[str],
 ) -> str:
+    """Turn one of pydantic's errors into a line with its source, key, value, what is allowed and the closest match."""
     path = tuple(str(part) for part in mistake["loc"])
-    # A union reports the branch it tried as a last step, which is no key of the file.
+    # For a union pydantic appends the branch that it tried, which is not a key of the file.
     key = table + (path[:-1] if mistake["type"].endswith("_type") and path and path[-1] in ("int", "str") else path)
     unknown = mistake["type"] == "extra_forbidden"
     where = sources.point(key, mistake["input"], shown=not unknown) if key else sources.file
-    if unknown:  # its value is not shown: it may be a secret whose key is misspelt
+    if unknown:  # the value is not shown, since it may be a secret under a misspelt key
         allowed = [*(beside if len(path) == 1 else ()), *_kind_at(kind, path[:-1]).model_fields]
         of = f" of {owner}" if owner else ""
         return f"{where}: no such setting{of}.{closest(path[-1], allowed)} It takes: {', '.join(allowed)}."
     text = mistake["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    text = text.replace("be an object", "be a table")  # as TOML calls it
-    if mistake["type"] == "string_pattern_mismatch":  # in words, rather than by a regular expression
+    text = text.replace("be an object", "be a table")  # TOML's word
+    if mistake["type"] == "string_pattern_mismatch":  # describe it in words instead of a regular expression
         if path[-1] == "[key]":
             return (
                 f'{sources.file}: [{".".join(key[:-2])}] "{path[-2]}" is no name for a key. It should be {KEY_NAMED}.'
@@ -507,15 +521,16 @@ def _line(
 
 
 def _described(kind: type[BaseModel], path: Key) -> str:
-    """What a setting is, in words, if there are any."""
+    """Return a setting's description, or ""."""
     field = _kind_at(kind, path[:-1]).model_fields.get(path[-1])
     return (field.description or "") if field else ""
 
 
 def _kind_at(kind: type[BaseModel], path: Key) -> type[BaseModel]:
+    """Return the model class of the nested table that a path of keys leads to."""
     for part in path:
         inner = kind.model_fields[part].annotation if part in kind.model_fields else None
-        inner = next(reversed(get_args(inner)), inner)  # of a table of tables, what each is
+        inner = next(reversed(get_args(inner)), inner)  # for a dict of tables, the class of its values
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             kind = inner
     return kind

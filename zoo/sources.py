@@ -1,4 +1,4 @@
-"""What a picture may be given as, bytes, a path, an open file, a decoded array or Pillow's picture; folders of them."""
+"""Read pictures given as bytes, a path, an open file, an array or a Pillow image, and find the files in folders."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     import PIL.Image
 
 Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Image | PIL.Image.Image"
-"""A picture: its bytes, a path, an open file, a decoded array (or Pillow's picture)."""
+"""A picture: its file's bytes, a path, an open binary file, a decoded uint8 array, or a Pillow image."""
 
 
 _EXPECTED = "its file's bytes, a path, an open file, an array or Pillow's picture"
 
 
 def content(picture: Source, most: int = -1) -> bytes | Image:
-    """A picture file's bytes, or the pixels of what is decoded already: uint8 (h, w), (h, w, 3) or (h, w, 4).
+    """Return a picture file's bytes, or a decoded picture's pixels: uint8 (h, w), (h, w, 3) or (h, w, 4).
 
-    Of a path or an open file, at most so many bytes are read. Raises PictureBroken when there is no reading it.
+    At most `most` bytes are read of a path or an open file; -1 reads all. Raises PictureBroken if it is unreadable.
     """
     if isinstance(picture, bytes):
         return picture
     if type(picture) is np.ndarray and picture.dtype == np.uint8 and picture.ndim == 2 and picture.size:
-        return picture  # what most batches are made of
-    pillow = sys.modules.get("PIL.Image")  # whoever gives Pillow's picture has imported it
+        return picture  # the most common kind in a batch, so checked early
+    pillow = sys.modules.get("PIL.Image")  # already imported if the caller has a Pillow image
     if pillow is not None and isinstance(picture, pillow.Image):
         from zoo.images import of_pillow
 
@@ -55,18 +55,18 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
             return _read(picture, most)
         raise PictureBroken(f"A {type(picture).__name__} is not a picture: give {_EXPECTED}.")
     try:
-        with open(os.fspath(picture), "rb") as file:  # noqa: PTH123 - quicker than by Path, which tells in large folders
-            size = os.fstat(file.fileno()).st_size  # 0 of what is no file; room is taken for as much as is asked for
+        with open(os.fspath(picture), "rb") as file:  # noqa: PTH123 - quicker than Path.open, which shows in large folders
+            size = os.fstat(file.fileno()).st_size  # 0 for pipes and devices; read(n) allocates n bytes at once
             return file.read(min(size + 1, most) if size else most)
     except (OSError, ValueError) as error:
         raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def several(pictures: Iterable[Source]) -> Iterable[Source]:
-    """Pictures as they are given. Raises PictureBroken for a single one, which would fall into letters or lines."""
+    """Return the pictures unchanged. Raises PictureBroken for a single picture, which would iterate by byte or row."""
     alone = isinstance(pictures, bytes | bytearray | memoryview | str | os.PathLike) or hasattr(pictures, "read")
     kind = type(pictures).__name__
-    if isinstance(pictures, np.ndarray):  # the last axis is a picture's channels, or else the width of several
+    if isinstance(pictures, np.ndarray):  # 3 axes are one picture if the last has 1, 3 or 4 channels
         alone = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
         kind = f"{kind}, {pictures.dtype} {pictures.shape}"
     if alone or not hasattr(pictures, "__iter__"):
@@ -77,7 +77,7 @@ def several(pictures: Iterable[Source]) -> Iterable[Source]:
 
 
 def _read(file: BinaryIO, most: int) -> bytes:
-    """What is left in an open file, at most so many bytes. Raises PictureBroken."""
+    """Read the rest of an open file, at most `most` bytes. Raises PictureBroken."""
     name = getattr(file, "name", "The open file")
     try:
         found = file.read(most)
@@ -89,15 +89,16 @@ def _read(file: BinaryIO, most: int) -> bytes:
 
 
 def inside(folder: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
-    """The files in a folder at any depth, in order, but for hidden ones; with `suffixes` those that end so.
+    """Yield the files in a folder at any depth, sorted, without hidden ones; with `suffixes` only those that end so.
 
-    Links are followed. A folder that may not be looked into and a link that leads nowhere, or back to where it is, are
-    given as they are, so that whoever reads them is told why not.
+    Links are followed. A folder that cannot be read, and a link that is broken or leads back to a folder above it, are
+    yielded themselves, so that reading them reports the error.
     """
     return _inside(folder, suffixes, ())
 
 
 def _inside(folder: Path, suffixes: Collection[str], above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    """Do the work of `inside`. `above` has the (device, inode) of each folder above, to stop at loops of links."""
     try:
         facts = folder.stat()
         here = (facts.st_dev, facts.st_ino)
@@ -114,7 +115,7 @@ def _inside(folder: Path, suffixes: Collection[str], above: tuple[tuple[int, int
         path = folder / entry.name
         try:
             is_folder = entry.is_dir()
-            is_picture = entry.is_file() or (entry.is_symlink() and not path.exists())  # not what it may wait for
+            is_picture = entry.is_file() or (entry.is_symlink() and not path.exists())  # no pipes
         except OSError:
             is_folder, is_picture = False, True
         if is_folder:

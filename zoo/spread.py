@@ -1,4 +1,4 @@
-"""Many picture files read by as many processes as there are cores, in order."""
+"""Predict many picture files in one process per core, keeping their order."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
     from zoo.zoo import Zoo
 
 PART = 128  # pictures that a process takes at a time
-FEWEST = 512  # pictures for which it pays to start processes, small ones of MNIST's form
+FEWEST = 512  # number of 28x28 pictures from which starting processes pays
 SHARED = (
     "ai_edge_litert.interpreter",
     "PIL.Image",
     "zoo.ink",
-)  # imported before the fork: faster, and one copy for all
+)  # imported before the fork, which is faster and shares their memory
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def pays(zoo: Zoo, model: str | None, count: int, version: int | None = None) -> bool:
-    """Whether so many pictures are read sooner by several processes than by this one.
+    """Whether several processes would predict `count` pictures sooner than this one.
 
-    Not for a model of TensorFlow's, which uses all cores by itself, nor where processes cannot be forked safely.
+    False for a model that runs in TensorFlow, which uses all cores itself, and on systems other than Linux, where
+    forking is not safe. Raises UnknownModel.
     """
     if sys.platform != "linux" or count < FEWEST or cores() < 2:
         return False
@@ -53,10 +54,11 @@ def pays(zoo: Zoo, model: str | None, count: int, version: int | None = None) ->
 def predict_many(
     zoo: Zoo, model: str | None, paths: Sequence[str], *, version: int | None = None, trace: bool = False
 ) -> Generator[Answers]:
-    """The answers of `Zoo.predict_many` for picture files, in their order, by and by, up to `PART` at a time.
+    """Yield the answers of `Zoo.predict_many` for picture files, in order, up to `PART` at a time.
 
-    Predictions have their trace only if `trace` asks for it. Every process loads the model for itself, this one does
-    not. Raises what `Zoo.predict_many` does. Closing the iterator ends the processes at once.
+    Predictions have their trace only with `trace`. Each worker process loads the model itself; this one does not load
+    it. Closing the generator ends the workers at once. Raises what `Zoo.predict_many` does, and ZooError when a worker
+    fails or is killed.
     """
     with quiet():
         for name in SHARED:
@@ -65,7 +67,7 @@ def predict_many(
     count = min(cores(), len(parts))
     context = multiprocessing.get_context("fork")
     workers: list[tuple[ForkProcess, Connection]] = []
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # it waits, until those forked can ignore it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # held back until the workers ignore it
     try:
         for first in range(count):
             here, there = context.Pipe(duplex=False)
@@ -82,7 +84,7 @@ def predict_many(
             if isinstance(answers, ZooError):
                 raise answers
             yield answers
-    except (EOFError, OSError) as error:  # before it sent an answer, or amid one
+    except (EOFError, OSError) as error:  # a worker died before or while it sent an answer
         raise ZooError("A process that read pictures was ended from outside, perhaps for want of memory.") from error
     finally:
         for worker, here in workers:
@@ -94,13 +96,14 @@ def predict_many(
 def _work(
     zoo: Zoo, model: str | None, version: int | None, trace: bool, parts: Sequence[Sequence[str]], there: Connection
 ) -> None:
-    """One process: the answers to its parts one after the other, or what is wrong with the model."""
+    """Run a worker: send the answers to each of its parts in turn, or the error that stops it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
     assert parent is not None
 
     def outlive() -> None:
+        """End this worker when its parent has ended, even by SIGKILL."""
         parent.join()
         os._exit(1)
 

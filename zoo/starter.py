@@ -1,4 +1,4 @@
-"""Which folder is the zoo, and the starter zoo that comes with the package."""
+"""Find the zoo's folder, and copy the starter zoo that comes with the package."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from zoo.errors import SettingsError, ZooError
 from zoo.settings import FILE
 
 CARRIED = Path(__file__).parent / "starter"
-"""Where an installed package carries the starter; an editable install has no such folder."""
+"""The starter zoo inside an installed package; an editable install has no such folder."""
 
 
 def starter() -> Path:
-    """The zoo that comes with the package; in an editable install, the root of the repo."""
+    """Return the folder of the starter zoo; in an editable install, the root of the repository."""
     return CARRIED if CARRIED.is_dir() else CARRIED.parent.parent
 
 
 def locate(folder: Path | None = None) -> Path:
-    """The folder that was named, or the working folder if it has a settings.toml, or else the starter.
+    """Return the named folder; without one the working directory if it has a settings.toml, else the starter zoo.
 
-    Raises SettingsError when the folder that was named is none, or has no settings.toml.
+    Raises SettingsError when the named folder is a file or has no settings.toml.
     """
     if folder is None:
         return Path.cwd() if (Path.cwd() / FILE).is_file() else starter()
@@ -33,9 +33,10 @@ def locate(folder: Path | None = None) -> Path:
 
 
 def init(folder: Path) -> Path:
-    """Copy the starter zoo into a folder that has none, settings.toml last, and return the folder.
+    """Copy the starter zoo into a folder, settings.toml last, and return the folder.
 
-    Raises ZooError when something of a zoo is there already; nothing is overwritten.
+    Raises ZooError when part of a zoo is there already, or when the folder cannot be written. Nothing is overwritten,
+    and upon an error what was copied is removed.
     """
     source = starter()
     for name in (FILE, "plugins", "checkpoints"):
@@ -47,7 +48,7 @@ def init(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("plugins", "checkpoints"):
-            (folder / name).mkdir()  # refused where another run has made it by now
+            (folder / name).mkdir()  # fails if another process has made it meanwhile
             made.append(folder / name)
             ignore = shutil.ignore_patterns("__pycache__", ".*")
             shutil.copytree(source / name, folder / name, ignore=ignore, dirs_exist_ok=True)
@@ -55,7 +56,7 @@ def init(folder: Path) -> Path:
     except BaseException as error:
         for copy in made:
             shutil.rmtree(copy, ignore_errors=True)
-        if isinstance(error, OSError):  # copytree's own Error holds a list of all that failed
+        if isinstance(error, OSError):  # shutil.Error from copytree has a list and no strerror
             raise ZooError(
                 f"{folder} cannot be written: {error.strerror or 'not all files could be copied'}."
             ) from error

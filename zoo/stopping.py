@@ -1,8 +1,8 @@
-"""Ctrl-C during a long piece of work: taken at its good places, or at once where it has none, and never lost.
+"""Ctrl-C during long work: handled at the points that the work chooses, or at once if it has none, and never lost.
 
-Python raises KeyboardInterrupt wherever it happens to be. Native code that it passes through may drop it, or make an
-error of its own of it, and so may whatever runs while something is collected. So it is remembered as well. Signals are
-the main thread's; elsewhere nothing here does anything.
+Python raises KeyboardInterrupt wherever it happens to be. Native code that it passes through, or code that runs during
+garbage collection, may drop it or turn it into another error, so it is also remembered here. Python delivers signals
+to the main thread; in other threads nothing here has any effect.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from contextlib import contextmanager
 from typing import Any
 
 TURNS = signal.default_int_handler
-"""The handler that makes KeyboardInterrupt of a signal."""
+"""Python's handler that turns a signal into KeyboardInterrupt."""
 
-_minded = False
-_came = False
-_held = False
+_minded = False  # inside `minded`
+_came = False  # a stop was asked for since `minded` began
+_held = False  # a first signal is only remembered, not raised
 
 
 @contextmanager
 def minded() -> Iterator[None]:
-    """Remember the signals that would raise KeyboardInterrupt here, until the outermost of such works ends."""
+    """Remember signals that raise KeyboardInterrupt, SIGINT and perhaps SIGTERM, until the outermost `minded` ends."""
     global _minded, _came, _held
     if _minded or not _is_main():
         yield
@@ -47,7 +47,7 @@ def minded() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Work that is not stopped but where it asks for it by `check`. Who cannot wait asks twice."""
+    """Defer a stop to the next `check`. A second Ctrl-C still stops at once."""
     global _held
     if not _is_main():
         yield
@@ -60,7 +60,7 @@ def held() -> Iterator[None]:
 
 
 def came() -> bool:
-    """Whether a stop was asked for, so that any error may be what has become of it."""
+    """Whether a stop was asked for, in which case any error may be a KeyboardInterrupt in disguise."""
     return _came and _is_main()
 
 
@@ -71,10 +71,12 @@ def check() -> None:
 
 
 def _is_main() -> bool:
+    """Whether this is the main thread, the only one that signals are delivered to."""
     return threading.current_thread() is threading.main_thread()
 
 
 def _handle(*_: object) -> None:
+    """Handle a signal: remember it, and raise KeyboardInterrupt unless it is the first one while held."""
     global _came
     again, _came = _came, True
     if again or not _held:
@@ -82,8 +84,10 @@ def _handle(*_: object) -> None:
 
 
 def _unraisable(told: Any) -> Any:
+    """Return an unraisable hook that drops a remembered KeyboardInterrupt and passes all else to the hook `told`."""
+
     def tell(error: Any) -> None:
-        if not (_came and issubclass(error.exc_type, KeyboardInterrupt)):  # that is told by `check`
+        if not (_came and issubclass(error.exc_type, KeyboardInterrupt)):  # `check` raises it
             told(error)
 
     return tell

@@ -1,4 +1,4 @@
-"""How the command line shows things: tables and bars on a terminal, plain lines elsewhere. Progress goes to stderr."""
+"""Output of the command line: tables and bars on a terminal, plain lines elsewhere. Progress goes to stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output; on a pipe, the same cells separated by tabs, one line a row, for `cut` and `awk`."""
+    """Print a table to standard output; when that is not a terminal, one line per row with tabs between the cells."""
     if not sys.stdout.isatty():
         for row in (*([columns] if any(columns) else []), *rows):
             print("\t".join(" ".join(cell.split()) for cell in row))
@@ -29,7 +29,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def track(steps: Sequence[int], what: str) -> Iterable[int]:
-    """The steps as they are, with a progress bar while they are taken when there are several and someone is looking."""
+    """Return the steps, with a progress bar on stderr if there are several and stderr is a terminal."""
     if len(steps) < 2 or not sys.stderr.isatty():
         return steps
     from rich.console import Console
@@ -39,24 +39,24 @@ def track(steps: Sequence[int], what: str) -> Iterable[int]:
 
 
 def percent(share: float | None) -> str:
-    """`99.31 %`, or a dash where nothing was measured."""
+    """Format a share in 0-1 as `99.31 %`, or as a dash when it is None."""
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
 def count(n: int, what: str) -> str:
-    """`1 epoch`, `3 epochs`."""
+    """Format a number with its noun: `1 epoch`, `3 epochs`."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def duration(seconds: float) -> str:
-    """`1:02:03`, or `2:03` below an hour."""
+    """Format seconds as `1:02:03`, or as `2:03` below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Bar:
-    """Training shown as one live line: epoch, loss, accuracy, validation accuracy, time left."""
+    """Training progress as one live line: epoch, loss, accuracy, validation accuracy and time left."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
@@ -97,12 +97,13 @@ class Bar:
             self._progress.stop()
 
     def _show(self, done: float, epoch: int, facts: Mapping[str, float]) -> None:
+        """Update the line, once it has begun; `done` is in epochs, with a fraction."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, facts=f"epoch {epoch}/{self._epochs} {_short(facts)}")
 
 
 class Lines:
-    """Training as quiet lines, one an epoch, for logs and pipes."""
+    """Training progress as one plain line per epoch, for logs and pipes."""
 
     def __init__(self) -> None:
         self._epochs = 0
@@ -135,7 +136,7 @@ class Lines:
 
 
 def _short(facts: Mapping[str, float]) -> str:
-    """The same for a live line, which has to fit into 80 columns."""
+    """Format the metrics like `_facts`, but short enough for a live line of 80 columns."""
     shown = [f"loss {facts['loss']:.3f}"] if "loss" in facts else []
     shown += [f"acc {percent(facts['accuracy'])}"] if "accuracy" in facts else []
     shown += [f"val {percent(facts['val_accuracy'])}"] if "val_accuracy" in facts else []
@@ -143,6 +144,7 @@ def _short(facts: Mapping[str, float]) -> str:
 
 
 def _facts(facts: Mapping[str, float]) -> str:
+    """Format the loss, accuracy and validation accuracy that `facts` has."""
     shown = [f"loss {facts['loss']:.4f}"] if "loss" in facts else []
     shown += [f"accuracy {percent(facts['accuracy'])}"] if "accuracy" in facts else []
     shown += [f"validation {percent(facts['val_accuracy'])}"] if "val_accuracy" in facts else []

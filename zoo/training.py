@@ -1,7 +1,7 @@
-"""A training run from settings to a published checkpoint: build, train, save, see that it is right, give it a version.
+"""A training run, from settings to a published checkpoint: build, train, save, test, calibrate, publish.
 
-What an unfinished run needs to go on lies in `.zoo/training/<model>-<fingerprint>/`, one folder for each set of
-settings. Nothing reaches the checkpoints until it is whole.
+An unfinished run keeps what it needs to resume in `.zoo/training/<model>-<fingerprint>/`, one folder for each set of
+settings. The checkpoints folder only ever receives complete checkpoints.
 """
 
 from __future__ import annotations
@@ -40,15 +40,19 @@ from zoo.settings import ModelSettings
 from zoo.types import Data
 from zoo.unfinished import NOWHERE, Row, Stand
 
-STRAY = 0.1  # of them, by which its answers may be worse than what training told
-ANSWERING = {"runtime", "weights", "views", "why"}  # settings that change nothing of what is trained
+STRAY = 0.1  # accuracy, in 0-1, by which a saved model may fall short of its training's before the user is warned
+ANSWERING = {"runtime", "weights", "views", "why"}  # settings that change how a model answers, not what is trained
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""Of an OSError in a hook: nothing can be written. Any other is the plugin's own, as of what is not there."""
+"""Error numbers that mean that nothing can be written. Any other OSError in a hook is the plugin's own mistake."""
 
 
 class Progress(Protocol):
-    """Where a run is shown: a bar on a terminal, lines elsewhere, nothing in a program."""
+    """Where a run reports to: a bar on a terminal, lines elsewhere, or nothing (`Silent`).
+
+    `begin` is called once, with the number of epochs and of those `done` already; `step` after some steps of an epoch,
+    both counted from 1; `epoch` after each epoch with its row of the history; and `note` with lines for the user.
+    """
 
     def begin(self, model: str, epochs: int, done: int) -> None: ...
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None: ...
@@ -57,7 +61,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """No progress shown."""
+    """A Progress that shows nothing."""
 
     def begin(self, model: str, epochs: int, done: int) -> None:
         pass
@@ -74,15 +78,15 @@ class Silent:
 
 @dataclass
 class RunReport:
-    """The Report that a train hook gets: passes on to the Progress, and owns the run's folder.
+    """The Report that a train hook gets. It passes reports on to the Progress and owns the run's folder.
 
-    An epoch whose row tells no `seconds` is timed.
+    An epoch whose row has no `seconds` is timed here. Both methods raise KeyboardInterrupt when a stop was asked for.
     """
 
     folder: Path
     resume: bool
     progress: Progress
-    since: float = field(default_factory=time.monotonic)  # when the epoch in hand began
+    since: float = field(default_factory=time.monotonic)  # when the current epoch began, by time.monotonic
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         stopping.check()
@@ -97,7 +101,10 @@ class RunReport:
 
 @dataclass(frozen=True)
 class Run:
-    """One model to train: its settings, those of them that this run alone has (`overrides`), and where things go."""
+    """One model to train: its plugin and settings, the settings of this run alone (`overrides`), and the folders.
+
+    `work` holds unfinished runs, and `catalogue` receives the checkpoint.
+    """
 
     model: str
     family: Family
@@ -106,10 +113,11 @@ class Run:
     overrides: Mapping[str, Any]
     catalogue: Catalogue
     work: Path
-    command: str  # that begins it; with --resume it goes on
+    command: str  # starts the same run from a shell; with --resume it continues it
 
     @property
     def folder(self) -> Path:
+        """Where this run keeps its state, named by a hash of the plugin, the dataset and the settings it depends on."""
         ruling = self.settings.model_dump(mode="json", exclude=ANSWERING)
         facts = [self.family.name, ruling, datasets.fingerprint(self.settings.dataset)]
         mark = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
@@ -117,20 +125,22 @@ class Run:
 
     @property
     def earlier(self) -> Path:
-        """Where an unfinished run of the same settings is kept when another one is begun."""
+        """Where the previous unfinished run with the same settings is kept when a new one starts."""
         return self.folder.with_suffix(".earlier")
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C in a run; as text what is left of the run, and how to go on."""
+    """A run was stopped by Ctrl-C. Its text says what is kept of the run and how to continue."""
 
 
 def train(run: Run, resume: bool, progress: Progress) -> Card:
-    """Train and publish the next version. Raises TrainingError, and OSError's message as one when the disk is full.
+    """Train a model, publish it as the next version and return its card.
 
-    With the zoo's own `train` a stop at any moment, Ctrl-C and SIGKILL included, loses at most the epoch in hand; with
-    a plugin's what that does not keep itself. `resume` goes on after it, and what is trained is not trained again.
-    Ctrl-C raises Stopped.
+    `resume` continues the unfinished run with the same settings; a network that is fully trained is not trained again.
+    With the default `train` hook a stop at any moment, even by SIGKILL, loses at most the current epoch; with a
+    plugin's own, whatever the plugin has not saved.
+
+    Raises TrainingError, also for a full disk, PluginError, and Stopped upon Ctrl-C.
     """
     with stopping.minded():
         try:
@@ -145,6 +155,7 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
 
 
 def _begun(run: Run, resume: bool, progress: Progress) -> Card:
+    """Check that the run can start, lock its folder and train; turn errors of writing into TrainingError."""
     start_tensorflow()
     if resume and not (run.folder.is_dir() or run.earlier.is_dir()):
         raise TrainingError(_nothing_to_resume(run))
@@ -164,12 +175,13 @@ def _begun(run: Run, resume: bool, progress: Progress) -> Card:
 
 
 def _no_room(error: ZooError) -> OSError | None:
-    """What a hook could not write for want of room, if that is what an error tells."""
+    """Return the OSError behind an error if a hook could not write for lack of space, or None."""
     cause = error.__cause__
     return cause if isinstance(cause, OSError) and cause.errno in NO_ROOM else None
 
 
 def _unwritable(run: Run, error: OSError) -> TrainingError:
+    """Return the error for a file that cannot be written, with what is kept of the run and how to continue."""
     left, command = _left(run)
     return TrainingError(
         f"{error.filename or run.folder}: cannot be written: {error.strerror or error}. Of this run {left}. "
@@ -178,7 +190,7 @@ def _unwritable(run: Run, error: OSError) -> TrainingError:
 
 
 def _left(run: Run) -> tuple[str, str]:
-    """What is left on disk of a run that has ended before its time, and the command that goes on with it."""
+    """Return what is kept of a run that ended early, and the command that continues it or starts it again."""
     stand = _furthest(run)
     resume = f"{run.command} --resume"
     if stand.trained:
@@ -191,10 +203,12 @@ def _left(run: Run) -> tuple[str, str]:
 
 
 def _furthest(run: Run) -> Stand:
+    """Return how far the run or the earlier one with the same settings came, whichever came further."""
     return max(unfinished.stand(run.folder), unfinished.stand(run.earlier))
 
 
 def _train(run: Run, resume: bool, progress: Progress) -> Card:
+    """Take a run from `build` to the published card, inside its locked folder."""
     import keras
 
     done = _settle_unfinished(run, resume, progress)
@@ -227,7 +241,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
             f"{ended(str(error))} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
         ) from error
     stopping.check()
-    with stopping.held():  # once it is published, the run has ended, and there is nothing left to go on with
+    with stopping.held():  # a stop between publishing and clearing up would leave a finished run to be resumed
         card = run.catalogue.publish(folder, facts | {"calibration": found})
         shutil.rmtree(run.folder, ignore_errors=True)
         shutil.rmtree(run.earlier, ignore_errors=True)
@@ -235,9 +249,10 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
 
 
 def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress) -> list[Row]:
-    """Let the `train` hook train the network, keep that, and return its rows; without `seconds`, they share its time.
+    """Call the `train` hook, keep the trained network and return the rows of its history.
 
-    Raises PluginError when they are not such; what was trained is kept all the same.
+    If no row has `seconds`, the hook's time is divided equally among them. Raises PluginError when the hook returned no
+    valid rows; the trained network is kept all the same.
     """
     if run.settings.start is not None:
         _begin_with(model, run.settings.start, run)
@@ -254,7 +269,7 @@ def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress)
         took = time.monotonic() - began
         rows = [{**row, "seconds": took / len(rows)} for row in rows]
     after = model.get_weights()
-    # Where they are the same, what was trained is not in the network, and to keep that would not be to keep it.
+    # Unchanged weights mean that the hook trained nothing, or not this network: there is nothing to keep.
     if len(before) != len(after) or not all(map(np.array_equal, before, after)):
         unfinished.keep(run.folder, model, rows or [{"epoch": run.settings.epochs}])
     if wrong:
@@ -266,7 +281,10 @@ def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress)
 
 
 def _begin_with(model: Any, start: str, run: Run) -> None:
-    """Give a new network the weights of a checkpoint. Raises TrainingError when they do not fit, else as `member`."""
+    """Load the weights of checkpoint `start` into a new network.
+
+    Raises TrainingError when they do not fit, and what `ModelSettings.member` raises.
+    """
     weights = run.settings.member(start).get_weights()
     if [one.shape for one in weights] != [tuple(variable.shape) for variable in model.weights]:
         raise TrainingError(
@@ -277,9 +295,10 @@ def _begin_with(model: Any, start: str, run: Run) -> None:
 
 
 def _tried(run: Run, folder: Path, facts: Mapping[str, Any], seen: NDArray[Any], data: Data, progress: Progress) -> Any:
-    """What the `load` hook makes of what was saved, once it has answered the validation pictures `seen`, (n, ...).
+    """Load the saved model, have it answer the validation pictures `seen`, (n, ...), and return what `load` returned.
 
-    So no version is published that cannot answer. Raises a ZooError when a hook will not.
+    So no version is published that cannot answer. Warns when its accuracy is more than `STRAY` below that of training.
+    Raises ZooError when a hook fails.
     """
     handle = run.hooks.call("load", folder=folder, settings=run.settings)
     scores = checked_scores(run.model, run.hooks, run.settings, handle, seen, len(facts["labels"]))
@@ -295,7 +314,7 @@ def _tried(run: Run, folder: Path, facts: Mapping[str, Any], seen: NDArray[Any],
 
 
 def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
-    """Take up the unfinished run that went furthest, or put it aside; returns the epochs that are behind it."""
+    """Move the unfinished run that went furthest into place to resume it, or out of the way; return its epochs."""
     here, earlier = unfinished.stand(run.folder), unfinished.stand(run.earlier)
     furthest = max(here, earlier)
     if resume:
@@ -307,7 +326,7 @@ def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
         shutil.rmtree(run.earlier, ignore_errors=True)
         run.folder.rename(run.earlier)
         run.folder.mkdir()
-    (run.folder / unfinished.TRAINED).unlink(missing_ok=True)  # or it would pass for this run's
+    (run.folder / unfinished.TRAINED).unlink(missing_ok=True)  # else it would be taken for the new run's
     if furthest > NOWHERE:
         what = "A run that is trained" if furthest.trained else f"An unfinished run at epoch {furthest.epochs}"
         progress.note(f"Starting over. {what} is kept: --resume goes on with it.")
@@ -315,9 +334,9 @@ def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
 
 
 def _rows(history: Any) -> tuple[list[Row], str]:
-    """A train hook's answer as rows of int and float, and what is wrong with it, if anything is.
+    """Return a train hook's history as rows of int and float, and what is wrong with it, or "".
 
-    What Keras' `fit` returns will do too; what that has not measured in each epoch is left out.
+    The History that Keras' `fit` returns is accepted too, without the metrics that it did not measure in every epoch.
     """
     if isinstance(columns := getattr(history, "history", None), dict):
         epochs = max(map(len, columns.values()), default=0)
@@ -342,7 +361,7 @@ def _rows(history: Any) -> tuple[list[Row], str]:
 
 
 def _number(value: Any) -> int | float | None:
-    """A number of Python's, NumPy's or TensorFlow's as Python's; None when it is none."""
+    """Convert a number of Python, NumPy or TensorFlow to int or float; None when it is not a number."""
     if getattr(value, "shape", None) == () and not isinstance(value, np.generic):
         value = np.asarray(value)[()]
     if isinstance(value, Integral | np.bool_):
@@ -351,6 +370,7 @@ def _number(value: Any) -> int | float | None:
 
 
 def _facts(run: Run, model: Any, rows: list[Row], labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return the fields of the card that are known once the network is trained."""
     last = {name: value for name, value in rows[-1].items() if math.isfinite(value)}
     seconds = sum(value for row in rows if math.isfinite(value := row.get("seconds", 0.0)))
     return {
@@ -382,6 +402,7 @@ def _facts(run: Run, model: Any, rows: list[Row], labels: tuple[str, ...]) -> di
 
 
 def _version(package: str) -> str:
+    """Return an installed package's version, or "unknown"."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -389,6 +410,7 @@ def _version(package: str) -> str:
 
 
 def _csv(rows: list[Row]) -> bytes:
+    """Return the history as a CSV file with a column for every name in any row."""
     text = io.StringIO()
     names = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
@@ -399,7 +421,10 @@ def _csv(rows: list[Row]) -> bytes:
 
 @contextmanager
 def _alone(run: Run) -> Iterator[None]:
-    """Hold the run's folder, so that two processes never train the same settings at once."""
+    """Lock and create the run's folder, so that two processes never train the same settings at once.
+
+    Raises TrainingError when another process holds it.
+    """
     from filelock import FileLock, Timeout
 
     lock = run.folder.parent / f"{run.folder.name}.lock"
@@ -413,7 +438,7 @@ def _alone(run: Run) -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import Keras on TensorFlow without its greetings. Raises TrainingError when it is not installed."""
+    """Import Keras on TensorFlow without its start-up messages. Raises TrainingError when it is not installed."""
     if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras", "filelock")):
         own = Path(__file__).parents[1]
         what = f"--editable '{own}[train]'" if (own / "pyproject.toml").exists() else "'flask-model-zoo[train]'"
@@ -422,6 +447,7 @@ def start_tensorflow() -> None:
 
 
 def _nothing_to_resume(run: Run) -> str:
+    """Return the message that there is no run to resume, naming unfinished runs with other settings."""
     stands = [unfinished.stand(path) for path in sorted(run.folder.parent.glob(f"{run.model}-*"))]
     others = ["one that is trained" if trained else f"one at epoch {epochs}" for trained, epochs in stands if epochs]
     rest = f" There is {', '.join(others)} with other settings; give the same options as then." if others else ""

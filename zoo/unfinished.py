@@ -1,7 +1,8 @@
-"""What is kept of a run that is not finished: how far it came, and the network once it is trained.
+"""What is kept of an unfinished run: how far it came, and the network once it is trained.
 
-While it is trained the default loop keeps a state after each epoch (`zoo.fitting`), a plugin's own what it likes. When
-the `train` hook has returned, weights and rows are kept whoever trained: what fails later costs no second training.
+During training the default loop saves its state after each epoch (`zoo.fitting`); a plugin's own `train` hook saves
+what it likes. Once the hook has returned, weights and history are kept in either case, so that a later failure does not
+require training again.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from zoo.errors import TrainingError
 if TYPE_CHECKING:
     import keras
 
-TRAINED = "trained.npz"
-WHOLE = "whole"  # the folder of what is about to be published
+TRAINED = "trained.npz"  # the file with the weights and history of a trained network
+WHOLE = "whole"  # the folder with the files that are about to be published
 
 Row = Mapping[str, float]
 
 
 class Stand(NamedTuple):
-    """How far a run came; the further of two is the greater."""
+    """How far a run came. The run that came further compares greater."""
 
     trained: bool
     epochs: int
@@ -39,19 +40,19 @@ NOWHERE = Stand(False, 0)
 
 
 def stand(folder: Path) -> Stand:
-    """How far the run in a folder came, which need not be there."""
+    """Return how far the run in a folder came; the folder need not exist."""
     found = _read(folder / TRAINED)
     return Stand(True, len(found[0])) if found else Stand(False, fitting.epochs_done(folder))
 
 
 def has_own_files(folder: Path) -> bool:
-    """Whether there is something in a run's folder that a plugin's `train` hook has put there."""
+    """Whether a run's folder has files that a plugin's `train` hook has put there."""
     ours = {TRAINED, WHOLE, fitting.STATE}
     return folder.is_dir() and any(path.name not in ours and path.suffix != ".part" for path in folder.iterdir())
 
 
 def keep(folder: Path, network: keras.Model, rows: Sequence[Row]) -> None:
-    """Keep a network that is trained, with its history. Raises OSError."""
+    """Save a trained network's weights and history into a run's folder. Raises OSError."""
     content = io.BytesIO()
     arrays = {f"w{i}": array for i, array in enumerate(network.get_weights())}
     np.savez(content, rows=np.array(json.dumps(rows)), **arrays)
@@ -59,9 +60,9 @@ def keep(folder: Path, network: keras.Model, rows: Sequence[Row]) -> None:
 
 
 def take_up(folder: Path, network: keras.Model) -> list[Row] | None:
-    """Give a network the weights that were kept, and return their history; None when it is not trained yet.
+    """Load the kept weights into a network and return their history; None when the run is not trained yet.
 
-    Raises TrainingError when they are those of a network of another shape.
+    Raises TrainingError when the weights do not fit the network.
     """
     found = _read(folder / TRAINED)
     if found is None:
@@ -74,6 +75,7 @@ def take_up(folder: Path, network: keras.Model) -> list[Row] | None:
 
 
 def _read(path: Path) -> tuple[list[Row], list[NDArray[np.float32]]] | None:
+    """Return the history and weights in a TRAINED file, or None when it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             return json.loads(str(kept["rows"])), [kept[f"w{i}"] for i in range(len(kept.files) - 1)]

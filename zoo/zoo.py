@@ -1,4 +1,4 @@
-"""Zoo: the one object that the command line, the web and notebooks use."""
+"""The `Zoo` class, which the command line, the web server and notebooks use."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("zoo")
 
 _building: ContextVar[tuple[str, ...]] = ContextVar("building", default=())
-"""The checkpoints whose networks are being built, each for the one before."""
+"""The checkpoints whose networks are being built, each as a member of the one before; to detect cycles."""
 
 
 class Zoo:
-    """A folder of plugins, checkpoints and settings, opened."""
+    """An open zoo: a folder of plugins, checkpoints and settings. Use `Zoo.open`."""
 
     def __init__(self, root: Path, settings: Settings, found: Plugins, catalogue: Catalogue) -> None:
         self.root = root
@@ -67,10 +67,11 @@ class Zoo:
         environ: Mapping[str, str] | None = None,
         to_train: bool = False,
     ) -> Zoo:
-        """Open the zoo of a folder; by default the working folder's, or the starter zoo if that has no settings.toml.
+        """Open the zoo in a folder; by default the working directory, or the starter zoo if that has no settings.toml.
 
-        `flags` are settings said on a command line; `environ` stands for the process' environment. `to_train` lets
-        pass a selected version that is of another plugin. Raises SettingsError with every mistake there is.
+        `flags` maps keys such as ("server", "port") to the name and value of a command-line flag; `environ` replaces
+        the process' environment. `to_train` skips the check that the settings' checkpoints are versions of the right
+        plugin. Raises SettingsError with every mistake.
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
         settings, sources = read(root, os.environ if environ is None else environ, flags)
@@ -85,7 +86,7 @@ class Zoo:
         return zoo
 
     def _settle(self) -> None:
-        """Give every model its hooks, and the way to the others."""
+        """Give every model its hooks and access to the other models."""
         ready = {name: model.family for name, model in self.models.items() if model.family is not None}
         addons = [family for family in self.plugins.families.values() if family.addon]
         self._manager, hooks = plugins.register(ready, addons, defaults)
@@ -96,20 +97,20 @@ class Zoo:
             model.zoo = self
 
     def join(self, name: str, plugin: Any) -> None:
-        """Let a plugin of the caller's wrap the hooks of all models, as a file of the plugins' folder would.
+        """Register a plugin of the calling program that wraps all models' hooks, like an addon in the plugins folder.
 
-        A second one of that name is left out. Raises PluginError when it breaks the contract.
+        Does nothing if one of that name has joined already. Raises PluginError when it breaks the contract.
         """
         plugins.join(self._manager, name, plugin)
 
     @property
     def is_starter(self) -> bool:
-        """Whether this is the zoo that an installed package carries, which stays as it came."""
+        """Whether this is the starter zoo inside an installed package, which is never changed."""
         return self.root == CARRIED.resolve()
 
     @property
     def default_model(self) -> str:
-        """The model that answers when none is named."""
+        """The name of the model that answers when none is named. Raises UnknownModel when there are no models."""
         if self.settings.default_model is not None:
             return self.settings.default_model
         if not self.models:
@@ -117,10 +118,10 @@ class Zoo:
         return next(iter(self.models))
 
     def model(self, name: str | None = None) -> Model:
-        """The model of that name, or the default one. Raises UnknownModel."""
+        """Return the model of that name, or the default model. Raises UnknownModel."""
         name = self.default_model if name is None else str(name)
         if name not in self.models:
-            if name in self.plugins.quarantined:  # by a name that no model can have
+            if name in self.plugins.quarantined:  # under a name that no model can have
                 raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
             if others := inhabitants.called_otherwise(name, self.models, self.plugins):
                 raise UnknownModel(f'There is no model "{name}": {others}')
@@ -131,7 +132,7 @@ class Zoo:
         return self.models[name]
 
     def warm(self) -> None:
-        """Load every model that can be, so that no first request waits."""
+        """Load every model that can be loaded, so that the first requests need not wait."""
         for name, model in self.models.items():
             try:
                 model.load()
@@ -139,7 +140,7 @@ class Zoo:
                 log.info('model "%s" cannot answer: %s', name, error)
 
     def predict(self, model: str | None, picture: Source, *, version: int | None = None) -> Prediction:
-        """One model's answer for one picture.
+        """Return one model's answer for one picture; None for `model` is the default model.
 
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, PluginError, or a PictureError.
         """
@@ -156,9 +157,10 @@ class Zoo:
         return answer
 
     def predict_many(self, model: str | None, pictures: Iterable[Source], *, version: int | None = None) -> Answers:
-        """One model's answers for many pictures, in their order; a picture that cannot be read gives its error.
+        """Return one model's answers for many pictures, in order; an unreadable picture has its error instead.
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError, and PictureBroken for a picture alone.
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError, and PictureBroken when given a single
+        picture instead of several.
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
@@ -170,9 +172,9 @@ class Zoo:
         return answers
 
     def read(self, model: str | None, picture: Source, *, version: int | None = None) -> Reading:
-        """All the digits that a picture shows, in reading order: a number on paper, drawn digits, lines of them.
+        """Return all the digits in a picture, in reading order: a number on paper, drawn digits, lines of digits.
 
-        Raises what `predict` does. A picture with nothing to read gives a reading of nothing, with the reason.
+        A picture with nothing to read gives an empty reading with the reason. Raises what `predict` does.
         """
         chosen = self.model(model)
         loaded = chosen.load(version)
@@ -185,6 +187,7 @@ class Zoo:
         return answer
 
     def _read(self, chosen: Model, loaded: Loaded, picture: Source) -> Reading:
+        """Return the reading of a picture by a loaded model. Raises a PictureError or PluginError."""
         from zoo import pieces, reading
 
         image, by, size = self._decode(picture)
@@ -214,10 +217,10 @@ class Zoo:
         return Reading(chosen.name, card.ref, tuple(signs), None if signs else "blank")
 
     def explain(self, model: str | None, picture: Source, *, version: int | None = None) -> list[Step]:
-        """The steps from a picture to what one model saw, as the model's own preprocessing takes them.
+        """Return the steps from a picture to what one model saw, as its own preprocessing takes them.
 
-        They end before "seen" if there is nothing to read. A model that does not use `zoo.ink`, and a picture that
-        needs none of it, have only "picture" and "seen". Raises what `predict` does.
+        The step "seen" is missing if there is nothing to read. For a model that does not use `zoo.ink`, or a picture
+        that does not need it, the only steps are "picture" and "seen". Raises what `predict` does.
         """
         from zoo import steps
 
@@ -233,10 +236,10 @@ class Zoo:
     def why(
         self, model: str | None, picture: Source, *, label: str | int | None = None, version: int | None = None
     ) -> Why:
-        """Which pixels of what the model saw speak for its answer, or for another `label`; see `zoo.saliency`.
+        """Return which pixels of what the model saw speak for its answer, or for another `label`; see `zoo.saliency`.
 
-        A number is the label that is written so. The map is 0 when there is nothing to read. Raises what `predict`
-        does, and UnknownLabel.
+        `label` may be a number, which means its decimal text. The map, float32 (h, w), is 0 when there is nothing to
+        read. Raises what `predict` does, and UnknownLabel.
         """
         from zoo import saliency
 
@@ -259,18 +262,19 @@ class Zoo:
         return Why(answer, asked, way, find(seen, partial(chosen.scores, loaded), answer.labels.index(asked)))
 
     def given(self, picture: Source) -> bytes | Image:
-        """A picture's bytes, or its pixels where it comes as such. Raises PictureBroken when there is no reading it."""
+        """Return a picture file's bytes, or a decoded picture's pixels. Raises PictureBroken if it is unreadable."""
         return content(picture, self.settings.pictures.most)
 
     def look(self, model: Model, loaded: Loaded, picture: Source) -> Look:
-        """A picture as one model sees it. Raises PictureError or PluginError."""
+        """Return a picture as one model sees it. Raises PictureError or PluginError."""
         return looking.look(model, loaded, self.given(picture), self.settings.pictures)
 
     def decode(self, picture: Source) -> Image:
-        """A picture as `preprocess` hooks take it, upright, within the limits of the settings. Raises PictureError."""
+        """Decode a picture for `preprocess` hooks: uint8, upright, within the settings' limits. Raises PictureError."""
         return self._decode(picture).pixels
 
     def _decode(self, picture: Source) -> images.Reduced:
+        """Decode a picture, and return its pixels with the scale at which it was decoded. Raises PictureError."""
         given = self.given(picture)
         if isinstance(given, bytes):
             return images.decode_reduced(given, self.settings.pictures)
@@ -285,10 +289,14 @@ class Zoo:
         resume: bool = False,
         progress: training.Progress | None = None,
     ) -> Card:
-        """Train a model by its settings and publish the next version; returns its card. What it selects answers now.
+        """Train a model by its settings, publish the next version and return its card.
 
-        `fast` takes the plugin's quick settings, `overrides` single ones; such a version is never `latest`. Raises
-        SettingsError for a setting that does not exist, TrainingError, PluginError.
+        If the settings now select the new version, it answers from now on. `fast` uses the plugin's quick settings and
+        `overrides` changes single ones; a version trained with changed settings is never `latest`. `resume` continues
+        the unfinished run with the same settings.
+
+        Raises SettingsError for settings that do not exist or are not valid, UnknownModel, ModelUnavailable when the
+        plugin is missing or quarantined, TrainingError, and PluginError. Ctrl-C raises `training.Stopped`.
         """
         from zoo import training
 
@@ -325,7 +333,7 @@ class Zoo:
         return card
 
     def _command(self, name: str, fast: bool, overrides: Mapping[str, Any]) -> str:
-        """The command that trains a model so, typed in the working folder."""
+        """Return the shell command that starts the same training from the working directory."""
         words = ["zoo", *([] if self.root == locate().resolve() else ["--zoo", str(self.root)]), "train", name]
         words += ["--fast"] if fast else []
         for key in keys_of(overrides):
@@ -337,16 +345,17 @@ class Zoo:
         return shlex.join(words)
 
     def _refuse_starter(self) -> None:
+        """Raise TrainingError in the starter zoo, which nothing may change."""
         if self.is_starter:
             raise TrainingError(
                 "This is the starter zoo, which stays as it came. Make your own first: zoo init my-zoo && cd my-zoo."
             )
 
     def calibrate(self, name: str, *, version: int | None = None) -> Card:
-        """Find a checkpoint's temperature and threshold anew, as training does, and put them into its card.
+        """Find a checkpoint's temperature and threshold again, as training does, store them and return the card.
 
-        An evaluation that the card holds goes, since what it measured is not the same any more. Raises TrainingError in
-        the starter zoo, which stays as it came.
+        If they change, the card's evaluation is removed, because it measured other answers. Raises TrainingError in
+        the starter zoo, which is never changed, and what `predict` raises for the model and version.
         """
         from zoo import calibration, datasets
 
@@ -362,17 +371,17 @@ class Zoo:
         return self._amended(card, calibration=found, evaluation=None)
 
     def _amended(self, card: Card, **facts: Any) -> Card:
-        """The card with new facts, on disk and in every model that answers by it."""
+        """Change fields of a card, on disk and in every model that has loaded it, and return the new card."""
         card = self.catalogue.amend(card, **facts)
         for model in self.models.values():
             model.renew(card)
         return card
 
     def network(self, name: str) -> keras.Model:
-        """The trained network of a model, "cnn", or of one of its versions, "cnn/2", with the weights of its file.
+        """Return the trained network of a model, "cnn", or of one of its versions, "cnn/2".
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, as for one made of itself, TrainingError without
-        TensorFlow.
+        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable (also for a model that is a member of itself), and
+        TrainingError without TensorFlow.
         """
         from zoo import training
 
@@ -391,16 +400,16 @@ class Zoo:
         return network
 
     def temperature(self, name: str) -> float:
-        """The temperature in the card of a model's checkpoint, "cnn" or "cnn/2"; 1 without a calibration.
+        """Return the temperature in the card of a model, "cnn", or of a version, "cnn/2"; 1 without a calibration.
 
-        Raises UnknownModel, UnknownCheckpoint.
+        Raises UnknownModel, UnknownCheckpoint, or ModelUnavailable when the card cannot be read.
         """
         model, version = self._version(name)
         found = self.catalogue.card(*model.select(version)).calibration
         return found.temperature if found else 1.0
 
     def _version(self, name: str) -> tuple[Model, int | None]:
-        """A model and the version that its name has: "cnn/2", or "cnn", which leaves it to the settings."""
+        """Split "cnn/2" into model and version; the version of "cnn" is None, which means the selected one."""
         name, _, version = name.partition("/")
         if version and not VERSION.fullmatch(version):
             raise UnknownCheckpoint(f'"{name}/{cut(version)}" names no version: give a whole number, as in {name}/1.')
@@ -409,10 +418,11 @@ class Zoo:
     def evaluate(
         self, name: str, *, version: int | None = None, quick: bool = False, track: evaluation.Track = iter
     ) -> tuple[Card, Evaluation]:
-        """Measure a checkpoint on its dataset's test pictures, by every picture's way, and store it in its card.
+        """Measure a checkpoint on its dataset's test pictures, store the result in its card and return both.
 
-        `quick` keeps what the card says of robustness. A card that says the same already is not written again, nor is
-        one of the starter zoo. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError.
+        `quick` does not measure robustness again and keeps the card's. The card is not written if its figures stay the
+        same, nor in the starter zoo. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, PluginError,
+        DatasetError, or CardChanged when the card was recalibrated meanwhile.
         """
         from zoo import evaluation
 

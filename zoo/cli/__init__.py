@@ -27,10 +27,10 @@ def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
     Train a model:                   zoo train cnn
     Start a zoo of your own:         zoo init my-zoo
 
-    In a folder with a settings.toml that zoo is used, elsewhere the starter zoo that comes with the package.
+    Uses the zoo of the working directory if it has a settings.toml, else the starter zoo that comes with the package.
 
-    Exit codes: 0 done; 1 something could not be done; 2 the command or the settings are wrong, as a model or version
-    that there is not; 130 Ctrl-C.
+    Exit codes: 0 done; 1 something could not be done; 2 the command or the settings are wrong, such as a model or
+    version that does not exist; 130 Ctrl-C.
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s"

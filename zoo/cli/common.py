@@ -1,4 +1,4 @@
-"""What the commands share: how the zoo is opened, how errors are shown, JSON."""
+"""What the commands share: opening the zoo, showing errors, and JSON output."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from zoo.zoo import Zoo
 
 
-INTERRUPTED = 130  # 128 + SIGINT, what a shell expects
+INTERRUPTED = 130  # the exit code after Ctrl-C that shells expect: 128 + SIGINT
 
 
 class Commands(click.Group):
-    """Turns what the zoo raises into one or more lines on stderr and an exit code; no traceback reaches a user."""
+    """A command group that turns the zoo's errors into lines on stderr and an exit code, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
+                stream.reconfigure(errors="backslashreplace")  # file names may have characters that the terminal lacks
         try:
             return super().invoke(ctx)
         except ZooError as error:
@@ -50,7 +50,7 @@ class Commands(click.Group):
 
 
 def _is_a_hooks(error: BaseException | None) -> bool:
-    """Whether it comes of what a plugin's hook raised, and the zoo did not."""
+    """Whether an error was caused by something that a plugin's hook raised, other than a ZooError."""
     while isinstance(error, ZooError):
         if isinstance(error, PluginError) and not isinstance(error.__cause__, ZooError | None):
             return True
@@ -59,7 +59,7 @@ def _is_a_hooks(error: BaseException | None) -> bool:
 
 
 def say(line: str, err: bool = False) -> None:
-    """Tell it whoever listens: a full disk or a closed pipe is no reason not to go on."""
+    """Print a line, and carry on if it cannot be written, as to a full disk or a closed pipe."""
     try:
         click.echo(line, err=err)
     except OSError:
@@ -67,15 +67,15 @@ def say(line: str, err: bool = False) -> None:
 
 
 def _hush(stream: TextIO) -> None:
-    """Let what could not be written, and all that follows, go nowhere, or Python would fail on it once more."""
+    """Redirect a stream to the null device, because Python would fail again when it flushes what was not written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-_OUT = "zoo.cli.out"
+_OUT = "zoo.cli.out"  # the key in click's context for the real standard output, see `as_json`
 
 
 def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option --json, with which nothing but the answer goes to standard output: what plugins print is a message."""
+    """Add the option --json to a command. With it only the answer goes to stdout; what plugins print goes to stderr."""
 
     @functools.wraps(command)
     def alone(*args: Any, as_json: bool, **words: Any) -> Any:
@@ -89,11 +89,12 @@ def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def echo_json(value: Any) -> None:
-    """The answer of a command with the option `as_json`."""
+    """Print the answer of a command decorated with `as_json`."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False), file=click.get_current_context().meta[_OUT])
 
 
 def open_zoo(ctx: click.Context, **how: Any) -> Zoo:
+    """Open the zoo that --zoo names, or the default one; `how` goes to `Zoo.open`. Raises SettingsError."""
     from zoo.zoo import Zoo
 
     return Zoo.open(ctx.obj, **how)

@@ -1,4 +1,4 @@
-"""Where a command may draw: in a new PNG, or over an older drawing, but over no picture of anyone's own."""
+"""Where a command may write a drawing: to a new PNG file or over an older drawing, never over a user's picture."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from zoo.errors import ZooError
 
 
 def refuse(option: str, path: Path, read: Iterable[str | os.PathLike[str]]) -> None:
-    """Raise BadParameter where a drawing at `path` would be one of the pictures that are read, or lie in their way.
+    """Raise BadParameter if a drawing may not be written to `path`.
 
-    `read` are files, and folders all of which is read.
+    It has to be a .png in an existing folder, and no file other than an older drawing. `read` are the files and folders
+    that the command reads: `path` may be none of them, nor inside one.
     """
 
     def refused(what: str) -> click.BadParameter:
@@ -23,7 +24,7 @@ def refuse(option: str, path: Path, read: Iterable[str | os.PathLike[str]]) -> N
 
     if path.suffix.lower() != ".png":
         raise refused(f"{path} should end in .png.")
-    if not os.path.isdir(path.parent):  # noqa: PTH112 - Path tells of names that are too long by raising
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises for names that are too long
         raise refused(f"{path}: there is no folder {path.parent}. Make it, or name another place.")
     place = Path(os.path.realpath(path))
     for source in read:
@@ -40,7 +41,7 @@ def refuse(option: str, path: Path, read: Iterable[str | os.PathLike[str]]) -> N
 
 
 def write(path: Path, drawn: bytes) -> None:
-    """Write a drawing, whole or not at all. Raises ZooError."""
+    """Write a drawing atomically. Raises ZooError when it cannot be written."""
     try:
         files.write(path, drawn)
     except OSError as error:

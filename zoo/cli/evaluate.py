@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.measuring import Measured
     from zoo.zoo import Zoo
 
-DRAWN = 60
+DRAWN = 60  # mistakes that --mistakes draws, at most
 
 
 @click.command()
@@ -53,7 +53,7 @@ def evaluate(
 ) -> None:
     """Measure model NAME on its test pictures and store the result in the checkpoint's card.
 
-    With --data it is measured on pictures of your own, and nothing is stored.
+    With --data it is measured on your own pictures, and nothing is stored.
     """
     from zoo.labelled import Condition
     from zoo.measuring import over_seeds
@@ -98,7 +98,7 @@ def _measure(
     conditions: Sequence[Condition],
     stored: bool = False,
 ) -> Measured:
-    """On the files of `data` if there are any, else on the test pictures; with `stored` a card's evaluation will do."""
+    """Measure on the files of `data`, or without it on the test pictures; `stored` reuses the card's evaluation."""
     from zoo import labelled
     from zoo.measuring import Measured, on_files
 
@@ -113,6 +113,8 @@ def _measure(
 
 
 def _track(what: str) -> Track:
+    """Return a Track that shows a progress bar labelled `what`."""
+
     def steps(these: Sequence[int]) -> Iterable[int]:
         return terminal.track(these, what)
 
@@ -120,7 +122,7 @@ def _track(what: str) -> Track:
 
 
 def _draw(zoo: Zoo, name: str, version: int | None, measured: Measured, path: Path) -> int:
-    """Draw the worst mistakes into a file, if there are any; returns how many."""
+    """Draw the worst mistakes into a file, if there are any, and return how many."""
     from zoo import gallery
     from zoo.evaluation import worst
     from zoo.measuring import seen

@@ -1,4 +1,4 @@
-"""The command that makes keys for a server that asks for them. It writes nothing."""
+"""The command that makes API keys. It writes no file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.cli.common import as_json, echo_json
 
 @click.group()
 def key() -> None:
-    """Make keys that let people and programs in."""
+    """Make API keys for people and programs."""
 
 
 @key.command()
@@ -26,7 +26,7 @@ def key() -> None:
 )
 @as_json
 def new(name: str, scope: str, as_json: bool) -> None:
-    """Make a key: print it, this once, and the line that lets it in."""
+    """Make a key and print it, this once, with the line for settings.toml that grants it access."""
     from zoo.settings import KEY_NAME, KEY_NAMED
 
     if not re.fullmatch(KEY_NAME, name):

@@ -1,4 +1,4 @@
-"""Commands that look: what is in the zoo, and whether it is whole."""
+"""Commands that only read the zoo: list what is in it, and check it for errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins; for one that was set aside, what is wrong with it and where."""
+    """List the plugins, and for each that was set aside what is wrong and where."""
     from zoo import listings
 
     rows = listings.plugins(open_zoo(ctx, to_train=True))

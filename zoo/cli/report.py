@@ -1,4 +1,4 @@
-"""An evaluation as a page of plain text, 80 columns wide."""
+"""Format an evaluation as plain text, 80 columns wide."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from zoo.checkpoints import ClassFigures, Reliability, Robustness
     from zoo.measuring import Measured, Seeds
 
-WIDTH = 80
-LISTED = 5
-GAP = "  "
+WIDTH = 80  # columns
+LISTED = 5  # mistakes listed, the worst ones
+GAP = "  "  # between the columns of a table
 
 Lines = list[str]
 
 
 def evaluation(measured: Measured) -> str:
-    """Headline, rejections, classes beside the reliability of confidence, confusions, robustness, worst mistakes."""
+    """Format an evaluation: headline, rejections, classes and reliability, confusions, robustness, worst mistakes."""
     found = measured.evaluation
     parts = [_headline(measured)]
     if found.classes:
@@ -37,7 +37,7 @@ def evaluation(measured: Measured) -> str:
 
 
 def seeds(name: str, runs: Seeds) -> str:
-    """A row a version, then the mean and the sample standard deviation."""
+    """Format the versions of different seeds: a row per version, then mean and sample standard deviation."""
     rows = [
         (
             run.card.ref,
@@ -64,6 +64,7 @@ def seeds(name: str, runs: Seeds) -> str:
 
 
 def _headline(measured: Measured) -> Lines:
+    """Format the accuracy with its interval, the rejections and the files left out."""
     found = measured.evaluation
     low, high = found.interval
     first = f"{measured.card.ref} on {found.data}: {terminal.percent(found.accuracy)}"
@@ -89,6 +90,7 @@ def _headline(measured: Measured) -> Lines:
 
 
 def _classes(rows: Sequence[ClassFigures]) -> Lines:
+    """Format recall, precision and F1 of each class, in per cent."""
     return _table(
         ("label", "pictures", "recall", "precision", "F1"),
         [
@@ -103,7 +105,7 @@ def _classes(rows: Sequence[ClassFigures]) -> Lines:
 
 
 def _reliability(found: Reliability | None) -> Lines:
-    """The bins that hold an answer."""
+    """Format the reliability bins that have answers, in per cent; no lines without a reliability."""
     if found is None:
         return []
     return _table(
@@ -121,7 +123,7 @@ def _reliability(found: Reliability | None) -> Lines:
 
 
 def _confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Lines:
-    """The counts, if they fit into the width; else the pairs that are confused most."""
+    """Format the confusion matrix if it fits into WIDTH, else the ten pairs confused most."""
     names = [_short(label) for label in labels]
     rows = [(name, *(str(count) if count else "·" for count in row)) for name, row in zip(names, counts, strict=True)]
     width = max(len(cell) for row in rows for cell in row[1:])
@@ -140,6 +142,7 @@ def _confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Lines:
 
 
 def _calibration(found: Reliability) -> str:
+    """Format the calibration error, log-loss and Brier score as one line."""
     return (
         f"calibration: error {100 * found.ece:.2f} points (ECE, {len(found.bins)} bins), "
         f"log-loss {abs(found.nll):.4f}, Brier {found.brier:.4f}"
@@ -147,7 +150,7 @@ def _calibration(found: Reliability) -> str:
 
 
 def _robustness(found: Robustness) -> Lines:
-    """A row a kind: its strengths, and the accuracy at each."""
+    """Format a row per kind of harder pictures, with its strengths and the accuracy at each."""
     rows = [
         (
             f"{kind.kind}, {kind.unit}",
@@ -173,6 +176,7 @@ def _robustness(found: Robustness) -> Lines:
 
 
 def _mistakes(measured: Measured) -> Lines:
+    """Format the worst LISTED mistakes."""
     from zoo.evaluation import worst
 
     labels = measured.card.labels
@@ -185,11 +189,12 @@ def _mistakes(measured: Measured) -> Lines:
 
 
 def _short(label: str) -> str:
+    """Shorten a label to 12 characters."""
     return label if len(label) <= 12 else label[:11] + "…"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, last_left: bool = False) -> Lines:
-    """Aligned lines; the first `left` columns to the left, and the last one if asked, the others to the right."""
+    """Format a table. The first `left` columns, and the last with `last_left`, are left-aligned, the others right."""
     widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
     last = len(columns) - 1
     return [
@@ -202,7 +207,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1,
 
 
 def _beside(one: Lines, other: Lines) -> Lines:
-    """Two tables side by side, or one below the other where that would be too wide."""
+    """Put two tables side by side, or one below the other if they would be wider than WIDTH."""
     width = max(map(len, one))
     if width + 6 + max(map(len, other), default=0) > WIDTH:
         return [*one, "", *other]

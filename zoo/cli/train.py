@@ -1,4 +1,4 @@
-"""The command that makes checkpoints."""
+"""The commands that train and calibrate checkpoints."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def train(
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Train model NAME by its settings; makes the next version of its checkpoint.
+    """Train model NAME by its settings and publish the next version of its checkpoint.
 
-    Ctrl-C loses at most the epoch in hand, unless the plugin has a train hook of its own; --resume goes on. A run in
-    which --fast, --epochs, --seed or --set changed something makes a version that is not `latest`: name it in
-    settings.toml to serve it.
+    Ctrl-C loses at most the current epoch, unless the plugin has its own train hook; --resume continues. A run in which
+    --fast, --epochs, --seed or --set changed something makes a version that is never `latest`: name it in settings.toml
+    to serve it.
     """
     from zoo.settings import put, variable
 
@@ -76,7 +76,7 @@ def train(
 
 @contextmanager
 def _interruptible(close: Callable[[], None]) -> Iterator[None]:
-    """Around a training: Ctrl-C and SIGTERM end it with a line that says how to go on."""
+    """Let Ctrl-C or SIGTERM end the training in this context with a line that says how to continue."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a shell's background jobs ignore SIGINT
     try:
         yield
@@ -95,9 +95,10 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
 @as_json
 @click.pass_context
 def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool) -> None:
-    """Find anew how sure model NAME may say it is, and what it rejects; training does so by itself.
+    """Calibrate the confidence and rejection threshold of model NAME again, as training does.
 
-    For checkpoints made by an earlier zoo. The card's evaluation goes: measure again with zoo evaluate.
+    For checkpoints made by an earlier zoo. If they change, the card's evaluation is removed: measure again with zoo
+    evaluate.
     """
     card = open_zoo(ctx).calibrate(name, version=version)
     assert card.calibration is not None

@@ -1,4 +1,4 @@
-"""Commands that use the zoo: serve it, read pictures, start one's own."""
+"""Commands that use the zoo: serve it, read pictures, start a new one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from zoo.types import Prediction, Step
     from zoo.zoo import Zoo
 
-BATCH = 256
-EXPLAINED = 40  # pictures that --explain draws: 12,000 pixels of height
-SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}
+BATCH = 256  # pictures predicted at a time
+EXPLAINED = 40  # pictures that --explain draws, at most: 12,000 pixels high
+SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}  # of the files that are read from folders
 
 
 @click.command()
@@ -72,7 +72,7 @@ def predict(
 ) -> None:
     """Read PICTURES: files, folders of them, or - for one on standard input.
 
-    Of a folder, files are read whose name ends as a picture's: .png, .jpg, .jpeg, .gif, .webp, .bmp; no hidden ones.
+    From a folder, files ending in .png, .jpg, .jpeg, .gif, .webp or .bmp are read, but no hidden ones.
     """
     if trace and not as_json:
         raise click.UsageError("--trace goes with --json.")
@@ -117,8 +117,8 @@ def predict(
 def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool) -> None:
     """Read all the digits in each of PICTURES: files, folders of them, or - for one on standard input.
 
-    One line of text for each line of digits; a note names those that are guessed or touch. --json gives boxes and
-    confidences.
+    Prints one line of text for each line of digits; a note names digits that are guessed or touch. --json gives boxes
+    and confidences.
     """
     zoo = open_zoo(ctx)
     zoo.model(model).load(version)
@@ -144,7 +144,7 @@ def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, versi
 def _answers(
     zoo: Zoo, model: str | None, version: int | None, names: Sequence[str], trace: bool
 ) -> Generator[tuple[Source, Prediction | ZooError]]:
-    """Each picture with its answer, by several processes if they are many."""
+    """Yield each picture with its answer, using several processes if there are many pictures."""
     from zoo import spread
 
     if "-" not in names and spread.pays(zoo, model, len(names), version):
@@ -160,13 +160,14 @@ def _answers(
 
 
 def _told(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return a reading as a row of the table: file, digits, and a note or error."""
     if "error" in row:
         return row["file"], "-", row["error"]
     return row["file"], row["text"].replace("\n", " / ") or "-", row["reason"] or _guessed(row)
 
 
 def _guessed(row: dict[str, Any]) -> str:
-    """Which digits of a reading are guessed or touch each other, by their places in the text; empty when none is."""
+    """Name the digits of a reading that are guessed or touch another, by their places from 1; "" without any."""
     signs = list(enumerate(row["digits"], 1))
     guessed = [f"{sign['label']} (digit {n})" for n, sign in signs if sign["rejected"]]
     touching = [f"{sign['label']} (digit {n})" for n, sign in signs if sign["touching"] and not sign["rejected"]]
@@ -175,6 +176,7 @@ def _guessed(row: dict[str, Any]) -> str:
 
 
 def _pictures(names: tuple[str, ...]) -> Iterator[str]:
+    """Yield the given files, and the pictures inside the given folders. Raises ZooError for a folder without any."""
     from zoo.sources import inside
 
     for name in names:
@@ -189,6 +191,7 @@ def _pictures(names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Return a prediction as a row of the table: file, label, confidence, and a note or error."""
     if "error" in row:
         return row["file"], "-", "-", row["error"]
     if row["reason"] in ("blank", "no_contrast"):
