@@ -165,7 +165,7 @@ class Gate:
             ) from None
 
     def sign_in(self, key: str) -> bool:
-        """Sign the browser in if the key is known, and return whether it is. Signing in lasts no longer than the key."""
+        """Sign the browser in if the key is known, and return whether it is. The sign-in ends with the key."""
         name = keys.recognised(key, self._hashes)
         if name is None:
             return False

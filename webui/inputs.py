@@ -75,7 +75,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
 
 
 def body() -> bytes:
-    """Return the request body, decompressed. It is not copied where the server holds it whole, as `webui.bridge` does."""
+    """Return the request body, decompressed. A body that the server holds whole (`webui.bridge`) is not copied."""
     held: bytes | None = request.environ.get("zoo.body")
     return request.get_data() if held is None or "HTTP_CONTENT_ENCODING" in request.environ else held
 

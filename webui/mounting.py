@@ -72,6 +72,7 @@ def _bared(app: WSGIApplication) -> WSGIApplication:
 
 def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIApplication:
     """Serve the app under a prefix; `lost` answers 404 for all other paths."""
+
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         environ["SCRIPT_NAME"] = prefix

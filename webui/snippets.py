@@ -32,11 +32,11 @@ class Call:
 
 
 def calls(model: str, base: str, keyed: bool = False) -> list[Call]:
-    """Return the code that asks a model of the server at `base`, such as `http://127.0.0.1:5000`; native protocol
-    first.
+    """Return the code that asks a model of the server at `base`, such as `http://127.0.0.1:5000`.
 
-    `keyed` says that the server asks for a key, which the code takes from the environment variable `KEY`. The code for
-    a page sends the page's token instead, because somebody has signed in there.
+    The zoo's own protocol comes first. `keyed` says that the server asks for a key, which the code takes from the
+    environment variable `KEY`. The code for a page sends the page's token instead, because somebody has signed in
+    there.
     """
     base = base.rstrip("/")
     return [Call(protocol, language, write(base, model, keyed)) for (protocol, language), write in _CALLS.items()]

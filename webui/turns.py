@@ -109,7 +109,7 @@ class Turns:
                 result = context.run(step)
             except BaseException as error:
                 settle, result = future.set_exception, error
-                if isinstance(error, StopIteration) or not isinstance(error, Exception):  # must not reach the event loop
+                if isinstance(error, StopIteration) or not isinstance(error, Exception):  # not for the event loop
                     result = RuntimeError(f"the app raised {error!r}")
             with suppress(RuntimeError):  # the loop is closed: the server stopped after the client had left
                 future.get_loop().call_soon_threadsafe(self._settle, future, settle, result)
