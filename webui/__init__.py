@@ -115,11 +115,11 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     metrics.watch(app, zoo)
     refusals = errors.handle(app, zoo, pages.page)
     app.live = frozenset(zoo.settings.server.prefix + path for path in health.LIVE)
-    _guard(app, zoo.settings.server, secret)
+    gate = _guard(app, zoo.settings.server, secret)
     inner: WSGIApplication = app.wsgi_app
-    if not (zoo.settings.server.keys or zoo.settings.server.rate):
+    if not zoo.settings.server.rate:
         assert isinstance(app.json, Compact)
-        inner = shortcut = Shortcut(inner, zoo, app.json)
+        inner = shortcut = Shortcut(inner, zoo, app.json, gate)
         app.ahead = shortcut.ahead
     app.wsgi_app, app.refusals = (  # type: ignore[method-assign, assignment]
         _around(one, refusals, zoo.settings.server) for one in (inner, refusals)
@@ -127,19 +127,20 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     return app
 
 
-def _guard(app: Flask, settings: ServerSettings, secret: str | None) -> None:
-    """Install the checks that run before every view: first the rate limit, then the key."""
+def _guard(app: Flask, settings: ServerSettings, secret: str | None) -> access.Gate | None:
+    """Install the checks that run before every view: the rate limit, then the key. Returns the gate, if keys are set."""
     if settings.rate:
         from webui.rate import limit
 
         limit(app, settings.rate)
     if not settings.keys:
         access.without_keys(app)
-        return
+        return None
     from webui import signing
 
     gate = access.Gate(app, settings.keys, settings.secret or secret or secrets.token_hex(32))
     app.register_blueprint(signing.routes(gate))
+    return gate
 
 
 def _around(inner: WSGIApplication, lost: WSGIApplication, settings: ServerSettings) -> WSGIApplication:

@@ -11,10 +11,10 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, current_app, g, request, session, url_for
+from flask import Flask, Request, current_app, request, session, url_for
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from markupsafe import Markup
 
@@ -22,6 +22,9 @@ from webui.faults import Forbidden, Forged, NoKey
 from zoo import keys
 from zoo.errors import cut
 from zoo.settings import KeySettings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,7 +121,6 @@ class Gate:
                 "This server asks for a key. Send it as Authorization: Bearer KEY, or as X-API-Key: KEY. Whoever runs "
                 "the server makes one: zoo key new."
             )
-        g.caller = caller.name
         if not caller.may(scope):
             raise Forbidden(
                 f'The key "{caller.name}" has the scope {", ".join(sorted(caller.scopes))}; {cut(request.method)} '
@@ -133,7 +135,7 @@ class Gate:
 
         Raises NoKey when the header has an unknown key.
         """
-        key = _sent_key()
+        key = _sent_key(request.environ)
         if key is None:
             name = self._tickets.get(session.get("ticket", ""))
             return None if name is None else Caller(name, self._scopes[name], True)
@@ -145,6 +147,12 @@ class Gate:
                 "invalid_token",
             )
         return Caller(name, self._scopes[name], False)
+
+    def admits(self, environ: WSGIEnvironment) -> bool:
+        """Whether a request has a key in a header that allows predictions. Flask decides about all other requests."""
+        key = _sent_key(environ)
+        name = None if key is None else keys.recognised(key, self._hashes)
+        return name is not None and Caller(name, self._scopes[name], False).may(PREDICT)
 
     def check_token(self) -> None:
         """Check that one of this session's own pages sent the request.
@@ -228,12 +236,12 @@ def _csrf_field() -> Markup:
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
 
 
-def _sent_key() -> str | None:
+def _sent_key(environ: WSGIEnvironment) -> str | None:
     """Return the key in the header Authorization (Bearer, RFC 6750) or X-API-Key, or None."""
-    kind, _, key = str(request.environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
+    kind, _, key = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if kind.lower() == "bearer":
         return key.strip()
-    given: str | None = request.environ.get("HTTP_X_API_KEY")
+    given: str | None = environ.get("HTTP_X_API_KEY")
     return given
 
 

@@ -2,8 +2,8 @@
 
 Flask's own part of such a request costs as much as a small network. The response is byte for byte the one of
 `webui.api`; a test compares them. Unusual requests are left to Flask. So are errors, which the view then reports. The
-shortcut sits inside the headers, CORS and mount point of all responses. It is not installed where keys or a rate limit
-are set, because Flask checks those.
+shortcut sits inside the headers, CORS and mount point of all responses. Where keys are set, it takes only requests with
+a key in a header. It is not installed where a rate limit is set, because Flask counts those requests.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from webui.access import Gate
 from webui.jsons import HEADERS, Compact
 from webui.metrics import answering
 from webui.plain import sole_picture
@@ -32,8 +33,8 @@ KNOWN = "zoo.known"
 class Shortcut:
     """A WSGI app that answers plain predictions itself and passes every other request on to `app`."""
 
-    def __init__(self, app: WSGIApplication, zoo: Zoo, written: Compact) -> None:
-        self._app, self._zoo, self._written = app, zoo, written
+    def __init__(self, app: WSGIApplication, zoo: Zoo, written: Compact, gate: Gate | None) -> None:
+        self._app, self._zoo, self._written, self._gate = app, zoo, written, gate
         self._addresses: dict[str, tuple[str, str | None]] = {"/predict": ("/predict", None)}
         for name in zoo.models:
             self._addresses[f"/predict_{name}"] = ("/predict_<name>", name)
@@ -81,7 +82,9 @@ class Shortcut:
         if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
             return None
         picture = sole_picture(environ)
-        return None if picture is None else (*address, picture)
+        if picture is None or not (self._gate is None or self._gate.admits(environ)):
+            return None
+        return *address, picture
 
     def _answer(self, environ: WSGIEnvironment, name: str | None, picture: bytes) -> Prediction:
         """Return the answer that was found ahead, or else predict now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import requests
 from asking import ONE, SEVEN, drawing, png, saved
 from flask import Flask, request_started
 from flask.testing import FlaskClient
+from guarding import BOSS, KEYS, PHONE, zoo_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.formparser import parse_form_data
@@ -26,8 +28,9 @@ from webui.forms import only_file
 from webui.mounting import mounted
 from webui.quick import PATIENCE, PIXELS, SECONDS, SMALL, Quick
 from webui.turns import Turns
-from zoo import Zoo
+from zoo import Zoo, keys
 
+PNG = {"content_type": "image/png"}
 BAD = {
     "text": (b"no picture at all", 415),
     "truncated": (png()[:200], 400),
@@ -167,13 +170,28 @@ def test_flask_is_not_asked_for_plain_predictions_and_for_all_else_it_is(app: Fl
         assert len(begun) == 5
 
 
-def test_with_keys_there_is_no_way_past_them(own_zoo: Any) -> None:
-    from zoo import keys
+def test_a_key_in_a_header_opens_the_short_way_and_nothing_else_does(tmp_path: Path) -> None:
+    app = create_app(Zoo.open(zoo_with(tmp_path, KEYS), environ={}))
+    begun: list[str] = []
 
-    with (own_zoo / "settings.toml").open("a") as file:
-        file.write(f'\n[server.keys.one]\nhash = "{keys.hashed(keys.create())}"\nscopes = ["predict"]\n')
-    client = create_app(Zoo.open(own_zoo, environ={})).test_client()
-    assert asked(client, "/predict_cnn", png(), "image/png", whole=True).status_code == 401
+    def note(sender: Flask, **more: Any) -> None:
+        begun.append("asked")
+
+    def sent(whole: bool = True, **headers: str) -> TestResponse:
+        overrides = {"zoo.body": png()} if whole else {}
+        client = app.test_client()
+        return client.post("/predict_cnn", data=png(), headers=headers, environ_overrides=overrides, **PNG)
+
+    with request_started.connected_to(note, app):
+        for headers in ({"X-API-Key": PHONE}, {"Authorization": f"Bearer {BOSS}"}):
+            answer = sent(**headers)
+            assert begun == []
+            flasks = sent(whole=False, **headers)
+            assert begun.pop() == "asked"
+            assert (answer.status_code, answer.data) == (200, flasks.data)
+        for headers in ({}, {"X-API-Key": keys.create()}, {"Authorization": "Basic eDp5"}, {"Cookie": "zoo_session=x"}):
+            assert sent(**headers).status_code == 401
+            assert begun.pop() == "asked"
 
 
 class Told:
