@@ -128,7 +128,7 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
 
 
 def _guard(app: Flask, settings: ServerSettings, secret: str | None) -> access.Gate | None:
-    """Install the checks that run before every view: the rate limit, then the key. Returns the gate, if keys are set."""
+    """Install the checks that run before every view: the rate limit, then the key. Returns the gate if keys are set."""
     if settings.rate:
         from webui.rate import limit
 
