@@ -27,7 +27,7 @@ EXPOSED = ("Access-Control-Expose-Headers", "Allow, Inference-Header-Content-Len
 
 
 def shared(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
-    """Return the app, opened to the pages of these origins; "*" stands for any. Without origins, it is the app itself."""
+    """Return the app, opened to the pages of these origins; "*" is any. Without origins, it is the app itself."""
     if not origins:
         return app
     everyone = "*" in origins

@@ -1,4 +1,4 @@
-"""Whether the server is up, and which models can answer: for what restarts the server or routes to it, and asks often."""
+"""Health checks: whether the server is up and which models can answer, for supervisors and load balancers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ UNTOLD = "It cannot answer. This server tells why to those who send a key."
 
 
 def permitted(trouble: str | None) -> str | None:
-    """Return why a model cannot answer, as far as this client may know. Where keys are set, only clients with one learn
-    more.
+    """Return why a model cannot answer, as far as this client may know.
+
+    Where keys are set, a client without one learns only that it cannot.
     """
     return trouble if trouble is None or is_known() else UNTOLD
 

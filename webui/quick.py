@@ -28,7 +28,10 @@ _ONE_DIGIT = re.compile(r"(/predict(_[^/]+)?|/hf/[^/]+|/models/[^/]+/infer)$")
 
 
 class Quick:
-    """Remembers, by the path that clients ask for, what the last small pictures took. Use it from one event loop only."""
+    """Remembers, by the path that clients ask for, what the last small pictures took.
+
+    Use it from one event loop only.
+    """
 
     def __init__(self) -> None:
         self._slow: dict[str, int] = {}  # slow answers in a row, by path
@@ -56,7 +59,7 @@ class Quick:
     def learn(self, path: str, status: int, seconds: float) -> None:
         """Note what an answer took that `suits`, and its HTTP status.
 
-        A slow answer always counts, a quick one only with status 200.
+        A slow answer counts whatever its status, a quick one only with status 200.
         """
         if seconds >= SECONDS:
             if path in self._slow:

@@ -66,7 +66,7 @@ def network(address: str | None) -> str:
 
 
 def limit(app: Flask, rate: str) -> None:
-    """Count the requests of an app, except those for health checks and static files, which need no key."""
+    """Count the requests of an app, except to health checks and static files, which need no key."""
     counted = Rate(rate, "server.rate")
 
     @app.before_request

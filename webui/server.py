@@ -146,6 +146,7 @@ def _held() -> Iterator[None]:
 @dataclass(eq=False)
 class _Worker:
     """A worker process as the supervisor knows it."""
+
     process: BaseProcess
     news: Connection  # one message: None when it serves, else why it cannot
     born: float
