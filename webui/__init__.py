@@ -3,8 +3,8 @@
     from webui import create_app
     app = create_app()
 
-returns a standard WSGI app that serves the zoo of the working folder. Only this package knows HTTP; `zoo.Zoo` decodes,
-normalises and scores the pictures. `webui` imports `zoo`; in `zoo`, only the command line imports `webui`, to serve.
+returns a standard WSGI app that serves the zoo of the working folder. Only this package deals with HTTP; `zoo.Zoo`
+decodes, normalises and scores the pictures. `webui` imports `zoo`; in `zoo`, only the command line imports `webui`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""CORS: lets pages of other sites ask, if their origins are listed (https://fetch.spec.whatwg.org/#http-cors-protocol).
+"""CORS: lets pages of other sites call the server (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-Origins are compared exactly, and before keys are checked, because a preflight carries none. That takes a few lines
-here, rather than an extension that matches patterns. Cookies are never accepted from other sites; keys in headers are.
+Origins are compared exactly with a list, and before keys are checked, because a preflight carries none. That takes a
+few lines here, rather than an extension that matches patterns. Cookies are never accepted from other sites; keys in
+headers are.
 """
 
 from __future__ import annotations

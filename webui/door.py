@@ -21,7 +21,7 @@ class Door:
     """Listening sockets on one address for workers 1, 2, … `count`; one for all where SO_REUSEPORT is not used.
 
     No other server can bind in between: the address is taken first without SO_REUSEPORT, which fails while anybody has
-    it. Raises ZooError when the address cannot be had.
+    it. Raises ZooError when the address cannot be bound.
     """
 
     def __init__(self, host: str, port: int, count: int) -> None:

@@ -85,7 +85,7 @@ class Exhibits:
             return None
 
     def drawn(self, one: Exhibit, indices: Sequence[int]) -> dict[int, str]:
-        """Return pictures that a checkpoint was measured on, by index, as data: URLs; none if they cannot be had."""
+        """Return pictures that a checkpoint was measured on, by index, as data: URLs; none if they are unavailable."""
         if one.card is None or one.measured is None:
             return {}
         try:

@@ -75,7 +75,7 @@ class Forged(ZooError):
 
 
 class TooOften(Barred):
-    """A request beyond a client's rate limit, who may try again after `seconds`."""
+    """A request beyond a client's rate limit; the client may try again after `seconds`."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message, {"Retry-After": str(seconds)})

@@ -67,7 +67,7 @@ REJECTED = {
     "photographed": lazy_gettext("the same as if photographed"),
     "no digits": lazy_gettext("pictures of no digit"),
 }
-"""KINDS, UNITS, REASONS and REJECTED are the words for what a card names; a name that is not here is shown as it is."""
+"""KINDS, UNITS, REASONS and REJECTED translate the names that a card uses; a missing name is shown as it is."""
 
 SHADES = 5  # of wrong answers in a confusion matrix
 
@@ -90,7 +90,7 @@ class Panel:
 
 
 def word(words: Mapping[str, Any], key: str) -> str:
-    """Return a name that a card uses in the reader's language."""
+    """Return the translation of a name that a card uses, or the name itself."""
     return str(words.get(key, key))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MOST = 16  # requests in a batch, after which the loop turns to other work
 
 Ahead = Callable[[Sequence["WSGIEnvironment"]], None]
-"""Does in advance what several requests have in common. It raises nothing: each request meets its own error."""
+"""Does in advance what several requests have in common. It raises nothing: each request finds its own error later."""
 
 
 class Gathering:

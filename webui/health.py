@@ -44,16 +44,16 @@ def _state(model: Model) -> dict[str, Any]:
 @routes.get("/livez")
 @needs(NOTHING)
 def livez() -> Answer:
-    """Tell that a worker is up."""
+    """Return 200 while a worker is up."""
     return {"live": True}, 200, HEADERS
 
 
 @routes.get("/readyz")
 @needs(NOTHING)
 def readyz() -> Answer:
-    """Tell whether the default model can answer (else 503), and list the state of all models.
+    """Return 200 if the default model can answer, else 503; both list the state of all models.
 
-    Only clients with a key learn why one cannot.
+    Only clients with a key learn why a model cannot answer, where keys are set.
     """
     zoo = current_zoo()
     models = [_state(model) for model in zoo.models.values()]

@@ -48,7 +48,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     """Return the pictures of this request, for a model whose input shape decides how pixels are read.
 
     Raises NoPicture, BadRequest, WrongType or TooMany for the request, and ModelUnavailable or UnknownCheckpoint when
-    the shape cannot be had.
+    the shape is not available.
     """
     only = sole_picture(request.environ)
     if only is not None:
@@ -120,7 +120,7 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
         raise BadRequest(_DEEP)
     try:
         value = json.loads(body)
-    except RecursionError:  # to `_is_deep`, a bracket in a string may close another
+    except RecursionError:  # brackets in strings can mislead `_is_deep`
         raise BadRequest(_DEEP) from None
     except ValueError as error:
         size = counted(len(body), "byte")
@@ -144,9 +144,9 @@ def _why(error: ValueError) -> str:
 
 
 def _is_deep(body: bytes) -> bool:
-    """Whether brackets are nested more than DEEPEST deep, those inside strings counted too.
+    """Whether brackets are nested more than DEEPEST deep, counting those inside strings too.
 
-    The parser is not left to find out: that would take whatever else runs at that moment to Python's recursion limit
+    Checked before parsing, because a parser at Python's recursion limit takes whatever else runs at that moment there
     too.
     """
     if body.count(b"[") + body.count(b"{") <= DEEPEST:
@@ -234,7 +234,7 @@ def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]
         places = list(enumerate(value))
         return Pictures(None, several(zoo, places, lambda place: decoded(place[1], f"images[{place[0]}]")))
     form = shape()
-    if len(value) > max(math.prod(form), zoo.settings.server.max_batch):  # a closer look would take long
+    if len(value) > max(math.prod(form), zoo.settings.server.max_batch):  # checked first: a full check would take long
         pixels.check_depth(value, form, "pixels")
         check_number(zoo, len(value))
     if pixels.is_one(value, form):

@@ -27,8 +27,7 @@ LAST = 65535  # the highest port
 def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplication) -> WSGIApplication:
     """Return the app behind this many proxies and under a path such as "/zoo"; `lost` answers all other paths.
 
-    `lost` finds its status and message in `environ["zoo.refusal"]`. With a prefix, a proxy's X-Forwarded-Prefix is
-    ignored.
+    `lost` finds its status and message in `environ["zoo.refusal"]`. With a prefix, X-Forwarded-Prefix is ignored.
     """
     if prefix:
         app = _under(prefix, app, lost)
@@ -61,7 +60,7 @@ def bare(address: str) -> str:
 
 
 def _bared(app: WSGIApplication) -> WSGIApplication:
-    """Reduce the client's address to the address alone, so that a client is the same whatever port it uses."""
+    """Strip the port from the client's address, so that a client looks the same whatever port it uses."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["REMOTE_ADDR"] = bare(environ["REMOTE_ADDR"])

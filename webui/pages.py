@@ -237,7 +237,7 @@ def _front(wanted: str | None, shown: Shown) -> Response:
 
 
 def _missing(wanted: str | None) -> Notice | None:
-    """Return a notice if the model or the sample that the URL names cannot be had, else None."""
+    """Return a notice if the model or the sample that the URL names is not available, else None."""
     zoo = current_zoo()
     error: ZooError
     try:

@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 """The input shape of a network, such as (28, 28, 1)."""
 
 RESIDUE = 1e-6
-"""How far levels may lie outside their range, as a share of it, because they were computed.
+"""How far levels may lie outside their range, as a share of it, because of rounding in a computation.
 
 It is several times the rounding error of float32. Such levels become the end of the range.
 """
@@ -30,8 +30,8 @@ COLOURS = (2, 3, 4)
 def from_json(value: Any, shape: Shape, where: str) -> Image:
     """Return one picture (uint8) from nested lists of JSON numbers: levels in 0-1, or in 0-255 if any is above 1.
 
-    The values decide, not how they are written, because JSON does not tell 1 from 1.0. A value above 1 by at most
-    `RESIDUE` counts as a 1 that was computed. `shape` is the network's; a single channel may be left out. Raises
+    The values decide, not how they are written, because JSON does not distinguish 1 from 1.0. A value above 1 by at
+    most `RESIDUE` counts as a rounded 1. `shape` is the network's input shape; a single channel may be left out. Raises
     BadRequest, whose message begins with `where`.
     """
     if len(shape) not in (2, 3):
@@ -113,7 +113,7 @@ def is_one(value: Sequence[Any], shape: Shape) -> bool:
 
 
 def _is_thin(row: Any, shape: Shape) -> bool:
-    """Whether what may be a row has no list of several numbers in its cells, as each row of a whole picture has."""
+    """Whether no cell of what may be a row is a list of several numbers, which each row of a whole picture would be."""
     return not isinstance(row, list) or all(not isinstance(cell, list) or len(cell) <= 1 for cell in row[: shape[1]])
 
 

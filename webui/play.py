@@ -1,4 +1,4 @@
-"""Routes of the front page besides predictions: all models at once, the steps to what one saw, which pixels decided."""
+"""Routes of the front page besides predictions: all models' votes, preprocessing steps, decisive pixels, samples."""
 
 from __future__ import annotations
 

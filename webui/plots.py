@@ -17,7 +17,7 @@ from flask_babel import format_decimal, format_percent
 Scale = Literal["plain", "share", "log", "errors"]
 
 LEAST_ERROR = 1e-5  # error at which an accuracy of 1 is drawn, since 0 has no logarithm
-LEAST, GREATEST = 1e-6, 1e6  # the losses at which an axis ends at most
+LEAST, GREATEST = 1e-6, 1e6  # bounds of the losses on an axis
 ACCURACIES = (
     (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99999),
     (0.0, 0.5, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999),

@@ -37,8 +37,7 @@ PLAIN = Asked()
 def whole_number(text: str) -> int:
     """Return the whole number that a text spells in ASCII digits, or 0 if it spells none.
 
-    Leading zeros are dropped. Only the first LONGEST digits are read, which leaves a number that is too large too
-    large.
+    Leading zeros are dropped. Only the first LONGEST digits are read; a number that is too large stays too large.
     """
     return int(text.lstrip("0")[:LONGEST] or 0) if text.isascii() and text.isdecimal() else 0
 

@@ -48,7 +48,7 @@ class Quick:
         picture = sole_picture(environ)
         if picture is None and environ.get("CONTENT_TYPE", "").startswith("multipart/form-data"):
             return 0
-        size = announced(body if picture is None else picture)  # what a body is counts, not its content type
+        size = announced(body if picture is None else picture)  # the bytes decide, not the content type
         pixels = size[0] * size[1] if size else 0
         return pixels if pixels <= PIXELS else 0
 

@@ -2,7 +2,7 @@
 
     python -m webui.samples
 
-writes that PNG anew. Every other test picture can be had by its index too, read from the zoo's own copy of MNIST.
+writes that PNG anew. Every other test picture is available by its index too, from the zoo's own copy of MNIST.
 """
 
 from __future__ import annotations

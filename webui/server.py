@@ -53,9 +53,9 @@ log = logging.getLogger("zoo.server")
 def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
     """Serve a zoo's pages and API as `zoo.settings.server` says, with every model loaded before its first request.
 
-    Forked workers have this very zoo with its `latest` versions fixed now, so that a worker that replaces another one
+    Forked workers share this zoo, with its `latest` versions fixed now, so that a worker that replaces another one
     later answers as the rest do. Spawned workers open the zoo's folder anew. Otherwise as `serve`. Raises ZooError also
-    when other machines could ask and no key would be asked of them.
+    when other machines could connect and no key would be asked of them.
     """
     _refuse_strangers(zoo.settings.server)
     with quiet():
@@ -94,8 +94,8 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
     """Serve a WSGI app until a signal of `SIGNALS`, then let requests in flight finish within `settings.drain_seconds`.
 
     `app_loader` is called in each worker, and must be picklable where workers are spawned (macOS, Windows). `announce`
-    gets the URL once a worker serves there. Call this from the main thread. Raises ZooError when the port cannot be had
-    or the app cannot be loaded.
+    gets the URL once a worker serves there. Call this from the main thread. Raises ZooError when the port cannot be
+    bound or the app cannot be loaded.
     """
     door = Door(settings.host, settings.port, 1 if sys.platform == "win32" else settings.workers)
     shape_errors(settings.log)
@@ -161,7 +161,7 @@ class _Supervisor:
         self._app_loader = app_loader
         self._settings = settings
         self._door = door
-        # On Windows only one process can accept from a socket, says Granian.
+        # Granian's limit: on Windows only one process can accept from a socket.
         self._count = 1 if sys.platform == "win32" else settings.workers
         self._workers: list[_Worker] = []
         self._tally = Tally(1 + self._count, _context())

@@ -1,4 +1,4 @@
-"""Counters in memory that all processes of the server share: each writes to its own sheet, anyone reads them all.
+"""Counters in memory that all processes of the server share: each writes to its own sheet, any can read them all.
 
 A worker that replaces a dead one goes on with its sheet, so that no count is lost or counted twice. prometheus_client
 does the same with files, at ten times the cost per request, and leaves the files behind.
@@ -19,7 +19,7 @@ import numpy as np
 
 Key = tuple[str, ...]  # the name of a series, and the values of its labels
 
-SIZE = 1 << 15  # numbers of 8 bytes in a sheet; some hundred are used
+SIZE = 1 << 15  # numbers of 8 bytes in a sheet; a few hundred are used
 SPARE = 64  # numbers at its end, for a series that finds no room
 COUNT, GAUGE = 0.0, 1.0  # kinds of series: it only grows, or it ends with its process
 HEAD = 3  # numbers before an entry's key: bytes of the key, numbers of the series, COUNT or GAUGE

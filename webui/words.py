@@ -1,4 +1,4 @@
-"""The texts of the front page's scripts, in the reader's language, handed over with the page."""
+"""The texts of the front page's scripts, in the reader's language, sent with the page."""
 
 from __future__ import annotations
 

@@ -82,7 +82,10 @@ _TO_STDERR = {
 
 
 def connections() -> int:
-    """Return how many connections a worker may hold open. Raises the soft limit of open files as far as that takes."""
+    """Return how many connections a worker may hold open.
+
+    The soft limit of open files is first raised as far as that takes and the hard limit allows.
+    """
     if sys.platform == "win32":
         return CONNECTIONS
     import resource

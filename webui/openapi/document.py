@@ -1,4 +1,4 @@
-"""Makes operations and types one OpenAPI document of a zoo, with its models' names and input shapes.
+"""Builds the OpenAPI document of a zoo from operations and types, with its models' names and input shapes.
 
 https://spec.openapis.org/oas/v3.1.0
 """

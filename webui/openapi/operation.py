@@ -36,7 +36,7 @@ WHY = {
     501: "A part of the protocol that the zoo does not have.",
     503: "The model is there but cannot answer now; with `Retry-After`, the server is too busy.",
 }
-"""The description of each status of an error."""
+"""The description of each error status."""
 RETRY = {429: "seconds", 503: "seconds, where the server is too busy"}
 """The statuses that come with `Retry-After`, which says when to ask again, and its description."""
 

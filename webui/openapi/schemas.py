@@ -50,9 +50,9 @@ Row = TypeAliasType("Row", list[Any])
 
 
 def without(*names: str) -> ConfigDict:
-    """Return the config of an open schema that has none of these keys, which tells it from other schemas.
+    """Return the config of an open schema that has none of these keys, which distinguishes it from other schemas.
 
-    Each case is an object of its own, so that generated clients have a type for it.
+    Each case is an object schema of its own, so that generated clients have a type for it.
     """
     return ConfigDict(json_schema_extra={"propertyNames": {"not": {"enum": list(names)}}})
 

@@ -1,7 +1,7 @@
 """The API's description in the page's language, and its texts for the translators.
 
 Programs get it in English. No text is marked for translation where it is written: the texts come from many modules,
-some of which know of no page, so they are collected from the description itself.
+some of which know nothing of pages, so they are collected from the description itself.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def classify(name: str) -> Answer:
 def _asked() -> tuple[bytes, int]:
     """Return the picture's bytes and how many labels are wanted.
 
-    A body that is not JSON is taken as a picture, as clients send it. What the body is counts for more than its content
-    type: curl gives it a form's type if none is named.
+    A body that is not JSON is taken as a picture, as clients send it. Its bytes count for more than its content type,
+    because curl labels a body as a form unless it is told otherwise.
     """
     body: bytes = inputs.body()
     if request.mimetype == "multipart/form-data":

@@ -21,7 +21,7 @@ from zoo.models import Model
 from zoo.zoo import Zoo
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""The methods that a protocol's routes for what it does not have take."""
+"""The methods of the routes that answer for what a protocol does not have."""
 
 
 class BadPicture(PictureError):

@@ -81,7 +81,7 @@ def metadata(name: str, version: str | None = None, label: str | None = None) ->
 @routes.post("/models/<name>/versions/<version>:<verb>")
 @routes.post("/models/<name>/labels/<label>:<verb>")
 def run(name: str, verb: str, version: str | None = None, label: str | None = None) -> Answer:
-    """Answer `:predict` or `:classify`."""
+    """Answer `:predict` or `:classify`; `:regress` is refused."""
     zoo = current_zoo()
     verb = verb.lower()
     if verb not in ("predict", "classify", "regress"):
