@@ -110,10 +110,10 @@ def zoo_serve_no_thread(port: int, app: str) -> None:
     from webui.turns import Turns
 
     class Inline(Turns):
-        def _put(self, context: Context, step: Callable[[], Any], turn: list[None]) -> asyncio.Future[Any]:
+        def _put(self, context: Context, step: Callable[[], Any]) -> tuple[asyncio.Future[Any], list[Any]]:
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             future.set_result(context.run(step))
-            return future
+            return future, []
 
     with patch("webui.worker.Turns", Inline):
         zoo_serve(port, app)

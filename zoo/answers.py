@@ -1,4 +1,4 @@
-"""A model's answers: what its plugin's hooks give, which is checked, and what is told of one picture and of many."""
+"""Check what a plugin's hooks return, and turn it into answers to one picture or to many."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from zoo.types import Batch, Image, Prediction, Scores, Trace
 def checked_input(
     model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...] | None, image: Image
 ) -> tuple[Batch, Trace]:
-    """What a model's `preprocess` hook makes of a picture for a network that takes `shape`. Raises PluginError.
+    """Call a model's `preprocess` hook for a network that takes `shape`, and check the result. Raises PluginError.
 
-    With a shape of None any will do, and NoInk is raised where there is nothing to read.
+    A picture with nothing to read gives zeros, and a trace with the reason. With `shape` None, any shape is accepted
+    and NoInk is raised instead.
     """
     try:
         answer = hooks.call("preprocess", image=image, settings=settings)
@@ -46,7 +47,10 @@ def checked_input(
 def checked_scores(
     model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: Batch, classes: int
 ) -> Scores:
-    """The probabilities (n, classes) that a model's `predict` hook gives for (n, ...). Raises PluginError."""
+    """Call a model's `predict` hook for a batch (n, ...), and check its probabilities (n, classes).
+
+    Raises PluginError.
+    """
     answer = hooks.call("predict", model=handle, batch=batch, settings=settings)
     try:
         scores: Scores = np.asarray(answer, np.float32)
@@ -60,20 +64,23 @@ def checked_scores(
 
 
 def _hook(hooks: Hooks) -> str:
+    """Name the `preprocess` hook for a message, with the plugins that wrap it."""
     return f"preprocess hook{hooks.wrapped('preprocess')}"
 
 
 def _wrong(model: str, hooks: Hooks, what: str) -> PluginError:
+    """Return the error that a model's `predict` hook is at fault, with `what` as the rest of the sentence."""
     whose = f"predict{hooks.wrapped('predict')}"
     return PluginError(f'Model "{model}": {whose} {what}')
 
 
 def _kind(value: Any) -> str:
+    """Return the dtype of an array, or the name of another value's type."""
     return str(getattr(value, "dtype", type(value).__name__))
 
 
 def _are_probabilities(scores: Scores) -> bool:
-    """Whether rows (n, k) sum to 1 within 1e-5 and nothing is below 0; NaN is neither."""
+    """Whether all rows of (n, k) sum to 1 within 1e-5 and no value is negative or NaN."""
     if len(scores) == 1:
         row = scores[0].tolist()
         return bool(abs(math.fsum(row) - 1) <= 1e-5 and min(row) >= 0)
@@ -81,7 +88,10 @@ def _are_probabilities(scores: Scores) -> bool:
 
 
 def rescaled(scores: Scores, temperature: float) -> Scores:
-    """Probabilities, float32 (n, k), at another temperature: above 1 less sure, below 1 surer, in the same order."""
+    """Rescale probabilities, float32 (n, k), by a temperature: above 1 less confident, below 1 more.
+
+    The order of the classes stays the same.
+    """
     if temperature == 1:
         return scores
     powers: Scores = np.power(scores, np.float32(1 / temperature))
@@ -90,14 +100,17 @@ def rescaled(scores: Scores, temperature: float) -> Scores:
 
 
 def rejection(card: Card, confidence: float, reason: str | None) -> str | None:
-    """Why an answer of that confidence is none: what preprocessing found, or less of it than the card asks for."""
+    """Return why an answer is rejected, None if it is not.
+
+    `reason` is preprocessing's and has precedence; "not_a_digit" means less confidence than the card's threshold.
+    """
     if reason is None and card.calibration is not None and confidence < card.calibration.threshold:
         return "not_a_digit"
     return reason
 
 
 def prediction(model: str, card: Card, scores: Sequence[float], trace: Trace) -> Prediction:
-    """The answer that the probabilities of one picture give, in class order."""
+    """Return the answer for one picture by its probabilities, in class order, and its trace."""
     reason = rejection(card, max(scores), trace.reason)
     return _told(model, card.ref, tuple(card.labels), scores, reason, trace)
 
@@ -110,6 +123,7 @@ def _told(
     reason: str | None,
     trace: Trace | None,
 ) -> Prediction:
+    """Build a prediction of the most probable label; of equal ones, the first."""
     confidence = max(scores)
     best = scores.index(confidence)
     return Prediction(
@@ -127,11 +141,11 @@ def _told(
 
 
 class Answers(Sequence[Prediction | ZooError]):
-    """A model's answers to many pictures, in their order: a Prediction each, or what is wrong with the picture.
+    """A model's answers to many pictures, in order: a Prediction for each, or the ZooError of that picture.
 
-    They are kept as arrays, and each Prediction is made when it is asked for: to make them all takes as long as a small
-    network does. `scores` are the probabilities, float32 (m, k), of the m pictures that could be read, in their order,
-    `reasons` say why such an answer is none, and `errors` have what is wrong with the others, by their place among all.
+    They are stored as arrays, and each Prediction is made on access: making all of them takes as long as a small
+    network's inference. `scores` are the probabilities, float32 (m, k), of the m pictures without an error, in order;
+    `reasons` say why such an answer is rejected; `errors` are those of the other pictures, by index among all.
     """
 
     def __init__(
@@ -163,29 +177,29 @@ class Answers(Sequence[Prediction | ZooError]):
         trace: Callable[[int], Trace],
         errors: Mapping[int, ZooError],
     ) -> Answers:
-        """The answers of a checkpoint, whose card may reject more than the `reasons` that preprocessing found."""
+        """Return a checkpoint's answers; its card may reject more of them than preprocessing did by `reasons`."""
         sure = scores.max(axis=1).tolist() if len(scores) else []
         found = [rejection(card, confidence, reason) for confidence, reason in zip(sure, reasons, strict=True)]
         return cls(model, card.ref, tuple(card.labels), scores, found, trace, errors)
 
     @property
     def predictions(self) -> list[Prediction]:
-        """The answers to the pictures that could be read."""
+        """Return the answers to the pictures without an error."""
         return [self._prediction(row) for row in range(len(self.scores))]
 
     @property
     def classes(self) -> list[int]:
-        """The likeliest class of each picture that could be read; of equally likely ones the first."""
+        """Return the most probable class of each picture without an error; of equal ones, the first."""
         classes: list[int] = self.scores.argmax(axis=1).tolist()
         return classes
 
     @property
     def labels(self) -> list[str]:
-        """The label of each picture that could be read."""
+        """Return the label of each picture without an error."""
         return [self._labels[best] for best in self.classes]
 
     def untraced(self) -> Answers:
-        """The same without the pictures that the model saw."""
+        """Return the same answers without traces."""
         return Answers(self._model, self._checkpoint, self._labels, self.scores, self.reasons, None, self.errors)
 
     def __len__(self) -> int:
@@ -216,7 +230,7 @@ class Answers(Sequence[Prediction | ZooError]):
     def __radd__(self, other: Any) -> list[Any]:
         return [*other, *self] if isinstance(other, list) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # as of a list
+    __hash__ = None  # type: ignore[assignment]  # like a list
 
     def __repr__(self) -> str:
         return repr(list(self))

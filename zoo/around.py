@@ -1,4 +1,4 @@
-"""What is around each cell of a plane: medians of squares, and what is left when all that is narrow is closed up."""
+"""Filters over the neighbourhood of each cell of a plane: a median filter and a grey closing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from zoo.types import Plane
 
-_WINDOW = 11  # coarse pixels on the sides of the median that is the first guess: over twice the widest stroke
+_WINDOW = 11  # coarse pixels on each side of the median's window: over twice the widest stroke
 
 
 def medians_around(levels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The median around each cell of (rows, columns), in a square of `_WINDOW` that repeats the rim beyond the border.
+    """Return the median of the square of `_WINDOW` around each cell, int32 (rows, columns); the border is repeated.
 
-    NumPy selects among whole numbers by vector instructions, several times as fast as Pillow's filter.
+    NumPy partitions integers with vector instructions, several times as fast as Pillow's filter.
     """
     rows, columns = levels.shape
     rim, size = _WINDOW // 2, _WINDOW**2
@@ -28,11 +28,11 @@ def medians_around(levels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def closed(values: Plane, size: int, beyond: bool = True) -> Plane:
-    """Values (h, w, ...) without what is less than all around it and fits into no square of that size.
+    """Return the grey closing of values (h, w, ...) by squares with sides of `size`: float32 (h, w, ...).
 
-    Squares reach over the border, `beyond` which values go on as they are at it, or where all is more than they are.
-    A grey closing (Serra: Image Analysis and Mathematical Morphology, 1982): the greatest value of each square, then
-    the least of each of those.
+    It fills what is darker than its surroundings and too narrow to hold such a square: the greatest value of each
+    square, then the least of each square of those (Serra: Image Analysis and Mathematical Morphology, 1982). Squares
+    reach over the border; values there repeat the border's with `beyond`, and are infinite without.
     """
     height, width = values.shape[:2]
     down, across = np.arange(1 - size, height).clip(0), np.arange(1 - size, width).clip(0)
@@ -44,7 +44,7 @@ def closed(values: Plane, size: int, beyond: bool = True) -> Plane:
 
 
 def _over_squares(values: Plane, size: int, of: np.ufunc) -> Plane:
-    """For each value that or those of a square that begins with it, in (h, w, ...)."""
+    """Reduce by `of`, a maximum or minimum, the square that begins with each value of (h, w, ...)."""
     found = values.copy()
     for axis in (0, 1):
         line, covered = found.swapaxes(0, axis), 1

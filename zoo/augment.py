@@ -1,6 +1,6 @@
-"""Training pictures varied as hands, pens and scanners vary them, inside the graph of the training step.
+"""Augment training pictures as hands, pens and scanners vary them, inside the graph of the training step.
 
-All randomness comes from the seed that is given, so that a resumed run varies each picture as an unbroken one would.
+All randomness comes from the given seed, so that a resumed run varies each picture as an uninterrupted one would.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Any
 
 from zoo.settings import Augmentation
 
-ELASTIC_GRID = 5  # random displacements on each side, smoothly stretched over the picture
+ELASTIC_GRID = 5  # random displacements on each side, interpolated smoothly over the picture
 
 
 def augment(pictures: Any, settings: Augmentation, seed: Any) -> Any:
-    """Vary float32 pictures (n, height, width, 1) in 0-1, ink light; `seed` is an int32 tensor (2,)."""
+    """Augment float32 pictures (n, height, width, 1) in 0-1, ink light; `seed` is an int32 tensor (2,)."""
     import tensorflow as tf
 
     seeds = iter(tf.unstack(tf.random.experimental.stateless_split(seed, 8)))
@@ -35,13 +35,14 @@ def augment(pictures: Any, settings: Augmentation, seed: Any) -> Any:
 
 
 def _one_each(pictures: Any) -> Any:
+    """Return the shape (n, 1, 1, 1) of one random number per picture."""
     import tensorflow as tf
 
     return tf.stack([tf.shape(pictures)[0], 1, 1, 1])
 
 
 def _warp(pictures: Any, settings: Augmentation, affine_seed: Any, elastic_seed: Any) -> Any:
-    """Rotation, shear, scale, shift and elastic bending as one resampling (Simard et al. 2003, ICDAR)."""
+    """Rotate, shear, scale, shift and bend pictures in one resampling (Simard et al. 2003, ICDAR)."""
     import tensorflow as tf
 
     n, height, width = tf.shape(pictures)[0], pictures.shape[1], pictures.shape[2]
@@ -63,7 +64,7 @@ def _warp(pictures: Any, settings: Augmentation, affine_seed: Any, elastic_seed:
 
 
 def _sample(pictures: Any, places: Any) -> Any:
-    """Bilinear values of (n, h, w, 1) at places (n, h, w, 2) as x, y; black outside."""
+    """Sample (n, h, w, 1) bilinearly at places (n, h, w, 2) as x, y; black outside."""
     import tensorflow as tf
 
     n, height, width = tf.shape(pictures)[0], pictures.shape[1], pictures.shape[2]
@@ -81,7 +82,7 @@ def _sample(pictures: Any, places: Any) -> Any:
 
 
 def _thicken(pictures: Any, most: float, seed: Any) -> Any:
-    """Strokes made thicker or thinner by up to about `most` pixels: a share of a 3x3 dilation or erosion."""
+    """Make strokes thicker or thinner by up to about `most` pixels: blend in a 3x3 dilation or erosion."""
     import tensorflow as tf
 
     share = tf.random.stateless_uniform(_one_each(pictures), seed, -most, most)
@@ -91,7 +92,7 @@ def _thicken(pictures: Any, most: float, seed: Any) -> Any:
 
 
 def _blur(pictures: Any, most: float, seed: Any) -> Any:
-    """A share in 0-`most` of a 3x3 binomial blur."""
+    """Blend in a 3x3 binomial blur with a random share in 0-`most`."""
     import tensorflow as tf
 
     share = tf.random.stateless_uniform(_one_each(pictures), seed, 0.0, most)

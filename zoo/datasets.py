@@ -1,4 +1,4 @@
-"""The data that comes with the zoo, checked against its SHA-256 each time it is read."""
+"""Load the data that comes with the zoo. Its SHA-256 is checked each time it is read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DIGITS = tuple("0123456789")
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures with their classes: uint8 images (n, 28, 28, 1), ink light; int64 classes (n,); the class names."""
+    """Labelled pictures: uint8 images (n, 28, 28, 1), ink light; int64 classes (n,); the classes' labels."""
 
     name: str
     images: NDArray[np.uint8]
@@ -34,9 +34,9 @@ class Labelled:
 
 
 def training_data(dataset: str, validation: int) -> Data:
-    """The training pictures, their last `validation` ones held out. The test pictures are not touched.
+    """Return the training pictures, with the last `validation` of them held out. Test pictures are not read.
 
-    Raises DatasetError, as all here do: for another dataset than "mnist", the only one, and for damaged files.
+    Raises DatasetError for any dataset but "mnist", and for damaged or unreadable files.
     """
     _check(dataset)
     images, classes = _mnist("train")
@@ -45,31 +45,36 @@ def training_data(dataset: str, validation: int) -> Data:
 
 
 def test_data(dataset: str) -> Labelled:
-    """The pictures that measure a finished model, and choose nothing."""
+    """Return the test pictures, which only measure a finished model and never help to choose one.
+
+    Raises DatasetError as `training_data` does.
+    """
     _check(dataset)
     images, classes = _mnist("t10k")
     return Labelled(f"{dataset} test", images, classes, DIGITS)
 
 
 def fingerprint(dataset: str) -> dict[str, str]:
-    """SHA-256 of each file of the data, by name."""
+    """Return the SHA-256 of each of the dataset's files, by name. Raises DatasetError for an unknown dataset."""
     _check(dataset)
     return dict(MNIST_SHA256)
 
 
 def _check(dataset: str) -> None:
+    """Raise DatasetError for any dataset but "mnist"."""
     if dataset != "mnist":
         raise DatasetError(f'There is no dataset "{cut(dataset)}". The only one is "mnist".')
 
 
 def _mnist(part: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images (n, 28, 28, 1) and classes (n,) of MNIST's `part`: "train", or "t10k" for the test pictures."""
     images = _idx(f"{part}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28, 1)
     classes = _idx(f"{part}-labels-idx1-ubyte.gz", header=8).astype(np.int64)
     return images, classes
 
 
 def _idx(name: str, header: int) -> NDArray[np.uint8]:
-    """The bytes after an IDX header, whose sizes are not read: the checksum has already said which file this is."""
+    """Return the bytes after an IDX header. Its sizes are not read: the checksum identifies the file."""
     path = MNIST / name
     try:
         packed = path.read_bytes()

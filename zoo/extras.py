@@ -1,6 +1,6 @@
-"""What a training set is given besides its own pictures, as the settings ask: drawn, scanned and photographed by rule.
+"""Add generated pictures to a training set, as the settings ask: drawn, coarsely scanned and photographed by rule.
 
-Nobody's handwriting is in it but that of the set itself.
+The only handwriting in them is that of the set itself.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from zoo.errors import NoInk
 from zoo.settings import ModelSettings
 from zoo.types import Data
 
-_COARSE = 16  # pixels of a coarse scan's side
-_WIDEST = 4.0  # a thin 1 would become a block
-_WHOLE = 0.75  # share of photographs whose thinnest strokes are unbroken
+_COARSE = 16  # pixels on each side of a coarse scan
+_WIDEST = 4.0  # times that each side is stretched, at most; a thin 1 would become a block
+_WHOLE = 0.75  # share of photographed digits whose thinnest strokes are unbroken
 
 
 def added(data: Data, settings: ModelSettings) -> Data:
-    """The data with what the settings ask for: `drawn`, `coarse` and `photographed` digits to train on, and `others`.
+    """Return the data with the settings' numbers of `drawn`, `coarse` and `photographed` digits, and of `others`.
 
-    Half of the coarse ones were drawn, where any are.
+    If digits are drawn, half of the coarse ones are made from those.
     """
     given = data
     if settings.others:
@@ -47,13 +47,14 @@ def added(data: Data, settings: ModelSettings) -> Data:
 
 
 def _joined(data: Data, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> Data:
+    """Return the data with pictures added to those to train on."""
     return replace(data, images=np.concatenate([data.images, images]), classes=np.concatenate([data.classes, classes]))
 
 
 def coarse(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A digit, uint8 (28, 28), as a coarse scan keeps it, then in MNIST's form again: uint8 (28, 28, 1).
+    """Degrade a digit, uint8 (28, 28), to a coarse scan, and bring that to MNIST's form: uint8 (28, 28, 1).
 
-    Cut to its ink, stretched to a square of 16 pixels, black and white; so the forms of many archives were stored.
+    The scan is cut to the ink, stretched to a square of 16 pixels, and black and white, as in many archives.
     """
     ys, xs = np.nonzero(picture > 60)
     cut = PIL.Image.fromarray(picture[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
@@ -64,9 +65,9 @@ def coarse(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
 
 
 def photographed(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
-    """Digits, uint8 (n, 28, 28), as photographs on paper bring them to MNIST's form: uint8 (m, 28, 28, 1).
+    """Compose photographs of digits, uint8 (n, 28, 28), and bring them to MNIST's form: uint8 (m, 28, 28, 1).
 
-    Also the places of the m in which ink was found, int (m,). About 2 ms each.
+    Also return the indices of the m digits whose ink was found, int (m,). About 2 ms each.
     """
     images, found = [], []
     for place, digit in enumerate(digits):

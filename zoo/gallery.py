@@ -1,4 +1,4 @@
-"""Small pictures with captions, drawn as one picture."""
+"""Draw small pictures with captions as one picture."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from PIL.PngImagePlugin import PngInfo
 from zoo.types import Image
 
 _TILE = 112  # pixels on the long side of a small picture
-_GAP = 14
-_LINE = 16
-_ACROSS = 10
-_PAPER, _INK, _FAINT = 250, 20, 110
-_MAKER = ("Software", "flask-model-zoo")
+_GAP = 14  # pixels between small pictures
+_LINE = 16  # pixels from one line of a caption to the next
+_ACROSS = 10  # small pictures in a row, at most
+_PAPER, _INK, _FAINT = 250, 20, 110  # grey levels of the page, of a caption's first line, and of its other lines
+_MAKER = ("Software", "flask-model-zoo")  # PNG text chunk by which drawings are recognised
 
 
 def draw(tiles: Sequence[tuple[Image, Sequence[str]]]) -> bytes:
-    """A PNG of pictures, uint8 (h, w) or (h, w, 3), in rows of up to ten, each with its lines of caption below."""
+    """Draw pictures, uint8 (h, w) or (h, w, 3), in rows of up to ten, each above its lines of caption, as a PNG."""
     lines = max((len(caption) for _, caption in tiles), default=0)
     across = min(_ACROSS, max(1, len(tiles)))
     wide, high = _TILE + _GAP, _TILE + _GAP + lines * _LINE
@@ -48,7 +48,7 @@ def draw(tiles: Sequence[tuple[Image, Sequence[str]]]) -> bytes:
 
 
 def png(page: PIL.Image.Image) -> bytes:
-    """A drawing as a file that `is_drawing` knows again."""
+    """Encode a drawing as a PNG that `is_drawing` recognises."""
     told, content = PngInfo(), io.BytesIO()
     told.add_text(*_MAKER)
     page.save(content, "PNG", pnginfo=told)
@@ -56,7 +56,7 @@ def png(page: PIL.Image.Image) -> bytes:
 
 
 def is_drawing(path: Path) -> bool:
-    """Whether a file is such a drawing, and so no picture of anyone's own."""
+    """Whether a file is a drawing made by `png`, and so no picture of the user's."""
     try:
         with PIL.Image.open(path, formats=("PNG",)) as found:
             return bool(found.info.get(_MAKER[0]) == _MAKER[1])

@@ -1,6 +1,6 @@
-"""The forms that `zoo.strokes` draws: ways of writing digits, and signs that are none. Nobody's handwriting is in them.
+"""The forms that `zoo.strokes` draws: styles of digits, and other signs. None comes from anyone's handwriting.
 
-A stroke is points (x, y) that a smooth line passes, in a box of 1 x 1 with y down; a point said twice makes a corner.
+A stroke is a list of points (x, y) on a smooth curve, in a box of 1 x 1 with y down; a repeated point is a corner.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ DIGITS: dict[int, list[list[Stroke]]] = {
           (0, 0.95)]],
     ],
 }  # fmt: skip
-"""The ways of writing each digit. Ordinary ones are among them, so that no trait of drawing tells the class."""
+"""Styles of each digit. Ordinary ones are included, so that traits of the drawing do not give the class away."""
 
 SIGNS: dict[str, list[Stroke]] = {
     "a": [[(0.8, 0.1), (0.4, 0), (0.1, 0.5), (0.3, 0.95), (0.75, 0.6), (0.85, 0.05), (0.85, 0.05), (0.8, 0.7), (1, 1)]],
@@ -167,4 +167,4 @@ SIGNS: dict[str, list[Stroke]] = {
     "spiral": [[(0.5, 0.5), (0.6, 0.4), (0.7, 0.55), (0.5, 0.75), (0.25, 0.55), (0.4, 0.15), (0.85, 0.25), (0.95, 0.7),
                 (0.5, 1), (0.05, 0.7)]],
 }  # fmt: skip
-"""Letters, Greek ones too, and signs. Those that may be taken for a digit, as l, o, s, z, b, q, theta, are left out."""
+"""Latin and Greek letters, and other signs. Those that resemble a digit are left out: l, o, s, z, b, q, theta."""

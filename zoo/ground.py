@@ -1,4 +1,7 @@
-"""The ground of a picture, paper or screen, light or dark, even or not, and how far everything stands out from it."""
+"""Estimate the background of a picture, called its ground here, and the contrast of every pixel to it.
+
+The background may be paper or a screen, light or dark, even or uneven.
+"""
 
 from __future__ import annotations
 
@@ -15,58 +18,61 @@ from zoo.around import closed, medians_around
 from zoo.types import Image, Mask, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
-_LONG = 8  # pixels to one, from which NumPy averages them sooner than Pillow has copied them
-COARSE = 24  # pixels on the long side of what an uneven ground is judged by
-_SIGMA = 1.5  # coarse pixels over which paper is averaged into the ground
-_BARE = 0.01  # of the weights of such a mean; with less paper near it is none
-_EVEN = 3.0  # grey levels by which a drawing's ground may vary and still be of one colour
-_CHROMA = 8.0  # levels between the channels of a picture, above which colour tells something
-_PLAIN = 0.8  # share of a picture that has its ground's colour, above which there is no shadow on it
-_STEP = 0.08  # of the strongest contrast; by so much a ground that is smooth is off beside an edge in it
-_STEPS = 3  # coarse pixels that are off so, and as many to the other side, where there is an edge
-_NARROW = 0.28  # of the long side; what is narrower is no shadow but ink
-_DARK = 0.25  # of the way from black to white; a picture whose median is less is mostly dark
-_LARGE = 64  # pixels on the long side of what may show a shadow; strokes of the smallest pictures are as wide as one
-_BRIGHT = 80  # the mean grey of the rim of paper, at the least, with a shadow or a table on a part of it
-_SOME = 1500  # pixels that stand for all where a share or a median is asked for, at the least
-_KEPT = 10_000  # cells of a matrix, up to which it is kept for the next picture
-_TWO_LEVELS = 0.05  # share of a picture's variance within two levels, under which it has no others
-_SHOWN = 16  # of 255; what is less opaque shows no colour
-_FADES = 0.15  # of the range of a picture's colours, by which its rim is off at the least, if its ground was cut away
-SEEN = 4.0  # grey levels; below, nothing is there for an eye either
-_FITS = 5  # times that a table is fitted to a picture's rim; it hardly changes then
-_ONE: Plane = np.ones((1, 1), np.float32)
+_LONG = 8  # reduction step from which NumPy's averaging is faster than Pillow's, which copies the picture first
+COARSE = 24  # pixels on the long side of the coarse picture in which an uneven background is estimated
+_SIGMA = 1.5  # coarse pixels: sigma of the Gaussian that averages paper into the background
+_BARE = 0.01  # total weight of the paper near a cell, below which there is no background to estimate
+_EVEN = 3.0  # grey levels by which a drawing's background may vary and still count as one colour
+_CHROMA = 8.0  # levels between a picture's channels, above which its colour is used
+_PLAIN = 0.8  # share of a picture in its background's colour, above which there is no shadow on it
+_STEP = 0.08  # of the strongest contrast: error of a smooth background beside an edge of the real one
+_STEPS = 3  # coarse pixels with that error, on each side of such an edge, at least
+_NARROW = 0.28  # of the long side; what is narrower is ink and no shadow
+_DARK = 0.25  # of the range from darkest to lightest; a picture whose median is lower is mostly dark
+_LARGE = 64  # pixels on the long side of a picture that may show a shadow; in smaller ones a stroke is as wide as one
+_BRIGHT = 80  # grey level: mean of the border of paper with a shadow or a table on a part of it, at least
+_SOME = 1500  # pixels that are sampled for a share or a median, at least
+_KEPT = 10_000  # elements of a resampling matrix, up to which it is cached
+_TWO_LEVELS = 0.05  # of a picture's variance: what two levels leave unexplained in a picture that has no others
+_SHOWN = 16  # alpha, of 255; a less opaque pixel shows no colour
+_FADES = 0.15  # of a picture's range of colours: how much its rim differs, at least, if its background was cut away
+SEEN = 4.0  # grey levels; a smaller contrast is invisible to the eye too
+_FITS = 5  # iterations of fitting a table to a picture's border; more hardly change it
+_ONE: Plane = np.ones((1, 1), np.float32)  # gain of a background of one colour; its row is the axis of one channel
 BOTH: tuple[Polarity, ...] = ("light-on-dark", "dark-on-light")
 
 Part = tuple[float, float, float, float]
-"""Left, top, right and bottom of a part of a picture, in shares of its sides."""
+"""Left, top, right and bottom of a part of a picture, as fractions of its sides."""
 
 WHOLE: Part = (0, 0, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a picture may be without ink, seen along one direction of its colours.
+    """A guess at a picture without its ink, projected on one direction of its colours.
 
-    `axis`, float32 (c,), makes one plane of c channels: the direction in which the picture differs most from its
-    ground, so that red ink on blue paper of the same brightness is seen. `levels` is the ground along it, and `gain`
-    what its contrast is multiplied by, since in a shadow ink loses as much as its paper: float32 (rows, columns),
-    coarse, and (1, 1) if the ground is of one colour.
+    `axis`, float32 (c,), turns c channels into one plane. It is the direction in which the picture differs most from
+    its background, so that red ink on blue paper of the same brightness is found. `levels` is the background along
+    that axis. Contrasts are multiplied by `gain`, since ink in a shadow darkens as much as its paper. Both are coarse,
+    float32 (rows, columns), and (1, 1) if the background has one colour.
     """
 
     axis: NDArray[np.float32]
     levels: Plane
     gain: Plane
-    is_smooth: bool = False  # and of several cells: it was averaged, and has no edges
+    is_smooth: bool = False  # whether it was averaged, and so has several cells and no edges
 
 
 def reduce(picture: Image, step: int) -> Plane:
-    """Average step x step pixels, and lay what is transparent on a ground: float32 (h, w, 3), or (h, w, 1) if grey."""
+    """Average blocks of step x step pixels, and put transparent pixels on a background.
+
+    Returns float32 (h, w, 3), or (h, w, 1) if the picture is grey or nearly so.
+    """
     if picture.ndim == 2:
         return _reduced(PIL.Image.fromarray(np.ascontiguousarray(picture)), step)
     height, width, channels = picture.shape
     picture = np.ascontiguousarray(picture)
-    # Read as one number per pixel, alpha is its highest byte.
+    # With each pixel read as one little-endian number, alpha is the highest byte.
     if channels == 4 and picture.view("<u4").min() < 255 << 24:
         if (level := _black_or_white(picture, step)) is not None:
             return level
@@ -74,14 +80,14 @@ def reduce(picture: Image, step: int) -> Plane:
         return small if _colour(small) > _CHROMA else grey_of(small)[:, :, None]
     some = picture[::step, ::step]
     if (some[:, :, 0] == some[:, :, 1]).all() and (some[:, :, 1] == some[:, :, 2]).all():
-        # Cut to a byte, such a number is its red.
+        # The lowest byte of such a number is red.
         plane = picture.view("<u4")[:, :, 0].astype(np.uint8) if channels == 4 else picture[:, :, 0]
         return _reduced(PIL.Image.fromarray(np.ascontiguousarray(plane)), step)
     colour = _colour(some)
     if colour > _CHROMA and step >= _LONG:
         return _averaged(picture, step)
     if colour <= _CHROMA and channels == 3:
-        # Bytes side by side are as good as pixels side by side, and need not be copied.
+        # The mean over all channels: a row of bytes is reduced as if each were a pixel, which saves a copy.
         image = PIL.Image.fromarray(picture.reshape(height, 3 * width))
         return np.asarray(image.reduce((3 * step, step)), np.float32)[:, :, None]
     mode = "RGB" if channels == 3 else "RGBX"
@@ -90,13 +96,13 @@ def reduce(picture: Image, step: int) -> Plane:
 
 
 def _reduced(image: PIL.Image.Image, step: int) -> Plane:
-    """Step x step pixels averaged by Pillow: float32 (h, w, c), whole numbers."""
+    """Average blocks of step x step pixels with Pillow: float32 (h, w, c), whole numbers."""
     small = np.asarray(image.reduce(step), np.float32)
     return small if small.ndim == 3 else small[:, :, None]
 
 
 def _averaged(picture: Image, step: int) -> Plane:
-    """As `_reduced`, of (h, w, 3 or 4) to float32 (h, w, 3), without Pillow's copy of a large picture."""
+    """Average (h, w, 3 or 4) to float32 (h, w, 3) as `_reduced` does, without Pillow's copy of a large picture."""
     height, width, channels = picture.shape
     whole = height - height % step
     wide = np.uint16 if step <= 256 else np.uint32
@@ -113,20 +119,20 @@ def _averaged(picture: Image, step: int) -> Plane:
 
 
 def _colour(small: Plane | Image) -> float:
-    """By how much the channels of (h, w, 3 or 4) differ at the most; a JPEG gives up to `_CHROMA` to grey."""
+    """Return the largest difference between channels of (h, w, 3 or 4); in a grey JPEG it may reach `_CHROMA`."""
     planes = np.array(small[:, :, :3].transpose(2, 0, 1), np.result_type(small, np.int16), order="C")
     return float(np.abs(planes[1:] - planes[:-1]).max())
 
 
 def grey_of(small: Plane) -> Plane:
-    """The mean of 1 or 3 channels: float32 (h, w, c) to (h, w)."""
+    """Return the mean of 1 or 3 channels: float32 (h, w, c) to (h, w)."""
     if small.shape[2] == 1:
         return small[:, :, 0]
     return (small[:, :, 0] + small[:, :, 1] + small[:, :, 2]) / np.float32(3)
 
 
 def median_of(values: Plane) -> NDArray[np.float32]:
-    """The median of each column of float32 (n, c), as (c,); n is at least 1. `np.median` takes five times as long."""
+    """Return the median of each column of float32 (n, c), n > 0, as (c,). `np.median` takes five times as long."""
     low, high = (len(values) - 1) // 2, len(values) // 2
     ordered = np.partition(values, (low, high), axis=0)
     middle: NDArray[np.float32] = (ordered[low] + ordered[high]) / 2
@@ -134,7 +140,7 @@ def median_of(values: Plane) -> NDArray[np.float32]:
 
 
 def _share(values: Plane, colour: Plane) -> float:
-    """Of float32 (n, c), how much has a colour (c,) in each channel, 0-1."""
+    """Return the share, 0-1, of float32 (n, c) that has a colour (c,), within `_EVEN` in each channel."""
     near = np.abs(values - colour) <= _EVEN
     alike = near[:, 0]
     for channel in range(1, near.shape[1]):
@@ -143,9 +149,9 @@ def _share(values: Plane, colour: Plane) -> float:
 
 
 def _black_or_white(picture: Image, step: int) -> Plane | None:
-    """What `_opaque` makes of black or white ink on transparent ground, (h, w, 4), from its alpha alone: (h, w, 1).
+    """Return what `_opaque` makes of black or white ink on a transparent background, from alpha alone.
 
-    None if there is another colour.
+    (h, w, 4) to (h, w, 1). None if the picture has another colour.
     """
     pixels = picture.view("<u4")[:, :, 0]
     black = not np.bitwise_or.reduce(pixels, axis=None) & 0xFFFFFF
@@ -156,11 +162,12 @@ def _black_or_white(picture: Image, step: int) -> Plane | None:
 
 
 def _opaque(small: Plane) -> Plane:
-    """Premultiplied RGBa (h, w, 4) to RGB (h, w, 3).
+    """Put premultiplied RGBa, (h, w, 4), on an opaque background: RGB (h, w, 3).
 
-    Where all that can be seen is of about one colour, its form is in the alpha: it is laid on white or black, whichever
-    is farther. What fades towards its rim had a ground that was made transparent, and gets that again. Else the
-    transparent part is only what surrounds a picture, and takes that picture's usual colour.
+    - If the visible part has about one colour, the shape is in the alpha: it goes on white or black, whichever is
+      farther from that colour.
+    - If it fades towards its rim, its background was made transparent: it goes on that background again.
+    - Otherwise the transparent part surrounds a picture, and takes the picture's median colour.
     """
     colour, alpha = small[:, :, :3], small[:, :, 3]
     solid = alpha >= min(200.0, float(alpha.max()))
@@ -177,9 +184,10 @@ def _opaque(small: Plane) -> Plane:
 
 
 def _fading(colour: Plane, alpha: Plane) -> float:
-    """By how many grey levels cells get lighter, from those amid others to those that are half surrounded by nothing.
+    """Return how much lighter, in grey levels, the rim of the visible part is than its inside, by linear regression.
 
-    `colour`, (h, w, 3), is premultiplied by `alpha`, (h, w), 0-255.
+    At the rim, half of a cell's neighbours are transparent. `colour`, (h, w, 3), is premultiplied by `alpha`, (h, w),
+    0-255.
     """
     shown = alpha >= _SHOWN
     if not shown.any():
@@ -194,13 +202,13 @@ def _fading(colour: Plane, alpha: Plane) -> float:
 
 
 def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane, float]:
-    """By how many grey levels each pixel is lighter than its ground, float32 (h, w); and the ground's noise.
+    """Return by how many grey levels each pixel is lighter than its background, float32 (h, w), and the noise's sigma.
 
-    `part` says where `small`, float32 (h, w, c), lies in the picture that the ground was found in.
+    `part` is where `small`, float32 (h, w, c), lies in the picture for which the background was estimated.
     """
     if small.shape[2] == len(ground.axis):
         plane = small[:, :, 0] if small.shape[2] == 1 else small @ ground.axis
-    else:  # of a coloured picture, a part may be grey, and the other way round
+    else:  # a part of a coloured picture may be grey, and the other way round
         plane = grey_of(small) * ground.axis.sum()
     height, width = plane.shape
     if ground.levels.size == 1:
@@ -212,16 +220,16 @@ def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane
         contrast = (plane - down @ ground.levels @ across) * (down @ ground.gain @ across)
     if width < 3:
         return contrast, 0.0
-    # The median difference of two normal values is 0.954 sigma.
+    # The median absolute difference of two normal values is 0.954 sigma.
     differences = np.abs(contrast[::3, 2:] - contrast[::3, :-2])
     return contrast, float(median_of(differences.reshape(-1, 1))[0]) / 0.954
 
 
 def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterator[tuple[Ground, tuple[Polarity, ...]]]:
-    """What a picture, float32 (h, w, c), may be without ink, and what to look for on it.
+    """Yield backgrounds to try for a picture, float32 (h, w, c), each with the polarities of ink to look for on it.
 
-    The search ends with a colour that most of the picture has, unless `more` is asked for: a part of a large picture
-    may lie in a shadow.
+    It stops at one that is nearly certain, such as a colour that most of the picture has, unless `more` is set: a part
+    of a large picture may lie in a shadow. `cells` is the long side of the coarse picture for an uneven background.
     """
     height, width, channels = small.shape
     ring = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])  # (n, c)
@@ -242,7 +250,7 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
         if not more:
             return
     yield uneven, BOTH
-    # A digit that fills its picture leaves too little paper around it for the above.
+    # A digit that fills its picture leaves too little paper around it for the backgrounds above.
     light = _of_two_levels(some)
     if light is not None:
         yield _of_colour(some, median_of(some[light])), ("dark-on-light",)
@@ -250,9 +258,10 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
 
 
 def table_of(small: Plane) -> Ground:
-    """What lies around all papers in a picture, float32 (h, w, c), as its rim tells: its light rises or falls evenly.
+    """Estimate the table around all sheets in a picture, float32 (h, w, c), by its border, as a bilinear surface.
 
-    A table with a grain has no colour of its own, and a smooth ground goes up to the paper inside of each sheet.
+    The other backgrounds fail here: a table with a grain has no single colour, and within a sheet a smooth background
+    rises to the paper's level.
     """
     coarse = _coarse(small, COARSE)
     rows, columns, channels = coarse.shape
@@ -261,7 +270,7 @@ def table_of(small: Plane) -> Ground:
     on_rim = np.maximum(np.abs(down), np.abs(across)) > 1 - 1 / max(rows, columns)
     rim, levels = places[on_rim], coarse.reshape(-1, channels)[on_rim]
     weights = np.ones((len(rim), 1), np.float32)
-    # The farther a cell is off, the less it counts next: paper at the border is no table.
+    # Iteratively reweighted least squares: a cell counts less the worse it fits, as paper at the border is no table.
     for _ in range(_FITS):
         pull = (rim * weights).T
         slopes = np.linalg.solve(pull @ rim, pull @ levels)  # (4, c)
@@ -272,7 +281,7 @@ def table_of(small: Plane) -> Ground:
 
 
 def _of_two_levels(some: Plane) -> Mask | None:
-    """Which of some pixels, float32 (n, c), are light, bool (n,), if they are of two clear levels; else None."""
+    """Return which of some pixels, float32 (n, c), are light, bool (n,), if they have two clear levels; else None."""
     grey = grey_of(some[None])[0]
     least, most = float(grey.min()), float(grey.max())
     if most - least < SEEN:
@@ -283,16 +292,16 @@ def _of_two_levels(some: Plane) -> Mask | None:
         count, lights = np.count_nonzero(light), float(grey @ light)
         lighter, darker = lights / count, (total - lights) / (len(grey) - count)
         cut = (lighter + darker) / 2
-    # The variance of all is that between the two levels and that within them.
+    # The total variance is the variance between the two levels plus that within them.
     variance = float(grey.var())
     between = count * (len(grey) - count) / len(grey) ** 2 * (lighter - darker) ** 2
     return light if variance - between < _TWO_LEVELS * variance else None
 
 
 def _usual(ring: Plane, some: Plane) -> tuple[NDArray[np.float32], float]:
-    """The colour (c,) that most of a picture has, as far as its rim and some of its pixels tell, float32 (n, c).
+    """Return the colour (c,) of most of a picture, by its border and a sample of its pixels, float32 (n, c) each.
 
-    With it the share of those pixels that have it, 0-1, which is 0 when there is no such colour.
+    Also return the share of the sample that has it, 0-1, which is 0 when there is no such colour.
     """
     around = median_of(ring)
     share = _share(some, around)
@@ -304,7 +313,10 @@ def _usual(ring: Plane, some: Plane) -> tuple[NDArray[np.float32], float]:
 
 
 def _axis(away: Plane) -> NDArray[np.float32]:
-    """The direction of colours, float32 (n, c), that are farthest from 0, as (c,)."""
+    """Return the direction (c,) along which colour differences, float32 (n, c), are largest: their first component.
+
+    Its absolute values sum to 1, so that contrasts along it stay in grey levels.
+    """
     if away.shape[1] == 1:
         return np.asarray(_ONE[0], np.float32)
     axis = np.linalg.eigh(away.T @ away)[1][:, -1]
@@ -313,7 +325,7 @@ def _axis(away: Plane) -> NDArray[np.float32]:
 
 
 def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
-    """A ground of one colour, (c,), of a picture of which some pixels are float32 (n, c)."""
+    """Return a background of one colour, (c,), for a picture with the sampled pixels `some`, float32 (n, c)."""
     if len(colour) == 1:
         return Ground(_ONE[0], colour[None], _ONE)
     axis = _axis(some - colour)
@@ -321,20 +333,23 @@ def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
 
 
 def _uneven(small: Plane, cells: int) -> tuple[Ground, bool]:
-    """The ground of a photograph, float32 (h, w, c), with its shadows and gradients; and whether it has edges, too."""
+    """Estimate a photograph's smooth background, shadows and gradients included; also return whether it has edges.
+
+    `small` is float32 (h, w, c); `cells` is the long side of the coarse picture.
+    """
     coarse = _coarse(small, cells)
     grey = grey_of(coarse)
     paper, most = _paper(np.abs(grey - medians_around(np.rint(grey).astype(np.int32))))
-    # The second guess is the mean of what the first takes for paper.
+    # The first guess is a local median; the second is the mean of what the first takes for paper.
     ground = _mean_of(coarse, paper)
     return _along_axis(coarse, ground), _has_edges(grey, grey_of(ground), _STEP * most)
 
 
 def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
-    """The uneven ground of `small`, float32 (h, w, c), as it goes on where it is `covered` by ink, bool (h, w).
+    """Continue the uneven background of `small`, float32 (h, w, c), beneath what ink has `covered`, bool (h, w).
 
-    A median takes the inside of a bold digit, or of two that touch, for paper. Here paper is what differs little from
-    the ground beside all that may be ink; None where too little of that is near.
+    A local median takes the inside of a bold digit, or of two that touch, for paper. Here paper is what differs little
+    from the background beside all ink. None if a place has too little of that near it.
     """
     coarse = _coarse(small, cells)
     free = (_coarse(covered[:, :, None].astype(np.float32), cells)[:, :, 0] == 0).astype(np.float32)
@@ -345,7 +360,7 @@ def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
 
 
 def _coarse(small: Plane, cells: int) -> Plane:
-    """A picture, float32 (h, w, c), as the means of its cells, so many on its long side: float32 (rows, columns, c)."""
+    """Reduce a picture, float32 (h, w, c), to `cells` means on its long side: float32 (rows, columns, c)."""
     height, width, channels = small.shape
     scale = cells / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
@@ -355,9 +370,9 @@ def _coarse(small: Plane, cells: int) -> Plane:
 
 
 def _paper(away: Plane) -> tuple[Plane, float]:
-    """Which cells are paper, 1 or 0, by how far they are from a guess at it, float32 (rows, columns), in grey levels.
+    """Return which cells are paper, float32 1 or 0, by their distance from a guess at it, in grey levels.
 
-    With it how far the farthest are, but for a few.
+    Both are float32 (rows, columns). Also return the 98th percentile of the distances.
     """
     strong = round(0.98 * (away.size - 1))
     most = float(np.partition(away.ravel(), strong)[strong])
@@ -365,14 +380,14 @@ def _paper(away: Plane) -> tuple[Plane, float]:
 
 
 def _mean_of(coarse: Plane, paper: Plane) -> Plane:
-    """The mean around each cell, float32 (rows, columns, c), of those that are paper, float32 (rows, columns), 0 or 1.
+    """Return the weighted mean of the paper around each cell, float32 (rows, columns, c).
 
-    A normalised convolution (Knutsson, Westin, 1993).
+    `paper` is float32 (rows, columns), 0 or 1. A normalised convolution (Knutsson, Westin, 1993).
     """
     rows, columns = paper.shape
     down, across = _gauss(rows), _gauss(columns)
     weight = np.maximum(down @ paper @ across, np.float32(1e-6))
-    # A mean is pulled aside at the borders, where paper is on one side only: not so once its slope is taken off.
+    # At the borders paper lies on one side only, which biases a mean on a slope: so the slope is taken off first.
     slopes = _slopes(coarse, paper)
     level = paper[:, :, None] * (coarse - slopes)
     mean = across @ (down @ level.reshape(rows, -1)).reshape(coarse.shape)
@@ -380,44 +395,45 @@ def _mean_of(coarse: Plane, paper: Plane) -> Plane:
 
 
 def _along_axis(coarse: Plane, ground: Plane) -> Ground:
-    """A ground, float32 (rows, columns, c), in the direction in which the picture differs from it most."""
+    """Return a background, float32 (rows, columns, c), along the axis on which the picture differs from it most."""
     axis = _axis((coarse - ground).reshape(-1, coarse.shape[2]))
     light = grey_of(ground)
     return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16), is_smooth=True)
 
 
 def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:
-    """Whether a smooth ground is off beside an edge, too light on its dark side and too dark on the other.
+    """Whether the picture's background has an edge, which a smooth estimate misses on both sides.
 
-    `grey` and `ground` are float32 (rows, columns), `step` is what is off in grey levels.
+    The estimate is too light on the dark side and too dark on the other. `grey` and `ground` are float32
+    (rows, columns); `step` is the least such error, in grey levels.
     """
     step = max(2 * SEEN, step)
     size = round(_NARROW * max(grey.shape))
     if np.count_nonzero(ground - closed(grey, size) > step) < _STEPS:
         return False
-    # Of a picture that is mostly dark, light strokes that go over its border are no paper.
+    # In a picture that is mostly dark, light strokes that go over its border are no paper.
     low, middle, high = np.sort(grey.ravel())[[grey.size // 50, grey.size // 2, -1 - grey.size // 50]]
     opened = -closed(-grey, size, beyond=bool(middle - low > _DARK * (high - low)))
     return bool(np.count_nonzero(opened - ground > step) >= _STEPS)
 
 
 def _with_edges(small: Plane) -> Ground:
-    """The ground of paper, float32 (h, w, c), with edges in it, as of a shadow or of what it lies on.
+    """Estimate a light background with edges, such as those of a shadow or of the sheet; `small` is float32 (h, w, c).
 
-    What is darker than its surroundings and narrower than `_NARROW` is taken away, and all else keeps its edges.
+    A closing removes what is darker than its surroundings and narrower than `_NARROW`, and keeps all other edges.
     """
     height, width, channels = small.shape
     paper = closed(small, round(_NARROW * max(height, width)))
-    paper -= median_of((paper - small).reshape(-1, channels))  # by so much noise lifts it
+    paper -= median_of((paper - small).reshape(-1, channels))  # the bias: a closing of noise is too light
     axis = _axis((small - paper).reshape(-1, channels))
     light = grey_of(paper)
     return Ground(axis, paper @ axis, light.mean() / np.maximum(light, 16))
 
 
 def _slopes(values: Plane, weight: Plane) -> Plane:
-    """For each channel the plane through 0 that rises as it does where `weight` is: (h, w, c), of (h, w, c) and (h, w).
+    """Return for each channel the plane through 0 with the mean slope of `values` where `weight` is.
 
-    All are float32.
+    `values` and the planes are float32 (h, w, c), `weight` is float32 (h, w).
     """
     rows, columns = weight.shape
     down = np.arange(rows, dtype=np.float32) - np.float32((rows - 1) / 2)
@@ -432,12 +448,15 @@ def _slopes(values: Plane, weight: Plane) -> Plane:
 
 
 def _matrix(size: int, to: int, start: float = 0, end: float = 1) -> Plane:
-    """Brings the part from `start` to `end` of a line of pixels to others: float32 (to, size)."""
+    """Return the matrix, float32 (to, size), that resamples a line of `size` pixels, from `start` to `end`, to `to`.
+
+    `start` and `end` are fractions of the line. Small matrices are cached.
+    """
     return (_kept_weights if size * to <= _KEPT else _weights)(size, to, start, end)
 
 
 def _weights(size: int, to: int, start: float, end: float) -> Plane:
-    """Each of a line of pixels the mean of those it covers, or if they are more, of the two that it lies between."""
+    """Return the matrix of `_matrix`: reducing takes the mean of the pixels covered, enlarging is linear."""
     edges = size * (start + (end - start) / to * np.arange(to + 1, dtype=np.float32))
     places = np.arange(size, dtype=np.float32)
     if (end - start) * size > to:
@@ -451,16 +470,16 @@ _kept_weights = functools.lru_cache(maxsize=64)(_weights)
 
 
 def as_grey(values: Plane) -> PIL.Image.Image:
-    """Float levels 0-255 as Pillow's 8-bit grey."""
+    """Convert float levels, 0-255, to an 8-bit grey Pillow image."""
     return PIL.Image.fromarray(np.rint(values).astype(np.uint8))
 
 
 @functools.cache
 def _gauss(size: int) -> Plane:
-    """A blur along one axis as a matrix, float32 (size, size); what it weighs is for the caller to divide by."""
+    """Return a blur along one axis as a matrix, float32 (size, size); the caller divides by the sum of its weights."""
     places = np.arange(size, dtype=np.float32)
     square = (places[:, None] - places) ** 2
     near, wide = np.float32(-2 * _SIGMA**2), np.float32(-2 * (4 * _SIGMA) ** 2)
-    # The wide, low second term reaches paper from inside the widest stroke.
+    # The second term, wide and low, reaches paper from inside the widest stroke.
     weights: Plane = np.exp(square / near) + np.float32(0.01) * np.exp(square / wide)
     return weights

@@ -1,9 +1,9 @@
-"""Bytes to a picture, with every limit: bytes, pixels, formats, damage, orientation, depth and transparency.
+"""Decode pictures from bytes: limits on bytes and pixels, formats, damage, orientation, depth and transparency.
 
-The six formats' Pillow classes are opened directly, chosen by the file's first bytes. `PIL.Image.open` would do the
-same with `formats=`, but it warns of decompression bombs by a process-wide limit before ours can be looked at, and
-warning filters cannot be changed safely by one thread of several. Opening a class reads the header only. So what else
-Pillow would warn of is kept from it: the EXIF of a JPEG, and that a PNG is animated.
+The Pillow class of the format is chosen by the file's first bytes and opened directly, which reads only the header.
+`PIL.Image.open` with `formats=` would warn of decompression bombs by a process-wide limit before ours can be checked,
+and warning filters cannot be changed safely in one of several threads. For the same reason Pillow does not get to see
+what else it would warn of: a JPEG's EXIF data, and a PNG's animation.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     from zoo.settings import PictureSettings
 
 DRAFT_SIDE = 1000
-"""Pixels that the short side of a JPEG keeps, at the least, when libjpeg decodes it at 1/2, 1/4 or 1/8 scale."""
+"""Pixels that a picture's short side keeps, at least, when it is decoded at 1/2, 1/4 or 1/8 scale."""
 
 LARGE = 4_000_000
-"""Pixels beyond which pictures are decoded one at a time."""
+"""Pixels above which pictures are decoded one at a time."""
 
 SCANS = 100
-"""Passes of a progressive JPEG that are decoded; usual are 10. Each costs time but hardly any bytes."""
+"""Scans of a progressive JPEG, at most; 10 are usual. Each takes time to decode but hardly any bytes."""
 
 _EXPECTED = "Send a PNG, JPEG, GIF, WebP or BMP picture."
 _SMALLER = "Send a smaller one."
 _ORIENTATION = 274  # EXIF 2.32, table 4: tag 0x0112, 1-8
-_SIDEWAYS = (5, 6, 7, 8)  # of those, where width and height change places
+_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 class _Jpeg(JpegImageFile):
-    """A JPEG whose EXIF Pillow leaves alone: to find the dpi it would parse all of it, and warn of every oddity."""
+    """A JPEG whose EXIF data Pillow does not parse: it would, to find the resolution, and warn of every oddity."""
 
     def getexif(self) -> PIL.Image.Exif:
-        """No tags; `_orientation` reads the one that matters from the raw bytes."""
+        """Return no tags; `_orientation` reads the one that matters from the raw bytes."""
         return PIL.Image.Exif()
 
 
@@ -66,7 +66,7 @@ _READERS: tuple[tuple[bytes, str, type[ImageFile]], ...] = (
     (b"BM", "BMP", BmpImageFile),
 )
 _SILENT = (b"pHYs", b"tIME", b"tEXt", b"sRGB", b"gAMA")
-"""Chunks of a PNG that say nothing about its grey levels which `decode` heeds."""
+"""Chunks of a PNG that do not change how `decode` reads its grey levels."""
 
 _CAUSES = (
     (r"[Tt]runcated|unpack_from|no more images|incomplete", "it ends too soon"),
@@ -75,10 +75,10 @@ _CAUSES = (
     (r"\d-(bit|layer)", "its pixels have another number of bits or colours than is read"),
     ("palette", "its palette makes no sense"),
 )
-"""What Pillow's messages mean, by words that they have."""
+"""The meaning of Pillow's error messages, by a pattern that they match."""
 
-_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-_large = threading.Lock()  # one at a time: a picture of 50 megapixels takes up to 400 MB while it is decoded
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the known versions of a BMP's header
+_large = threading.Lock()  # held while a large picture is decoded: one of 50 megapixels takes up to 400 MB
 _FREE = contextlib.nullcontext()
 
 
@@ -87,9 +87,9 @@ _together: ContextVar[list[float] | None] = ContextVar("together", default=None)
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Hold the pictures decoded meanwhile, here and not in other threads, to `max_total_megapixels` for all of them.
+    """Limit all pictures decoded in the block, in this thread, to `max_total_megapixels` together.
 
-    One that would be too many raises `PictureTooLarge` before it is decoded, and does not count.
+    A picture that would exceed it raises `PictureTooLarge` before it is decoded, and does not count.
     """
     token = _together.set([0.0])
     try:
@@ -99,7 +99,7 @@ def together() -> Iterator[None]:
 
 
 class Reduced(NamedTuple):
-    """A decoded picture, by how much it is smaller than the file's, and that one's width and height, upright."""
+    """A decoded picture, the factor by which it was reduced, and the upright width and height of the file's picture."""
 
     pixels: Image
     by: int
@@ -107,28 +107,29 @@ class Reduced(NamedTuple):
 
     @classmethod
     def whole(cls, pixels: Image) -> Reduced:
-        """A picture that is as large as it came."""
+        """Return `pixels` as a picture that was not reduced."""
         return cls(pixels, 1, (pixels.shape[1], pixels.shape[0]))
 
 
 def decode(data: bytes, limits: PictureSettings) -> Image:
-    """The picture in `data`, upright, as uint8: grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4). It may be read-only.
+    """Decode the picture in `data`, upright, to uint8: grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4).
 
-    PNG, JPEG, GIF (first frame), WebP and BMP. EXIF orientation is applied; palettes, CMYK, 1-bit and 16-bit pictures
-    become 8-bit ones; transparency becomes alpha. A picture of twice `DRAFT_SIDE` or more on its short side comes out
-    at 1/2, 1/4 or 1/8 of its size: `decode_reduced` says which.
+    The array may be read-only. PNG, JPEG, GIF (first frame), WebP and BMP are read. EXIF orientation is applied;
+    palettes, CMYK, 1-bit and 16-bit pictures become 8-bit; transparency becomes alpha. A picture with twice
+    `DRAFT_SIDE` pixels or more on its short side is reduced to 1/2, 1/4 or 1/8 of its size; `decode_reduced` says to
+    which.
 
-    Raises `PictureTooLarge` (bytes, or the header's pixels before any of them is decoded), `PictureUnsupported` (not
-    a picture, or of another format) or `PictureBroken` (empty, truncated, damaged).
+    Raises `PictureTooLarge` (too many bytes, or too many pixels by the header, before any is decoded),
+    `PictureUnsupported` (no picture, or another format) or `PictureBroken` (empty, truncated, damaged).
     """
     return decode_reduced(data, limits).pixels
 
 
 def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE, *, again: bool = False) -> Reduced:
-    """As `decode`, with the factor 1, 2, 4 or 8 that takes its pixel coordinates to those of the file's picture.
+    """Decode as `decode` does, and return the factor 1, 2, 4 or 8 by which the picture was reduced.
 
-    The short side keeps at least `side` pixels, if it has them. `again` says that the picture has been decoded before,
-    so that it does not count among those `together` once more.
+    Multiplied by it, coordinates become those of the file's picture. The short side keeps at least `side` pixels, if it
+    has them. `again` says that the picture was decoded before, and must not count twice for `together`.
     """
     if not data:
         raise PictureBroken("The picture is empty: 0 bytes arrived. Send the file's content.")
@@ -142,7 +143,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
         if (pixels := plain.pixels()) is not None:
             by = _reduction(min(plain.size), side)
             return Reduced(pixels if by == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(by)), by, plain.size)
-        again = True  # it has been counted
+        again = True  # its pixels are counted already
     if name == "JPEG" and _scans(data) > SCANS:
         raise PictureBroken(f"The JPEG is decoded in more than {SCANS} passes, which no camera writes. Save it anew.")
     if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
@@ -155,7 +156,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
             if name == "JPEG" and min(picture.size) >= 2 * side:
                 picture.draft(None, (side, side))
             reduction = round(width / picture.width)
-            # Of a progressive JPEG libjpeg holds all coefficients, however small it is decoded.
+            # libjpeg holds all coefficients of a progressive JPEG, however small the scale.
             costly = whole if "progressive" in picture.info else picture.width * picture.height
             with _large if costly > LARGE else _FREE:
                 pixels, further = _pixels(picture, side)
@@ -168,7 +169,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
             f"The picture has more pixels than can be read; the limit is {_amount(limits.max_megapixels)} megapixels "
             f"(pictures.max_megapixels). {_SMALLER}"
         ) from error
-    # Pillow promises no set of exceptions: damaged files have raised OSError, SyntaxError, ValueError, EOFError,
+    # Pillow does not document its exceptions: damaged files have raised OSError, SyntaxError, ValueError, EOFError,
     # struct.error, zlib.error, IndexError, SystemError, MemoryError and more.
     except Exception as error:
         raise PictureBroken(
@@ -178,9 +179,9 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
 
 
 def announced(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a PNG's or a sequential JPEG's head tells, without decoding; None for all else.
+    """Return width and height from the header of a PNG or a sequential JPEG, without decoding; None for anything else.
 
-    A PNG tells it in its first chunk. What may have a second head, which Pillow would go by, is none.
+    Also None if the file may have a second header, which Pillow would use instead.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") and len(data) >= 24 and data.rfind(b"IHDR") == 12:
         width, height = struct.unpack_from(">II", data, 16)
@@ -188,7 +189,7 @@ def announced(data: bytes) -> tuple[int, int] | None:
     at = 2 if data.startswith(b"\xff\xd8\xff") else len(data)
     while at + 9 <= len(data) and data[at] == 0xFF:
         kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if kind in (0xC0, 0xC1):  # a frame of baseline or extended sequential (ITU-T T.81, table B.1)
+        if kind in (0xC0, 0xC1):  # start of a baseline or extended sequential frame (ITU-T T.81, table B.1)
             height, width = struct.unpack_from(">HH", data, at + 5)
             return width, height
         if kind in (0xC2, 0xDA) or length < 2:
@@ -198,12 +199,15 @@ def announced(data: bytes) -> tuple[int, int] | None:
 
 
 def format_of(data: bytes) -> str | None:
-    """The format that a file's first bytes tell, such as "PNG"; None for one that is not read."""
+    """Return the format by a file's first bytes, such as "PNG"; None if it is not supported."""
     return next((name for magic, name, _ in _READERS if data.startswith(magic)), None)
 
 
 def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
-    """The format's name and Pillow class by the first bytes; raises `PictureUnsupported` or `PictureBroken`."""
+    """Return the format's name and Pillow class by the first bytes.
+
+    Raises `PictureUnsupported` for other formats, and `PictureBroken` if even the signature is truncated.
+    """
     for magic, name, reader in _READERS:
         if data.startswith(magic):
             if name == "WebP" and data[8:12] != b"WEBP"[: max(0, len(data) - 8)]:
@@ -228,28 +232,28 @@ def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
 
 
 def _beginning(data: bytes) -> str:
-    """Bytes as a person may know them again: as text where most of them are, else in hexadecimal."""
+    """Describe bytes for a person: as text if at least half of them are printable, else in hexadecimal."""
     text = "".join(chr(code) if 32 <= code < 127 else "·" for code in data)
     return f'"{text}"' if 2 * text.count("·") <= len(text) else f"the bytes {data.hex(' ')}"
 
 
 def _cause(error: Exception) -> str:
-    """What Pillow says of a picture's fault, in plain words; nothing where that tells of its own insides alone."""
+    """Return Pillow's error in plain words, in brackets; "" if it is only about Pillow's internals."""
     told = " ".join(str(error).split())
     plain = next((words for found, words in _CAUSES if re.search(found, told)), "")
-    if told.startswith("Unsupported"):  # a variety of BMP, in words that help
+    if told.startswith("Unsupported"):  # a variant of BMP; Pillow's own words are helpful here
         plain = told[:120]
     return f" ({plain})" if plain else ""
 
 
 class _Plain(NamedTuple):
-    """A grey PNG of 8 bits with nothing unusual in it: its width and height, and what its pixels are deflated to."""
+    """A plain 8-bit grey PNG: its width and height, and its compressed pixels."""
 
     size: tuple[int, int]
     deflated: bytes
 
     def pixels(self) -> Image | None:
-        """Its pixels; None if they are damaged."""
+        """Decode the pixels, uint8 (h, w); None if they are damaged."""
         try:
             with _large if math.prod(self.size) > LARGE else _FREE:
                 return np.asarray(PIL.Image.frombytes("L", self.size, self.deflated, "zip", "L", 0))
@@ -258,11 +262,11 @@ class _Plain(NamedTuple):
 
 
 def _plain(data: bytes) -> _Plain | None:
-    """A PNG as a plain one; None for one that has anything else in it, and for one whose chunks are damaged.
+    """Parse a plain PNG; None if it has anything else in it, or damaged chunks.
 
-    Programs send such, and Pillow's decoder alone takes half the time of its reader of everything that a PNG may have.
+    Programs send such PNGs, and Pillow's decoder alone takes half the time of its complete PNG reader.
     """
-    if data[12:16] != b"IHDR" or data[24:29] != b"\x08\0\0\0\0":  # depth 8, grey, deflated, filtered, not interlaced
+    if data[12:16] != b"IHDR" or data[24:29] != b"\x08\0\0\0\0":  # 8 bits, grey, deflate, standard filter, no interlace
         return None
     width, height = struct.unpack_from(">II", data, 16)
     if not width or not height or zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], "big"):
@@ -284,7 +288,7 @@ def _plain(data: bytes) -> _Plain | None:
 
 
 def _still(data: bytes) -> bytes:
-    """A PNG without what makes it an animation, which leaves its first picture."""
+    """Remove a PNG's animation chunks, which leaves its default picture."""
     if b"acTL" not in data:
         return data
     parts, at = [data[:8]], 8
@@ -297,13 +301,13 @@ def _still(data: bytes) -> bytes:
 
 
 def _scans(data: bytes) -> int:
-    """How many markers of a scan's start are in a JPEG. NumPy finds two bytes five times as fast as `bytes.count`."""
+    """Count the start-of-scan markers in a JPEG. NumPy is five times as fast here as `bytes.count`."""
     codes = np.frombuffer(data, np.uint8)
     return int(np.count_nonzero((codes[:-1] == 0xFF) & (codes[1:] == 0xDA)))
 
 
 def _amount(megapixels: float) -> str:
-    """A number of megapixels to four digits, or in whole ones, and never as 1e+04."""
+    """Format megapixels with four digits, or as a whole number from 1000 on, and never in scientific notation."""
     if megapixels >= 1000:
         return f"{megapixels:,.0f}"
     told = f"{megapixels:.4g}"
@@ -311,6 +315,7 @@ def _amount(megapixels: float) -> str:
 
 
 def _check_pixels(size: tuple[int, int], limits: PictureSettings, again: bool) -> None:
+    """Raise `PictureTooLarge` if a picture has too many pixels, alone or with the others decoded `together`."""
     width, height = size
     megapixels = width * height / 1e6
     if megapixels > limits.max_megapixels:
@@ -330,7 +335,7 @@ def _check_pixels(size: tuple[int, int], limits: PictureSettings, again: bool) -
 
 
 def _orientation(exif: object) -> int:
-    """EXIF's orientation, 1-8, from its raw bytes (TIFF 6.0, section 2); 1 if there is none or it makes no sense."""
+    """Return the orientation, 1-8, from raw EXIF bytes (TIFF 6.0, section 2); 1 if there is none or it is invalid."""
     if not isinstance(exif, bytes):
         return 1
     exif = exif.removeprefix(b"Exif\0\0")
@@ -361,12 +366,12 @@ def _upright(pixels: Image, orientation: int) -> Image:
 
 
 def _reduction(side: int, least: int) -> int:
-    """By how much a picture of that short side is made smaller, so that it keeps at least so many pixels there."""
+    """Return the factor, 8, 4, 2 or 1, by which a picture's short side can be reduced and keep `least` pixels."""
     return next((by for by in (8, 4, 2) if side >= by * least), 1)
 
 
 def _pixels(picture: PIL.Image.Image, least: int) -> tuple[Image, int]:
-    """Decode to uint8 (h, w), (h, w, 3) or (h, w, 4); a large one at 1/2, 1/4 or 1/8 of its size, which is told too."""
+    """Decode to uint8 (h, w), (h, w, 3) or (h, w, 4), a large picture reduced; also return the factor, 1, 2, 4 or 8."""
     picture.load()
     by = _reduction(min(picture.size), least)
     plain = _of_eight_bits(picture)
@@ -374,11 +379,11 @@ def _pixels(picture: PIL.Image.Image, least: int) -> tuple[Image, int]:
 
 
 def _of_eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """A picture of any of Pillow's modes as one of L, RGB or RGBA."""
+    """Convert a picture of any Pillow mode to L, RGB or RGBA."""
     mode = picture.mode
     if mode.startswith("I"):  # 16-bit grey, scaled by 65535 / 255 = 257
         levels = np.asarray(picture).clip(0, 65535).astype(np.uint32)
-        if mode == "I" and levels.max(initial=0) <= 255:  # an array's whole numbers, which are of 8 bits then
+        if mode == "I" and levels.max(initial=0) <= 255:  # made from an array of integers, which are 8-bit levels then
             return PIL.Image.fromarray(levels.astype(np.uint8))
         return PIL.Image.fromarray(((levels + 128) // 257).astype(np.uint8))
     if "transparency" in picture.info or mode in ("LA", "PA", "La", "RGBa"):
@@ -389,14 +394,14 @@ def _of_eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def of_pillow(picture: PIL.Image.Image) -> Image:
-    """Pillow's picture as `decode` gives its file: upright, uint8 (h, w), (h, w, 3) or (h, w, 4).
+    """Convert a Pillow image to what `decode` returns for its file: upright, uint8 (h, w), (h, w, 3) or (h, w, 4).
 
-    Raises `PictureBroken` when it has no pixels, or its file turns out to be damaged once they are read.
+    Raises `PictureBroken` when it has no pixels, or when reading them shows that its file is damaged.
     """
     try:
         pixels = np.asarray(_of_eight_bits(picture))
         orientation = picture.getexif().get(_ORIENTATION, 1)
-    except Exception as error:  # what Pillow raises on damage, it promises no more here than in `decode_reduced`
+    except Exception as error:  # Pillow's exceptions are as undocumented here as in `decode_reduced`
         raise PictureBroken(f"Pillow's picture cannot be read{_cause(error)}. Give one that is whole.") from error
     if not pixels.size:
         raise PictureBroken(f"Pillow's picture has {picture.width} x {picture.height} pixels. Give one that has some.")

@@ -1,15 +1,17 @@
-"""A picture of one digit to what a digit model expects: MNIST's form, with the trace of what was done.
+"""Bring a picture of one digit to MNIST's form, which digit models expect, and trace what was done.
 
-MNIST's form is light ink on black, the ink's box fitted into 20x20 with its aspect kept, and the centre of mass in the
-middle of 28x28 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, Proc. IEEE
-86 (11), 1998, section III-A). The rest is what it takes to find the ink in photographs, scans and drawings:
+MNIST's form is light ink on black, the ink's bounding box fitted into 20x20 with its aspect kept, and the centre of
+mass in the middle of 28x28 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition,
+Proc. IEEE 86 (11), 1998, section III-A). The other steps find the ink in photographs, scans and drawings:
 
-    reduce -> ground -> contrast -> marks of both polarities -> the digit's, or the paper's: then anew on that alone
-    -> look nearer if it is small -> fit
+    reduce -> background -> contrast -> connected components of both polarities
+    -> the digit; or a sheet of paper, which is then searched alone
+    -> a closer look if the digit is small -> fit
 
-Pillow and NumPy do all of it. OpenCV would spare the labelling of marks, 25 lines here, but costs each serving process
-17 MB, where Pillow takes 5 and is needed to decode. Ground and marks have rooms of their own beside this one;
-what is left is one way from end to end, and longer than most.
+In the code the background is `ground` (`zoo.ground`) and the connected components are `marks` (`zoo.marks`).
+
+Pillow and NumPy do all of it. OpenCV would save the 25 lines that label components, but it costs each serving process
+17 MB; Pillow takes 5 MB and is needed for decoding anyway.
 """
 
 from __future__ import annotations
@@ -35,23 +37,24 @@ from zoo.types import Batch, Box, Image, Mask, Plane, Polarity, Trace
 SIDE = 28
 """Pixels on each side of MNIST's form."""
 
-# What follows was chosen with the defaults of `InkSettings`, on the same pictures and on drawn scenes of MNIST's
-# training digits: shadows, ruled paper, frames, dirt, a table around the paper.
-_FIT = 20  # MNIST's box
-_MIDDLE = 14  # MNIST's centre of mass: 13.48 to 14.50 in all 70,000 digits, counting pixels from 0
-_FAINT = 32  # of 255: what is fainter is no ink that the size of a digit is told by; so told, all of MNIST is 18 to 20
-_SOLID = 80  # of 255: what is fainter at the rim of known ink is its soft edge
-_FINE = 4  # strokes are made thicker or thinner, and centred, on a canvas this many times finer than the model's pixels
-_WORK = 80  # ink is searched for at this many to twice as many pixels on the long side, if the picture has them
-_ENOUGH = 30  # pixels on the long side of the ink's box; with fewer, it is looked at again from nearer
+# The constants below were chosen together with the defaults of `InkSettings`, on the same pictures and on scenes
+# composed from MNIST's training digits: shadows, ruled paper, frames, dirt, a table around the paper.
+# A cell is one pixel of the reduced picture.
+_FIT = 20  # pixels on the long side of a digit's bounding box in MNIST
+_MIDDLE = 14  # pixels, from 0: MNIST's centre of mass, which is 13.48 to 14.50 in all 70,000 digits
+_FAINT = 32  # of 255; fainter pixels do not count for a digit's size; measured so, MNIST's digits are 18 to 20 long
+_SOLID = 80  # of 255; fainter pixels at the rim of known ink are its soft edge
+_FINE = 4  # canvas pixels per model pixel: strokes are thickened, thinned and centred on this finer canvas
+_WORK = 80  # pixels on the long side at which ink is searched for: this many to twice as many, if the picture has them
+_ENOUGH = 30  # pixels on the long side of the ink's bounding box; a smaller digit gets a closer look
 _RIM = 2  # cells along the edges of a sheet that are left out
-_BEYOND = 6  # cells beside a sheet that tell what lies around it
-_NO_SPOT = 25  # grey levels between a sheet and that, at the least
-_ALIKE = 0.5  # of how far a sheet's rim is from what lies around it, that it may be from what is within it
-_TOP = 0.96  # share of a sheet that stands out less than the ink on it, if that is a row
-_STRIP = 1.5  # times a strip's contrast to its paper, beyond which that of what is written on it is
-_DIRT = 4  # cells; a mark that is no digit's, and no larger, is nothing at all
-_PLAIN = 12  # pixels on that side; with fewer, what was seen from afar is searched for anew, and on its own ground
+_BEYOND = 6  # cells beside a sheet that are taken for its surroundings
+_NO_SPOT = 25  # grey levels by which a sheet differs from its surroundings, at least
+_ALIKE = 0.5  # a sheet's inside differs from its rim by less than this share of what its surroundings do
+_TOP = 0.96  # quantile of the contrast over a sheet with a row of digits on it, above which lies the digits' ink
+_STRIP = 1.5  # times the contrast of a highlighter's strip to its paper; the ink on the strip has more
+_DIRT = 4  # cells; a mark that looks like no part of a digit, and is no larger, is ignored as a speck
+_PLAIN = 12  # pixels on the same side as `_ENOUGH`; a digit smaller than this is searched for anew, background included
 
 
 DEFAULT = InkSettings()
@@ -59,12 +62,13 @@ DEFAULT = InkSettings()
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Ink in a view of a picture.
+    """Ink found in a view of a picture.
 
-    `level` is what lies in `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks; `high` its contrast in grey
-    levels; `weight` says how much like one digit it is; `several` that there is another mark as much like a digit.
-    `ink`, in grey levels over its `ground`, its `marks` and those of the `digit` are over the view: float32, bool and
-    bool (h, w). So is `sheet`, if the digit looks like a sheet of paper.
+    `level` is the ink within `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks. `high` is its usual
+    contrast in grey levels, `weight` how much it looks like one digit, and `several` whether another mark looks as
+    much like a digit. The other arrays cover the whole view, (h, w): `ink` is the contrast to `ground` in grey levels,
+    float32; `marks` is all ink and `digit` the digit's, bool; `sheet` is bool if the digit looks like a sheet of paper,
+    else None.
     """
 
     level: Plane
@@ -83,18 +87,24 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Paper in a picture: its box in the picture's pixels, and which cells of that are paper, bool (rows, columns)."""
+    """A sheet of paper in a picture.
+
+    `box` is in the picture's pixels; `page` marks the cells of the box that are paper, bool (rows, columns).
+    """
 
     box: Box
     page: Mask
 
     def cut(self, picture: Image) -> Image:
-        """The part of the picture in the box."""
+        """Return the part of the picture in the box."""
         left, top, right, bottom = self.box
         return picture[top:bottom, left:right]
 
     def spread(self, small: Plane) -> tuple[Plane, Mask]:
-        """That part, reduced to float32 (h, w, c), with the paper's border drawn out over what is none; and what is."""
+        """Fill what is not paper in `small`, the cut reduced to float32 (h, w, c), with the paper's border.
+
+        Returns the filled picture, and which of its pixels are paper, bool (h, w).
+        """
         height, width = small.shape[:2]
         cell = -(-height // self.page.shape[0])
         page = ~spread_out(~stretched(self.page, height, width), cell + 1)
@@ -111,9 +121,9 @@ class Sheet:
 def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
     """Bring `picture`, uint8 grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), to MNIST's form: float32 (28, 28, 1), 0-1.
 
-    A picture in that form already, or its negative, passes unchanged but for the division by 255. Raises `NoInk` with
-    `reason` "blank" when the picture is of one colour or shows lines alone, "no_contrast" when what varies is too faint
-    or is noise.
+    A picture already in that form is only divided by 255, and its negative is inverted first. Raises `NoInk` with
+    `reason` "blank" when the picture has one colour or shows only lines, and with "no_contrast" when what varies is too
+    faint or is noise.
     """
     grey = _grey(picture) if picture.shape[:2] == (SIDE, SIDE) else None
     if grey is not None:
@@ -129,7 +139,8 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
         found, step, view = on_sheet[0], on_sheet[1], on_sheet[2].box
     within = view
     reason = "several_objects" if found.several else None
-    # A second look finds a digit of at least a third of its view; a third one settles what the first saw as a few dots.
+    # After a second look the digit takes at least a third of its view. A third look is for a digit that was only a few
+    # pixels in the first.
     for _ in range(2):
         left, top, right, bottom = _outward(found.box, view, step)
         long = max(right - left, bottom - top)
@@ -161,10 +172,10 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
 
 
 def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
-    """Papers with ink on them, that lie in `picture` on a ground of their own, as notes on a table; [] without such.
+    """Return the sheets of paper with ink on them in `picture`, such as notes on a table; [] without any.
 
-    What is found first on any ground may be the ink on the paper, and not the paper: then more grounds are looked at.
-    The table is in any case, as of several papers some may have been taken for ground.
+    The first search may find the ink on the paper rather than the paper; then more backgrounds are tried. The table is
+    always tried as one, since with several sheets some may have been taken for background.
     """
     step = max(1, max(picture.shape[:2]) // _WORK)
     small = reduce(picture, step)
@@ -172,13 +183,17 @@ def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
     from_table = contrast_to(small, table)[0]
 
     def written(bodies: list[Mask], contrast: Plane, polarity: Polarity, high: float) -> list[Sheet]:
-        """Those with ink on them. What is between its surroundings and its ink, as the strip of a highlighter, is none:
-        its rim would cut digits."""
+        """Return the bodies that are sheets: they have ink of the other polarity on them.
+
+        A highlighter's strip, whose level is between that of its surroundings and that of its ink, is left out: its rim
+        would cut digits.
+        """
         papers = [body for body in bodies if _stands_out(body, contrast, high) and not _is_strip(body, from_table)]
         found = (_on_sheet(picture, body, high, step, settings) for body in papers)
         return [one[2] for one in found if one is not None and one[0].polarity != polarity]
 
     def lying_on(ground: Ground, polarities: Sequence[Polarity]) -> list[Sheet]:
+        """Return the sheets with ink on them that lie on `ground`; [] without any."""
         contrast, noise = contrast_to(small, ground)
         for polarity in polarities:
             ink = contrast if polarity == "light-on-dark" else -contrast
@@ -203,19 +218,19 @@ def sheets_of(picture: Image, settings: InkSettings = DEFAULT) -> list[Sheet]:
 
 
 def _is_strip(body: Mask, from_table: Plane) -> bool:
-    """Whether what is on a body differs from the table as that does, and by more: as ink that a highlighter went over.
+    """Whether the marks on a sheet differ from the table in the same direction as the sheet does, only more.
 
-    `from_table` is the contrast to the table, float32 (h, w).
+    Text under a highlighter does. `from_table` is the contrast to the table, float32 (h, w).
     """
     own = float(np.median(from_table[body]))
     return float(np.quantile(from_table[hull_of(body)] * math.copysign(1, own), _TOP)) > _STRIP * abs(own)
 
 
 def _stands_out(body: Mask, contrast: Plane, high: float) -> bool:
-    """Whether what may be paper is lighter or darker than what lies around it, float32 (h, w).
+    """Whether `body`, which may be paper, differs enough from its surroundings; `contrast` is float32 (h, w).
 
-    The cells of a table and the hole of a 0 have only lines around them, and beyond those the same paper; a spot of
-    light has hardly darker paper.
+    The cells of a printed table and the hole of a 0 do not: beyond the lines around them is the same paper. Nor does a
+    spot of light, which is hardly lighter than the paper around it.
     """
     hull = hull_of(body)
     around = spread_out(hull, _BEYOND) & ~spread_out(hull, _RIM)
@@ -226,9 +241,10 @@ def _stands_out(body: Mask, contrast: Plane, high: float) -> bool:
 
 
 def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
-    """Known ink, uint8 (h, w), light on black, to MNIST's form, uint8 (28, 28), which `normalise` passes unchanged.
+    """Bring known ink, uint8 (h, w), light on black, to MNIST's form, uint8 (28, 28), which `normalise` only scales.
 
-    A search would take a bold digit that fills its picture for paper. Raises `NoInk`, "blank", when there is no ink.
+    There is no search, which would take a bold digit that fills its picture for paper. Raises `NoInk` with `reason`
+    "blank" when there is no ink.
     """
     solid = level > _SOLID
     if not solid.any():
@@ -238,9 +254,9 @@ def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
 
 
 def resize(picture: Image) -> tuple[Batch, Trace]:
-    """Only make `picture` grey and squeeze it to 28x28, whatever its shape and polarity; alpha is ignored.
+    """Convert `picture` to grey and resize it to 28x28, whatever its aspect and polarity; alpha is ignored.
 
-    Returns float32 (28, 28, 1), 0-1. The trace's `scale` is that of the picture's long side.
+    Returns float32 (28, 28, 1), 0-1, and a trace whose `scale` is that of the picture's long side.
     """
     image = PIL.Image.fromarray(picture).convert("L")
     seen = np.asarray(image.resize((SIDE, SIDE), PIL.Image.Resampling.BICUBIC))
@@ -248,50 +264,52 @@ def resize(picture: Image) -> tuple[Batch, Trace]:
 
 
 def _batch(seen: Image) -> Batch:
+    """Convert what the model sees, uint8 (28, 28), to its input, float32 (28, 28, 1), 0-1."""
     return (seen.astype(np.float32) / np.float32(255))[:, :, None]  # (28, 28) -> (28, 28, 1)
 
 
 def _outward(box: Box, view: Box, step: int) -> Box:
-    """A box in the pixels of a view reduced by `step`, in those of the picture."""
+    """Convert a box from the pixels of a view that was reduced by `step` to those of the picture."""
     left, top, right, bottom = (edge * step for edge in box)
     return view[0] + left, view[1] + top, min(view[2], view[0] + right), min(view[3], view[1] + bottom)
 
 
-_WEIGHTS = np.stack(  # of a sum, and of its centre across and down: (28 28, 3)
+_WEIGHTS = np.stack(  # columns: weights of the sum, and of the first moments across and down; (28 28, 3)
     [np.ones(SIDE * SIDE), np.tile(np.arange(SIDE), SIDE), np.repeat(np.arange(SIDE), SIDE)], axis=1
 ).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Grey pictures, uint8 (n, 28, 28), ink light, and the boxes of those that are in MNIST's form, else None."""
+    """Grey pictures, uint8 (n, 28, 28), ink light, with the ink's box of each in MNIST's form, and None for others."""
 
     pictures: Image
-    dark: Sequence[bool]  # those that were negatives
+    dark: Sequence[bool]  # which pictures were negatives
     boxes: Sequence[Box | None]
 
     def trace(self, place: int) -> Trace:
-        """That of a picture in MNIST's form."""
+        """Return the trace of picture `place`, which is in MNIST's form."""
         return Trace(self.pictures[place], "dark-on-light" if self.dark[place] else "light-on-dark", self.boxes[place])
 
 
 def ready(pictures: NDArray[np.uint8]) -> tuple[Batch, Ready]:
-    """What `normalise` makes of grey pictures, uint8 (n, 28, 28), that have MNIST's form, and which of them have it.
+    """Find which grey pictures, uint8 (n, 28, 28), are in MNIST's form already, and scale them as `normalise` does.
 
-    All 70,000 digits of MNIST have it. Many at once take much less time than one by one.
+    Returns float32 (n, 28, 28, 1), which is meant only for those, and a `Ready` that tells which they are. All 70,000
+    digits of MNIST are in that form. Many pictures in one call take much less time than one call each.
     """
-    pictures = np.array(pictures, order="C")  # of its own, for traces to show however the given one changes
+    pictures = np.array(pictures, order="C")  # a copy: traces show it even if the caller changes the array
     dark = pictures[:, 0, 0] > 127
     if dark.any():
         pictures = np.where(dark[:, None, None], 255 - pictures, pictures)
     values = pictures.reshape(-1, SIDE * SIDE).astype(np.float32)
-    sums = (values @ _WEIGHTS).tolist()  # whole numbers, and exact
+    sums = (values @ _WEIGHTS).tolist()  # whole numbers, so float32 is exact
     most = np.maximum.reduce(pictures.reshape(-1, SIDE * SIDE), 1).tolist()
     rows, columns = (solid.tobytes() for solid in _solid(pictures > _FAINT))
     values /= np.float32(255)
     boxes: list[Box | None] = [None] * len(pictures)
     for place, (total, across, down) in enumerate(sums):
-        # MNIST's ink covers 4 to 45 % of a picture; its centre of mass is off the middle by rounding only.
+        # In MNIST, ink covers 4 to 45 % of a picture, and only rounding takes the centre of mass off the middle.
         if (
             0 < total < 0.5 * 255 * SIDE * SIDE
             and most[place] >= 224
@@ -307,10 +325,10 @@ def ready(pictures: NDArray[np.uint8]) -> tuple[Batch, Ready]:
 
 
 def _solid(inks: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows and which columns of pictures (n, 28, 28) have ink, each (n, 28)."""
+    """Return which rows and which columns of pictures, bool (n, 28, 28), have ink: bool (n, 28) each."""
     if len(inks) < 8:
         return np.logical_or.reduce(inks, 2), np.logical_or.reduce(inks, 1)
-    # NumPy goes through short rows one by one; four pixels at a time, and all pictures at once, it is quicker.
+    # NumPy reduces short rows one by one. Reading four pixels as one integer, for all pictures at once, is faster.
     fours = inks.view(np.uint32)
     across = fours[:, :, 0].copy()
     for place in range(1, SIDE // 4):
@@ -321,7 +339,7 @@ def _solid(inks: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_
 
 
 def _grey(picture: Image) -> Image | None:
-    """A picture of 28x28 without the channels that tell nothing new, uint8 (28, 28); None if they do."""
+    """Return a 28x28 picture as uint8 (28, 28) if its alpha is opaque and its colours are equal; else None."""
     if picture.ndim == 2:
         return picture
     if picture.shape[2] == 4 and picture[:, :, 3].min() < 255:
@@ -332,7 +350,7 @@ def _grey(picture: Image) -> Image | None:
 
 
 def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
-    """The digit's ink in a view, and how many of the picture's pixels make one of the answer's. Raises `NoInk`."""
+    """Return the digit's ink in a view, and the step by which the view was reduced for it. Raises `NoInk`."""
     step = max(1, max(picture.shape[:2]) // _WORK)
     return _search(reduce(picture, step), settings), step
 
@@ -340,10 +358,11 @@ def _find(picture: Image, settings: InkSettings) -> tuple[_Found, int]:
 def _on_sheet(
     picture: Image, body: Mask, high: float, step: int, settings: InkSettings
 ) -> tuple[_Found, int, Sheet] | None:
-    """The ink on what may be a sheet of paper, of which `body` is the mark, `high` the contrast to the table.
+    """Search what may be a sheet of paper for ink.
 
-    `step` is how many of the picture's pixels make one of the mark's. With the ink, how many make one of it, and the
-    sheet. None if it is none, or empty.
+    `body` is the sheet's mark, in a view of the picture that was reduced by `step`; `high` is its contrast to the
+    table. Returns the ink, the step by which the sheet was reduced for it, and the sheet; None if it is no sheet or
+    has no ink.
     """
     page = ~spread_out(~hull_of(body), _RIM)
     if not page.any():
@@ -362,9 +381,10 @@ def _on_sheet(
 
 
 def _closer(found: _Found, far: int, part: Image, corner: tuple[int, int], settings: InkSettings) -> tuple[_Found, int]:
-    """The same ink on the same ground in a part of the view, with more pixels to it; `corner` is the part's (x, y).
+    """Look at `found` again at a higher resolution, on the same background.
 
-    `far` is how many of the picture's pixels made one of the view's. Raises `NoInk`.
+    `part` is a part of the view, with `corner` as its (x, y) there; `far` is the step by which the view was reduced for
+    `found`. Returns the ink and the new step. Raises `NoInk`.
     """
     step = max(1, max(part.shape[:2]) // _WORK)
     small = reduce(part, step)
@@ -390,22 +410,22 @@ def _closer(found: _Found, far: int, part: Image, corner: tuple[int, int], setti
 
 
 def _least(high: float, noise: float) -> float:
-    """The faintest ink, in grey levels, of ink of that usual strength on a ground of that noise."""
+    """Return the threshold for ink, in grey levels, by the ink's usual strength and the background's noise."""
     return min(max(0.3 * high, 2.5 * noise), 0.6 * high)
 
 
 def _cut_out(ink: Plane, digit: Mask, low: float, high: float) -> tuple[Plane, Box]:
-    """How full the ink of a digit's marks is, 0-1, in their box, float32 (h, w), and the box."""
+    """Return the ink of a digit's marks in their bounding box, float32 (h, w), 0-1, and the box."""
     left, top, right, bottom = box = box_of(digit)
     within = np.s_[top:bottom, left:right]
-    # Full from about the usual strength on, so that uneven ink and soft focus give strokes as even as MNIST's.
+    # Ink of about the usual strength and more is 1, so that uneven ink and soft focus give strokes as even as MNIST's.
     return ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within], box
 
 
 def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _Found:
-    """The digit's marks in float32 (h, w, 1 or 3), light or dark, whichever are more like a digit. Raises `NoInk`.
+    """Find the digit in `small`, float32 (h, w, 1 or 3): light or dark marks, whichever look more like a digit.
 
-    Nothing is a mark outside of `page`, bool (h, w).
+    Nothing outside `page`, bool (h, w), is a mark. Raises `NoInk`.
     """
     found = eaten = None
     strongest = noise = 0.0
@@ -462,9 +482,10 @@ def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _F
 
 
 def _with_inside(small: Plane, marks: Marks) -> Mask | None:
-    """Paper of which a ground that is smooth leaves the rim alone, bool (h, w), with what that is around.
+    """Return the paper of which only the rim stands out from a smooth background: rim and inside, bool (h, w).
 
-    Its inside has its rim's colour in `small`, float32 (h, w, c), and not that of what lies around, as in a bold 0.
+    None if the inside's colour in `small`, float32 (h, w, c), is not near the rim's but that of the surroundings, as in
+    a bold 0.
     """
     if (found := marks.rim()) is None:
         return None
@@ -478,7 +499,10 @@ def _with_inside(small: Plane, marks: Marks) -> Mask | None:
 
 
 def level_of(ink: Plane) -> float:
-    """The usual strength of ink, in grey levels: what is above the midpoint of the means above and below (isodata)."""
+    """Return the usual strength of ink, in grey levels: the mean of what is above the isodata threshold.
+
+    That threshold is the midpoint between the means of what is above and below it.
+    """
     if float(ink.max()) < 1:
         return 0.0
     some = ink[ink >= 1].astype(np.intp)
@@ -496,23 +520,26 @@ def level_of(ink: Plane) -> float:
 
 
 def _stroke(level: Plane) -> float:
-    """Mean width of the strokes in pixels: twice their area over their outline, whose length is pi/4 of the cell edges
-    that it crosses (Crofton)."""
+    """Return the mean stroke width in pixels: twice the area of the ink over the length of its outline.
+
+    By Crofton's formula that length is pi/4 of the number of pixel edges between ink and background.
+    """
     solid = level > 0.5 * level.max()
     edges = np.count_nonzero(solid[1:] != solid[:-1]) + np.count_nonzero(solid[:, 1:] != solid[:, :-1])
     edges += np.count_nonzero(solid[[0, -1]]) + np.count_nonzero(solid[:, [0, -1]])
     return 2 * float(level.sum()) / max(1.0, math.pi / 4 * edges)
 
 
-# Averages _FINE x _FINE pixels to one, from both sides: (28, 112).
+# (28, 112): multiplied from both sides, averages blocks of _FINE x _FINE canvas pixels.
 _MEANS = np.repeat(np.eye(SIDE, dtype=np.float32) / np.float32(_FINE), _FINE, axis=1)
 
 
 def _fit(level: Plane, settings: InkSettings, whole: bool = False) -> tuple[Image, float, tuple[float, float]]:
-    """Ink, float32 (h, w), 0-1, cut to its box, to MNIST's form: uint8 (28, 28); with the scale and the shift.
+    """Bring ink, float32 (h, w), 0-1, cut to its box, to MNIST's form, uint8 (28, 28); also return scale and shift.
 
-    Strokes are brought between `thin` and `thick`: thinner ones would fade when they are made small, thicker ones clog.
-    `whole` centres by whole pixels of the model, as MNIST was made, so that its box keeps within 20x20.
+    Stroke widths are brought between the settings' `thin` and `thick`: thinner strokes would fade when the digit is
+    reduced, and thicker ones clog. `whole` centres by whole model pixels, as MNIST was made, so that the bounding box
+    stays within 20x20.
     """
     height, width = level.shape
     stroke = _stroke(level) * _FIT / max(height, width)
@@ -546,7 +573,7 @@ def _fit(level: Plane, settings: InkSettings, whole: bool = False) -> tuple[Imag
 
 
 def _thicker(canvas: Image) -> Image:
-    """Each pixel the greatest of itself and its four neighbours."""
+    """Replace each pixel by the greatest of itself and its four neighbours: a grey dilation."""
     grown = canvas.copy()
     np.maximum(grown[1:], canvas[:-1], out=grown[1:])
     np.maximum(grown[:-1], canvas[1:], out=grown[:-1])

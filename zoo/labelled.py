@@ -1,4 +1,4 @@
-"""Anyone's labelled pictures: a folder with a sub-folder for each label, or a CSV file with path and label."""
+"""Read a user's labelled pictures: a folder with a sub-folder for each label, or a CSV file with path and label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ("path", "label")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a row of a CSV file has to say to be taken: `column` is `value`, or with `negated` is not."""
+    """A condition that selects rows of a CSV file: `column` is `value`, or with `negated` is not."""
 
     column: str
     value: str
@@ -25,7 +25,7 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str) -> Condition:
-        """From `column=value` or `column!=value`. Raises ValueError."""
+        """Parse `column=value` or `column!=value`. Raises ValueError for anything else."""
         found = re.fullmatch(r"([^=!]+)(!?)=(.*)", text, re.DOTALL)
         if found is None:
             raise ValueError(f"{text!r} should be COLUMN=VALUE or COLUMN!=VALUE.")
@@ -35,15 +35,16 @@ class Condition:
         return f"{self.column}{'!=' if self.negated else '='}{self.value}"
 
     def holds(self, row: dict[str, str]) -> bool:
+        """Whether a row meets the condition."""
         return (row[self.column] == self.value) != self.negated
 
 
 def read(source: Path, labels: Sequence[str], where: Sequence[Condition] = ()) -> list[tuple[Path, str]]:
-    """The pictures that `source` tells of, with their labels, in its order; neither is judged here.
+    """Return the paths and labels of the pictures in `source`, in its order; neither is checked here.
 
     `source` is a CSV file, or a folder with labels.csv, with sub-folders named by `labels`, or with exactly one CSV
-    file. Paths in a CSV file are relative to it. Of a CSV file the rows are taken that meet every condition. Raises
-    DatasetError when there is no such thing, or nothing in it.
+    file, in this order. Paths in a CSV file are relative to it, and only rows that meet every condition of `where` are
+    taken. Raises DatasetError when there is no such source, or nothing in it.
     """
     try:
         return _read(source, labels, where)
@@ -52,6 +53,7 @@ def read(source: Path, labels: Sequence[str], where: Sequence[Condition] = ()) -
 
 
 def _read(source: Path, labels: Sequence[str], where: Sequence[Condition]) -> list[tuple[Path, str]]:
+    """Read `source` as `read` does; also raises OSError."""
     if source.is_file():
         return _listed(source, where)
     if not source.is_dir():
@@ -82,6 +84,7 @@ def _read(source: Path, labels: Sequence[str], where: Sequence[Condition]) -> li
 
 
 def _expected(labels: Sequence[str]) -> str:
+    """Return the sentence of an error message that says what a source should contain."""
     return (
         f"Expected: a folder for each label ({', '.join(labels)}) with pictures in it, or a CSV file with the columns "
         f"{' and '.join(COLUMNS)}."
@@ -89,11 +92,12 @@ def _expected(labels: Sequence[str]) -> str:
 
 
 def _is_folder(path: Path, labels: Sequence[str]) -> bool:
-    """Whether it is a folder, or a label's link to one that is gone."""
+    """Whether a path is a folder, or a label's broken link."""
     return path.is_dir() or (path.name in labels and path.is_symlink() and not path.exists())
 
 
 def _listed(path: Path, where: Sequence[Condition]) -> list[tuple[Path, str]]:
+    """Return paths and labels from the rows of a CSV file that meet every condition. Raises DatasetError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -124,4 +128,5 @@ def _listed(path: Path, where: Sequence[Condition]) -> list[tuple[Path, str]]:
 
 
 def _some(values: set[str]) -> str:
+    """List up to ten values for an error message."""
     return ", ".join(sorted(values)[:10]) + (", …" if len(values) > 10 else "")

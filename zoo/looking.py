@@ -1,7 +1,7 @@
-"""A picture as one model sees it: decoded no larger than finding its digit takes, and looked at closer if need be.
+"""Decode and preprocess a picture for one model: at a reduced size first, and larger only if the digit is too small.
 
-Most of what a photograph costs is its decoding, and libjpeg decodes at 1/2, 1/4 or 1/8 scale in a fraction of the time.
-A digit that fills its share of the small picture is as sharp at the network's size as it would be from the large one.
+Decoding is most of a photograph's cost, and libjpeg decodes at 1/2, 1/4 or 1/8 scale in a fraction of the time. A digit
+that is large enough in the reduced picture is as sharp at the network's size as it would be from the full picture.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from zoo.types import Batch, Image, Trace
 
 Given = Callable[[Source], "bytes | Image"]
 FORM = (ink.SIDE, ink.SIDE)
-GLANCE = 5  # times the side that the network takes, which the short side of a picture keeps at the least
-ENOUGH = 1.25  # times that side, which the ink's long side needs for a glance to be enough
+GLANCE = 5  # times the network's side: the short side of a picture at the first look, at least
+ENOUGH = 1.25  # times the network's side: the long side of the ink for the first look to be enough, at least
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the network takes, float32 (…), what was done for it, in the file's own pixels, and the decoded picture."""
+    """The network's input, float32 (…), its trace, in the file's own pixels, and the decoded picture."""
 
     seen: Batch
     trace: Trace
@@ -41,10 +41,10 @@ def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSe
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """What the network takes, float32 (m, ...), of those of many pictures with which nothing is wrong, in their order.
+    """The network's input, float32 (m, ...), for the m of many pictures without an error, in order.
 
-    `reasons` say why there is nothing to read in such a picture, and `trace` what was done for it, by its place among
-    them; `errors` tell what is wrong with the other pictures, by their place among all.
+    By their index among the m, `reasons` say why there is nothing to read in a picture, and `trace` returns its trace.
+    `errors` are those of the other pictures, by their index among all.
     """
 
     batch: Batch
@@ -56,10 +56,10 @@ class LookedAt:
 def look_at_many(
     model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings
 ) -> LookedAt:
-    """What `look` sees of many pictures; `given` tells a picture's content.
+    """Decode and preprocess many pictures as `look` does; `given` returns a picture's content.
 
-    Those in MNIST's form, where that is what the model takes, are known to be so all at once, and sooner still if all
-    pictures are one array, uint8 (n, 28, 28). Raises PluginError.
+    If the model takes MNIST's form, the pictures already in that form are recognised in one batch; one array of all
+    pictures, uint8 (n, 28, 28), is the fastest. Raises PluginError.
     """
     finds_ink = model.finds_ink(loaded)
     errors: dict[int, ZooError] = {}
@@ -95,14 +95,14 @@ def look_at_many(
 
 
 def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Reduced:
-    """The picture decoded for a first look."""
+    """Decode the picture for a first look."""
     if not isinstance(picture, bytes):
         return Reduced.whole(picture)
     return images.decode_reduced(picture, limits, GLANCE * max(loaded.card.input_shape[:2]))
 
 
 def _settled(model: Model, loaded: Loaded, picture: bytes | Image, glance: Reduced, limits: PictureSettings) -> Look:
-    """A picture by its first look, or by a closer one if that shows too little."""
+    """Preprocess a picture as decoded for the first look, or decode it larger if its digit is too small there."""
     image, by, size = glance
     seen, trace = model.preprocess(loaded, image)
     if by > 1 and not _is_enough(trace, max(loaded.card.input_shape[:2])):
@@ -115,6 +115,7 @@ def _settled(model: Model, loaded: Loaded, picture: bytes | Image, glance: Reduc
 
 
 def _is_enough(trace: Trace, side: int) -> bool:
+    """Whether ink was found that is large enough for a network that takes `side` pixels."""
     if trace.reason is not None or trace.box is None:
         return False
     left, top, right, bottom = trace.box

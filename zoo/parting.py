@@ -1,7 +1,7 @@
-"""Digits that touch: whether a piece of ink is one digit or several, and which of its ink is the first one's.
+"""Separate digits that touch: is a piece of ink one digit or several, and which of the ink is the first digit's?
 
-A small network of the core's own tells both, whatever the model is that reads the parts afterwards. It was trained on
-digits composed so that they touch (`zoo.touching`), and looks at a piece with the digits of its line 20 pixels high.
+A small network of the core answers both, whichever model reads the parts afterwards. It was trained on digits composed
+so that they touch (`zoo.touching`), and sees a piece scaled so that the digits of its line are 20 pixels high.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from zoo.types import Image, Plane
 NETWORK = Path(__file__).parent / "data" / "parting.tflite"
 
 HEIGHT, WIDTH = 32, 64
-"""Pixels of what the network sees: a piece, at the left and in the middle of the height; what is wider is cut off."""
+"""Size of the network's input in pixels. A piece is at the left, centred vertically; a wider one is cut off."""
 
 LEFT = 4  # pixels left of the ink
-_TALL = 20  # pixels that the digits of the line are high
-_TALLEST = 28  # pixels that a piece is high at the most
-INK = 60  # of 255; what is fainter does not count for how large a piece is
-_MAYBE = 0.02  # chance of several digits from which a piece is parted
-_STRAY = 0.06  # of a part's ink: marks of less, which stand apart from the rest of it, are the other's
+_TALL = 20  # pixels: height to which the digits of the line are scaled
+_TALLEST = 28  # pixels: height of a piece after scaling, at most
+INK = 60  # of 255; fainter pixels do not count for a piece's size
+_MAYBE = 0.02  # probability of several digits, from which a piece is separated
+_STRAY = 0.06  # of a part's ink; a separate mark with less belongs to the other part
 
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """How likely a piece is several digits, 0-1, and its first digit and the rest: uint8 (h, w), as the piece is.
+    """The probability that a piece is several digits, 0-1, with its first digit and the rest: uint8 (h, w) each.
 
-    Where both have ink, both keep it. What is hardly likely to be several is all first, and nothing is left.
+    Both are as large as the piece. Ink that both digits share is in both. If several digits are very unlikely, `first`
+    is the whole piece and `rest` is empty.
     """
 
     several: float
@@ -44,7 +45,10 @@ class Parted:
 
 
 def part(levels: Sequence[Image], tall: float) -> list[Parted]:
-    """Part pieces, uint8 (h, w), light on black, each with ink; digits of their line are `tall` of its pixels high."""
+    """Separate the first digit of each piece, uint8 (h, w), light on black, with some ink.
+
+    `tall` is the height of the line's digits in the pieces' pixels.
+    """
     if not levels:
         return []
     views, sizes = zip(*(_view(level.astype(np.float32) / np.float32(255), tall) for level in levels), strict=True)
@@ -54,18 +58,24 @@ def part(levels: Sequence[Image], tall: float) -> list[Parted]:
 
 @functools.cache
 def _network() -> LiteRT:
-    """Pictures (n, 32, 64, 1) to (n, 1 + 32 64): the chance of several, and of each pixel that it is the first's."""
+    """Load the network: (n, 32, 64, 1) to probabilities (n, 1 + 32 64).
+
+    The first is that of several digits; the others, that a pixel's ink is the first digit's.
+    """
     return LiteRT(NETWORK)
 
 
 def _view(level: Plane, tall: float) -> tuple[Plane, tuple[int, int]]:
-    """What the network sees of ink, float32 (h, w), 0-1: float32 (32, 64); and the ink's width and height there."""
+    """Return the network's view of ink, float32 (h, w), 0-1, as float32 (32, 64), and the ink's size (w, h) in it."""
     left, top, right, bottom = box_of(level > INK / 255)
     return placed(level[top:bottom, left:right], tall)
 
 
 def placed(cut: Plane, tall: float) -> tuple[Plane, tuple[int, int]]:
-    """The same of ink that is cut to its box."""
+    """Scale ink that is cut to its bounding box, float32 (h, w), 0-1, to the network's view, float32 (32, 64).
+
+    `tall` is the height of the line's digits in pixels of `cut`. Also return the ink's width and height in the view.
+    """
     by = min(_TALL / tall, _TALLEST / cut.shape[0])
     width, height = size = max(2, round(by * cut.shape[1])), max(2, round(by * cut.shape[0]))
     small = np.asarray(PIL.Image.fromarray(cut).resize(size, PIL.Image.Resampling.BILINEAR))
@@ -76,6 +86,7 @@ def placed(cut: Plane, tall: float) -> tuple[Plane, tuple[int, int]]:
 
 
 def _parted(level: Image, size: tuple[int, int], told: Plane) -> Parted:
+    """Apply the network's answer, `told`, to a piece whose ink has the given size (w, h) in the view."""
     if told[0] < _MAYBE:
         return Parted(float(told[0]), level, np.zeros_like(level))
     width, height = size
@@ -95,7 +106,7 @@ def _parted(level: Image, size: tuple[int, int], told: Plane) -> Parted:
 
 
 def _without_strays(level: Image) -> tuple[Image, Image]:
-    """Ink, uint8 (h, w), without small marks that stand apart, and those marks."""
+    """Split ink, uint8 (h, w), into what remains without small separate marks, and those marks."""
     mask = level > INK
     if not mask.any():
         return level, np.zeros_like(level)

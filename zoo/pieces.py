@@ -1,9 +1,8 @@
-"""A picture of many digits to pieces, one a digit, and pieces to lines: what stands out from the ground.
+"""Segment a picture of many digits into pieces of ink, about one per digit, and sort pieces into lines.
 
-    reduce -> ground -> contrast -> marks -> those of a digit's size -> what belongs together -> pieces
+    reduce -> background -> contrast -> connected components -> those of a digit's size -> joined -> pieces
 
-What each piece says is for a model to tell, and whether it is several digits that touch for `zoo.parting`
-(see `zoo.reading`).
+A model reads the pieces, and `zoo.parting` decides whether one is several digits that touch (see `zoo.reading`).
 """
 
 from __future__ import annotations
@@ -24,51 +23,53 @@ from zoo.settings import InkSettings
 from zoo.types import Box, Image, Mask, Plane, Polarity
 
 # Chosen on composed scenes of MNIST's training digits (`zoo.scenes`) and on photographs of rows of digits.
-WORK = 1400  # pixels on the long side at which ink is searched for, at the most
-MOST = 400  # digits in one picture
-_PARTS = 4 * MOST  # marks in it, of which digits may be made: dirt, bars and dots among them
-_SMALL = 0.45  # of the usual height of a mark; what is lower is a part of a digit, or dirt
-_LEAST = 0.14  # and of what may be a digit all the same, in a line of such that are as low
-_FEW = 3  # marks, from which a line has a usual height of its own
-_DIRT = 0.12  # of the usual height; what is smaller is dirt even beside a digit
-_NEAR = 0.2  # of the usual height; a part farther from any digit is none of it
-_AS_MUCH = 0.97  # of the ink that was there, which a better ground shows at the least
-_ASIDE = 0.1  # of that ink, which it may show besides where there was none
-_OVER = 0.01  # of the picture's long side, within which paper goes on beyond a border
-_SOME = 1000  # pixels of a mark, by which its distance from another is told
-_LARGE = 3.5  # of the usual height; what is larger is no digit
-_SAME_LINE = 0.35  # share of the smaller height by which two pieces of a line overlap, at the least
-_ONE_DIGIT = 0.5  # share of the smaller width by which two marks overlap that are one digit, one above the other
+# The usual height is the median height of the marks that may be ink of digits, weighted by their ink; pixels are those
+# of the reduced picture unless the picture's are named.
+WORK = 1400  # pixels on the long side at which ink is searched for, at most
+MOST = 400  # digits in one picture, at most
+_PARTS = 4 * MOST  # marks in a picture that digits may be made of, at most: dirt, bars and dots are among them
+_SMALL = 0.45  # of the usual height; a lower mark is a part of a digit, or dirt
+_LEAST = 0.14  # of the usual height; above it a low mark may still be a digit, in a line of equally low ones
+_FEW = 3  # marks from which a line has a usual height of its own
+_DIRT = 0.12  # of the usual height; a smaller mark is dirt even beside a digit
+_NEAR = 0.2  # of the usual height; a part farther than this from every digit belongs to none
+_AS_MUCH = 0.97  # of the ink that was found: what a better background still shows of it, at least
+_ASIDE = 0.1  # of the ink that was found: what a better background may show where there was none, at most
+_OVER = 0.01  # of the picture's long side; a sheet this close to the picture's border goes on beyond it
+_SOME = 1000  # pixels sampled from a mark for its distance from another, about
+_LARGE = 3.5  # of the usual height; a higher mark is no digit
+_SAME_LINE = 0.35  # of the smaller height: vertical overlap of two pieces of a line, at least
+_ONE_DIGIT = 0.5  # of the smaller width: horizontal overlap of two marks that are parts of one digit, at least
 PAD = 4  # black pixels around a piece
-_STACK = 1.35  # of the height of a digit, that marks one above the other may have together
-_WHOLE = 0.8  # of the usual height; what is higher is no part of
-_HIGHER = 1.3  # of the usual height; what is straight for longer is a line, and no stroke
-_RINGED = 1.8  # times as high a body
-_GAP = 0.5  # of the higher one, that may lie between the two
-_WIDE = 1.5  # of the usual height; what is as wide, and
-_FLAT = 0.25  # lower than so much of it, is a line
-_TRACE = 3  # pixels, or
-_FINE = 0.06  # of the usual height, that a printed line is wide at the most
-_UPRIGHT = 4  # heights to widths of its pieces, at the least
-_PALE = 0.55  # of the usual ink; what is stronger may be a 1 of a fine pen
-_FINEST = 96  # cells on the long side of what an uneven ground is judged by
-_RIM = 2  # pixels of soft edge around a mark's cells
-_GRID = 9  # cells, from which they may be a grid
-_GRID_ALONE = 2  # times the contrast of what else there is, that of a grid with nothing but dirt in it
-_DOTS = 20  # bodies, from which they may be the dots of some digits
-_DISC = 0.65  # of its box, that a dot covers; a disc 0.79
-_ROUND = 0.75  # of its longer side, that it is wide or high
-_MOSTLY = 0.8  # of the bodies, that are dots then; of digits hardly any is as round and filled
-_THICK = 0.1  # of what ink counts that is as thick as no pen is: a single digit fills a small picture
+_STACK = 1.35  # of a digit's height: height of the stacked parts of one digit together, at most
+_WHOLE = 0.8  # of the usual height; a higher body is a digit alone, and joins another only as `_RINGED` allows
+_HIGHER = 1.3  # of the usual height; a longer straight line is no stroke
+_RINGED = 1.8  # times a whole digit's height: height of another body that it still joins, less than this
+_GAP = 0.5  # of the higher body: vertical gap between two parts of one digit, at most
+_WIDE = 1.5  # of the usual height; a mark that is wider than this, and lower than `_FLAT`, is a line
+_FLAT = 0.25  # of the usual height: see `_WIDE`
+_TRACE = 3  # pixels: width of a printed line, at most; or `_FINE`, whichever is more
+_FINE = 0.06  # of the usual height: see `_TRACE`
+_UPRIGHT = 4  # height to width of a piece of a printed line down the page, at least
+_PALE = 0.55  # of the usual ink: strength of a printed line, at most; a stronger one may be a 1 of a fine pen
+_FINEST = 96  # cells on the long side of the coarse picture for an uneven background, at most
+_RIM = 2  # pixels of soft edge around a mark
+_GRID = 9  # cells of a table from which they may be a grid
+_GRID_ALONE = 2  # times the contrast of all other ink; a grid with more has nothing but dirt in it
+_DOTS = 20  # bodies from which they may be the dots of dot-matrix digits
+_DISC = 0.65  # of its box: area of a dot, at least; a disc covers 0.79
+_ROUND = 0.75  # of its longer side: shorter side of a dot, at least
+_MOSTLY = 0.8  # of all bodies: dots in a picture of dots, at least; hardly any digit is as round and filled
+_THICK = 0.1  # weight of ink thicker than any pen's, at least; above 0, as one digit may fill a small picture
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What may be one digit, or several that touch.
+    """A piece of ink that may be one digit, or several that touch.
 
-    `level` is its ink, uint8 (h, w), light on black, all else in its box taken away; `box` is in the picture's pixels,
-    `scale` how many of them make one of `level`'s. `edge`: it reaches the picture's edge. `cut`: it hung on the lines
-    of a table or a frame, and some of its ink may have gone with them.
+    `level` is its ink, uint8 (h, w), light on black, without anything else in its box. `box` is in the picture's
+    pixels; `scale` of them make one pixel of `level`. `edge` says that it reaches the picture's edge, `cut` that it
+    was attached to the lines of a table or a frame and may have lost some ink with them.
     """
 
     level: Image
@@ -79,12 +80,12 @@ class Piece:
     cut: bool = False
 
     def moved(self, right: int, down: int) -> Piece:
-        """The same, so many of the picture's pixels from here."""
+        """Return the piece moved by that many of the picture's pixels."""
         x, y, end, low = self.box
         return replace(self, box=(x + right, y + down, end + right, low + down))
 
     def with_(self, other: Piece) -> Piece:
-        """Both as one piece of the same picture."""
+        """Return this piece and another of the same picture joined into one."""
         left, top = min(self.box[0], other.box[0]), min(self.box[1], other.box[1])
         places = [((p.box[1] - top) // self.scale, (p.box[0] - left) // self.scale, p.level) for p in (self, other)]
         level = np.zeros(
@@ -99,10 +100,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Ink:
-    """What stands out from a ground by `contrast`, float32 (h, w), in grey levels: its marks.
+    """The ink found on one background: its marks and its `contrast`, float32 (h, w), in grey levels.
 
-    `mask` is where it is more than a trace, bool (h, w), before lines are taken away; `low` and `high` are the least
-    and the usual contrast of ink. `cut` is what was cut off frames, bool (h, w).
+    `mask` is the ink before lines are removed, bool (h, w); `low` and `high` are the least and the usual contrast of
+    ink. `cut` is the ink that was cut off frames, bool (h, w).
     """
 
     marks: Marks
@@ -116,7 +117,7 @@ class _Ink:
 
     @cached_property
     def level(self) -> Plane:
-        """How much each pixel is ink, float32 (h, w), 0-1."""
+        """Return how much of each pixel is ink, float32 (h, w), 0-1."""
         low = 0.6 * self.low
         level: Plane = np.clip((self.contrast - low) / (0.9 * (self.high - low)), 0, 1)
         return level
@@ -124,7 +125,7 @@ class _Ink:
 
 @dataclass(eq=False)
 class _Body:
-    """Marks taken together: their numbers and box, in the pixels of the search."""
+    """Marks taken for one digit: their numbers, and their bounding box in the pixels of the search."""
 
     marks: list[int]
     left: int
@@ -141,15 +142,16 @@ class _Body:
         return self.right - self.left
 
     def join(self, other: _Body) -> None:
+        """Add the marks of another body to this one."""
         self.marks += other.marks
         self.left, self.top = min(self.left, other.left), min(self.top, other.top)
         self.right, self.bottom = max(self.right, other.right), max(self.bottom, other.bottom)
 
 
 def find(picture: Image, settings: InkSettings) -> list[Piece]:
-    """The pieces of `picture`, uint8 (h, w), (h, w, 3) or (h, w, 4), in no order.
+    """Find the pieces of `picture`, uint8 (h, w), (h, w, 3) or (h, w, 4), in no particular order.
 
-    Raises NoInk as `zoo.ink.normalise` does, and with `reason` "too_many_objects".
+    Raises NoInk as `zoo.ink.normalise` does, and with `reason` "too_many_objects" when the picture is a pattern.
     """
     sheets = [sheet for sheet in sheets_of(picture, settings) if not _is_cut(sheet.box, picture.shape)]
     parts = [sheet.cut(picture) for sheet in sheets] or [picture]
@@ -169,7 +171,7 @@ def find(picture: Image, settings: InkSettings) -> list[Piece]:
 
 
 def _on(picture: Image, sheet: Sheet | None, step: int, settings: InkSettings) -> list[Piece]:
-    """The pieces of one picture, or of what has been cut out of it as a sheet of paper. Raises NoInk."""
+    """Return the pieces of a picture, or of a sheet of paper that was cut out of one. Raises NoInk."""
     small = reduce(picture, step)
     page = None
     if sheet is not None:
@@ -183,7 +185,7 @@ def _on(picture: Image, sheet: Sheet | None, step: int, settings: InkSettings) -
 
 
 def _is_cut(sheet: Box, shape: tuple[int, ...]) -> bool:
-    """Whether what seems paper on a table goes over three borders: the rest may be paper in a shadow."""
+    """Whether a sheet goes over three of the picture's borders: the rest may be paper in a shadow, and no table."""
     left, top, right, bottom = sheet
     height, width = shape[:2]
     far, low = width - right, height - bottom
@@ -191,7 +193,7 @@ def _is_cut(sheet: Box, shape: tuple[int, ...]) -> bool:
 
 
 def check_number(count: int, most: int = MOST) -> None:
-    """Raises NoInk when these are more things than are read in one picture."""
+    """Raise NoInk with `reason` "too_many_objects" when `count` is over `most`."""
     if count > most:
         raise NoInk(
             f"The picture shows {count} things that might be digits, and up to {MOST} are read. "
@@ -201,7 +203,7 @@ def check_number(count: int, most: int = MOST) -> None:
 
 
 def _check_dots(bodies: list[_Body], marks: Marks) -> None:
-    """Raises NoInk when all that there is, but for a little, are dots, as digits of a dot matrix are: a pattern."""
+    """Raise NoInk when nearly all bodies are dots, as in dot-matrix digits, which are no strokes."""
     if len(bodies) < _DOTS:
         return
     shapes = [(body.width, body.height, int(marks.area[body.marks].sum())) for body in bodies]
@@ -215,7 +217,10 @@ def _check_dots(bodies: list[_Body], marks: Marks) -> None:
 
 
 def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
-    """The ink that stands out most, on `page` alone if that is given, bool (h, w). Raises NoInk."""
+    """Return the ink on the background and in the polarity that show most of it. Raises NoInk.
+
+    With `page`, bool (h, w), only ink on it counts.
+    """
     best: _Ink | None = None
     strongest = most = grid = 0.0
     for ground, polarities in grounds_of(small, _cells(small), more=True):
@@ -224,8 +229,8 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
             strongest = max(strongest, high)
             if ink is None:
                 continue
-            # Strokes are thin: what is thick, as a table beside the paper, counts for less. What is at two edges of the
-            # picture and more, as a shadow, counts for nothing; digits may be cut by one.
+            # Strokes are thin: thick ink, such as a table beside the paper, counts for less. Marks at two or more edges
+            # of the picture, such as shadows, count for nothing; those at one edge may be digits that it cuts.
             core = ink.mask
             for _ in range(max(2, round(0.012 * max(core.shape)))):
                 core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
@@ -250,7 +255,10 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
 
 
 def _cells(small: Plane) -> int:
-    """How many cells an uneven ground has on its long side: a row is long and low, and shadows go over its height."""
+    """Return the long side of the coarse picture for an uneven background.
+
+    It is measured by the short side: a picture of a row is long and low, and shadows cross its height.
+    """
     sides: tuple[int, ...] = small.shape[:2]
     return min(_FINEST, round(2 * COARSE * max(sides) / min(sides)))
 
@@ -258,9 +266,9 @@ def _cells(small: Plane) -> int:
 def _ink_on(
     small: Plane, ground: Ground, polarity: Polarity, settings: InkSettings, page: Mask | None
 ) -> tuple[_Ink | None, float]:
-    """The ink on a ground, None if there is none, and the usual level of its contrast."""
+    """Return the ink on a background, None if there is none, and its usual contrast in grey levels."""
     contrast, noise = contrast_to(small, ground)
-    contrast = contrast.clip(-255, 255)  # where a ground is taken for dark, its gain knows no bounds
+    contrast = contrast.clip(-255, 255)  # the gain is unbounded where the background is taken for dark
     ink = contrast if polarity == "light-on-dark" else -contrast
     high = level_of(ink)
     if high < max(settings.min_contrast, settings.min_signal * noise):
@@ -276,9 +284,10 @@ def _ink_on(
 def _again(
     small: Plane, ink: _Ink, bodies: list[_Body], settings: InkSettings, page: Mask | None
 ) -> tuple[_Ink, list[_Body]]:
-    """The ink and its bodies on an uneven ground as it goes on beneath them.
+    """Find the ink and its bodies again on an uneven background that is continued beneath them.
 
-    Unless less of them is there then, or much more aside of where they were, as the strip of a highlighter.
+    Returns them as they were if the new background shows less of their ink, or much more outside them, such as a
+    highlighter's strip.
     """
     if not ink.ground.is_smooth:
         return ink, bodies
@@ -301,7 +310,7 @@ def _again(
 
 
 def _freed(ink: _Ink) -> _Ink:
-    """The same, but what hangs on a frame or a table stands free of it: else it would go with that without a sign."""
+    """Cut off ink that is attached to a frame or a table, which would otherwise be removed along with it."""
     marks = ink.marks
     good, usual = _good(ink)
     tall, wide = marks.bottom - marks.top, marks.right - marks.left
@@ -315,7 +324,7 @@ def _freed(ink: _Ink) -> _Ink:
 
 
 def _good(ink: _Ink) -> tuple[Mask, float]:
-    """Which marks may be ink of digits, bool (n,), and their usual height, 0 if there are none."""
+    """Return which marks may be ink of digits, bool (n,), and their usual height, 0 if there are none."""
     marks = ink.marks
     good = (
         ~marks.foreign
@@ -326,15 +335,15 @@ def _good(ink: _Ink) -> tuple[Mask, float]:
     )
     if not good.any():
         return good, 0.0
-    # The usual height: the median, each mark counting as its ink does, so that dirt does not vote.
-    free = good & (marks.sides == 0)  # no bar of a screen, and no shadow
+    # The usual height is the median weighted by each mark's ink, so that dirt has no say.
+    free = good & (marks.sides == 0)  # excludes the bars of a screen and shadows
     voting = free if free.any() else good
     heights = (marks.bottom - marks.top)[voting].astype(np.float64)
     return good, _weighted_median(heights, marks.mass[voting].astype(np.float64))
 
 
 def _bodies(ink: _Ink) -> list[_Body]:
-    """What may be digits: marks of a digit's size, with the smaller ones that belong to them."""
+    """Return what may be digits: marks of a digit's size, joined with the smaller ones that belong to them."""
     marks = ink.marks
     good, usual = _good(ink)
     if not usual:
@@ -342,7 +351,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
     heights, widths = marks.bottom - marks.top, marks.right - marks.left
     sizes = np.maximum(heights, widths)
     good &= (heights < _LARGE * usual) & (sizes > _DIRT * usual)
-    good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # else an underline, or the bar of a sum
+    good &= (widths < _WIDE * usual) | (heights > _FLAT * usual)  # others are underlines, or the bar of a sum
     good &= ~_uprights(marks, usual, ink.high)
     check_number(int(np.count_nonzero(good)), _PARTS)
     all_marks = [
@@ -355,7 +364,7 @@ def _bodies(ink: _Ink) -> list[_Body]:
     small = _small_ones(bodies, parts, usual)
     bodies += small
     parts = [part for part in parts if part not in small]
-    while parts:  # to the digit they lie at, or else to each other
+    while parts:  # join each part to a digit near it, or to another part
         part = parts.pop()
         others = bodies + parts
         beside = [others[place] for place in np.flatnonzero(_distances(part, others) < _NEAR * usual).tolist()]
@@ -370,8 +379,10 @@ def _bodies(ink: _Ink) -> list[_Body]:
 
 
 def _uprights(marks: Marks, usual: float, high: float) -> Mask:
-    """Which marks are fine, straight and much fainter than the usual ink, `high`, bool (n,): pieces of printed lines
-    down the page, as of a margin or a table, and no 1s."""
+    """Return which marks, bool (n,), are pieces of printed lines down the page, as of a margin or a table, and no 1s.
+
+    They are thin, straight and much fainter than the usual ink, `high`.
+    """
     heights, widths = marks.bottom - marks.top, marks.right - marks.left
     fine = max(_TRACE, _FINE * usual)
     straight = widths < np.minimum(fine + RISE * heights, heights / _UPRIGHT)
@@ -379,7 +390,10 @@ def _uprights(marks: Marks, usual: float, high: float) -> Mask:
 
 
 def _small_ones(bodies: list[_Body], parts: list[_Body], usual: float) -> list[_Body]:
-    """What is low for the picture and not for its line: a row of small digits beside a large one, or under a bar."""
+    """Return parts that are low for the picture but not for their line: small digits beside large ones, or under a bar.
+
+    `parts` are lower than a digit of the usual height; they count only where no body is near.
+    """
     apart = [
         part for part in parts if part.height > _LEAST * usual and (_distances(part, bodies) >= _NEAR * usual).all()
     ]
@@ -393,13 +407,14 @@ def _small_ones(bodies: list[_Body], parts: list[_Body], usual: float) -> list[_
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the weighted median of values, (n,) each."""
     order = np.argsort(values)
     running = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(running, running[-1] / 2)])
 
 
 def _distances(one: _Body, others: Sequence[_Body]) -> NDArray[np.float64]:
-    """From the box of one to those of others, (n,)."""
+    """Return the distances from the box of one body to those of others, (n,)."""
     left, top, right, bottom = _sides(others)
     aside = np.maximum(one.left - right, left - one.right).clip(0)
     apart = np.maximum(one.top - bottom, top - one.bottom).clip(0)
@@ -407,28 +422,31 @@ def _distances(one: _Body, others: Sequence[_Body]) -> NDArray[np.float64]:
 
 
 def _sides(bodies: Sequence[_Body]) -> NDArray[np.intp]:
-    """Left, top, right and bottom of bodies: (4, n)."""
+    """Return left, top, right and bottom of bodies as (4, n)."""
     boxes = [(body.left, body.top, body.right, body.bottom) for body in bodies]
     return np.array(boxes, np.intp).reshape(-1, 4).T
 
 
 def _between(one: _Body, other: _Body, labels: NDArray[np.intp]) -> float:
-    """How far the ink of two bodies is apart: the bar of a 5 may lie in the box of a slanting 1, and not at its ink."""
+    """Return the distance between the ink of two bodies.
+
+    Boxes are not enough: the bar of a 5 may lie in the box of a slanting 1, and away from its ink.
+    """
     mine, others = (_places(body, labels) for body in (one, other))
     return float(np.hypot(*(mine[:, None] - others).transpose(2, 0, 1)).min())
 
 
 def _places(body: _Body, labels: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Some thousand of the ink's pixels, (n, 2)."""
+    """Return up to about a thousand of a body's pixels, as (row, column) of the search: (n, 2)."""
     own = np.argwhere(np.isin(labels[body.top : body.bottom, body.left : body.right], body.marks))
     return np.asarray(own[:: -(-len(own) // _SOME)] + (body.top, body.left))  # noqa: RUF005 - arrays are added
 
 
 def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
-    """Bodies that lie one above the other, within a digit's height, made one: a 5 and its bar, broken strokes."""
+    """Join bodies that lie one above the other within a digit's height: a 5 and its bar, broken strokes."""
     bodies = sorted(bodies, key=lambda body: -body.height)
     done: list[_Body] = []
-    sides = np.empty((4, len(bodies)), np.intp)  # of those that are done
+    sides = np.empty((4, len(bodies)), np.intp)  # of the bodies in `done`
     for body in bodies:
         left, top, right, bottom = sides[:, : len(done)]
         height = bottom - top
@@ -437,8 +455,8 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
         apart = np.maximum(body.top, top) - np.minimum(body.bottom, bottom)
         one = over > _ONE_DIGIT * np.minimum(body.width, right - left)
         one &= within < _STACK * np.maximum(height, usual)
-        one &= apart < _GAP * np.maximum(body.height, height)  # lines of small digits beside large ones are farther
-        if body.height > _WHOLE * usual:  # by itself a digit, as those are that a ring goes through or around
+        one &= apart < _GAP * np.maximum(body.height, height)  # otherwise small digits in lines beside large ones
+        if body.height > _WHOLE * usual:  # a digit alone, perhaps with a ring around or through it
             one &= height < _RINGED * body.height
         place = int(one.argmax()) if one.any() else len(done)
         if place < len(done):
@@ -450,17 +468,17 @@ def _joined(bodies: list[_Body], usual: float) -> list[_Body]:
 
 
 def in_lines(pieces: Sequence[Piece]) -> list[list[int]]:
-    """The places of pieces, lines from the top, each from the left.
+    """Sort pieces into lines: their indices, lines from the top, each from the left.
 
-    A line goes on with what overlaps its last piece in height.
+    A piece continues a line if it overlaps the line's last piece vertically.
     """
     return _lines([piece.box for piece in pieces])
 
 
 def _lines(boxes: Sequence[Box]) -> list[list[int]]:
-    """The same of boxes."""
+    """Sort boxes into lines as `in_lines` does."""
     lines: list[list[int]] = []
-    last = np.empty((2, len(boxes)))  # top and bottom of each line's last one
+    last = np.empty((2, len(boxes)))  # top and bottom of each line's last box
     for place in sorted(range(len(boxes)), key=lambda place: boxes[place][0]):
         _, top, _, bottom = boxes[place]
         above, below = last[:, : len(lines)]
@@ -475,6 +493,7 @@ def _lines(boxes: Sequence[Box]) -> list[list[int]]:
 
 
 def _piece(body: _Body, ink: _Ink, step: int, size: tuple[int, ...]) -> Piece:
+    """Cut a body's ink out; `step` and `size`, (h, w), are the picture's reduction and its size in pixels."""
     labels = ink.marks.labels
     top, left = max(0, body.top - _RIM), max(0, body.left - _RIM)
     bottom, right = min(labels.shape[0], body.bottom + _RIM), min(labels.shape[1], body.right + _RIM)

@@ -1,4 +1,4 @@
-"""Many digits read from one picture: the pieces of `zoo.pieces`, told by a model, and divided where digits touch."""
+"""Read many digits from one picture: a model classifies the pieces of `zoo.pieces`, separated where digits touch."""
 
 from __future__ import annotations
 
@@ -14,44 +14,51 @@ from zoo.parting import INK, Parted, part
 from zoo.pieces import PAD, Piece, check_number, in_lines
 from zoo.types import Box, Image, Mask, Scores
 
-# Chosen on composed scenes of MNIST's training digits, touching ones among them.
-_SURE = 0.85  # confidence below which what the picture's edge cuts off is no digit
-_RARE = 8.0  # logarithm of by how much rarer digits that touch are than where the network was trained
-_NO_SURER = 0.9999  # confidence beyond which none counts for more
-_CLOSE = 6.0  # by so much in logarithms a piece is likelier one digit than several, or else is said to touch
-_MOST = 6  # digits in one piece
+# Chosen on composed scenes of MNIST's training digits, touching ones among them. Confidences are 0-1.
+_SURE = 0.85  # confidence below which a piece cut by the picture's edge is no digit
+_RARE = 8.0  # log-odds by which touching digits are rarer in pictures than in the network's training rows
+_NO_SURER = 0.9999  # confidence above which more counts for nothing
+_CLOSE = 6.0  # nats between the likeliest and the next division of a piece, below which it is said to touch
+_MOST = 6  # digits in one piece, at most
 LEAST = 0.85  # confidence below which a digit of several is rejected, whatever the card asks of a single one
-_STRANGE = 0.6  # confidence below which a piece may be part of another, and from which dirt may belong to it
-_APART = 0.25  # heights between two pieces that may be one digit, at the most
-_BROAD = 1.7  # widths to heights that it may have then: more is known of it than of one that touches another
-_HIGH = 1.5  # and heights
-_OVER = 0.1  # widths of the narrower piece by which it stands above or below another that it may belong to
-_SURELY_ONE = 0.9  # confidence at which they are taken for one
-_LITTLE = 0.25  # of a digit's ink: less than that beside it, which does not change what it is, is dirt
-_FEW = 4  # pieces, from which a line tells how high its digits are
-_BESIDE = 2  # pieces to either side that tell where the line runs
-_TALLER = 1.25  # of the height of a line's digits; a stroke that is as high may be no 1
-_OUT = 0.08  # heights by which it then stands out above and below
-_SHORT = 0.65  # of that height; a stroke that is less and has a neighbour close by may be a part of it
-_CLOSE_BY = 0.08  # heights between the two
-_SLIM = 0.7  # widths to heights of a stroke
-_THIN = 0.25  # of its height, which nearly all of a bracket's rows are less wide than
-_BOWED = 0.12  # of its height, by which its middle is off a straight line; that of 9 of 530 1s is
-_FINE = 0.15  # of its height, which those of a bracket that is as high as a digit are less wide than
-_ARCHED = 0.09  # of its height, by which its middle is off then; that of none of the 530 is that looks so
-_WAVY = 0.02  # of its height, by which it may be off to the other side
-_LEANS = 0.15  # of its height, that its ends are aside of each other at the most
-_STEADY = 0.99  # confidence below which a digit is looked at again
-_VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # slant of the height, and degrees of a turn
+_STRANGE = 0.6  # confidence below which a piece may be part of another; a digit joined with dirt needs as much
+
+# For joining two pieces. Heights are the median height of the pieces' ink.
+_APART = 0.25  # heights between two pieces that may be one digit, at most
+_BROAD = 1.7  # heights that both together are wide, at most
+_HIGH = 1.5  # heights that both together are high, at most
+_OVER = 0.1  # of the narrower width: horizontal overlap of a piece and one above or below it that it may belong to
+_SURELY_ONE = 0.9  # confidence from which the two are one digit
+_LITTLE = 0.25  # of a digit's ink; a piece with less, which does not change the digit's label, is dirt
+
+# For strokes that may be no 1, by the median height of the line's pieces.
+_FEW = 4  # pieces from which a line has such a height
+_BESIDE = 2  # pieces on either side by which the line's course is estimated
+_TALLER = 1.25  # heights; a stroke that is higher may be a slash, a bracket or a bar
+_OUT = 0.08  # heights by which it also stands out above and below the line
+_SHORT = 0.65  # heights; a lower stroke with a neighbour close by may be a part of that
+_CLOSE_BY = 0.08  # heights between the two, at most
+_SLIM = 0.7  # width to height of a stroke, at most
+
+# For brackets, in shares of the stroke's own height. The 1s are 530 that were measured.
+_THIN = 0.25  # width of nearly all of a bracket's rows, at most
+_BOWED = 0.12  # distance of its middle line from a straight one, at least; 9 of the 530 1s have as much
+_FINE = 0.15  # width of the rows of a bracket that is no higher than a digit, at most
+_ARCHED = 0.09  # distance of that bracket's middle line from a straight one; none of the 1s that look so has as much
+_WAVY = 0.02  # distance of its middle line to the other side, at most
+_LEANS = 0.15  # horizontal distance of its ends, at most
+
+_STEADY = 0.99  # confidence below which a digit is looked at from several views
+_VIEWS = ((-0.1, -8.0), (-0.1, 8.0), (0.1, -8.0), (0.1, 8.0))  # shear as a share of the height, rotation in degrees
 
 
 @dataclass(frozen=True)
 class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
-    `touching` says that it was divided from another one or from a frame, or may hold one that has grown into it; `odd`
-    that it is a stroke which may be no 1, one that stands out of its line above and below or is bowed, as slashes and
-    brackets are, or a short one close to its neighbour; or a box.
+    `touching` says that it was separated from another digit or a frame, or may still hold another digit. `odd` says
+    that it may be no digit: a box, or a stroke that may be no 1. Such a stroke stands out above and below its line or
+    is bowed, as slashes and brackets are, or is short and close to its neighbour.
     """
 
     scores: NDArray[np.float32]
@@ -62,12 +69,15 @@ class Found:
 
 
 Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
-"""Pictures, uint8 (h, w), of one digit each to probabilities (n, k); all alike where there is nothing to read."""
+"""Classifies n pictures, uint8 (h, w), of one digit each: probabilities (n, k), uniform where nothing can be read."""
 
 
 def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
-    """The digits of the pieces in reading order. Raises NoInk, "too_many_objects", when they are a pattern."""
-    pieces = [piece for piece in pieces if _extent(piece.level)[0]]  # others are too faint to be told
+    """Read the digits of the pieces, in reading order.
+
+    Raises NoInk with `reason` "too_many_objects" when they fall into more parts than a picture may have digits.
+    """
+    pieces = [piece for piece in pieces if _extent(piece.level)[0]]  # the others are too faint to read
     if not pieces:
         return []
     recognise = _steady(recognise)
@@ -77,14 +87,14 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     asked: list[_Asked] = []
     for number, line in enumerate(in_lines(pieces)):
         for i, odd in zip(line, _odd([pieces[i] for i in line]), strict=True):
-            if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, what is cut off
+            if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, a digit that is cut off
                 asked.append(_Asked(pieces[i], whole[i], number, odd))
     return _parted(asked, recognise, tall)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A piece, what the model says of it as a whole, its line, and whether it is odd in that."""
+    """A piece, the model's probabilities for it as a whole, its line, and whether it looks odd there."""
 
     piece: Piece
     whole: Scores
@@ -93,10 +103,11 @@ class _Asked:
 
 
 def _odd(line: Sequence[Piece]) -> list[bool]:
-    """Which pieces of a line, from the left, may be no digits.
+    """Return which pieces of a line, from the left, may be no digits.
 
-    Strokes that stand out of it above and below, as slashes, brackets and bars do, or are bowed; short ones close to a
-    neighbour, as a part of that which stands free; and boxes, which may be there to be ticked.
+    - Strokes that stand out above and below the line or are bowed, as slashes, brackets and bars do.
+    - Short strokes close to a neighbour, which may be a separate part of it.
+    - Boxes, which may be there to be ticked.
     """
     boxes = [_is_box(piece.level) for piece in line]
     if len(line) < _FEW:
@@ -106,7 +117,7 @@ def _odd(line: Sequence[Piece]) -> list[bool]:
     gaps = np.concatenate([[np.inf], lefts[1:] - np.maximum.accumulate(rights)[:-1], [np.inf]])
     found = []
     for place in range(len(line)):
-        near = slice(max(0, place - _BESIDE), place + _BESIDE + 1)  # a line may run aslant
+        near = slice(max(0, place - _BESIDE), place + _BESIDE + 1)  # a line may slope
         wide, tall = rights[place] - lefts[place], bottoms[place] - tops[place]
         above, below = float(np.median(tops[near])) - tops[place], bottoms[place] - float(np.median(bottoms[near]))
         stands_out = tall > _TALLER * height and min(above, below) > _OUT * height
@@ -117,9 +128,10 @@ def _odd(line: Sequence[Piece]) -> list[bool]:
 
 
 def _is_bracket(level: Image) -> bool:
-    """Whether the ink, of uint8 (h, w), is one thin stroke from top to bottom whose middle is off a straight line.
+    """Whether the ink in uint8 (h, w) is one thin stroke whose middle line is bowed.
 
-    One that is finer, upright and bowed to one side alone, most in its middle, need be so less: as high as a digit.
+    A finer, upright stroke that bows to one side only, most near its middle, need bow less: that is a bracket no higher
+    than a digit.
     """
     ink = (level > INK)[(level > INK).any(axis=1)]
     first, last = ink.argmax(axis=1), ink.shape[1] - 1 - ink[:, ::-1].argmax(axis=1)
@@ -136,7 +148,7 @@ def _is_bracket(level: Image) -> bool:
 
 
 def _is_box(level: Image) -> bool:
-    """Whether the ink is a box: straight along all four sides, as no 0 is, and hollow."""
+    """Whether the ink is straight along all four sides of its bounding box, as no 0 is."""
     ink = level > INK
     left, top, right, bottom = box_of(ink)
     return is_boxed(ink[top:bottom, left:right], sides=4)
@@ -145,9 +157,9 @@ def _is_box(level: Image) -> bool:
 def _whole_again(
     pieces: Sequence[Piece], scores: NDArray[np.float32], recognise: Recognise, tall: float
 ) -> tuple[Sequence[Piece], NDArray[np.float32]]:
-    """The pieces and their scores, what is no digit by itself joined with a neighbour where both are surely one.
+    """Join pieces with a neighbour where both together are surely one digit; return the pieces and their scores.
 
-    So a 5 finds its bar, and a speck or the trace of a ruled line its digit.
+    So a 5 gets its bar, and a digit the speck or trace of a ruled line beside it.
     """
     strange = scores.max(axis=1) < _STRANGE
     pairs = _pairs(pieces, strange, tall)
@@ -170,12 +182,16 @@ def _whole_again(
 
 
 def _amount(piece: Piece) -> int:
+    """Return how many pixels of ink a piece has."""
     return int(np.count_nonzero(piece.level > INK))
 
 
 def _pairs(pieces: Sequence[Piece], strange: Mask, tall: float) -> list[tuple[int, int]]:
-    """Which pieces may belong to which others, by where they lie: those that are `strange`, bool (n,), to any that is
-    near, and the smaller of two to one that it stands partly above or below."""
+    """Return the pairs (i, j) of pieces of which i may belong to j, by their positions.
+
+    A piece that is `strange`, bool (n,), may belong to any that is near; another only to a larger one that it stands
+    partly above or below.
+    """
     left, top, right, bottom = np.array([piece.box for piece in pieces]).T[:, :, None]
     height = tall * np.array([piece.scale for piece in pieces])[:, None]
     over = np.minimum(right, right.T) - np.maximum(left, left.T)
@@ -191,10 +207,10 @@ def _pairs(pieces: Sequence[Piece], strange: Mask, tall: float) -> list[tuple[in
 
 
 def _steady(recognise: Recognise) -> Recognise:
-    """The same, but what is not told surely is looked at from some sides: hands slant and turn, and models mind it.
+    """Wrap `recognise` to average the probabilities of uncertain digits over several views, sheared and rotated.
 
-    Their mean is no oftener right than the first look, but less sure where they differ, so that fewer mistakes pass for
-    sure.
+    Handwriting slants and turns, and models are sensitive to it. The mean is right no more often than the first look,
+    but less confident where views differ, so fewer mistakes are confident.
     """
 
     def told(levels: Sequence[Image]) -> NDArray[np.float32]:
@@ -211,7 +227,7 @@ def _steady(recognise: Recognise) -> Recognise:
 
 
 def _seen_from(level: Image, slant: float, degrees: float) -> Image:
-    """A picture, uint8 (h, w), sheared by `slant` of its height and turned by `degrees`, with room for it."""
+    """Shear a picture, uint8 (h, w), by `slant` of its height and rotate it by `degrees`; it is padded to fit."""
     height, width = level.shape
     angle = np.radians(degrees)
     room = 1 + round((abs(slant) * height + abs(np.sin(angle)) * max(height, width)) / 2)
@@ -226,14 +242,14 @@ def _seen_from(level: Image, slant: float, degrees: float) -> Image:
 
 
 def _extent(level: Image) -> tuple[int, int]:
-    """Width and height of the ink in uint8 (h, w)."""
+    """Return how many columns and how many rows of uint8 (h, w) have ink."""
     return int(np.count_nonzero((level > INK).any(axis=0))), int(np.count_nonzero((level > INK).any(axis=1)))
 
 
 def _parted(asked: Sequence[_Asked], recognise: Recognise, tall: float) -> list[Found]:
-    """The digits of pieces, each with what the model says of the whole and its line: the likeliest row of each."""
+    """Divide each piece into the likeliest row of digits, and return the digits of all."""
     chains = _chains([one.piece.level for one in asked], tall)
-    check_number(sum(len(chain) for chain in chains))  # a pattern, as of squared paper, falls into ever more parts
+    check_number(sum(len(chain) for chain in chains))  # a pattern, such as squared paper, falls into many parts
     parts = [level for chain in chains for one in chain[:-1] for level in (one.first, one.rest)]
     told = iter(recognise(parts) if parts else ())
     found: list[Found] = []
@@ -257,7 +273,7 @@ def _parted(asked: Sequence[_Asked], recognise: Recognise, tall: float) -> list[
 
 
 def _chains(levels: Sequence[Image], tall: float) -> list[list[Parted]]:
-    """Pieces of ink, each parted, and then what is left when its first digit is taken off, until there is no more."""
+    """Take the first digit off each piece of ink, then off what is left, until nothing is; return the steps of each."""
     chains: list[list[Parted]] = [[] for _ in levels]
     left = dict(enumerate(levels))
     while left:
@@ -269,19 +285,19 @@ def _chains(levels: Sequence[Image], tall: float) -> list[list[Parted]]:
 
 
 def _ends(chain: Sequence[Parted]) -> float:
-    """How likely it is, as a logarithm, that there is more after each of a chain but the last, and no more after it."""
+    """Return the log-probability that more digits follow each one of a chain except the last, and none the last."""
     odds = [_odds(one.several) for one in chain]
     return -sum(float(np.logaddexp(0, -more)) for more in odds[:-1]) - float(np.logaddexp(0, odds[-1]))
 
 
 def _odds(several: float) -> float:
-    """The logarithm of the odds of several digits, in pictures where fewer touch than the network has seen."""
+    """Return the log-odds of several digits, less `_RARE`: fewer digits touch in pictures than in training."""
     chance = min(max(several, 1e-6), 1 - 1e-6)
     return float(np.log(chance / (1 - chance))) - _RARE
 
 
 def _box_of(piece: Piece, level: Image, is_part: bool) -> Box:
-    """Where a part of a piece, uint8 (h, w) as the piece is, lies in the picture."""
+    """Return the box in the picture of `level`, which is as large as the piece and is the piece or a part of it."""
     if not is_part:
         return piece.box
     left, top, right, bottom = (edge - PAD for edge in box_of(level > INK))
@@ -295,7 +311,10 @@ def _box_of(piece: Piece, level: Image, is_part: bool) -> Box:
 
 
 def _evidence(rows: Sequence[Scores]) -> float:
-    """How much like digits some parts are, by the one least like it: models give about 1 / k for each class to none."""
+    """Return how much some parts look like digits, as log-odds, by the least confident of them.
+
+    Confidence is measured from 1 / k, which models give each of the k classes when there is no digit.
+    """
     least = min(float(row.max()) for row in rows)
     even = 1 / len(rows[0])
     like = min(max((least - even) / (1 - even), 1e-3), _NO_SURER)

@@ -1,7 +1,7 @@
-"""Test pictures made harder, in eleven kinds and three strengths, to see how far beyond them a model can be trusted.
+"""Corrupt test pictures, in eleven kinds and three strengths, to see how far beyond them a model can be trusted.
 
-What is varied is after Mu and Gilmer, MNIST-C: A Robustness Benchmark for Computer Vision, 2019, arXiv:1906.02337; the
-kinds and strengths are our own. The same chance (direction, sign, place, noise) rules all strengths of a kind.
+The idea is from Mu and Gilmer, MNIST-C: A Robustness Benchmark for Computer Vision, 2019, arXiv:1906.02337; the kinds
+and strengths are our own. All strengths of a kind use the same random numbers (direction, sign, place, noise).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ Pictures = NDArray[np.uint8]
 """Grey pictures (n, height, width), ink light, 0-255."""
 
 PICTURES = 2_000
-"""How many of the test pictures, the first ones, are varied."""
+"""Number of test pictures that are corrupted: the first ones."""
 
 SEED = 20
 
 _FINE = 4  # strokes grow and shrink on a canvas this many times finer
 _OVER = 2  # moved pictures are sampled this many times finer, then averaged, so that thin strokes survive shrinking
-_PART = 250  # pictures worked on at a time, to keep the finer canvases small
+_PART = 250  # pictures processed at a time, to keep the finer canvases small
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One way of making pictures harder: what it does, what its three strengths count, the function that does it."""
+    """A kind of corruption: what it does, the unit of its three strengths, and the function that applies it."""
 
     name: str
     what: str
@@ -39,9 +39,9 @@ class Kind:
 
 
 def vary(pictures: Pictures, kind: Kind, strength: float, seed: int = SEED) -> Pictures:
-    """Pictures uint8 (n, height, width), ink light, as `kind` with `strength` changes them: the same shape and type.
+    """Corrupt pictures, uint8 (n, height, width), ink light, by `kind` with `strength`; shape and dtype stay the same.
 
-    The same seed gives the same pictures, and the first m of n are what m pictures alone would give.
+    The same seed gives the same pictures, and the first m of n are the same as from m pictures alone.
     """
     parts = [
         kind.vary(pictures[start : start + _PART], strength, np.random.default_rng([seed, start]))
@@ -51,22 +51,25 @@ def vary(pictures: Pictures, kind: Kind, strength: float, seed: int = SEED) -> P
 
 
 def _shift(pictures: Pictures, pixels: float, rng: np.random.Generator) -> Pictures:
+    """Move each picture by so many pixels in a random direction."""
     angles = rng.uniform(0, 2 * math.pi, _PART)[: len(pictures)]
     return _moved(pictures, [(1, 0, -pixels * math.cos(a), 0, 1, -pixels * math.sin(a)) for a in angles])
 
 
 def _rotate(pictures: Pictures, degrees: float, rng: np.random.Generator) -> Pictures:
+    """Turn each picture to a random side."""
     signs = rng.choice([-1, 1], _PART)[: len(pictures)]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return _moved(pictures, [(cos, -sign * sin, 0, sign * sin, cos, 0) for sign in signs])
 
 
 def _scale(pictures: Pictures, factor: float, rng: np.random.Generator) -> Pictures:
+    """Scale pictures about their middle."""
     return _moved(pictures, [(1 / factor, 0, 0, 0, 1 / factor, 0)] * len(pictures))
 
 
 def _moved(pictures: Pictures, ways: list[tuple[float, float, float, float, float, float]]) -> Pictures:
-    """Each picture through its own affine way from new to old places (a, b, c, d, e, f), about its middle."""
+    """Apply an affine map to each picture, about its middle: (a, b, c, d, e, f), from new to old coordinates."""
     height, width = pictures.shape[1:]
     x, y = width / 2, height / 2
     moved = np.empty_like(pictures)
@@ -83,15 +86,17 @@ def _moved(pictures: Pictures, ways: list[tuple[float, float, float, float, floa
 
 
 def _contrast(pictures: Pictures, left: float, rng: np.random.Generator) -> Pictures:
+    """Reduce the contrast to the share `left`, around mid-grey."""
     return _rounded(127.5 + left * (pictures - 127.5))
 
 
 def _invert(pictures: Pictures, left: float, rng: np.random.Generator) -> Pictures:
+    """Invert pictures, with the share `left` of their contrast."""
     return _contrast(255 - pictures, left, rng)
 
 
 def _thicken(pictures: Pictures, pixels: float, rng: np.random.Generator) -> Pictures:
-    """Grey dilation by an octagon (plus and square in turn), on the finer canvas."""
+    """Dilate by an octagon (plus and square in turn), on the finer canvas."""
     fine = _enlarged(pictures)
     for step in range(round(pixels * _FINE)):
         fine = _grown(fine, square=step % 2 == 1)
@@ -99,7 +104,7 @@ def _thicken(pictures: Pictures, pixels: float, rng: np.random.Generator) -> Pic
 
 
 def _thin(pictures: Pictures, pixels: float, rng: np.random.Generator) -> Pictures:
-    """Grey erosion, as the paper between the strokes grows."""
+    """Erode, by dilating the negative as `_thicken` does."""
     fine = 255 - _enlarged(pictures)
     for step in range(round(pixels * _FINE)):
         fine = _grown(fine, square=step % 2 == 1)
@@ -107,7 +112,7 @@ def _thin(pictures: Pictures, pixels: float, rng: np.random.Generator) -> Pictur
 
 
 def _grown(pictures: Pictures, square: bool) -> Pictures:
-    """Each pixel the greatest of itself and its four neighbours, or with `square` its eight."""
+    """Replace each pixel by the greatest of itself and its four neighbours, or with `square` its eight."""
     grown = pictures.copy()
     np.maximum(grown[:, 1:], pictures[:, :-1], out=grown[:, 1:])
     np.maximum(grown[:, :-1], pictures[:, 1:], out=grown[:, :-1])
@@ -118,30 +123,31 @@ def _grown(pictures: Pictures, square: bool) -> Pictures:
 
 
 def _enlarged(pictures: Pictures) -> Pictures:
-    """(n, h, w) -> (n, 4h, 4w), bilinear."""
+    """Enlarge (n, h, w) to (n, 4h, 4w), bilinearly."""
     down, across = (_between(side) for side in pictures.shape[1:])
     return _rounded(down @ pictures.astype(np.float32) @ across.T)
 
 
 def _between(side: int) -> NDArray[np.float32]:
-    """The matrix (4 side, side) that reads a line of pixels at places between their middles."""
+    """Return the matrix (4 side, side) that enlarges a line of pixels four times by linear interpolation."""
     places = np.clip((np.arange(_FINE * side) + 0.5) / _FINE - 0.5, 0, side - 1)
     return np.asarray(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(side))), np.float32)
 
 
 def _reduced(fine: Pictures) -> Pictures:
-    """(n, 4h, 4w) -> (n, h, w), by the mean."""
+    """Reduce (n, 4h, 4w) to (n, h, w) by the mean."""
     n, height, width = fine.shape
     return _rounded(fine.reshape(n, height // _FINE, _FINE, width // _FINE, _FINE).mean(axis=(2, 4), dtype=np.float32))
 
 
 def _blur(pictures: Pictures, sigma: float, rng: np.random.Generator) -> Pictures:
-    """A Gaussian, one axis after the other; black outside."""
+    """Blur by a Gaussian, one axis after the other; black outside."""
     down, across = (_gaussian(side, sigma) for side in pictures.shape[1:])
     return _rounded(down @ pictures.astype(np.float32) @ across.T)
 
 
 def _gaussian(side: int, sigma: float) -> NDArray[np.float32]:
+    """Return a Gaussian blur of a line of pixels as a matrix (side, side)."""
     places = np.arange(side)
     kernel = np.exp(-((places[:, None] - places) ** 2) / (2 * sigma**2))
     around = np.arange(-side, side + 1)
@@ -149,12 +155,13 @@ def _gaussian(side: int, sigma: float) -> NDArray[np.float32]:
 
 
 def _noise(pictures: Pictures, share: float, rng: np.random.Generator) -> Pictures:
+    """Add Gaussian noise with a sigma of `share` of full ink."""
     noise = rng.standard_normal((_PART, *pictures.shape[1:]), np.float32)[: len(pictures)]
     return _rounded(pictures + 255 * share * noise)
 
 
 def _occlude(pictures: Pictures, side: float, rng: np.random.Generator) -> Pictures:
-    """A black square whose middle lies anywhere in the middle 20x20 of MNIST's form."""
+    """Cover each picture with a black square whose middle is anywhere in the middle 20x20 pixels."""
     height, width = pictures.shape[1:]
     middles = rng.uniform(-10, 10, (_PART, 2))[: len(pictures)] + np.array([height / 2, width / 2])
     rows = np.abs(np.arange(height) + 0.5 - middles[:, :1]) < side / 2  # (n, h)
@@ -163,6 +170,7 @@ def _occlude(pictures: Pictures, side: float, rng: np.random.Generator) -> Pictu
 
 
 def _rounded(levels: NDArray[np.floating]) -> Pictures:
+    """Round levels to uint8, clipped to 0-255."""
     return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
 
 
@@ -179,4 +187,4 @@ KINDS = (
     Kind("occlusion", "a black square anywhere on the middle 20x20", "pixels square", (5, 8, 11), _occlude),
     Kind("contrast", "light on dark, with less contrast", "contrast left", (0.5, 0.25, 0.1), _contrast),
 )
-"""Every kind, from weak to strong. Strengths were set by looking at the pictures, before any model was measured."""
+"""All kinds, with strengths from weak to strong, which were set by eye before any model was measured."""

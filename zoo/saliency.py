@@ -1,7 +1,7 @@
-"""Which pixels decided: by covering parts of what the model saw, one after another, or by a dense network's weights.
+"""Compute which pixels decided an answer: by covering parts of what the model saw, or by a dense network's weights.
 
-Either asks nothing of a model but its answers. Covering serves every plugin (occlusion sensitivity: Zeiler, Fergus:
-Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2); weights are what a linear network is.
+Both need only the model's answers. Covering works for every plugin (occlusion sensitivity: Zeiler, Fergus: Visualizing
+and Understanding Convolutional Networks, ECCV 2014, section 4.2); weights explain a linear network exactly.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import numpy as np
 
 from zoo.types import Batch, Plane, Scores
 
-PATCH = 4  # pixels on each side of what is covered: about a stroke's width
-STEP = 2  # pixels from one patch to the next
-_LEAST = 1e-6  # probabilities are told apart down to this
-_NUDGE = 0.05  # of full ink, by which a pixel is changed to find its weight: a ReLU hardly ever turns within it
+PATCH = 4  # pixels on each side of the square that is covered: about a stroke's width
+STEP = 2  # pixels from one square to the next
+_LEAST = 1e-6  # probabilities are clipped to this and to 1 less it
+_NUDGE = 0.05  # of full ink: change of a pixel that measures its weight; few ReLUs switch within it
 
 
 def occlusion(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Plane:
-    """How much each pixel speaks for class `label`: float32 (height, width), in nats of log-odds.
+    """Return how much each pixel speaks for class `label`: float32 (height, width), in nats of log-odds.
 
-    `seen` is one picture as the model takes it, float32 (height, width) or (height, width, channels). Where covering
-    lowers the odds the map is positive, where it raises them negative, and 0 where there is only ground. All patches
-    are asked in one call of `predict`, which gives probabilities (n, k) for (n, ...).
+    `seen` is one picture as the model takes it, float32 (height, width) or (height, width, channels). The map is
+    positive where covering a pixel lowers the odds, negative where it raises them, and 0 on the background. `predict`
+    gives probabilities (n, k) for (n, ...), and is called once.
     """
     ground = np.median(seen, axis=(0, 1))
     height, width = seen.shape[:2]
@@ -50,10 +50,11 @@ def occlusion(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Pl
 
 
 def weights(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Plane:
-    """What full ink in a pixel adds for class `label` over the mean of all classes: float32 (height, width), in nats.
+    """Return what full ink in each pixel adds to class `label` over the mean of all classes, in nats.
 
-    The weights of a linear network, as they are. One with ReLU is linear around each picture: those there. `seen`
-    and `predict` are as for `occlusion`; one call asks for every pixel, changed a little.
+    Float32 (height, width). For a linear network these are its weights; a network with ReLU is linear around each
+    picture, and these are its weights there. `seen` and `predict` are as for `occlusion`; `predict` is called once,
+    with every pixel changed a little.
     """
     flat = seen.reshape(-1)
     nudges = np.where(flat < 0.5, np.float32(_NUDGE), np.float32(-_NUDGE))
@@ -66,6 +67,7 @@ def weights(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Plan
 
 
 def _log_odds(share: Scores) -> Scores:
+    """Return the log-odds of probabilities, float32 of the same shape, clipped by `_LEAST`."""
     share = share.astype(np.float64).clip(_LEAST, 1 - _LEAST)
     odds: Scores = (np.log(share) - np.log1p(-share)).astype(np.float32)
     return odds

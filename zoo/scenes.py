@@ -1,6 +1,6 @@
-"""Photographs composed by rule: ink on uneven, textured, ruled paper, in uneven light, a little blurred, noisy, JPEG.
+"""Compose synthetic photographs: ink on textured, sometimes ruled paper, unevenly lit, blurred, noisy, saved as JPEG.
 
-They are what a checkpoint is calibrated on, and what reading several digits is measured on. No photograph is in them
+Checkpoints are calibrated on them, and reading several digits is measured on them. They contain no real photograph
 unless one is given as the paper.
 """
 
@@ -17,14 +17,14 @@ from PIL import ImageFilter
 
 from zoo.types import Box, Image, Plane
 
-_INKS = ((20, 20, 25), (25, 35, 120), (60, 60, 65), (150, 30, 30), (20, 80, 50))  # black, blue, pencil, red, green
-_FAINT = 48  # of 255: a ridge that is fainter is no stroke
-_PAPERS = ((245, 244, 240), (235, 230, 215), (225, 228, 232), (250, 240, 190), (205, 200, 195))
+_INKS = ((20, 20, 25), (25, 35, 120), (60, 60, 65), (150, 30, 30), (20, 80, 50))  # RGB: black, blue, pencil, red, green
+_FAINT = 48  # of 255; a fainter ridge is no stroke
+_PAPERS = ((245, 244, 240), (235, 230, 215), (225, 228, 232), (250, 240, 190), (205, 200, 195))  # RGB
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A composed picture, uint8 (h, w, 3), with the string that is on it, lines divided by a line feed."""
+    """A composed picture, uint8 (h, w, 3), with its text, lines separated by line feeds, and the box of each digit."""
 
     picture: Image
     text: str
@@ -32,10 +32,10 @@ class Scene:
 
 
 def paper(height: int, width: int, rng: np.random.Generator, ruled: float = 0.25) -> Plane:
-    """Paper in its light, float32 (h, w, 3), 0-255; `ruled` is the chance of lines on it."""
+    """Compose lit paper, float32 (h, w, 3), 0-255; `ruled` is the probability of lines on it."""
     colour = np.array(_PAPERS[int(rng.integers(len(_PAPERS)))], np.float32)
     light: Plane = _smooth(height, width, 2, rng) * rng.uniform(0, 0.3) + 1 - rng.uniform(0, 0.3)
-    if rng.random() < 0.3:  # a soft shadow over a part
+    if rng.random() < 0.3:  # a soft shadow over a part of the paper
         angle, edge = rng.uniform(0, 2 * np.pi), rng.uniform(-0.3, 0.3)
         y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j].astype(np.float32)
         light *= 1 - rng.uniform(0.1, 0.4) / (1 + np.exp((np.cos(angle) * x + np.sin(angle) * y - edge) * 25))
@@ -50,7 +50,10 @@ def paper(height: int, width: int, rng: np.random.Generator, ruled: float = 0.25
 
 
 def patch(photo: Image, height: int, width: int, rng: np.random.Generator) -> Plane:
-    """Paper from a part of a photograph, uint8 (h, w, 3), without ink: float32 (height, width, 3), mirrored to size."""
+    """Cut paper of any size from a photograph of it without ink, uint8 (h, w, 3), at random.
+
+    The photograph is tiled with its mirror images. Returns float32 (height, width, 3), 0-255.
+    """
     part = photo.astype(np.float32)
     part = np.concatenate([part, part[::-1]])
     part = np.concatenate([part, part[:, ::-1]], axis=1)
@@ -61,9 +64,9 @@ def patch(photo: Image, height: int, width: int, rng: np.random.Generator) -> Pl
 
 
 def photo(digit: NDArray[np.uint8], rng: np.random.Generator, whole: bool = False) -> Image:
-    """One digit, uint8 (28, 28), ink light, written on paper and photographed: uint8 (h, w, 3), 50 to 250 pixels.
+    """Compose a photograph of one digit, uint8 (28, 28), ink light, on paper: uint8 (h, w, 3), 50 to 250 pixels.
 
-    Its thinnest strokes are unbroken if it is to be `whole`.
+    With `whole`, its thinnest strokes are unbroken.
     """
     height = int(rng.integers(40, 100))
     glyph = written(unbroken(digit) if whole else _inked(digit), height, rng)
@@ -84,10 +87,11 @@ def lines(
     slant: float = 4.0,
     ground: Plane | None = None,
 ) -> Scene:
-    """Rows of digits, each uint8 (28, 28), ink light, in one hand and pen; `names` are the rows as strings.
+    """Compose a photograph of rows of digits, each uint8 (28, 28), ink light, in one hand and pen.
 
-    `gap` is the space between two digits and `slant` the degrees by which rows rise or fall, the first in heights of a
-    digit; a negative gap lets digits touch. `ground`, float32 (h, w, 3), is taken for the paper if it is large enough.
+    `names` are the rows as strings. `gap` is the range of the space between two digits, in heights of a digit; a
+    negative one lets digits touch. Rows rise or fall by up to `slant` degrees. `ground`, float32 (h, w, 3), is used as
+    the paper, and must be large enough.
     """
     height = int(rng.integers(34, 80))
     lean, tilt = rng.normal(0, 0.12), np.tan(np.radians(rng.uniform(-slant, slant)))
@@ -115,9 +119,9 @@ def lines(
 
 
 def written(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean: float = 0.0) -> Plane:
-    """A digit in full ink as it is written: float32 (h, w), 0-1, cut to its box, about `height` pixels high.
+    """Enlarge a digit, uint8 (h, w), in full ink, to about `height` pixels, with a pen's edges and a random variation.
 
-    Each is a little different.
+    Returns float32 (h, w), 0-1, cut to its bounding box. `lean` is the shear that all digits of a hand share.
     """
     down, across = np.flatnonzero(digit.max(axis=1) > 40), np.flatnonzero(digit.max(axis=0) > 40)
     cut = digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
@@ -131,33 +135,34 @@ def written(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lea
     whole = whole.transform(
         whole.size, PIL.Image.Transform.AFFINE, (1, shear, -shear * height / 2, 0, 1, 0), PIL.Image.Resampling.BILINEAR
     )
-    # MNIST's soft edges, enlarged, made as steep as a pen's.
+    # Makes MNIST's soft edges, which were enlarged, as steep as a pen's.
     level = np.clip((np.asarray(whole, np.float32) / 255 - 0.35) * 3, 0, 1)
     columns = np.flatnonzero(level.any(axis=0))
     return level[:, columns[0] : columns[-1] + 1].astype(np.float32)
 
 
 def _inked(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A digit, uint8 (h, w), cut to its box, whose strokes, faint as MNIST was made small, are as full as a pen's.
+    """Return a digit, uint8 (h, w), cut to its box, with its strokes made as full as a pen's.
 
-    Thresholds in the cards were found on digits so inked, which breaks the thinnest strokes; rows take `unbroken`.
+    They are faint because MNIST's digits were reduced. This breaks the thinnest strokes, which `unbroken` does not; it
+    is kept because the thresholds in the cards were found on such digits.
     """
     down, across = np.flatnonzero(digit.max(axis=1) > 40), np.flatnonzero(digit.max(axis=0) > 40)
     return _full(digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1])
 
 
 def _full(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A digit, uint8 (h, w), each pixel against the strongest beside it."""
+    """Scale each pixel of a digit, uint8 (h, w), by the strongest in its 3x3 neighbourhood."""
     most = np.asarray(PIL.Image.fromarray(digit).filter(ImageFilter.MaxFilter(3)), np.float32)
     return (digit * (255 / np.maximum(most, 80))).astype(np.uint8)
 
 
 def unbroken(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A digit, uint8 (h, w), whose strokes are as full as a pen makes them, and unbroken.
+    """Return a digit, uint8 (h, w), with its strokes as full as a pen makes them, and unbroken.
 
-    A stroke thinner than MNIST's pixels is faint over all its width, and made full along its ridge, or else a line that
-    a pen has drawn would come out as dots. What is faint and stands apart is no pen's: it is the rest of the form that
-    MNIST's digits were cut from, and goes.
+    A stroke thinner than MNIST's pixels is faint across its whole width. It is made full along its ridge, since a line
+    drawn by a pen would otherwise come out as dots. Faint ink that stands apart is removed: it is not the pen's, but a
+    remnant of the form that MNIST's digits were cut from.
     """
     digit = _of_the_pen(digit)
     padded = np.pad(digit.astype(np.float32), 1)
@@ -172,10 +177,9 @@ def unbroken(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _of_the_pen(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A digit, uint8 (h, w), without the marks in which nothing is of half a pen's strength.
+    """Return a digit, uint8 (h, w), without the marks in which no pixel has half a pen's strength.
 
-    Grown from what is that strong under what is there (grey-scale reconstruction: Vincent, IEEE Trans. Image Process.
-    2 (2), 1993).
+    Grey-scale reconstruction from the pixels that strong (Vincent, IEEE Trans. Image Process. 2 (2), 1993).
     """
     grown = np.where(digit > 127, digit, 0).astype(np.uint8)
     while True:
@@ -187,14 +191,14 @@ def _of_the_pen(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _write(sheet: Plane, glyph: Plane, left: int, top: int, colour: NDArray[np.float32], strength: float) -> None:
-    """Lay ink on paper, in place: what light is left is that of the paper through the ink's colour."""
+    """Lay ink on paper, in place: the paper's light is multiplied by the ink's colour, as far as ink covers it."""
     part = sheet[top : top + glyph.shape[0], left : left + glyph.shape[1]]
     cover = (strength * glyph[: part.shape[0], : part.shape[1]])[:, :, None]
     part *= 1 - cover * (1 - colour / 255)
 
 
 def _photograph(sheet: Plane, rng: np.random.Generator) -> Image:
-    """What a camera makes of it: uint8 (h, w, 3)."""
+    """Add a camera's noise, blur and JPEG compression: float32 (h, w, 3) to uint8 (h, w, 3)."""
     noisy = sheet + rng.normal(0, rng.uniform(0, 5), sheet.shape[:2])[:, :, None]
     image = PIL.Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
     image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.3)))
@@ -204,7 +208,10 @@ def _photograph(sheet: Plane, rng: np.random.Generator) -> Image:
 
 
 def _smooth(height: int, width: int, cells: int, rng: np.random.Generator) -> Plane:
-    """Noise that changes over about 1 / `cells` of the long side: float32 (height, width), mean 0, about -1 to 1."""
+    """Return smooth noise, float32 (height, width), mean 0, about -1 to 1.
+
+    It varies over distances of about 1 / `cells` of the long side.
+    """
     scale = cells / max(height, width)
     coarse = rng.normal(0, 0.5, (max(2, round(height * scale)), max(2, round(width * scale)))).astype(np.float32)
     resized = PIL.Image.fromarray(coarse).resize((width, height), PIL.Image.Resampling.BICUBIC)

@@ -1,4 +1,4 @@
-"""Whether network, data and what preprocessing makes of pictures fit together, seen before anything is trained."""
+"""Check before training that a network, the data and the preprocessed pictures fit together."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from zoo.types import Data
 if TYPE_CHECKING:
     import keras
 
-SOME = 256  # pictures
+SOME = 256  # validation pictures that are checked, at most
 
 Shape = tuple[int, ...]
 
 
 def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: keras.Model, data: Data) -> NDArray[Any]:
-    """Some validation pictures as the `preprocess` hook gives them, (n, ...), to a network that takes and tells such.
+    """Return some validation pictures, preprocessed by the hook, (n, ...), once the network is known to fit them.
 
-    A network without an Input is built by them. Raises TrainingError when the shapes do not fit, PluginError when the
-    hook is at fault.
+    A network without an Input is built with their shape. Raises TrainingError when the network's inputs or outputs do
+    not fit, and PluginError when the hook is at fault.
     """
     pictures = data.validation_images[:SOME, ..., 0]
     given = _given(model, hooks, settings, data)
@@ -48,13 +48,13 @@ def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: k
             f'Model "{model}": the network takes pictures of shape {taken}, and {whose} gives them in shape {given}: '
             f"let build begin with Input({given}), or give the plugin another preprocess hook."
         )
-    if not (own_train and hooks.is_own("predict")):  # which two may make probabilities of anything
+    if not (own_train and hooks.is_own("predict")):  # hooks of the plugin's own may use any output
         _tells(model, network, len(data.labels))
     return np.stack([checked_input(model, hooks, settings, taken, picture)[0] for picture in pictures])
 
 
 def _given(model: str, hooks: Hooks, settings: ModelSettings, data: Data) -> Shape:
-    """The shape that preprocessing gives."""
+    """Return the shape that the `preprocess` hook gives, or the data's if no picture has anything to read."""
     for picture in data.validation_images[:SOME, ..., 0]:
         try:
             return np.shape(checked_input(model, hooks, settings, None, picture)[0])
@@ -64,12 +64,15 @@ def _given(model: str, hooks: Hooks, settings: ModelSettings, data: Data) -> Sha
 
 
 def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
-    """The shape of a picture that the network takes; one that has none yet is built by a picture that is `given`."""
+    """Return the shape of a picture that the network takes; a network without one is built with the shape `given`.
+
+    Raises TrainingError unless it has one input with a fixed shape.
+    """
     shape = getattr(network, "input_shape", None)
     if shape is None:
         try:
             network(np.zeros((1, *given), np.float32))
-        except Exception as error:  # whatever a layer of the plugin's own raises
+        except Exception as error:  # a plugin's own layer may raise anything
             raise TrainingError(
                 f'Model "{model}": the network cannot be called with a picture of shape {given}. '
                 f"Keras says: {why(error)}"
@@ -97,7 +100,7 @@ def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
 
 
 def _tells(model: str, network: keras.Model, classes: int) -> None:
-    """Raise TrainingError unless the network tells a number for each class."""
+    """Raise TrainingError unless the network has one output with a number for each class."""
     shape = network.output_shape
     rest = f"Let build end in one layer of {classes} units"
     if not isinstance(shape, tuple):
@@ -116,6 +119,7 @@ def _tells(model: str, network: keras.Model, classes: int) -> None:
 
 
 def _collected(ends: str, by: Any) -> str:
+    """Return the error message for a network whose one input or output is in a list, a tuple or a dict."""
     return (
         f"has a {type(by).__name__} of one for its {ends}, which not all that runs it can do with. Let build return "
         "keras.Model(inputs, outputs) with the tensors themselves."

@@ -1,4 +1,4 @@
-"""Steps of pictures side by side: one PNG with a row for each picture, every step captioned."""
+"""Draw the steps of pictures side by side: one PNG with a row for each picture and a caption for each step."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zoo import gallery
 from zoo.steps import STEPS
 from zoo.types import Image, Step
 
-_CELL = 200  # pixels on each side of what a step gets
-_GAP, _MARGIN = 20, 28
+_CELL = 200  # pixels on each side of the square for a step
+_GAP, _MARGIN = 20, 28  # pixels
 _HEAD, _CAPTION = 34, 30  # pixels of height for a row's title and for the captions below
-_PAGE, _EDGE, _TEXT, _TITLE = (250, 250, 248), (205, 205, 200), (85, 85, 90), (25, 25, 30)
+_PAGE, _EDGE, _TEXT, _TITLE = (250, 250, 248), (205, 205, 200), (85, 85, 90), (25, 25, 30)  # RGB
 
 
 def draw(rows: Sequence[tuple[str, Sequence[Step]]]) -> bytes:
-    """A PNG of rows, each a title and its steps from left to right; there is at least one row with one step.
+    """Draw rows, each a title and its steps from left to right, as a PNG; there is at least one row with one step.
 
-    It is as wide as the longest row wants, about 220 pixels a step.
+    The PNG is as wide as the longest row, about 220 pixels per step.
     """
     most = max(len(steps) for _, steps in rows)
     high = _HEAD + _CELL + _CAPTION
@@ -44,7 +44,7 @@ def draw(rows: Sequence[tuple[str, Sequence[Step]]]) -> bytes:
 
 
 def _fitted(picture: Image) -> PIL.Image.Image:
-    """A step in its cell: a large one averaged, a small one with its pixels to be seen."""
+    """Scale a step to its square: a large one is averaged, a small one shows its pixels."""
     image = PIL.Image.fromarray(picture).convert("RGB")
     scale = _CELL / max(image.size)
     method = PIL.Image.Resampling.BOX if scale < 1 else PIL.Image.Resampling.NEAREST
@@ -52,7 +52,7 @@ def _fitted(picture: Image) -> PIL.Image.Image:
 
 
 def _shortened(text: str, width: int, font: PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont) -> str:
-    """A title that fits into `width` pixels, without its beginning if it is too long."""
+    """Shorten a title from the front until it fits into `width` pixels."""
     while font.getlength(text) > width:
         text = "..." + text.removeprefix("...")[1:]
     return text

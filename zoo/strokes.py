@@ -1,11 +1,11 @@
-"""Pictures drawn by rule to train on: digits in ways of writing that MNIST lacks, and what is no digit.
+"""Draw training pictures by rule: digits in styles that MNIST lacks, and pictures of no digit.
 
 MNIST was written in the United States. Elsewhere a 1 has a long flag and sometimes a foot, a 7 is crossed, a 0 slashed,
-a 9 curls, a 4 stands open. Each form is a few strokes through points that are then moved, slanted and stretched by
-chance.
+a 9 curls, a 4 is open. Each form is a few strokes through points, which are then moved, slanted and stretched at
+random.
 
-What is no digit is taught with all classes alike ("outlier exposure": Hendrycks, Mazeika, Dietterich 2019,
-arXiv:1812.04606), so that a network is unsure of it and the answer can say so.
+Pictures of no digit are trained with equal probabilities for all classes ("outlier exposure": Hendrycks, Mazeika,
+Dietterich 2019, arXiv:1812.04606), so that a network is unsure of them and the answer can say so.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from zoo import ink
 from zoo.glyphs import DIGITS, SIGNS, Stroke
 from zoo.types import Image
 
-_SIDE = 112  # pixels of the sheet: four times MNIST's
-_BODY = 72  # pixels of the digit's height on it
-_STEPS = 8  # straight pieces between two points
+_SIDE = 112  # pixels on each side of the sheet: four times MNIST's
+_BODY = 72  # pixels of the digit's height on the sheet
+_STEPS = 8  # straight segments that approximate the curve between two points
 
 
 def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Draw `count` digits in MNIST's form, the classes in turn: uint8 (n, 28, 28, 1), int64 (n,). About 0.7 ms each."""
+    """Draw `count` digits in MNIST's form, classes 0 to 9 in turn: uint8 (n, 28, 28, 1), and int64 (n,) classes.
+
+    The same seed gives the same digits. About 0.7 ms each.
+    """
     classes = np.arange(count) % 10
     images = np.empty((count, ink.SIDE, ink.SIDE, 1), np.uint8)
     for i, digit in enumerate(classes):
@@ -40,7 +43,7 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def no_digits(digits: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.uint8]:
     """Draw `count` pictures of no digit in MNIST's form, uint8 (n, 28, 28, 1).
 
-    Three of five are signs, one is a scribble, one several of `digits`, uint8 (m, 28, 28, 1), squeezed into one.
+    Of five, three are signs, one is a scribble, and one shows several of `digits`, uint8 (m, 28, 28, 1), that touch.
     """
     images = np.empty((count, ink.SIDE, ink.SIDE, 1), np.uint8)
     signs = list(SIGNS.values())
@@ -57,12 +60,13 @@ def no_digits(digits: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.ui
 
 
 def _scribble(rng: np.random.Generator) -> Stroke:
+    """Return a stroke through 5 to 8 random points."""
     points: list[tuple[float, float]] = rng.uniform((-0.3, 0), (1.3, 1), (int(rng.integers(5, 9)), 2)).tolist()
     return points
 
 
 def _several(digits: NDArray[np.uint8], rng: np.random.Generator) -> Image:
-    """Two to four digits in a row that touch, so that they are one mark: uint8 (h, w)."""
+    """Draw two to four digits in a row that touch, so that they are one connected component: uint8 (h, w)."""
     row = [digits[int(i), 4:24, :, 0] for i in rng.integers(len(digits), size=rng.integers(2, 5))]
     trimmed = [part[:, part.any(axis=0)] for part in row]
     overlap = int(rng.integers(0, 3))
@@ -77,10 +81,10 @@ def _several(digits: NDArray[np.uint8], rng: np.random.Generator) -> Image:
 
 
 def sheet(form: Sequence[Stroke], rng: np.random.Generator) -> Image:
-    """One form written by one hand of many: light on black, uint8 (112, 112)."""
+    """Draw a form in a random hand, light on black: uint8 (112, 112)."""
     hand = rng.normal(0, 0.03, 2)
     slant, turn = rng.normal(0.08, 0.2), rng.normal(0, 0.08)
-    stretch = max(0.45, np.exp(rng.normal(0, 0.3)) * 0.65)  # narrower, a 7 would be a 1
+    stretch = max(0.45, np.exp(rng.normal(0, 0.3)) * 0.65)  # any narrower, a 7 would look like a 1
     matrix = np.array([[stretch, -slant], [turn, 1.0]]) * _BODY
     width = rng.uniform(5, 14)
     image = PIL.Image.new("L", (_SIDE, _SIDE))
@@ -99,7 +103,7 @@ def sheet(form: Sequence[Stroke], rng: np.random.Generator) -> Image:
 
 
 def smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A line through points (n, 2) (Catmull and Rom 1974), broken where a point is said twice: (m, 2)."""
+    """Interpolate points (n, 2) by a spline (Catmull and Rom 1974), with a corner where a point is repeated: (m, 2)."""
     pieces: list[NDArray[np.float64]] = []
     breaks = [i + 1 for i in range(len(points) - 1) if (points[i] == points[i + 1]).all()]
     for part in np.split(points, breaks):

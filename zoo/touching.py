@@ -1,8 +1,8 @@
-"""Rows of one to three digits composed so that they touch, and the network of `zoo.parting` trained on them.
+"""Compose rows of one to three digits that touch, and train the network of `zoo.parting` on them.
 
-    python -m zoo.touching                # composes, trains, writes zoo/data/parting.tflite, tells what it is worth
+    python -m zoo.touching                # compose, train, print the validation errors, write zoo/data/parting.tflite
 
-Nobody's handwriting is in it but MNIST's training digits; others are drawn by rule (`zoo.strokes`).
+The only handwriting in it is that of MNIST's training digits; other digits are drawn by rule (`zoo.strokes`).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from zoo.types import Mask, Plane
 if TYPE_CHECKING:
     import keras
 
-_COUNT, _HELD, _DRAWN = 120_000, 6_000, 8_000  # rows to train on, rows of validation digits, digits drawn by rule
-_DRAWN_SHARE = 1 / 3  # of the single digits
-_LOTS = 24  # in which rows are composed
+_COUNT, _HELD, _DRAWN = 120_000, 6_000, 8_000  # training rows, rows of validation digits, digits drawn by rule
+_DRAWN_SHARE = 1 / 3  # share of the single digits that are drawn by rule
+_LOTS = 24  # tasks into which composing the rows is split
 _EPOCHS, _BATCH, _RATE = 8, 128, 3e-3
-_ONE_WEIGHT = 0.15  # of whose ink it is where there is one digit only
+_ONE_WEIGHT = 0.15  # weight of the per-pixel loss in a row of one digit; 1 in the others
 
 
 @dataclass(frozen=True)
 class Rows:
-    """`level`, what the network sees, and `share`, how far ink is the first digit's: uint8 (n, 32, 64).
+    """Training rows: `level` is the network's input, and `share` how much of the ink is the first digit's.
 
-    `several`, bool (n,): whether there is more than the first.
+    Both are uint8 (n, 32, 64), 0-255. `several`, bool (n,), says which rows have more than one digit.
     """
 
     level: NDArray[np.uint8]
@@ -48,6 +48,8 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
+    """A digit's ink, float32 (h, w), 0-1, and where it is in the row, in pixels."""
+
     glyph: Plane
     left: int
     top: int
@@ -58,9 +60,10 @@ class _Placed:
 
 
 def compose(digits: NDArray[np.uint8], count: int, seed: int, drawn: NDArray[np.uint8] | None = None) -> Rows:
-    """Rows of `digits`, uint8 (n, 28, 28), ink light. About 1 ms each.
+    """Compose `count` rows of `digits`, uint8 (n, 28, 28), ink light. About 1 ms each.
 
-    Of the single ones, a third is taken from `drawn` if that is given: forms in which others see two digits.
+    A third of the single digits come from `drawn`, uint8 (m, 28, 28), if it is given: forms that are easily taken for
+    two digits.
     """
     rng = np.random.default_rng([seed, 4])
     levels = np.empty((count, parting.HEIGHT, parting.WIDTH), np.uint8)
@@ -74,15 +77,15 @@ def compose(digits: NDArray[np.uint8], count: int, seed: int, drawn: NDArray[np.
 
 
 def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """One row of digits in one hand, uint8 (n, 28, 28): its level and the first one's share, uint8 (32, 64)."""
+    """Compose one row of digits, uint8 (n, 28, 28), in one hand: its level and share as in `Rows`, uint8 (32, 64)."""
     height, lean = int(rng.integers(28, 64)), rng.normal(0, 0.15)
     placed: list[_Placed] = []
     joined: list[tuple[_Placed, _Placed]] = []
     for digit in digits:
         glyph = scenes.written(scenes.unbroken(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
-        if rng.random() < 0.1:  # some pens skip
+        if rng.random() < 0.1:  # a pen that skips
             glyph = _skipped(glyph, rng)
-        if rng.random() < 0.2:  # some write broadly
+        if rng.random() < 0.2:  # wide handwriting
             size = max(3, round(glyph.shape[1] * rng.uniform(0.8, 1.45))), glyph.shape[0]
             glyph = np.asarray(PIL.Image.fromarray(glyph).resize(size, PIL.Image.Resampling.BILINEAR))
         top = round(rng.normal(0, 0.08) * height)
@@ -90,9 +93,9 @@ def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[n
         if placed:
             left = max(one.left + 1 - _clearance(one, glyph, top) for one in placed)
             chance = rng.random()
-            if chance < 0.15:  # close by: in a photograph they blur into one
+            if chance < 0.15:  # close together: in a photograph they blur into one
                 left += round(rng.uniform(0, 0.06) * height) + 1
-            elif chance < 0.25:  # bound by a stroke of the pen
+            elif chance < 0.25:  # connected by a stroke of the pen
                 left += round(rng.uniform(0.02, 0.3) * height) + 1
             else:
                 left -= round(min(0.25, rng.exponential(0.06)) * height)
@@ -105,25 +108,25 @@ def _row(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[n
 
 
 def _skipped(glyph: Plane, rng: np.random.Generator) -> Plane:
-    """A glyph, float32 (h, w), without the ink along a line through one of its points."""
+    """Erase a short gap across a stroke of a glyph, float32 (h, w), at a random point."""
     rows, columns = np.nonzero(glyph > 0.5)
     at, angle = int(rng.integers(len(rows))), rng.uniform(0, np.pi)
     y, x = np.mgrid[: glyph.shape[0], : glyph.shape[1]]
     away = np.abs((y - rows[at]) * np.cos(angle) - (x - columns[at]) * np.sin(angle))
-    near = (y - rows[at]) ** 2 + (x - columns[at]) ** 2 < (0.2 * glyph.shape[0]) ** 2  # one stroke, not all
+    near = (y - rows[at]) ** 2 + (x - columns[at]) ** 2 < (0.2 * glyph.shape[0]) ** 2  # gap in one stroke, not in all
     broken: Plane = np.where((away <= 0.02 * glyph.shape[0]) & near, 0, glyph)
     return broken if (broken > 0.5).any() else glyph
 
 
 def _clearance(one: _Placed, glyph: Plane, top: int) -> int:
-    """How many columns are free between a glyph and the next, were both to begin in one column; less than 0: none."""
+    """Return how many columns are free between a glyph and the next, if both began in one column; negative: overlap."""
     height = max(one.top + one.glyph.shape[0], top + glyph.shape[0])
     above = min(one.top, top)
     ends, starts = np.full(height - above + 2, -(10**6)), np.full(height - above + 2, 10**6)
     ink, other = one.glyph > 0.4, glyph > 0.4
     rows = np.flatnonzero(ink.any(axis=1))
     ends[one.top - above + 1 + rows] = ink.shape[1] - 1 - ink[rows, ::-1].argmax(axis=1)
-    ends = np.maximum(ends, np.maximum(np.roll(ends, 1), np.roll(ends, -1)))  # they touch across corners, too
+    ends = np.maximum(ends, np.maximum(np.roll(ends, 1), np.roll(ends, -1)))  # pixels touch across corners too
     rows = np.flatnonzero(other.any(axis=1))
     starts[top - above + 1 + rows] = other[rows].argmax(axis=1)
     return int((starts - ends).min())
@@ -132,7 +135,10 @@ def _clearance(one: _Placed, glyph: Plane, top: int) -> int:
 def _laid(
     placed: list[_Placed], joined: list[tuple[_Placed, _Placed]], height: int, rng: np.random.Generator
 ) -> tuple[Plane, Plane]:
-    """The ink of the first digit and that of the others on two sheets, float32 (h, w), 0-1."""
+    """Draw the ink of the first digit and that of the others on two sheets, float32 (h, w), 0-1.
+
+    `joined` are the pairs of digits with a stroke of the pen between them.
+    """
     margin = 4
     left, top = min(one.left for one in placed) - margin, min(one.top for one in placed) - margin
     right = max(one.right for one in placed) + margin
@@ -165,7 +171,7 @@ def _laid(
 def _seen(
     first: Plane, rest: Plane, height: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What a photograph leaves of two sheets of ink, as the network sees it; and the share of the first."""
+    """Degrade two sheets of ink as a photograph would: the network's view, and the first sheet's share in it."""
     sigma = rng.uniform(0, 0.035) * height
     blur = ImageFilter.GaussianBlur(sigma)
     first, rest = (
@@ -178,7 +184,7 @@ def _seen(
     noise = (ink > 0.1) * rng.normal(0, rng.uniform(0, 0.1), ink.shape)
     level: Plane = np.clip(stretched + noise, 0, 1).astype(np.float32)
     left, top, right, bottom = box_of(level > 0.25)
-    # The usual height of a line's digits is told by all of them; where there is but this piece, by it.
+    # The height of a line's digits comes from all of them, or from this piece if it is the only one.
     tall = height * rng.uniform(0.88, 1.15) if rng.random() < 0.7 else bottom - top
     seen, one, other = (parting.placed(sheet[top:bottom, left:right], tall)[0] for sheet in (level, first, rest))
     share = one / np.maximum(one + other, 1e-3)
@@ -186,10 +192,10 @@ def _seen(
 
 
 def network() -> keras.Model:
-    """Pictures (n, 32, 64, 1) to logits (n, 1 + 32 64): of several digits, and of each pixel being the first's.
+    """Build the network: (n, 32, 64, 1) to logits (n, 1 + 32 64).
 
-    An encoder, and a decoder that takes up what each scale of it has seen (Ronneberger, Fischer, Brox 2015,
-    arXiv:1505.04597): 165,000 parameters.
+    The first is of several digits, the others of each pixel being the first digit's. A U-Net (Ronneberger, Fischer,
+    Brox 2015, arXiv:1505.04597) with 165,000 parameters.
     """
     import keras
     from keras import layers
@@ -214,7 +220,7 @@ def network() -> keras.Model:
 
 
 def train(rows: Rows, held: Rows, epochs: int, seed: int) -> keras.Model:
-    """The network trained on rows, telling after each epoch what it is worth on others."""
+    """Train the network on `rows`, and print its errors on `held` after each epoch."""
     import keras
     import tensorflow as tf
 
@@ -257,7 +263,11 @@ def train(rows: Rows, held: Rows, epochs: int, seed: int) -> keras.Model:
 
 
 def worth(model: keras.Model, held: Rows) -> str:
-    """How many of several it misses if it takes 1 % of single digits for several, and how much ink it gives wrongly."""
+    """Describe a model's errors on `held` in one line.
+
+    They are the rows of several digits that it misses at a threshold where 1 % of the single digits pass for several,
+    and the share of ink that it gives to the wrong digit.
+    """
     told = []
     for at in range(0, len(held.level), 500):
         seen = held.level[at : at + 500].astype(np.float32)[..., None] / np.float32(255)
@@ -271,7 +281,7 @@ def worth(model: keras.Model, held: Rows) -> str:
 
 
 def export(model: keras.Model, path: Path) -> None:
-    """Write the LiteRT form, with weights in 8 bits, ending in probabilities."""
+    """Write the model in LiteRT's format, with 8-bit weights and a sigmoid, so that it gives probabilities."""
     import keras
     import tensorflow as tf
 
@@ -284,10 +294,12 @@ def export(model: keras.Model, path: Path) -> None:
 
 
 def _lot(task: tuple[NDArray[np.uint8], int, int, NDArray[np.uint8]]) -> Rows:
+    """Compose one lot of rows; a task of the process pool."""
     return compose(*task)
 
 
 def main() -> None:
+    """Run the command line."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--out", type=Path, default=parting.NETWORK)
     words.add_argument("--count", type=int, default=_COUNT)
@@ -302,7 +314,7 @@ def main() -> None:
         tasks = [(digits, asked.count // _LOTS, 1000 * asked.seed + lot, drawn) for lot in range(_LOTS)]
         lots = pool.map(_lot, tasks, 1)
     rows = Rows(*(np.concatenate([getattr(lot, name) for lot in lots]) for name in ("level", "share", "several")))
-    graph.start()  # not before: processes that are split off take no threads along
+    graph.start()  # after the pool, since forked processes do not get their parent's threads
     export(train(rows, held, asked.epochs, asked.seed), asked.out)
 
 

@@ -1,4 +1,4 @@
-"""The values that pass from room to room, and how they are written as JSON."""
+"""Types that the packages share, and their JSON forms."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ Image = NDArray[np.uint8]
 """A decoded picture, upright: grey (height, width), RGB (height, width, 3) or RGBA (height, width, 4), 0-255."""
 
 Batch = NDArray[np.float32]
-"""What a model takes, for example (n, 28, 28, 1) in 0-1."""
+"""A model's input, for example (n, 28, 28, 1) in 0-1."""
 
 Scores = NDArray[np.float32]
-"""Probabilities, (n, k), rows summing to 1 within 1e-5; or logits of the same shape."""
+"""Probabilities, (n, k), whose rows sum to 1 within 1e-5; or logits of the same shape."""
 
 Plane = NDArray[np.float32]
-"""Levels of a picture, (height, width), or with its channels (height, width, c)."""
+"""Levels of a picture, (height, width), or with c channels (height, width, c)."""
 
 Mask = NDArray[np.bool_]
-"""A part of a picture, (height, width)."""
+"""Which pixels of a picture belong to something, (height, width)."""
 
 Box = tuple[int, int, int, int]
-"""Left, top, right and bottom in pixels, the last two outside."""
+"""A bounding box: left, top, right and bottom in pixels, right and bottom exclusive."""
 
 Polarity = Literal["light-on-dark", "dark-on-light"]
+"""Whether ink is lighter or darker than its background."""
 
 Weights = Literal["int8", "float32"]
-"""How a network's weights are kept for answering: in 8 bits, or exactly as they were trained."""
+"""The format of a network's weights for inference: 8 bits, or exactly as trained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What preprocessing did to one picture.
 
-    `seen` is what the model saw, uint8 (h, w) or (h, w, 3), by default (28, 28), ink light. `box` is the ink in the
-    original's pixels as (left, top, right, bottom), `scale` the factor from those to the model's pixels, `shift` the
-    (x, y) move in the model's pixels that brought the centre of mass to the middle. `reason` tells why there is nothing
-    to read, if so.
+    `seen` is what the model saw, uint8 (h, w) or (h, w, 3), by default (28, 28), ink light. `box` is the ink's bounding
+    box in the original's pixels, `scale` the factor from those to the model's pixels, and `shift` the (x, y) move in
+    the model's pixels that brought the centre of mass to the middle. `reason` says why there is nothing to read; it is
+    None otherwise.
     """
 
-    seen: NDArray[np.uint8] = field(hash=False)  # an array has none
+    seen: NDArray[np.uint8] = field(hash=False)  # arrays are not hashable
     polarity: Polarity = "light-on-dark"
     box: tuple[int, int, int, int] | None = None
     scale: float = 1.0
@@ -56,7 +57,7 @@ class Trace:
     reason: str | None = None
 
     def __eq__(self, other: object) -> bool:
-        """Whether the same was done, and the same seen in all its pixels."""
+        """Whether the same was done, and all pixels seen are equal."""
         if not isinstance(other, Trace):
             return NotImplemented
         done = (self.polarity, self.box, self.scale, self.shift, self.reason)
@@ -65,7 +66,7 @@ class Trace:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form; `seen` is a PNG in base64."""
+        """Return the JSON form; `seen` is a PNG in base64."""
         import PIL.Image
 
         png = io.BytesIO()
@@ -81,7 +82,7 @@ class Trace:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Trace:
-        """Back from the JSON form."""
+        """Create a trace from its JSON form."""
         import PIL.Image
 
         with PIL.Image.open(io.BytesIO(base64.b64decode(told["seen"])), formats=("PNG",)) as seen:
@@ -95,27 +96,28 @@ class Trace:
             )
 
     def enlarged(self, by: int, size: tuple[int, int]) -> Trace:
-        """The same trace for a picture `by` times as large, whose width and height are `size`."""
+        """Return the trace for the same picture `by` times as large, with width and height `size`."""
         return self if self.box is None else replace(self, box=enlarged(self.box, by, size), scale=self.scale / by)
 
 
 def enlarged(box: Box, by: int, size: tuple[int, int]) -> Box:
-    """A box in a picture that was made smaller, in that of which it was made: `by` times as large, at most `size`.
+    """Convert a box in a reduced picture to the original's pixels: `by` times as large, clipped to `size`, (w, h).
 
-    A picture whose sides are no multiples of `by` has a row or column more than they hold.
+    Clipping is needed when the original's sides are no multiples of `by`: the last row or column is a partial one.
     """
     left, top, right, bottom = (by * edge for edge in box)
     return left, top, min(right, size[0]), min(bottom, size[1])
 
 
 def _box(edges: Sequence[int]) -> Box:
+    """Return four numbers, a list in JSON, as a `Box`. Raises ValueError for another count."""
     left, top, right, bottom = edges
     return left, top, right, bottom
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step from a picture to what the model saw: its name in `zoo.steps.STEPS`, and uint8 (h, w) or (h, w, 3)."""
+    """A step from a picture to what the model saw: its name in `zoo.steps.STEPS`, and uint8 (h, w) or (h, w, 3)."""
 
     name: str
     picture: Image
@@ -126,8 +128,8 @@ class Prediction:
     """One model's answer for one picture.
 
     `checkpoint` is "model/version". `probabilities` are in class order and sum to 1; `confidence` is the largest of
-    them. `digit` is there when the labels are the digits 0-9. `rejected` says that the picture shows nothing to
-    read, `reason` why; the scores are given all the same.
+    them. `digit` is None unless the labels are the digits 0-9. `rejected` says that the picture shows nothing to read,
+    and `reason` why; the probabilities are given all the same.
     """
 
     model: str
@@ -142,7 +144,7 @@ class Prediction:
     trace: Trace | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self, trace: bool = False) -> dict[str, Any]:
-        """The JSON form: plain types, `digit` only where there is one, the trace if asked for and there is one."""
+        """Return the JSON form. It has `digit` if there is one, and the trace if `trace` is set and there is one."""
         answer: dict[str, Any] = {"model": self.model, "checkpoint": self.checkpoint, "label": self.label}
         if self.digit is not None:
             answer["digit"] = self.digit
@@ -158,7 +160,7 @@ class Prediction:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any], labels: Sequence[str]) -> Prediction:
-        """Back from the JSON form, which leaves out all the labels in the order of the probabilities."""
+        """Create a prediction from its JSON form; `labels`, in the order of the probabilities, are not part of it."""
         return cls(
             model=told["model"],
             checkpoint=told["checkpoint"],
@@ -173,7 +175,7 @@ class Prediction:
         )
 
     def best(self, count: int) -> list[tuple[str, float]]:
-        """The `count` most probable labels with their probabilities, best first; of equal ones the first class."""
+        """Return the `count` most probable labels with their probabilities, best first; ties are in class order."""
         pairs = zip(self.labels, self.probabilities, strict=True)
         return sorted(pairs, key=lambda pair: -pair[1])[:count]
 
@@ -182,8 +184,9 @@ class Prediction:
 class Why:
     """Which pixels of what a model saw speak for a label: `heat` is float32 (h, w), in nats.
 
-    Positive speaks for the label, negative against it. `answer` is the model's own, whose label it is by default. `by`
-    says whether pixels were covered, or are shown with their weights: `zoo.saliency`.
+    Positive values speak for the label, negative ones against it. `answer` is the model's prediction, and `label` is
+    that prediction's unless another was asked for. `by` names the method in `zoo.saliency`: covering pixels, or the
+    network's weights.
     """
 
     answer: Prediction
@@ -192,7 +195,7 @@ class Why:
     heat: Plane
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form; `heat` in rows, to a hundredth."""
+        """Return the JSON form; `heat` is a list of rows, rounded to hundredths."""
         answer = self.answer
         return {
             "model": answer.model,
@@ -207,9 +210,9 @@ class Why:
 class Sign:
     """One digit of several in a picture, or whatever the labels name.
 
-    `box` is in the picture's pixels, `line` counts from 0. `touching` says that it hung together with a neighbour and
-    was divided from it, or may still hold one; `rejected` that it is told with less confidence than reading asks for,
-    `zoo.reading.LEAST`, or the model's card where that asks for more, or that it may be a slash or a bracket.
+    `box` is in the picture's pixels, `line` counts from 0. `touching` says that it was separated from a neighbour, or
+    may still hold one. `rejected` says that its confidence is below `zoo.reading.LEAST`, or below the threshold in the
+    model's card if that is higher, or that it may be no digit, such as a slash, a bracket or a box.
     """
 
     label: str
@@ -220,7 +223,7 @@ class Sign:
     touching: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {
             "label": self.label,
             "confidence": self.confidence,
@@ -232,7 +235,7 @@ class Sign:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Sign:
-        """Back from the JSON form."""
+        """Create a sign from its JSON form."""
         return cls(
             label=told["label"],
             confidence=told["confidence"],
@@ -245,9 +248,9 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one model reads in a picture of many digits, in reading order.
+    """What one model read in a picture of many digits, in reading order.
 
-    `reason` tells why there is nothing to read, if so: blank, no_contrast, too_many_objects.
+    `reason` says why there is nothing to read: blank, no_contrast or too_many_objects; it is None otherwise.
     """
 
     model: str
@@ -257,14 +260,14 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The labels, a line of the picture a line; what is rejected is in it too, as its best guess."""
+        """Return the labels, one line for each line of the picture; rejected digits are included as the best guess."""
         lines: dict[int, str] = {}
         for sign in self.signs:
             lines[sign.line] = lines.get(sign.line, "") + sign.label
         return "\n".join(lines.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {
             "model": self.model,
             "checkpoint": self.checkpoint,
@@ -275,7 +278,7 @@ class Reading:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Reading:
-        """Back from the JSON form."""
+        """Create a reading from its JSON form."""
         signs = tuple(Sign.from_dict(sign) for sign in told["digits"])
         return cls(told["model"], told["checkpoint"], signs, told["reason"])
 
@@ -284,8 +287,9 @@ class Reading:
 class Data:
     """Labelled pictures for training: uint8 images (n, height, width, 1) and int64 class indices (n,).
 
-    `validation` pictures are taken from the training set and never trained on. No test pictures are here. `others`,
-    uint8 (m, height, width, 1), show none of the classes, and are to be taught as such; mostly there are none.
+    The validation pictures are taken from the training set and are never trained on. Test pictures are not included.
+    `others`, uint8 (m, height, width, 1), show none of the classes, and a model should learn to be unsure of them;
+    usually there are none.
     """
 
     images: NDArray[np.uint8]
@@ -301,17 +305,17 @@ History = Sequence[Mapping[str, float]]
 
 
 class Report(Protocol):
-    """What a `train` hook tells the zoo as it goes, and where it may keep what it needs to go on after a stop.
+    """How a `train` hook reports progress to the zoo, and where it may keep what it needs to resume after a stop.
 
-    `folder` belongs to this run and lives until the checkpoint is whole. `resume` is true when an earlier, unfinished
-    run of the same settings is to be continued from what that run left in `folder`.
+    `folder` belongs to this run and is kept until the checkpoint is complete. `resume` is true when an earlier,
+    unfinished run with the same settings should be continued from what it left in `folder`.
     """
 
     folder: Path
     resume: bool
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        """After some steps of an epoch; epochs and steps count from 1."""
+        """Report progress after some steps of an epoch; epochs and steps count from 1."""
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        """After each epoch, with its row of the history."""
+        """Report the end of an epoch, with its row of the history."""

@@ -1,7 +1,7 @@
-"""A picture seen from several sides: turned and scaled a little, and the network's answers to all of it joined.
+"""Average a network's answers over several views of a picture, turned and scaled a little (test-time augmentation).
 
-What a network takes for a 4 and, turned by some degrees, for a 9, it should not be sure of. Nothing is trained for it.
-The picture as it is adds nothing to those on either side of it, so it is not looked at itself.
+If a network takes a picture for a 4, and turned by a few degrees for a 9, it should not be sure. Nothing is trained for
+this. The unchanged picture adds nothing to the views on either side of it, so it is not among them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def around(network: keras.Model, views: Views) -> keras.Model:
-    """The network as it answers by the views of its settings: probabilities, the geometric mean over all of them.
+    """Wrap a network so that it returns the geometric mean of its probabilities over all `views`, normalised.
 
-    Takes pictures (n, h, w, c). All views of a picture go through the network as one batch.
+    It takes pictures (n, h, w, c); all views go through the network as one batch. Without views, returns the network.
     """
     if not views.any:
         return network
@@ -35,15 +35,15 @@ def around(network: keras.Model, views: Views) -> keras.Model:
     sides = [_warped(picture, angle, scale) for angle in angles for scale in scales]
     scores = network(keras.ops.concatenate(sides, axis=0))
     logs = keras.ops.log(keras.ops.maximum(scores, 1e-12)) if probabilities else keras.ops.log_softmax(scores)
-    # A view that is sure that it is no 4 counts for more than one that thinks it may be a 9.
+    # In the geometric mean, a view that rules out a 4 counts for more than one that allows a 9.
     mean = keras.ops.mean(keras.ops.reshape(logs, (len(sides), -1, scores.shape[-1])), axis=0)
     return keras.Model(picture, keras.layers.Softmax()(mean))
 
 
 def _warped(picture: Any, angle: float, scale: float) -> Any:
-    """Pictures (n, h, w, c) turned by `angle` degrees about their middle and made 1 / `scale` as large.
+    """Turn pictures (n, h, w, c) by `angle` degrees about their middle and scale them by 1 / `scale`.
 
-    Bilinear (each pixel is the weighted sum of four that are known when the graph is made); black outside.
+    Bilinear; black outside. Each pixel is a weighted sum of four that are known when the graph is built.
     """
     import keras
 
