@@ -1,10 +1,10 @@
-"""The front end: the page for people and the routes for programs. The only code that knows HTTP.
+"""The Flask front end: pages for people and HTTP routes for programs.
 
     from webui import create_app
     app = create_app()
 
-is a standard WSGI app of the working folder's zoo. What is asked of a picture is asked of `Zoo`; nothing here decodes,
-normalises or scores what was sent. It imports `zoo`; of that, the command alone imports it, to serve.
+returns a standard WSGI app that serves the zoo of the working folder. Only this package deals with HTTP; `zoo.Zoo`
+decodes, normalises and scores the pictures. `webui` imports `zoo`; in `zoo`, only the command line imports `webui`.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ __all__ = ["create_app"]
 
 
 class InMemory(Request):
-    """A request whose uploads stay in memory, where the server holds the body already; no temporary file is written."""
+    """A request that keeps uploads in memory. The server already holds the body, so no temporary file is written."""
 
     form_data_parser_class = Forms
 
     @cached_property
     def mimetype_params(self) -> dict[str, str]:
-        """What the content type says besides the type; the boundary whole, as `webui.forms` finds it."""
+        """The parameters of the content type, with the boundary as `webui.forms.boundary_of` reads it."""
         told: dict[str, str] = super().mimetype_params
         boundary = boundary_of(self.environ.get("CONTENT_TYPE", ""))
         return told if boundary is None else told | {"boundary": boundary}
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body, inflated if it came compressed. Raises what `inflated` does."""
+        """The request body, decompressed if need be. Raises what `webui.inflating.inflated` raises."""
         limit = self.max_content_length
         sent = get_input_stream(self.environ, max_content_length=limit)
         coding = self.headers.get("Content-Encoding")
@@ -59,16 +59,19 @@ class InMemory(Request):
 
     @cached_property
     def root_url(self) -> str:
-        """Where the zoo is, as the client calls it."""
+        """The URL of the zoo's root, with the host as the client sent it."""
         return self._address()
 
     @cached_property
     def base_url(self) -> str:
-        """What the client asked for, without the query."""
+        """The requested URL without its query, with the host as the client sent it."""
         return self._address(self.path)
 
     def _address(self, path: str | None = None) -> str:
-        """An address with the name that the client has for the server, decoded where Python can: IDNA 2003 alone."""
+        """Return a URL with the client's name for the server.
+
+        Python decodes IDNA 2003 only; a host that it cannot decode is kept as sent.
+        """
         try:
             return get_current_url(self.scheme, self.host, self.root_path, path)
         except UnicodeError:
@@ -76,7 +79,11 @@ class InMemory(Request):
 
 
 class Front(Flask):
-    """The app, and for `webui.bridge` what answers if the server refuses, what never waits, and what goes ahead."""
+    """The Flask app, with what `webui.bridge` needs of it.
+
+    `refusals` answers the requests that the server refuses, `live` are the paths that never wait for a thread, and
+    `ahead` predicts several small pictures as one batch, or is None.
+    """
 
     request_class = InMemory
     json_provider_class = Compact
@@ -85,20 +92,21 @@ class Front(Flask):
     ahead: Ahead | None = None
 
     def log_exception(self, exc_info: Any) -> None:
-        """Into the log, with the path as it was asked for: decoded, it could make lines of its own there."""
+        """Log a failed request with its path percent-encoded. A decoded path could add lines to the log."""
         self.logger.error("%s %s failed", request.method, quote(request.path), exc_info=exc_info)
 
 
 def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
-    """The app that serves a zoo; None opens the working folder's. Raises SettingsError when its settings are wrong.
+    """Return the WSGI app that serves a zoo; None opens the working folder's zoo.
 
-    Models are loaded when they are first asked; `zoo.warm()` beforehand loads them all. `secret` signs the cookies of
-    those who sign in with a key, where `server.secret` does not; without either it is new, and this app's alone.
+    Models are loaded when they are first asked; call `zoo.warm()` beforehand to load them all. `secret` signs the
+    cookies of people who sign in with a key, unless `server.secret` is set. Without either, the app makes a new secret
+    of its own. Raises SettingsError when the zoo's settings are wrong.
     """
     zoo = Zoo.open() if zoo is None else zoo
     app = Front(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(zoo.settings.server.max_body_mb * 1_000_000)
-    app.config["MAX_FORM_PARTS"] = 1000 + zoo.settings.server.max_batch  # werkzeug's limit, and room for the pictures
+    app.config["MAX_FORM_PARTS"] = 1000 + zoo.settings.server.max_batch  # Werkzeug's default, and the pictures
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     Babel(app, locale_selector=pages.locale)
     app.extensions[ZOO] = zoo
@@ -120,7 +128,7 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
 
 
 def _guard(app: Flask, settings: ServerSettings, secret: str | None) -> access.Gate | None:
-    """What is asked of a request before its view: first not to come too often, then a key, by its gate."""
+    """Install the checks that run before every view: the rate limit, then the key. Returns the gate if keys are set."""
     if settings.rate:
         from webui.rate import limit
 
@@ -136,6 +144,6 @@ def _guard(app: Flask, settings: ServerSettings, secret: str | None) -> access.G
 
 
 def _around(inner: WSGIApplication, lost: WSGIApplication, settings: ServerSettings) -> WSGIApplication:
-    """What surrounds all answers, those to requests that the server refuses too."""
+    """Wrap the app, or what answers refused requests, in the mount point, CORS and headers of every response."""
     placed = mounting.mounted(inner, settings.proxies, settings.prefix, lost)
     return headers.strict(cors.shared(placed, settings.cors_origins))

@@ -1,7 +1,7 @@
-"""Who may ask: a key in a header, or for the page a signed cookie that stands for one; what each route asks of a key.
+"""Access control: a key in a header, or a signed cookie that stands for one, and the scope that each route needs.
 
-Without keys in the settings nothing here is in the way of a request. With them every route wants `predict`, addresses
-that do not exist included, but for those that say otherwise by `needs`.
+Without keys in the settings, no request is stopped here. With keys, every route needs `predict`, unknown addresses
+included, unless its view is marked with `needs`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 PREDICT = "predict"
 ADMIN = "admin"
 NOTHING = ""
-SIGNED_IN = timedelta(days=7)  # the longest that a browser stays signed in; closing it ends that too
+SIGNED_IN = timedelta(days=7)  # longest time that a browser stays signed in; closing it signs out too
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
-OPEN = ("static",)  # endpoints that are Flask's own
-GATE = "zoo-gate"  # where an app keeps its Gate
-ICON = "/favicon.ico"  # which browsers ask for by themselves
+OPEN = ("static",)  # Flask's own endpoints
+GATE = "zoo-gate"  # key of an app's Gate in its extensions
+ICON = "/favicon.ico"  # browsers request it unasked
 
 
 def needs(scope: str) -> Callable[[F], F]:
-    """Mark a view as asking for ADMIN, or for NOTHING: `@needs(ADMIN)`. Without the mark it asks for PREDICT."""
+    """Mark a view as needing ADMIN or NOTHING, as in `@needs(ADMIN)`. An unmarked view needs PREDICT."""
 
     def mark(view: F) -> F:
         view.needs = scope  # type: ignore[attr-defined]
@@ -49,7 +49,7 @@ def needs(scope: str) -> Callable[[F], F]:
 
 
 def needed(app: Flask, endpoint: str | None) -> str:
-    """The scope that an endpoint asks for; PREDICT for None, which is no endpoint."""
+    """Return the scope that an endpoint needs; PREDICT for None, which is an unknown address."""
     if endpoint is None:
         return PREDICT
     if endpoint in OPEN:
@@ -60,18 +60,19 @@ def needed(app: Flask, endpoint: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The key that a request came with: its name, its scopes, and whether a cookie stood for it."""
+    """The key of a request: its name, its scopes, and whether a cookie stood for it."""
 
     name: str
     scopes: frozenset[str]
     by_cookie: bool
 
     def may(self, scope: str) -> bool:
+        """Whether the key allows what needs this scope; ADMIN allows everything."""
         return scope in self.scopes or ADMIN in self.scopes
 
 
 class Cookies(SecureCookieSessionInterface):
-    """The session's cookie: for the zoo's own path, and over https never sent without."""
+    """The session cookie: limited to the zoo's own path, and marked Secure if the request came over HTTPS."""
 
     def get_cookie_path(self, app: Flask) -> str:
         return request.script_root or "/"
@@ -84,7 +85,7 @@ class Cookies(SecureCookieSessionInterface):
 
 
 class Gate:
-    """Lets requests of an app pass that come with one of these keys. `secret` signs the cookies."""
+    """Lets only requests with one of the `known` keys reach an app. `secret` signs the cookies."""
 
     def __init__(self, app: Flask, known: Mapping[str, KeySettings], secret: str) -> None:
         from flask_wtf.csrf import CSRFProtect
@@ -99,8 +100,8 @@ class Gate:
             SESSION_COOKIE_SAMESITE="Lax",
             PERMANENT_SESSION_LIFETIME=SIGNED_IN,
             WTF_CSRF_CHECK_DEFAULT=False,
-            WTF_CSRF_TIME_LIMIT=None,  # as long as the session
-            WTF_CSRF_SSL_STRICT=False,  # it would want a Referer, which many browsers are told not to send
+            WTF_CSRF_TIME_LIMIT=None,  # it lasts as long as the session
+            WTF_CSRF_SSL_STRICT=False,  # strict would require a Referer, which many browsers are told not to send
         )
         self._csrf = CSRFProtect(app)
         app.before_request(self._let_in)
@@ -110,6 +111,7 @@ class Gate:
         )
 
     def _let_in(self) -> None:
+        """Check the key of a request before its view. Raises NoKey, Forbidden or Forged."""
         scope = needed(current_app, request.endpoint)
         if scope == NOTHING or request.path == ICON:
             return
@@ -129,7 +131,10 @@ class Gate:
             self.check_token()
 
     def caller(self) -> Caller | None:
-        """Whose key came with this request; None without any. A header goes before the cookie. Raises NoKey."""
+        """Return whose key came with this request, or None without one. A header takes precedence over the cookie.
+
+        Raises NoKey when the header has an unknown key.
+        """
         key = _sent_key(request.environ)
         if key is None:
             name = self._tickets.get(session.get("ticket", ""))
@@ -144,13 +149,16 @@ class Gate:
         return Caller(name, self._scopes[name], False)
 
     def admits(self, environ: WSGIEnvironment) -> bool:
-        """Whether a request has a key in a header that may ask for predictions. Of all others Flask decides."""
+        """Whether a request has a key in a header that allows predictions. Flask decides about all other requests."""
         key = _sent_key(environ)
         name = None if key is None else keys.recognised(key, self._hashes)
         return name is not None and Caller(name, self._scopes[name], False).may(PREDICT)
 
     def check_token(self) -> None:
-        """Raises Forged unless the request carries the token of this session's pages, or if another site's sent it."""
+        """Check that one of this session's own pages sent the request.
+
+        Raises Forged if its CSRF token is missing or wrong or, over HTTPS, if another site's page sent it.
+        """
         from flask_wtf.csrf import CSRFError
 
         page = request.referrer
@@ -165,7 +173,7 @@ class Gate:
             ) from None
 
     def sign_in(self, key: str) -> bool:
-        """Whether the key is known; if so, the browser is signed in from now on, by what ends with the key."""
+        """Sign the browser in if the key is known, and return whether it is. The sign-in ends with the key."""
         name = keys.recognised(key, self._hashes)
         if name is None:
             return False
@@ -174,17 +182,18 @@ class Gate:
         return True
 
     def signed_in(self) -> bool:
-        """Whether this request's cookie stands for a key."""
+        """Whether this request's cookie stands for a known key."""
         return session.get("ticket", "") in self._tickets
 
     def _csrf_meta(self) -> Markup:
+        """Return the meta element with the CSRF token for scripts; empty for a browser that is not signed in."""
         from flask_wtf.csrf import generate_csrf
 
         return Markup('<meta name="csrf-token" content="{}">').format(generate_csrf()) if self.signed_in() else Markup()
 
 
 def is_known() -> bool:
-    """Whether this request comes from somebody whom the server lets in: with a key, or because nobody needs one."""
+    """Whether the server lets this client in: it has a key, or the server asks for none."""
     gate: Gate | None = current_app.extensions.get(GATE)
     try:
         return gate is None or gate.caller() is not None
@@ -193,17 +202,20 @@ def is_known() -> bool:
 
 
 def without_keys(app: Flask) -> None:
-    """What the templates ask for, where nobody needs a key."""
+    """Define what the templates call, in an app that asks for no keys."""
     app.jinja_env.globals.update(csrf_field=Markup, csrf_meta=Markup, signed_in=bool)
 
 
 def local(target: str) -> bool:
-    """Whether an address to go on to is a path of this site, so that no link can lead a browser elsewhere."""
+    """Whether a redirect target is a path on this site, so that no link can send a browser elsewhere."""
     return target.startswith("/") and target[1:2] not in ("/", "\\") and target.isprintable()
 
 
 def back() -> str:
-    """Where to go on to after signing in: what was asked for, if it can be asked for again."""
+    """Return where to go after signing in.
+
+    That is the page that was asked for, or the front page if it cannot be asked for again.
+    """
     if (request.endpoint or "").startswith("signing."):
         wanted: str = request.values.get("next", "")
         return wanted if local(wanted) else url_for("pages.index")
@@ -218,13 +230,14 @@ def back() -> str:
 
 
 def _csrf_field() -> Markup:
-    """The hidden field of a form that posts with the cookie."""
+    """Return the hidden CSRF field of a form that posts with the cookie."""
     from flask_wtf.csrf import generate_csrf
 
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
 
 
 def _sent_key(environ: WSGIEnvironment) -> str | None:
+    """Return the key in the header Authorization (Bearer, RFC 6750) or X-API-Key, or None."""
     kind, _, key = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if kind.lower() == "bearer":
         return key.strip()
@@ -233,5 +246,5 @@ def _sent_key(environ: WSGIEnvironment) -> str | None:
 
 
 def _ticket(secret: str, hashed: str) -> str:
-    """What a cookie holds in a key's place: of no use without the secret's signature, and none once the key is gone."""
+    """Return what a cookie holds instead of a key: worthless without the secret, and once the key is gone."""
     return hmac.new(secret.encode(), b"ticket " + hashed.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""The routes for programs: pictures in and digits out, and what models there are."""
+"""The routes for programs: predictions, readings and facts about the models."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from zoo import images, listings
 from zoo.errors import ZooError
 
 routes = Blueprint("api", __name__)
-"""`/predict…`, `/read` and `/api/models…` of the zoo that the app serves."""
+"""The blueprint of `/predict…`, `/read` and `/api/models…`."""
 
 
 @routes.post("/predict")
 @routes.post("/predict_<name>")
 @routes.post("/api/models/<name>/predict")
 def predict(name: str | None = None) -> Answer:
+    """Predict the digit in one picture or in each of several."""
     zoo = current_zoo()
     if (failed := request.environ.get(FAILED)) is not None:
         raise failed
@@ -42,30 +43,33 @@ def predict(name: str | None = None) -> Answer:
 
 @routes.post("/read")
 def read() -> Answer:
-    """All the digits in a picture; `?model=` names a model other than the default one."""
+    """Read all the digits in a picture. `?model=` names a model other than the default one."""
     zoo = current_zoo()
     name, version = asked("model"), asked_version()
     model = zoo.model(name)
     sent = inputs.pictures(zoo, model, version)
     if sent.only is not None:
         return zoo.read(name, sent.only, version=version).to_dict(), 200, HEADERS
-    model.load(version)  # a model that cannot answer is no fault of each picture
+    model.load(version)  # a model that cannot answer fails the request, not each picture
     with images.together():
         return _each(sent.several, lambda one: zoo.read(name, one, version=version).to_dict()), 200, HEADERS
 
 
 @routes.get("/api/models")
 def models() -> Answer:
+    """List all models in short."""
     return [asdict(facts) for facts in listings.models(current_zoo())], 200, HEADERS
 
 
 @routes.get("/api/models/<name>")
 def model(name: str) -> Answer:
+    """Return all about one model."""
     return listings.model(current_zoo(), name), 200, HEADERS
 
 
 @routes.get("/api/models/<name>/calls")
 def calls(name: str) -> Answer:
+    """Return code that asks a model, to copy and paste."""
     zoo = current_zoo()
     model = zoo.model(name)
     told = snippets.calls(model.name, request.url_root, bool(zoo.settings.server.keys))
@@ -73,7 +77,10 @@ def calls(name: str) -> Answer:
 
 
 def _each(found: Sequence[Any], tell: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """The answers to several pictures, in their order; one that could not be read has its error and status instead."""
+    """Return the answers to several pictures, in their order.
+
+    A picture that could not be read has its error and status instead.
+    """
     answers: list[dict[str, Any]] = []
     for one in found:
         try:

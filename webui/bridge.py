@@ -1,7 +1,8 @@
-"""From ASGI to WSGI: every request's body is read whole, in good time and within a limit, before the app is called.
+"""From ASGI to WSGI: the body of a request is read whole, within limits of time and size, before the app is called.
 
-A WSGI app that reads its body from the network holds a thread until the client has sent all of it; a few clients that
-stop half-way hold them all. Here a slow client costs only memory: the event loop reads, threads are for the app alone.
+A WSGI app that reads a body from the network holds a thread until the client has sent all of it, so a few clients that
+stop half-way hold all threads. Here a slow client costs only memory: the event loop reads, and threads run only the
+app.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-THREADS = 4  # per process; more than one, so that a slow answer does not hold up the quick ones
-LINGER = 2.0  # seconds to go on dropping what a refused client still sends: closing at once would cost it the answer
-SMALL = 1_000_000  # bytes; a body of up to this size is read however many are being read
-AT_ONCE = 16  # times the limit of one body that all the larger ones may take together
-RETRY = b"1"  # seconds after which one who is refused for lack of room may try again
+THREADS = 4  # per process; several, so that a slow answer does not hold up the quick ones
+LINGER = 2.0  # seconds to go on dropping what a refused client sends; closing at once would lose it the response
+SMALL = 1_000_000  # bytes; a body of up to this size is read however many others are
+AT_ONCE = 16  # times the limit of one body; while more is held in memory, larger bodies are refused
+RETRY = b"1"  # seconds, the Retry-After of a request that is refused for lack of room
 
 log = logging.getLogger("zoo.server")
 
 
 class _Refused(Exception):
-    """The request is not passed to the app; `whole` tells that all of it has arrived."""
+    """The request is not passed to the app; `whole` says that all of it has arrived."""
 
     def __init__(self, status: HTTPStatus, message: str, whole: bool = False) -> None:
         super().__init__(message)
@@ -54,7 +55,7 @@ class _Refused(Exception):
 
 
 class _Gone(_Refused):
-    """The client left before its body was complete, or ended it early and waits: both look alike."""
+    """The client left before its body was complete, or ended it early and waits: both look the same."""
 
     def __init__(self, received: int, length: int) -> None:
         found = f"The body ended after {received:,} of {length:,} bytes (Content-Length). Send it again, whole."
@@ -62,7 +63,7 @@ class _Gone(_Refused):
 
 
 def _unchunked(received: int) -> _Refused:
-    """The client left, or what it sent are no chunks: the server makes the same of both."""
+    """Return the refusal of a broken chunked body: the client left, or sent no valid chunks. Both look the same."""
     return _Refused(
         HTTPStatus.BAD_REQUEST,
         f"The chunks of the body ended or went wrong after {received:,} bytes, before the last one. Send it again.",
@@ -71,15 +72,21 @@ def _unchunked(received: int) -> _Refused:
 
 
 class Bridge:
-    """An ASGI app around a WSGI app. `max_body` is in bytes, `body_seconds` what a client gets to send its body.
+    """An ASGI app around a WSGI app.
 
-    The app is called by `turns`, in a few threads, or at once where that is quick, and finds the whole body in
-    `environ["zoo.body"]` too; a GET or HEAD of the paths `live` never waits for a turn. It is not asked what is
-    refused: 413 for a body over the limit, 408 for one that takes too long, 400 for one that ends early and for a wrong
-    Host, 503 when the large bodies of the moment take too much memory, or too many wait for those threads. The answer
-    then is what `refusals` says, a WSGI app that finds the status and the message in `environ["zoo.refusal"]`, or else
-    JSON. `visits` is told of every request. `ahead` is told of several that are answered at once, before the
-    app is called for each.
+    `max_body` is in bytes, `body_seconds` what a client gets to send its body. The app finds the whole body in
+    `environ["zoo.body"]` too. It is called by one of the threads of `turns`, or in the event loop where that is quick.
+    A GET or HEAD of a path in `live` never waits for a thread. The app is not called for requests that are refused:
+
+    - 400: the body ends early, or the Host is wrong,
+    - 408: the body takes too long,
+    - 413: the body is over the limit,
+    - 501: the body has a transfer encoding other than chunked,
+    - 503: the large bodies of the moment take too much memory, or too many requests wait for a thread.
+
+    `refusals`, a WSGI app, answers these. It finds status and message in `environ["zoo.refusal"]`; without it, the
+    response is JSON. `visits` is notified of every request. `ahead` gets several requests that are answered at once,
+    before the app is called for each.
     """
 
     def __init__(
@@ -104,7 +111,7 @@ class Bridge:
         self._turns = turns or Turns(THREADS)
         self._quick = Quick()
         self._gathering = None if ahead is None else Gathering(ahead)
-        self._door = Turns(1)  # who is refused does not wait for those who are answered
+        self._door = Turns(1)  # refusals do not wait for requests that are answered
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -130,7 +137,7 @@ class Bridge:
                 self._visits.ended(visit)
 
     async def _read(self, visit: Visit, receive: Receive) -> bytes:
-        """All that the client sends. Raises _Refused."""
+        """Return all that the client sends. Raises _Refused."""
         environ = visit.environ
         declared = environ.get("CONTENT_LENGTH")
         coding = environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -168,7 +175,7 @@ class Bridge:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _admit(self, size: int) -> None:
-        """Raises _Refused when a body of this many bytes, so far, is too large, or too large just now."""
+        """Raise _Refused if a body of `size` bytes so far is too large, or too large for the memory in use just now."""
         if size > self._max_body:
             raise _Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -178,6 +185,7 @@ class Bridge:
             raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large bodies are being sent. Try again shortly.")
 
     async def _refuse(self, refusal: _Refused, visit: Visit, receive: Receive, send: Send) -> None:
+        """Answer a request that is refused, and drop for a while what its client still sends."""
         answer, headers, environ = _json(str(refusal)), list(_JSON), visit.environ
         if self._refusals is not None:
             told = environ | {"zoo.refusal": (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
@@ -204,8 +212,11 @@ class Bridge:
                         pass
 
     async def _begin(self, call: _Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
-        """Call the app: at once where that is quick, else in a thread. Raises Crowded, Left, and what the app does."""
-        path = call.environ["PATH_INFO"]  # the app may cut its prefix off
+        """Call the app, in the event loop where that is quick, else in a thread.
+
+        Returns the body so far and whether it is complete. Raises Crowded, Left and what the app raises.
+        """
+        path = call.environ["PATH_INFO"]  # taken now: the app may strip its prefix
         if path in self._live and call.environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return call.context.run(call.begin)
         quick = self._quick
@@ -222,7 +233,7 @@ class Bridge:
         return answer
 
     async def _answer(self, call: _Call, sent: bytes, visit: Visit, receive: Receive, send: Send) -> None:
-        """Run the app and pass on what it gives: at once if it is whole, else part by part."""
+        """Run the app and send its response: at once if it is complete, else part by part."""
         try:
             body, whole = await self._begin(call, sent, receive)
         except Crowded as error:
@@ -256,14 +267,14 @@ class Bridge:
 
 
 class _Call:
-    """One request in the app. Its steps may be taken by different threads, one after another in the same context."""
+    """One request in the app. Its steps may run in different threads, one after another in the same context."""
 
     def __init__(self, app: WSGIApplication, environ: WSGIEnvironment, name: str) -> None:
         self.environ = environ
         self.context = copy_context()
         self.context.run(asked_as.set, name)
         self.status = 0
-        self.seconds = 0.0  # that the app took to begin
+        self.seconds = 0.0  # that the app's first step took
         self.headers: list[tuple[bytes, bytes]] = []
         self._app = app
         self._written: list[bytes] = []
@@ -272,7 +283,7 @@ class _Call:
         self._parts: Iterator[bytes] = iter(())
 
     def begin(self) -> tuple[bytes | None, bool]:
-        """Call the app; what it has to say so far, and whether that is all (then it is closed too)."""
+        """Call the app. Returns the body so far and whether that is all; then the response is closed too."""
         began = time.perf_counter()
         try:
             return self._begin()
@@ -300,20 +311,22 @@ class _Call:
         return b"".join([*self._written, body]) if self._written else body, whole
 
     def part(self) -> bytes | None:
-        """The next part of the body, None after the last."""
+        """Return the next part of the body, or None after the last."""
         return next(self._parts, None)
 
     def close(self) -> None:
-        """Tell the app that its answer has been sent, or will not be."""
+        """Tell the app that its response has been sent, or will not be."""
         close, self._close = self._close, None
         if close is not None:
             close()
 
     def _is_all(self, body: bytes) -> bool:
+        """Whether a part is as long as the response's Content-Length."""
         length = next((value for name, value in self.headers if name == b"content-length"), None)
         return length is not None and len(body) >= int(length)
 
     def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+        """Take the status and the headers of the response: `start_response` of PEP 3333."""
         if exc_info is not None and self._sent:
             raise exc_info[1].with_traceback(exc_info[2])
         if exc_info is None and self.status:
@@ -333,12 +346,12 @@ _BASE: WSGIEnvironment = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
-    "wsgi.input_terminated": True,  # not in PEP 3333; werkzeug then reads the body without counting
+    "wsgi.input_terminated": True,  # not in PEP 3333; lets werkzeug read the body to its end without counting
 }
 
 
 def _environ(scope: Message) -> WSGIEnvironment:
-    """The request as PEP 3333 wants it, without its body."""
+    """Return the environ of a request without its body, as PEP 3333 defines it."""
     host, port = scope["server"]
     path, version = scope["raw_path"], scope["http_version"]
     environ = _BASE.copy()
@@ -361,9 +374,10 @@ def _environ(scope: Message) -> WSGIEnvironment:
 
 
 def _check_host(environ: WSGIEnvironment) -> None:
-    """Raises _Refused for a request without one right Host. HTTP/1.0 needs none: then the server's address counts.
+    """Raise _Refused unless the request has exactly one valid Host (RFC 9112, section 3.2).
 
-    Several are joined by now, and where there is none Granian has put an empty one.
+    Several are joined by now, and for a missing one Granian has put an empty one. HTTP/1.0 needs none: then the
+    server's address counts.
     """
     host = environ.get("HTTP_HOST", "")
     if is_host(host):
@@ -380,9 +394,10 @@ def _check_host(environ: WSGIEnvironment) -> None:
 
 @lru_cache(maxsize=256)
 def _variable(header: bytes) -> str | None:
-    """The environ's name of a header; None for one with "_", so that `x_real_ip` cannot pass for `x-real-ip`.
+    """Return the environ's name of a header, or None for a header that the app does not get.
 
-    Nor is the app told of Upgrade, for which werkzeug finds no route, and which nobody has to follow (RFC 9110, 7.8).
+    That is any header with "_", so that `x_real_ip` cannot pass for `x-real-ip`, and Upgrade: werkzeug finds no route
+    with it, and servers may ignore it (RFC 9110, section 7.8).
     """
     if b"_" in header or header.lower() == b"upgrade":
         return None
@@ -392,14 +407,16 @@ def _variable(header: bytes) -> str | None:
 
 @lru_cache(maxsize=256)
 def _encoded(header: tuple[str, str]) -> tuple[bytes, bytes]:
-    """A header as it is sent; most are the same in every answer."""
+    """Return a header as it is sent. Cached, because most are the same in every response."""
     return header[0].lower().encode("latin-1"), header[1].encode("latin-1")
 
 
 def _json(message: str) -> bytes:
+    """Return an error as the body of a JSON response."""
     return json.dumps({"error": message}).encode()
 
 
 async def _disconnect(receive: Receive) -> None:
+    """Wait until the client leaves."""
     while (await receive())["type"] != "http.disconnect":
         pass

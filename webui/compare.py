@@ -1,4 +1,4 @@
-"""Two or more models or checkpoints side by side: where they differ, and on which pictures."""
+"""The comparison page: two or more models or checkpoints side by side, where they differ and on which pictures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from zoo.errors import UnknownCheckpoint, UnknownModel
 
 
 def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
-    """The page that sets them side by side, each named as `cnn` or `cnn/1`."""
+    """Return the page that compares models or checkpoints, each named as `cnn` or `cnn/1`.
+
+    Its status is 400 for more than MOST of them, and 404 if one is unknown.
+    """
     chosen: list[Exhibit] = []
     unknown: list[Exhibit] = []
     again: list[Exhibit] = []
     keys = list(dict.fromkeys(asked))
-    for key in keys if len(keys) <= MOST else ():  # each takes a look at the disk, or for what it is misspelt from
+    for key in keys if len(keys) <= MOST else ():  # each costs a look at the disk or a search for similar names
         name, slash, version = key.partition("/")
         try:
             one = exhibits.at(name, whole(version) if slash else None, len(chosen) + 1)
@@ -76,12 +79,13 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
 
 
 def _others(exhibits: Exhibits, name: str) -> list[Exhibit]:
-    """The versions of a model that do not answer for it."""
+    """Return the versions of a model other than the one that answers for it."""
     selected = exhibits.selected(name)
     return [one for one in exhibits.versions(name) if (name, one.version) != selected]
 
 
 def _too_many(count: int) -> Notice:
+    """Return the notice for a choice of more than MOST."""
     return Notice(
         400,
         gettext("These are too many to be told apart"),

@@ -1,8 +1,8 @@
-"""Pages of other sites may ask, if their origins are listed: the answers to their browsers' questions.
+"""CORS: lets pages of other sites call the server (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-An exact comparison is all there is to it, and it has to come before keys, since a preflight carries none; so it is a
-few lines here rather than an extension that matches patterns. Cookies are never let in from elsewhere; keys in headers
-are.
+Origins are compared exactly with a list, and before keys are checked, because a preflight carries none. That takes a
+few lines here, rather than an extension that matches patterns. Cookies are never accepted from other sites; keys in
+headers are.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ PREFLIGHT = [
     ),
     ("Access-Control-Max-Age", "600"),
 ]
+"""The headers of the response to a preflight."""
 EXPOSED = ("Access-Control-Expose-Headers", "Allow, Inference-Header-Content-Length, Retry-After, X-Request-ID")
+"""The response headers that scripts of other sites may read."""
 
 
 def shared(app: WSGIApplication, origins: Sequence[str]) -> WSGIApplication:
-    """The same app for the pages of these origins too; "*" stands for any. Without origins, the app itself."""
+    """Return the app, opened to the pages of these origins; "*" is any. Without origins, it is the app itself."""
     if not origins:
         return app
     everyone = "*" in origins

@@ -1,4 +1,4 @@
-"""The zoo that the app of this request serves."""
+"""The zoo that the current app serves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from flask import current_app
 
 from zoo.zoo import Zoo
 
-ZOO = "zoo"  # where an app keeps it
+ZOO = "zoo"  # its key in an app's extensions
 
 
 def current_zoo() -> Zoo:
-    """The zoo of the app that answers this request."""
+    """Return the zoo of the app that answers this request."""
     zoo: Zoo = current_app.extensions[ZOO]
     return zoo

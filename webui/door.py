@@ -1,8 +1,8 @@
-"""The port that the server listens on, and how those who knock are shared out among its workers.
+"""The sockets that the server listens on, and how connections are spread over its workers.
 
-Workers that accept from one socket do not share alike: one that is awake takes whatever waits, of 32 connections that
-come together up to all. On Linux each worker therefore has a socket of its own and the kernel picks one for each
-connection (SO_REUSEPORT). The supervisor holds them all, so that who waits outlives a worker.
+Workers that accept from one shared socket do not share evenly: a worker that is awake takes whatever waits, up to all
+of 32 connections that come together. On Linux each worker therefore has a socket of its own, and the kernel picks one
+for each connection (SO_REUSEPORT). The supervisor holds all the sockets, so that waiting connections outlive a worker.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 from zoo.errors import ZooError
 
-BACKLOG = 1024  # connections that wait to be accepted
+BACKLOG = 1024  # connections that may wait to be accepted
 
 
 class Door:
-    """Listening sockets of one address for the workers' places 1, 2, … `count`; one for all where sharing is not had.
+    """Listening sockets on one address for workers 1, 2, … `count`; one for all where SO_REUSEPORT is not used.
 
-    No other server comes in between: the address is taken first without SO_REUSEPORT, which is refused while anybody
-    has it. Raises ZooError when it cannot be had.
+    No other server can bind in between: the address is taken first without SO_REUSEPORT, which fails while anybody has
+    it. Raises ZooError when the address cannot be bound.
     """
 
     def __init__(self, host: str, port: int, count: int) -> None:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        except (OSError, UnicodeError) as error:  # the latter of a name that is none
+        except (OSError, UnicodeError) as error:  # UnicodeError: it cannot be a name
             raise ZooError(f'"{host}" is no address to listen on. Try: zoo serve --host 127.0.0.1.') from error
         self._kind = family, kind, protocol
         self._shared = sys.platform == "linux" and count > 1
@@ -50,13 +50,13 @@ class Door:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds it, without a path."""
+        """The URL for a browser on this machine, without a path."""
         host, port = self._address[:2]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def of(self, place: int) -> tuple[socket.socket, list[socket.socket]]:
-        """The socket of a worker's place, made anew if it was shut, and those of the others."""
+        """Return the socket of a worker's place, opened again if it was shut, and the sockets of the other places."""
         if not self._shared:
             return self._sockets[1], []
         if place not in self._sockets:
@@ -64,12 +64,12 @@ class Door:
         return self._sockets[place], [one for other, one in self._sockets.items() if other != place]
 
     def shut(self, place: int) -> None:
-        """Let nobody in by a place whose worker is not there, unless it is the last."""
+        """Close the socket of a place whose worker is gone, unless it is the last one."""
         if self._shared and len(self._sockets) > 1 and place in self._sockets:
             self._sockets.pop(place).close()
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Close all sockets."""
         for one in self._sockets.values():
             one.close()
 
@@ -86,13 +86,14 @@ class Door:
 
 
 def _listening(one: socket.socket) -> socket.socket:
-    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # for the connections, which inherit it
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by the connections
     one.listen(BACKLOG)
     one.setblocking(False)
     return one
 
 
 def _refusal(error: OSError, host: str, port: int) -> str:
+    """Return the message for an address that cannot be bound."""
     if error.errno == errno.EADDRINUSE:
         other = port + 1 if port < 65535 else port - 1
         return f"Port {port} of {host} is in use. Stop what uses it, or choose another: zoo serve --port {other}."

@@ -1,4 +1,4 @@
-"""How a mishap is answered: as JSON to programs, as a page to people."""
+"""Responses to errors: JSON for programs, a page for people."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PEOPLES = ("pages", "models", "signing")
-"""Blueprints of pages for people."""
+"""The blueprints of pages for people."""
 
 
 def wants_page() -> bool:
-    """Whether the client would rather have a page than JSON: it names text/html with more weight.
+    """Whether the client prefers a page to JSON: it names text/html with more weight.
 
-    Protocols know no pages. Elsewhere than at the pages themselves a client that takes either must be a browser, since
-    libraries name text/html too, as Java's own does where nothing is said.
+    The protocols of other servers have no pages. Outside the blueprints in PEOPLES, a client that takes either must
+    also look like a browser, because HTTP libraries name text/html too; Java's does so by default.
     """
     if protocol(request.path) is not None:
         return False
     json = _weight("application/json", request.accept_mimetypes.quality("application/json"))
     if _weight("text/html") <= json:
         return False
-    is_browser = _weight("application/xhtml+xml") > 0  # which each of them names on its way to a page
+    is_browser = _weight("application/xhtml+xml") > 0  # every browser names it when it opens a page
     return is_browser or json == 0 or request.blueprint in PEOPLES
 
 
 def _weight(kind: str, otherwise: float = 0) -> float:
-    """What the client's Accept gives a media type that it names; else that of a wildcard, if any counts."""
+    """Return the weight that Accept gives a media type by name, else `otherwise`."""
     named = [weight for one, weight in request.accept_mimetypes if one.partition(";")[0].strip().lower() == kind]
     return max(named, default=otherwise)
 
 
 def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplication:
-    """Answer every mishap of an app: JSON, or a page for those who would rather have one.
+    """Register the error handlers of an app: JSON, or a page for clients that prefer one.
 
-    Returns a WSGI app that answers in the same way what the server refuses; see `webui.bridge`.
+    Returns a WSGI app that answers the requests that the server refuses in the same way; see `webui.bridge`.
     """
 
     def answer(error: ZooError | HTTPException) -> Response:

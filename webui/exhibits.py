@@ -1,4 +1,4 @@
-"""What the pages about models have in common: a checkpoint as they show it, and how they are sent."""
+"""What the pages about models share: a checkpoint as they show it, and how they are sent."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from zoo.checkpoints import Card, Evaluation
 from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, ZooError
 from zoo.zoo import Zoo
 
-MOST = 6  # compared side by side: as many as there are colours that can be told apart
-DRAWN = 30  # pictures on a page
+MOST = 6  # checkpoints side by side: as many as there are distinguishable colours
+DRAWN = 30  # pictures on a page, at most
 PICTURES = Pictures()
 
 
@@ -26,7 +26,7 @@ PICTURES = Pictures()
 class Exhibit:
     """A model's checkpoint as a page shows it; `version` is None for the one that answers.
 
-    Without a card, `problem` says why; with one, it says why the checkpoint cannot answer, if so.
+    Without a card, `problem` says why there is none. With a card, it says why the checkpoint cannot answer, or is None.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Exhibit:
 
     @property
     def key(self) -> str:
-        """How an address names it."""
+        """Its name in a URL: `cnn` or `cnn/1`."""
         return self.name if self.version is None else f"{self.name}/{self.version}"
 
     @property
     def size(self) -> int | None:
-        """Bytes of all its files."""
+        """The size of all its files in bytes."""
         return sum(fact.bytes for fact in self.card.files.values()) if self.card else None
 
     @property
@@ -57,7 +57,7 @@ class Exhibits:
         self.zoo = zoo
 
     def at(self, name: str, version: int | None = None, colour: int = 1) -> Exhibit:
-        """A model's checkpoint, by default the one that answers. Raises UnknownModel and UnknownCheckpoint."""
+        """Return a model's checkpoint, by default the one that answers. Raises UnknownModel, UnknownCheckpoint."""
         model = self.zoo.model(name)
         if version is None:
             return Exhibit(name, None, model.card(), model.trouble(), colour)
@@ -68,7 +68,7 @@ class Exhibits:
         return Exhibit(name, version, card, model.trouble(version), colour)
 
     def versions(self, name: str) -> list[Exhibit]:
-        """Every version that a model has, newest first."""
+        """Return every version that a model has, newest first."""
         return [self._listed(name, version) for version in reversed(self.zoo.catalogue.versions(name))]
 
     def _listed(self, name: str, version: int) -> Exhibit:
@@ -78,14 +78,14 @@ class Exhibits:
             return Exhibit(name, version, None, str(damaged))
 
     def selected(self, name: str) -> tuple[str, int] | None:
-        """Whose version answers for a model, None when none does."""
+        """Return the model and version whose checkpoint answers for a model, or None if none does."""
         try:
             return self.zoo.models[name].answering()
         except ZooError:
             return None
 
     def drawn(self, one: Exhibit, indices: Sequence[int]) -> dict[int, str]:
-        """The pictures that a checkpoint was measured on, as data: URLs; none when they are not at hand."""
+        """Return pictures that a checkpoint was measured on, by index, as data: URLs; none if they are unavailable."""
         if one.card is None or one.measured is None:
             return {}
         try:
@@ -95,7 +95,7 @@ class Exhibits:
 
 
 def shown(template: str, status: int = 200, **values: Any) -> Response:
-    """A page that a browser may keep and ask again for, with what all these pages need."""
+    """Return a page about models, with an ETag so that a browser can keep it and ask again."""
     response = page(
         template,
         status,
@@ -116,7 +116,7 @@ def shown(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def whole(text: str) -> int:
-    """A version in an address. Raises UnknownCheckpoint."""
+    """Return the version in a URL. Raises UnknownCheckpoint unless it is a whole number from 1."""
     number = whole_number(text)
     if not number:
         raise UnknownCheckpoint(f'"{text[:LONGEST]}" is no version. Give a whole number from 1, as in cnn/1.')

@@ -1,4 +1,4 @@
-"""What can go wrong with a request besides what goes wrong in the zoo, and the HTTP status of each."""
+"""The errors of a request, besides those of the zoo itself, and the HTTP status of each."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class NoPicture(BadRequest):
 
 
 class UnknownSample(ZooError):
-    """A test picture that there is not."""
+    """A test picture that does not exist."""
 
 
 class WrongType(ZooError):
-    """A request whose content type is none that is read."""
+    """A request with a content type that is not read."""
 
 
 class TooMany(ZooError):
-    """A request with more pictures than one may have."""
+    """A request with more pictures, or values of JSON, than one may have."""
 
 
 class Refused(ZooError):
-    """A request that the server did not pass on, with the HTTP status that it gave as the reason."""
+    """A request that the server did not pass on to the app, and the HTTP status of its response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class Refused(ZooError):
 
 
 class Barred(ZooError):
-    """A request that is not let in; its answer has `headers` besides."""
+    """A request that is not let in; its response also has these `headers`."""
 
     def __init__(self, message: str, headers: dict[str, str]) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class Barred(ZooError):
 
 
 class NoKey(Barred):
-    """A request without a key, or with one that is not known: `reason` then is "invalid_token" (RFC 6750)."""
+    """A request without a key, or with an unknown one: `reason` then is "invalid_token" (RFC 6750, section 3.1)."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         error = f', error="{reason}"' if reason else ""
@@ -63,7 +63,7 @@ class NoKey(Barred):
 
 
 class Forbidden(Barred):
-    """A request whose key lacks the scope."""
+    """A request whose key lacks the scope that is needed (RFC 6750, section 3.1)."""
 
     def __init__(self, message: str, scope: str) -> None:
         challenge = f'Bearer realm="zoo", error="insufficient_scope", scope="{scope}"'
@@ -71,11 +71,11 @@ class Forbidden(Barred):
 
 
 class Forged(ZooError):
-    """A request with the page's cookie that the page did not send."""
+    """A request that has the page's cookie but was not sent by the page."""
 
 
 class TooOften(Barred):
-    """One request too many of a client, who may ask again after so many `seconds`."""
+    """A request beyond a client's rate limit; the client may try again after `seconds`."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message, {"Retry-After": str(seconds)})
@@ -110,9 +110,11 @@ STATUS: dict[type[ZooError], int] = {
     ModelUnavailable: 503,
     PluginError: 503,
 }
+"""The HTTP status of each error and its subclasses."""
 
 
 def status_of(error: ZooError | HTTPException) -> int:
+    """Return the HTTP status of an error: 500 for one that has none of its own."""
     if isinstance(error, HTTPException):
         return error.code or 500
     if isinstance(error, Refused):
@@ -121,7 +123,7 @@ def status_of(error: ZooError | HTTPException) -> int:
 
 
 def headers_of(error: ZooError | HTTPException) -> dict[str, str]:
-    """What an answer to a program carries besides the message; where another method is meant, `Allow` too."""
+    """Return the headers of an error's response to a program, with `Allow` where another method is meant."""
     methods = getattr(error, "valid_methods", None)
     told = {"Allow": ", ".join(sorted(methods))} if methods else {}
     return HEADERS | told | (error.headers if isinstance(error, Barred) else {})

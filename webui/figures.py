@@ -1,4 +1,4 @@
-"""What a card's figures look like on a page: plots, shaded counts, pictures, and the words for what is in them."""
+"""The figures of a card as a page shows them: plots, shaded counts, pictures, and words."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS = {
     "learning_rate": lazy_gettext("Learning rate"),
     "seconds": lazy_gettext("Seconds"),
 }
-"""The columns of a history; a plugin's own have their own names."""
+"""The columns of a training history. A plugin's own columns keep their names."""
 
 KINDS = {
     "shift": lazy_gettext("Shift"),
@@ -67,14 +67,14 @@ REJECTED = {
     "photographed": lazy_gettext("the same as if photographed"),
     "no digits": lazy_gettext("pictures of no digit"),
 }
-"""What a card calls things, in words; what is not here is shown as the card calls it."""
+"""KINDS, UNITS, REASONS and REJECTED translate the names that a card uses; a missing name is shown as it is."""
 
-SHADES = 5
+SHADES = 5  # of wrong answers in a confusion matrix
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A count of a confusion matrix, and how dark it is: 0 to SHADES."""
+    """A count of a confusion matrix, and its shade: 0 to SHADES."""
 
     count: int
     shade: int
@@ -82,7 +82,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One kind of hardship: its name, what its strengths are counted in, and its plot."""
+    """One kind of harder pictures: its name, the unit of its strengths, and its plot."""
 
     kind: str
     unit: str
@@ -90,14 +90,14 @@ class Panel:
 
 
 def word(words: Mapping[str, Any], key: str) -> str:
-    """What a card calls something, in the reader's language."""
+    """Return the translation of a name that a card uses, or the name itself."""
     return str(words.get(key, key))
 
 
 def number(value: float) -> str:
-    """A number to four significant digits, whole ones in full, as the language writes it.
+    """Return a number in the reader's language: four significant digits, whole numbers in full.
 
-    Babel's own way takes several times as long, which tables of hundreds of epochs would feel.
+    Babel's own formatting takes several times as long, which shows in tables of hundreds of epochs.
     """
     places = 0 if value == int(value) else max(0, 3 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{places}f}"
@@ -106,17 +106,17 @@ def number(value: float) -> str:
 
 
 def strength(value: float) -> str:
-    """A strength as it is."""
+    """Return a strength in the reader's language, with up to three decimals."""
     return str(format_decimal(value, "0.###"))
 
 
 def duration(seconds: float) -> str:
-    """A time in words: 27 minutes."""
+    """Return a time in words, such as 27 minutes."""
     return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5))
 
 
 def machine(text: str) -> str:
-    """A machine as a card has it, "Linux x86_64, 2 cores", its cores counted in the reader's language."""
+    """Return the machine of a card, such as "Linux x86_64, 2 cores", with the cores in the reader's language."""
     kind, comma, cores = text.rpartition(", ")
     count = cores.removesuffix(" cores").removesuffix(" core")
     if not comma or count == cores or not count.isdecimal():
@@ -125,7 +125,7 @@ def machine(text: str) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as people say them, in units of 1,000."""
+    """Return a number of bytes in B, kB or MB, in steps of 1,000."""
     if count < 1000:
         return f"{count}\N{NO-BREAK SPACE}B"
     unit, share = ("kB", count / 1e3) if count < 1e6 else ("MB", count / 1e6)
@@ -133,7 +133,7 @@ def size(count: int) -> str:
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Settings by their dotted keys, each value as settings.toml would have it."""
+    """Return settings by their dotted keys, each value as settings.toml would have it."""
     found: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
@@ -144,7 +144,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def confusion(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:
-    """The counts with their shades; right answers have none, and wrong ones are shaded by the logarithm."""
+    """Return the counts with their shades: none for right answers, by the logarithm for wrong ones."""
     most = max((count for at, row in enumerate(counts) for to, count in enumerate(row) if at != to), default=0)
 
     def shade(count: int) -> int:
@@ -156,7 +156,7 @@ def confusion(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:
 
 
 def curves(history: History) -> list[Plot]:
-    """How accuracy and loss went in a training, as far as its history tells."""
+    """Return the plots of accuracy and loss in one training, as far as its history has them."""
     found = []
     for key, about in (
         ("accuracy", gettext("Accuracy by epoch, on the training pictures and on those held out")),
@@ -174,7 +174,7 @@ def curves(history: History) -> list[Plot]:
 
 
 def curves_together(histories: Sequence[tuple[str, int, History]]) -> list[Plot]:
-    """How several trainings went on the pictures held out; each with its name and colour."""
+    """Return the plots of validation accuracy and loss in several trainings, each with its name and colour."""
     found = []
     for key, about in (
         ("accuracy", gettext("Validation accuracy by epoch")),
@@ -191,10 +191,12 @@ def curves_together(histories: Sequence[tuple[str, int, History]]) -> list[Plot]
 
 
 def _column(history: History, name: str) -> tuple[list[float], list[float | None]]:
+    """Return the epochs of a history and the values of a column, None where it has none."""
     return [row.get("epoch", at) for at, row in enumerate(history, 1)], [row.get(name) for row in history]
 
 
 def _over_epochs(about: str, key: str, lines: Sequence[Line]) -> Plot | None:
+    """Return the plot of these lines over epochs, or None if they have no values."""
     values = [value for line in lines for value in line.ys if value is not None]
     if not values:
         return None
@@ -208,7 +210,10 @@ def _over_epochs(about: str, key: str, lines: Sequence[Line]) -> Plot | None:
 
 
 def reliability(several: Sequence[tuple[str, int, Reliability]]) -> Plot:
-    """How often answers of each confidence are right, with 95 % intervals; each checkpoint with its name and colour."""
+    """Return a plot of how often answers of each confidence are right.
+
+    Each checkpoint comes with its name and colour; a single one is drawn with 95 % Wilson intervals.
+    """
     lines = []
     for name, colour, one in several:
         bins = [part for part in one.bins if part.confidence is not None and part.accuracy is not None]
@@ -239,7 +244,7 @@ def _interval(part: Bin) -> tuple[float, float]:
 
 
 def robustness(several: Sequence[tuple[str, int, Robustness]]) -> list[Panel]:
-    """A panel for each kind of harder pictures, from the pictures as they are to the strongest."""
+    """Return a panel for each kind of harder pictures, from the unchanged pictures to the strongest change."""
     panels = []
     for first in several[0][2].kinds:
         lines = []
@@ -267,12 +272,12 @@ class Pictures:
     """The test pictures that pages show, as data: URLs of PNGs. Only those asked for stay in memory."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, int, int], str] = {}  # by what was measured on, and the place
+        self._kept: dict[tuple[str, str, int, int], str] = {}  # by dataset, evaluated data, its size, and index
 
     def of(self, evaluation: Evaluation, dataset: str, indices: Iterable[int]) -> dict[int, str]:
-        """The pictures by their places; none when the evaluation was not made on the dataset's test pictures.
+        """Return pictures by their indices; none if the evaluation was not made on the dataset's test pictures.
 
-        Raises DatasetError.
+        Raises DatasetError when the dataset cannot be read.
         """
         wanted = [(dataset, evaluation.data, evaluation.pictures, index) for index in indices]
         missing = [key for key in wanted if key not in self._kept]

@@ -1,7 +1,7 @@
-"""Forms: the commonest, one picture in a part named `file`, read from a whole body without a general parser; others.
+"""Forms. The most common one, a single picture in a part named `file`, is read without a general parser.
 
-werkzeug's parser takes 80 µs for the commonest, a third of what the whole answer costs. It still reads whatever looks
-different, and here learns that a file need not have a name.
+werkzeug's parser takes 80 µs for that form, a third of what the whole response costs. It still reads every form that
+looks different, and learns here that a file need not have a name.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ _END = (b"--\r\n", b"--")
 
 
 def boundary_of(kind: str) -> str | None:
-    """The boundary that a form's content type tells, also one like ----=_Part_1 that should be in quotes and is not."""
+    """Return the boundary in the content type of a form, or None if it is not a form or has none.
+
+    A boundary like ----=_Part_1 is accepted without the quotes that it should have (RFC 2046, section 5.1.1).
+    """
     said = _KIND.fullmatch(kind)
     return said and (said[1] or said[2])
 
 
 def only_file(kind: str, body: bytes) -> bytes | None:
-    """The content of a form's only part, if that is a file named `file`; None for all other forms, broken ones too.
+    """Return the content of a form's only part if that is a file named `file`; None for other forms, broken ones too.
 
     `kind` is the request's content type with its boundary (RFC 7578).
     """
@@ -43,19 +46,19 @@ def only_file(kind: str, body: bytes) -> bytes | None:
     if boundary != said.encode("latin-1"):
         return None
     start = head.end()
-    end = body.find(b"--" + boundary, start)  # the first: werkzeug ends a part after a lone CR or LF too
+    end = body.find(b"--" + boundary, start)  # the first one: werkzeug ends a part after a lone CR or LF too
     if end < start + 2 or body[end - 2 : end] != b"\r\n" or body[end + 2 + len(boundary) :] not in _END:
         return None
     return body[start : end - 2]
 
 
 class Forms(FormDataParser):
-    """Flask's parser of forms, whose files stay in memory. What `Parts` cannot make sense of has no parts at all."""
+    """Flask's form parser, with files kept in memory. A form that `Parts` cannot parse counts as one without parts."""
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
     ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """The form and the files of a body, read to its end. Raises BadRequest, RequestEntityTooLarge."""
+        """Return the stream, the form and the files of a body. Raises BadRequest, RequestEntityTooLarge."""
         boundary = (options or {}).get("boundary", "")
         if mimetype != "multipart/form-data" or not boundary:
             return super().parse(stream, mimetype, content_length, options)
@@ -67,15 +70,15 @@ class Forms(FormDataParser):
 
 
 class Parts(MultiPartParser):
-    """Reads multipart/form-data. A part is a file if it has a filename, which is optional, or a type other than text's.
+    """Parses multipart/form-data. A part is a file if it has a filename, or a content type other than text.
 
-    https://www.rfc-editor.org/rfc/rfc7578#section-4.2
+    The filename is optional: https://www.rfc-editor.org/rfc/rfc7578#section-4.2
     """
 
     def parse(
         self, stream: IO[bytes], boundary: bytes, content_length: int | None
     ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """The fields and the files. Raises BadRequest, RequestEntityTooLarge; ValueError when it is no such form."""
+        """Return the fields and the files. Raises BadRequest, RequestEntityTooLarge; ValueError for a broken form."""
         fields: list[tuple[str, str]] = []
         files: list[tuple[str, FileStorage]] = []
         for event in self._events(stream, boundary):
@@ -97,6 +100,7 @@ class Parts(MultiPartParser):
         return self.cls(fields), self.cls(files)
 
     def _events(self, stream: IO[bytes], boundary: bytes) -> Iterator[Event]:
+        """Yield the events of werkzeug's decoder."""
         decoder = MultipartDecoder(boundary, self.max_form_memory_size, max_parts=self.max_form_parts)
         more = True
         while more:
@@ -107,6 +111,7 @@ class Parts(MultiPartParser):
                 yield event
 
     def _check_size(self, name: str | None, size: int) -> None:
+        """Raise BadRequest if a text field is over the limit of a form in memory."""
         most = self.max_form_memory_size
         if most is not None and size > most:
             raise BadRequest(
@@ -117,6 +122,6 @@ class Parts(MultiPartParser):
 
 
 def _name_of_file(part: Field) -> str | None:
-    """What a part without a filename is called as a file; None for text, which is what a part without a type is."""
+    """Return the name as a file of a part without a filename; None for text, which is what a part without a type is."""
     kind: str = part.headers.get("content-type", "text/plain").strip().lower()
     return None if kind.startswith("text/") else part.name or "file"

@@ -1,7 +1,7 @@
-"""Small pictures that the event loop has in hand at once, which are asked for as one batch.
+"""Predicts small pictures as one batch if the event loop has several of them in hand at once.
 
-Most of what such a picture takes, beside the network, is the same for one and for many. Nobody waits for others to
-come: those who find the loop busy find themselves together.
+Besides the network, most of what such a picture costs is the same for one and for many. No request waits for others to
+come: those that find the loop busy end up together.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MOST = 16  # requests, after which the loop looks to what else there is
+MOST = 16  # requests in a batch, after which the loop turns to other work
 
 Ahead = Callable[[Sequence["WSGIEnvironment"]], None]
-"""Does beforehand what several requests have in common. It raises nothing: each request finds out by itself."""
+"""Does in advance what several requests have in common. It raises nothing: each request finds its own error later."""
 
 
 class Gathering:
-    """Lets `ahead` have the requests of one turn of the event loop, before each of them is answered."""
+    """Passes the requests of one turn of the event loop to `ahead`, before each of them is answered."""
 
     def __init__(self, ahead: Ahead) -> None:
         self._ahead = ahead
         self._come: list[tuple[WSGIEnvironment, asyncio.Future[float]]] = []
 
     async def join(self, environ: WSGIEnvironment) -> float:
-        """Wait for those of the same turn; gives the request's share of what was done ahead, in seconds."""
+        """Wait for the other requests of this turn. Returns this one's share of the time of `ahead`, in seconds."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[float] = loop.create_future()
         self._come.append((environ, done))

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, whatever gave it: what a browser may do with it, and nothing more."""
+"""The security headers of every response: what a browser may do with it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "connect-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""What a page, or a script of it, may load. An answer that brings a policy of its own keeps that."""
+"""The Content-Security-Policy of pages and scripts. A response that sets a policy of its own keeps it."""
 
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-"""JSON needs nothing."""
+"""The Content-Security-Policy of JSON, which needs to load nothing."""
 
 COMMON = [
     ("X-Content-Type-Options", "nosniff"),
@@ -32,7 +32,7 @@ JSON = ("Content-Type", "application/json")
 
 
 def strict(app: WSGIApplication) -> WSGIApplication:
-    """The same app, each of whose answers has those of the headers that it does not set itself."""
+    """Return the app with these headers added to each response, except those that the response sets itself."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
@@ -46,6 +46,6 @@ def strict(app: WSGIApplication) -> WSGIApplication:
 
 @lru_cache(maxsize=256)
 def _missing(own: tuple[str, ...], data: bool) -> list[tuple[str, str]]:
-    """The headers that an answer lacks which has those of these names."""
+    """Return the headers that a response with headers of these names lacks; `data` says that it is JSON."""
     has = {name.lower() for name in own}
     return [header for header in (DATA if data else PAGE) if header[0].lower() not in has]

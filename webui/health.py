@@ -1,4 +1,4 @@
-"""Whether the server is up, and which of its models can answer: what those who restart and route it ask, often."""
+"""Health checks: whether the server is up and which models can answer, for supervisors and load balancers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,29 @@ from zoo.errors import UnknownModel
 from zoo.models import Model
 
 LIVE = ("/livez", "/v2/health/live")
-"""What asks only whether a worker is there: the event loop answers it, however many wait for a thread."""
+"""The paths that ask only whether a worker is up.
+
+The event loop answers them, however many requests wait for a thread.
+"""
 
 UNTOLD = "It cannot answer. This server tells why to those who send a key."
+"""What clients without a key learn of why a model cannot answer."""
 
 
 def permitted(trouble: str | None) -> str | None:
-    """What this request may know of why a model cannot answer: where keys are asked for, strangers learn no more."""
+    """Return why a model cannot answer, as far as this client may know.
+
+    Where keys are set, a client without one learns only that it cannot.
+    """
     return trouble if trouble is None or is_known() else UNTOLD
 
 
 routes = Blueprint("health", __name__)
-"""`/livez` and `/readyz` of the zoo that the app serves."""
+"""The blueprint of `/livez` and `/readyz`."""
 
 
 def _state(model: Model) -> dict[str, Any]:
+    """Return the JSON form of a model's state."""
     problem, card = model.trouble(), model.card()
     version = card.version if card is not None else None
     return {"name": model.name, "version": version, "ready": problem is None, "trouble": permitted(problem)}
@@ -36,13 +44,17 @@ def _state(model: Model) -> dict[str, Any]:
 @routes.get("/livez")
 @needs(NOTHING)
 def livez() -> Answer:
+    """Return 200 while a worker is up."""
     return {"live": True}, 200, HEADERS
 
 
 @routes.get("/readyz")
 @needs(NOTHING)
 def readyz() -> Answer:
-    """Ready as the default model is; the others are told. Why one is not is for those with a key."""
+    """Return 200 if the default model can answer, else 503; both list the state of all models.
+
+    Only clients with a key learn why a model cannot answer, where keys are set.
+    """
     zoo = current_zoo()
     models = [_state(model) for model in zoo.models.values()]
     try:

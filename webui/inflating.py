@@ -1,6 +1,6 @@
-"""Bodies that come compressed: gzip and deflate, inflated within the limit of any body.
+"""Decompresses request bodies, gzip and deflate, within the size limit of any body.
 
-https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1: deflate is zlib's format.
+Deflate is the zlib format: https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from webui.faults import BadRequest, Refused, WrongCoding
 from zoo.errors import counted
 
 CODINGS = {"gzip": (31, "gzip (RFC 1952)"), "x-gzip": (31, "gzip (RFC 1952)"), "deflate": (15, "zlib (RFC 1950)")}
-"""zlib's `wbits` for each, and the format that it means."""
+"""For each Content-Encoding, zlib's `wbits` and the format that it means."""
 
-MEMBER = b"\x1f\x8b"  # how each member of a gzip file begins; there may be several (RFC 1952, section 2.2)
-MEMBERS = 10_000  # of a body; even an empty one, of 20 bytes, takes some microseconds
-STEP = 4096  # bytes that are inflated at once, to a thousand times as many at the most
+MEMBER = b"\x1f\x8b"  # start of each member of a gzip body, which may have several (RFC 1952, section 2.2)
+MEMBERS = 10_000  # in a body, at most; even an empty one, of 20 bytes, takes some microseconds
+STEP = 4096  # bytes that are decompressed at once, to at most a thousand times as many
 
 
 def inflated(body: bytes, coding: str, limit: int) -> bytes:
-    """A body as it was before this `Content-Encoding`, of `limit` bytes at the most, and as little more meanwhile.
+    """Return a body as it was before this Content-Encoding, at most `limit` bytes.
 
-    Raises WrongCoding, BadRequest when it is damaged, and Refused with 413 beyond the limit.
+    Decompression stops soon after the limit, so that memory stays bounded. Raises WrongCoding, BadRequest when the body
+    is damaged, and Refused with status 413 beyond the limit.
     """
     coding = coding.strip().lower()
     if coding in ("", "identity") or not body:
@@ -42,7 +43,7 @@ def inflated(body: bytes, coding: str, limit: int) -> bytes:
 
 
 def _why(error: zlib.error | EOFError) -> str:
-    """What is wrong with a compressed body: zlib's own words are "Error -3 while decompressing data: …"."""
+    """Return what is wrong with a compressed body. zlib's own text is "Error -3 while decompressing data: …"."""
     told = str(error)
     if isinstance(error, EOFError):
         return told
@@ -52,6 +53,7 @@ def _why(error: zlib.error | EOFError) -> str:
 
 
 def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
+    """Decompress a body step by step. Raises zlib.error and EOFError for damaged data, and what `inflated` does."""
     inflater, rest = zlib.decompressobj(wbits), memoryview(body)
     pieces: list[bytes] = []
     room, members = limit, 1

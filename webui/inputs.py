@@ -1,6 +1,7 @@
-"""The pictures of a request: a form's files, a bare picture, or JSON with base64 or pixels.
+"""Reads the pictures of a request: the files of a form, a picture as the body, or JSON with base64 or pixels.
 
-One picture with a fault raises; of several, a fault takes its picture's place, so that the others are answered.
+A faulty picture raises its error if it is the only one. Among several, the error takes the place of its picture, so
+that the others are answered.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from zoo.models import Model
 from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
 
-DEEPEST = 200  # brackets of JSON within each other
-FEW = 100_000  # values of JSON, which any request may have; to parse them takes some 10 ms
+DEEPEST = 200  # levels of nested brackets in JSON
+FEW = 100_000  # JSON values that any request may have; parsing them takes some 10 ms
 BARE = "Send it with the content type of a picture, such as image/png."
 
 Sent = bytes | Image
@@ -37,23 +38,23 @@ Answered = Prediction | ZooError
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What was sent: the only picture, or `several`, in which a ZooError stands for one that cannot be read."""
+    """What was sent: the only picture or `several`, in which a ZooError stands for one that cannot be read."""
 
     only: Sent | None
     several: Sequence[Sent | ZooError] = ()
 
 
 def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
-    """The pictures of this request, for a model that tells the shape of pixels.
+    """Return the pictures of this request, for a model whose input shape decides how pixels are read.
 
-    Raises NoPicture or BadRequest for the request, WrongType, TooMany; ModelUnavailable or UnknownCheckpoint when the
-    shape cannot be told.
+    Raises NoPicture, BadRequest, WrongType or TooMany for the request, and ModelUnavailable or UnknownCheckpoint when
+    the shape is not available.
     """
     only = sole_picture(request.environ)
     if only is not None:
         return Pictures(only)
     kind = request.mimetype
-    content = body()  # before a form's parts are read, so that it can be told of afterwards
+    content = body()  # before a form's parts are read: a message may need it later
     if kind == "multipart/form-data":
         files = request.files.getlist("file")
         if len(files) == 1:
@@ -74,13 +75,13 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
 
 
 def body() -> bytes:
-    """The request's body, inflated; not copied where the server holds it whole, as `webui.bridge` does."""
+    """Return the request body, decompressed. A body that the server holds whole (`webui.bridge`) is not copied."""
     held: bytes | None = request.environ.get("zoo.body")
     return request.get_data() if held is None or "HTTP_CONTENT_ENCODING" in request.environ else held
 
 
 def upload() -> bytes:
-    """The bytes of the multipart part `file`. Raises NoPicture when there is none."""
+    """Return the bytes of the multipart part `file`. Raises NoPicture when there is none."""
     file = request.files.get("file")
     if file is None:
         raise NoPicture(f"{_found()} Send the picture as multipart/form-data in a part named file, {_example()}.")
@@ -88,14 +89,17 @@ def upload() -> bytes:
 
 
 def shape_of(model: Model, version: int | None = None) -> pixels.Shape:
-    """What the network of a model's checkpoint takes, such as (28, 28, 1)."""
+    """Return the input shape of a model's checkpoint, such as (28, 28, 1). Raises what `Model.load` raises."""
     return tuple(model.load(version).card.input_shape)
 
 
 def predictions(
     zoo: Zoo, name: str | None, sent: Sequence[Sent | ZooError], version: int | None = None
 ) -> list[Answered]:
-    """The answers in the pictures' order, an error in the place of its picture. Raises what `Zoo.predict_many` does."""
+    """Return the answers in the order of the pictures, an error in the place of its picture.
+
+    Raises what `Zoo.predict_many` raises.
+    """
     good = [one for one in sent if not isinstance(one, ZooError)]
     with images.together():
         fresh = iter(zoo.predict_many(name, good, version=version))
@@ -103,7 +107,10 @@ def predictions(
 
 
 def parsed(body: bytes, picture: str) -> dict[str, Any]:
-    """A body that should be a JSON object. Raises TooMany, BadRequest; of a picture with `picture`, how to send one."""
+    """Return the JSON object that a body holds. Raises TooMany for too many values, BadRequest for anything else.
+
+    `picture` says how to send a picture, for the message about a body that is one.
+    """
     if request.mimetype == "multipart/form-data":
         raise BadRequest("The body is a form, and this address takes none. Send a JSON object.")
     if not body.startswith(b"{") and (form := images.format_of(body)) is not None:
@@ -113,7 +120,7 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
         raise BadRequest(_DEEP)
     try:
         value = json.loads(body)
-    except RecursionError:  # `_is_deep` takes brackets of strings for such as close others
+    except RecursionError:  # brackets in strings can mislead `_is_deep`
         raise BadRequest(_DEEP) from None
     except ValueError as error:
         size = counted(len(body), "byte")
@@ -125,21 +132,22 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
 
 
 _DEEP = "The JSON is nested too deeply. Send the object that the documentation shows."
-_STEPS = bytes.maketrans(b"[{]}", bytes((1, 1, 255, 255)))  # up and, as int8, down
+_STEPS = bytes.maketrans(b"[{]}", bytes((1, 1, 255, 255)))  # up a level and, as int8, down
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def _why(error: ValueError) -> str:
-    """Why a body is no JSON."""
+    """Return why a body is not JSON."""
     if isinstance(error, json.JSONDecodeError):
         return str(error)
     return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it has too long a number"
 
 
 def _is_deep(body: bytes) -> bool:
-    """Whether there are more brackets in brackets than `DEEPEST`, those of strings counted too.
+    """Whether brackets are nested more than DEEPEST deep, counting those inside strings too.
 
-    To let the parser find that out would bring whatever else happens at that moment to Python's limit too.
+    Checked before parsing, because a parser at Python's recursion limit takes whatever else runs at that moment there
+    too.
     """
     if body.count(b"[") + body.count(b"{") <= DEEPEST:
         return False
@@ -148,9 +156,9 @@ def _is_deep(body: bytes) -> bool:
 
 
 def _check_values(body: bytes) -> None:
-    """Raises TooMany when JSON has more values than the pictures of one request, every level in a list of its own.
+    """Raise TooMany if JSON has more values than the pictures of one request, with every level in a list of its own.
 
-    Before it is parsed: a small body, inflated, can be millions of lists, for which all threads would wait.
+    This comes before parsing: a small body can decompress to millions of lists, and parsing them blocks all threads.
     """
     if len(body) <= FEW:
         return
@@ -158,7 +166,7 @@ def _check_values(body: bytes) -> None:
     cards = [card for model in zoo.models.values() if (card := model.card()) is not None]
     largest = max((2 * math.prod(card.input_shape) + card.input_shape[0] for card in cards), default=0)
     number = zoo.settings.server.max_batch
-    most = max(FEW, number * (largest + 4))  # and the lists and objects around each
+    most = max(FEW, number * (largest + 4))  # plus the lists and objects around each
     if body.count(b",") + body.count(b"[") + body.count(b"{") > most:
         raise TooMany(
             f"The JSON has more than {most:,} values, and {counted(number, 'picture')}, the limit (server.max_batch), "
@@ -167,7 +175,7 @@ def _check_values(body: bytes) -> None:
 
 
 def decoded(text: Any, where: str) -> bytes:
-    """The bytes of a base64 string, or of a data: URL in base64. Raises BadRequest."""
+    """Return the bytes of a base64 string, or of a data: URL in base64. Raises BadRequest."""
     if not isinstance(text, str):
         raise BadRequest(f"{where} is {pixels.kind(text)}. Give a picture's bytes as a string of base64.")
     start = text[:5].lower()
@@ -187,7 +195,7 @@ def decoded(text: Any, where: str) -> bytes:
 
 
 def several(zoo: Zoo, sent: Sequence[Any], read: Callable[[Any], Sent]) -> list[Sent | ZooError]:
-    """Read each of several pictures, an error in its place. Raises TooMany before any is read."""
+    """Read each of several pictures, with an error in its picture's place. Raises TooMany before any is read."""
     check_number(zoo, len(sent))
     found: list[Sent | ZooError] = []
     for one in sent:
@@ -199,7 +207,7 @@ def several(zoo: Zoo, sent: Sequence[Any], read: Callable[[Any], Sent]) -> list[
 
 
 def check_number(zoo: Zoo, count: int) -> None:
-    """Raises TooMany when these are more pictures than one request may have."""
+    """Raise TooMany if `count` pictures are more than one request may have."""
     most = zoo.settings.server.max_batch
     if count > most:
         raise TooMany(
@@ -208,6 +216,7 @@ def check_number(zoo: Zoo, count: int) -> None:
 
 
 def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]) -> Pictures:
+    """Return the pictures of a JSON object: the value of its key `image`, `images` or `pixels`."""
     given: list[str] = [key for key in ("image", "images", "pixels") if key in body]
     if len(given) != 1:
         raise BadRequest(
@@ -225,7 +234,7 @@ def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]
         places = list(enumerate(value))
         return Pictures(None, several(zoo, places, lambda place: decoded(place[1], f"images[{place[0]}]")))
     form = shape()
-    if len(value) > max(math.prod(form), zoo.settings.server.max_batch):  # a closer look would take its time
+    if len(value) > max(math.prod(form), zoo.settings.server.max_batch):  # checked first: a full check would take long
         pixels.check_depth(value, form, "pixels")
         check_number(zoo, len(value))
     if pixels.is_one(value, form):
@@ -235,6 +244,7 @@ def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]
 
 
 def _content(file: FileStorage) -> bytes:
+    """Return the bytes of an uploaded file. Raises NoPicture if no file was chosen, BadRequest if it is encoded."""
     if not file.filename:
         raise NoPicture(f"The part file has an empty filename: no file was chosen. Choose one, {_example()}.")
     coding = file.headers.get("Content-Transfer-Encoding", "binary").strip().lower()
@@ -248,6 +258,7 @@ def _content(file: FileStorage) -> bytes:
 
 
 def _found() -> str:
+    """Return what a request without a picture has instead."""
     kind = request.mimetype or "no content type"
     if kind != "multipart/form-data":
         return f"There is no picture: the request has {cut(kind)}."

@@ -1,4 +1,4 @@
-"""Addresses where there is nothing: what is said of them, and which of them are other servers' protocols'."""
+"""What to answer where there is nothing, and which addresses belong to other servers' protocols."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from webui.current import current_zoo
 from zoo.errors import closest, cut
 
 PROTOCOLS = ("/v1", "/v2", "/hf")
-"""Where other servers' protocols begin; nobody is answered a page there."""
+"""Where the addresses of other servers' protocols begin. No page is ever sent there."""
 
 UNTOLD = ("static", "tensorflow_serving.other", "inference_v2.absent")
-"""Endpoints that no message recommends: for files, and for what protocols do not have."""
+"""The endpoints that no message suggests: static files, and what the protocols do not have."""
 
 
 def protocol(path: str) -> str | None:
-    """The one of PROTOCOLS that a path belongs to."""
+    """Return which of PROTOCOLS a path belongs to, or None."""
     return next((start for start in PROTOCOLS if path == start or path.startswith(f"{start}/")), None)
 
 
 def lost() -> str:
-    """What is said of an address where there is nothing: what may have been meant, and what there is.
+    """Return the message for an address where there is nothing: what may have been meant, and which routes there are.
 
-    The latter to those alone whom the server lets in: without a key, addresses of files can be asked for.
+    Clients that are not let in learn only that there is nothing. They get here by the address of a missing static file,
+    which needs no key.
     """
     root, wanted = request.script_root, request.path.rstrip("/").lower()
     nothing = f"There is nothing at {root}{cut(request.path)}."
@@ -45,7 +46,7 @@ def lost() -> str:
 
 
 def _is_there(path: str) -> bool:
-    """Whether there is something at a path by some method, and of a model that there is."""
+    """Whether a path exists for some method and, if it names a model, whether that model exists."""
     places = current_app.url_map.bind("")
     try:
         found = [places.match(path, method) for method in places.allowed_methods(path)]
@@ -59,6 +60,6 @@ def _models() -> Iterable[str]:
 
 
 def _told(rule: str, name: str | None = None) -> str:
-    """A route as docs/api.md writes it, /predict_NAME, or with the name of a model."""
+    """Return a route as docs/api.md writes it, such as /predict_NAME, or with a model's name in it."""
     filled = rule if name is None else rule.replace("<name>", name)
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: found[1].upper(), filled)

@@ -1,7 +1,7 @@
-"""What is counted and timed, and `/metrics`, which tells it of all worker processes together, as Prometheus reads it.
+"""Counters and timings, and `/metrics`, which shows those of all worker processes in Prometheus' text format.
 
-Of models a plugin counts, `ModelCounts`, which wraps the hooks of all of them; of HTTP `webui.visits` does. Labels are
-names of the zoo's own, never what a client sent. https://prometheus.io/docs/instrumenting/exposition_formats/
+`ModelCounts`, a plugin that wraps the hooks of all models, counts what they do; `webui.visits` counts HTTP requests.
+Labels are the zoo's own names, never what a client sent. https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ from zoo.types import Batch, Prediction, Reading, Scores
 from zoo.zoo import Zoo
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""The upper bounds of a histogram of times, in seconds."""
 PICTURES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+"""The upper bounds of a histogram of batch sizes."""
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OTHER = "other"  # the route of what has none, so that made-up addresses make no labels
+OTHER = "other"  # the route of requests without one, so that made-up addresses make no labels
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A name, what it is, and its labels; the processes' numbers are added, or the largest is taken."""
+    """A metric: name, type, help text and labels. The numbers of all processes are added, or the largest is taken."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -89,30 +91,30 @@ METRICS = (
 )
 
 answering: ContextVar[str] = ContextVar("answering", default="")
-"""The model that the request of this context has asked."""
+"""The name of the model that the request of this context has asked."""
 
 
 class ModelCounts:
-    """A plugin around all models: batches, times, answers, and which checkpoints are loaded."""
+    """A plugin around all models that counts batches, times, answers and loaded checkpoints."""
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self._held: Counter[Key] = Counter()
-        self._dropped: deque[Key] = deque()  # by whatever the collector interrupts, which may hold a lock of the sheet
+        self._dropped: deque[Key] = deque()  # by finalizers, which may interrupt whoever holds a lock
         self._lock = threading.Lock()
 
     @hookimpl(wrapper=True)
     def load(self, folder: Path, settings: ModelSettings) -> Generator[None, Any, Any]:
-        """Tell that a checkpoint is loaded, until what the hook gave is no more."""
+        """Report a checkpoint as loaded until the object that the hook returned is garbage-collected."""
         handle = yield
         key = (LOADED.name, settings.name, f"{folder.parent.name}/{folder.name}")
         self._count(key)
-        with suppress(TypeError):  # not everything can be watched
+        with suppress(TypeError):  # not every object supports weak references
             weakref.finalize(handle, self._dropped.append, key).atexit = False
         return handle
 
     def _count(self, *loaded: Key) -> None:
-        """Tell which checkpoints are held, those `loaded` just now among them, and no more those that were dropped."""
+        """Update which checkpoints are held: add those `loaded` just now, take away those that were dropped."""
         with self._lock:
             changed = Counter(loaded)
             while self._dropped:
@@ -123,7 +125,7 @@ class ModelCounts:
 
     @hookimpl(wrapper=True)
     def predict(self, batch: Batch, settings: ModelSettings) -> Generator[None, Scores, Scores]:
-        """Time one batch."""
+        """Time a batch and count its pictures."""
         began = time.perf_counter()
         scores = yield
         name = settings.name
@@ -133,7 +135,7 @@ class ModelCounts:
 
     @hookimpl
     def answered(self, answers: Sequence[Prediction | Reading | ZooError], settings: ModelSettings) -> None:
-        """Count what was answered, by label or by the reason for which it was rejected."""
+        """Count the answers by label, and the rejected ones by reason."""
         answering.set(settings.name)
         if self._dropped:
             self._count()
@@ -145,8 +147,8 @@ class ModelCounts:
 
 
 def _series(name: str, answers: Sequence[Prediction | Reading | ZooError]) -> Iterator[tuple[str, ...]]:
-    """The series in which answers of a model count, one for each picture and each digit read."""
-    if isinstance(answers, Answers):  # of many pictures, of which no Prediction is made for this
+    """Yield the series to which a model's answers add one each, for every picture and every digit read."""
+    if isinstance(answers, Answers):  # of a batch; no Prediction is made only to count it
         for label, reason in zip(answers.labels, answers.reasons, strict=True):
             yield _outcome(name, label, reason)
         answers = [*answers.errors.values()]
@@ -167,7 +169,7 @@ def _outcome(name: str, label: str, reason: str | None) -> tuple[str, ...]:
 
 
 def watch(app: Flask, zoo: Zoo) -> None:
-    """Count what an app's models answer, tell the server each request's route, and serve `/metrics`."""
+    """Count what an app's models answer, note the route of each request, and serve `/metrics`."""
     counted = tally.of(zoo)
     zoo.join("metrics", ModelCounts(counted.own))
     app.before_request(note_route)
@@ -182,7 +184,7 @@ def watch(app: Flask, zoo: Zoo) -> None:
 
 
 def note_route() -> None:
-    """Leave the rule that a request has met where the server's log and metrics find it."""
+    """Store the rule that a request matched in the environ, for the server's log and metrics."""
     rule = request.url_rule
     if rule is not None:
         request.environ["zoo.route"] = rule.rule
@@ -191,7 +193,10 @@ def note_route() -> None:
 
 
 def _meant(error: MethodNotAllowed | RequestRedirect) -> str:
-    """The rule of an address that is there, but by another method or in another form, such as without a slash."""
+    """Return the rule of an address that exists, but with another method or in another form.
+
+    Another form may be one without a trailing slash.
+    """
     path, methods = request.path, getattr(error, "valid_methods", None) or [request.method]
     if isinstance(error, RequestRedirect):
         path = unquote(urlsplit(error.new_url).path).removeprefix(request.script_root)
@@ -202,7 +207,7 @@ def _meant(error: MethodNotAllowed | RequestRedirect) -> str:
 
 
 def exposition(counted: Tally) -> str:
-    """All metrics in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     names = {metric.name: metric for metric in METRICS}
     found: dict[str, dict[tuple[str, ...], list[float]]] = {name: {} for name in names}
     for (name, *labels), numbers in counted.series():
@@ -214,6 +219,7 @@ def exposition(counted: Tally) -> str:
 
 
 def _lines(metric: Metric, series: dict[tuple[str, ...], list[float]]) -> Iterator[str]:
+    """Yield the lines of a metric and its series. A checkpoint that is no longer loaded is left out."""
     yield f"# HELP {metric.name} {metric.what}"
     yield f"# TYPE {metric.name} {metric.kind}"
     for values, numbers in sorted(series.items()):

@@ -16,17 +16,19 @@ from zoo.checkpoints import CARD, HISTORY
 from zoo.evaluation import worst
 
 routes = Blueprint("models", __name__)
-"""`/models`, `/models/NAME`, `/models/NAME/VERSION` and `/compare` of the zoo that the app serves."""
+"""The blueprint of `/models`, `/models/NAME`, `/models/NAME/VERSION` and `/compare`."""
 
 
 @routes.get("/models")
 def index() -> Response:
+    """Return the table of all models."""
     return table(Exhibits(current_zoo()))
 
 
 @routes.get("/models/<name>")
 @routes.get("/models/<name>/<version>")
 def show(name: str, version: str | None = None) -> Response | Redirect:
+    """Return the page of a model, or of one of its checkpoints. `?version=` redirects to the latter."""
     zoo = current_zoo()
     exhibits = Exhibits(zoo)
     if version is None and (asked := asked_version()) is not None:
@@ -36,7 +38,7 @@ def show(name: str, version: str | None = None) -> Response | Redirect:
     model, card, measured = zoo.models[name], one.card, one.measured
     mistakes = worst(measured, DRAWN) if measured else []
     history = zoo.catalogue.history(card) if card else []
-    own = model.settings.model_dump(mode="json") if model.family else {}  # which only its plugin knows
+    own = model.settings.model_dump(mode="json") if model.family else {}  # only its plugin knows them
     return shown(
         "models/show.html",
         one=one,
@@ -60,7 +62,10 @@ def show(name: str, version: str | None = None) -> Response | Redirect:
 
 
 def _checkpoints(exhibits: Exhibits, name: str, one: Exhibit) -> list[tuple[Exhibit, bool]]:
-    """Every version of a model, newest first, each with whether it is the one that answers."""
+    """Return every version of a model, newest first, each with whether it is the one that answers.
+
+    A checkpoint that the model borrows from another one comes first.
+    """
     selected = exhibits.selected(name)
     found = [(other, (name, other.version) == selected) for other in exhibits.versions(name)]
     another = selected is not None and selected[0] != name and one.version is None
@@ -70,18 +75,19 @@ def _checkpoints(exhibits: Exhibits, name: str, one: Exhibit) -> list[tuple[Exhi
 @routes.get("/models/<name>/card.json", endpoint="card", defaults={"version": None})
 @routes.get("/models/<name>/<version>/card.json", endpoint="card")
 def card(name: str, version: str | None) -> Response:
-    """The card as it is on the disk."""
+    """Return the card as it is on disk."""
     return _file(name, version, CARD, "application/json")
 
 
 @routes.get("/models/<name>/history.csv", endpoint="history", defaults={"version": None})
 @routes.get("/models/<name>/<version>/history.csv", endpoint="history")
 def history(name: str, version: str | None) -> Response:
-    """How the training went, as it is on the disk."""
+    """Return the training history as it is on disk."""
     return _file(name, version, HISTORY, "text/csv")
 
 
 def _file(name: str, version: str | None, file: str, kind: str) -> Response:
+    """Return a file of a checkpoint as a download. Responds with 404 when it is missing."""
     zoo = current_zoo()
     model = zoo.model(name)
     owner, number = model.answering() if version is None else model.select(whole(version))
@@ -98,4 +104,5 @@ def _file(name: str, version: str | None, file: str, kind: str) -> Response:
 
 @routes.get("/compare")
 def compare() -> Response:
+    """Return the comparison of the models or checkpoints named by `?m=`."""
     return compared(Exhibits(current_zoo()), request.args.getlist("m"))

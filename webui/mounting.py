@@ -1,4 +1,4 @@
-"""Where the zoo stands, seen from outside: behind proxies that tell so, and under a path of its own."""
+"""Where the zoo is as seen from outside: behind reverse proxies, and under a path prefix."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATHS = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+"""What a forwarded path prefix may look like."""
 PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([^:]+):\d+")
+"""An address with a port, or an IPv6 address in brackets, as some proxies forward them."""
 HOSTS = re.compile(r"(?:([A-Za-z0-9._-]{1,255})|\[([0-9A-Fa-f:.]{2,45})\])(?::([1-9][0-9]{0,4}))?")
-LAST = 65535  # port
+"""A Host: a name or an IPv6 address in brackets, and perhaps a port."""
+LAST = 65535  # the highest port
 
 
 def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplication) -> WSGIApplication:
-    """The same app behind so many proxies and under a path such as "/zoo"; `lost` answers for all other paths.
+    """Return the app behind this many proxies and under a path such as "/zoo"; `lost` answers all other paths.
 
-    `lost` finds its status and message in `environ["zoo.refusal"]`. With a prefix, no proxy is asked for another.
+    `lost` finds its status and message in `environ["zoo.refusal"]`. With a prefix, X-Forwarded-Prefix is ignored.
     """
     if prefix:
         app = _under(prefix, app, lost)
@@ -36,7 +39,7 @@ def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplicati
 
 @lru_cache(maxsize=64)
 def is_host(value: str) -> bool:
-    """Whether a Host is what it may be: a name or an address, and a port if need be (RFC 9112, section 3.2)."""
+    """Whether a Host header is valid: a name or an address, with an optional port (RFC 9112, section 3.2)."""
     found = HOSTS.fullmatch(value)
     if found is None or int(found[3] or 1) > LAST:
         return False
@@ -44,20 +47,20 @@ def is_host(value: str) -> bool:
         if found[2]:
             IPv6Address(found[2])
         else:
-            found[1].encode("idna")  # tells empty and overlong labels
+            found[1].encode("idna")  # rejects empty and overlong labels
     except ValueError:
         return False
     return True
 
 
 def bare(address: str) -> str:
-    """An address without the port, and the brackets, that some proxies forward it with: "[2001:db8::9]:123"."""
+    """Return an address without the port and brackets that some proxies forward, as in "[2001:db8::9]:123"."""
     found = PORT.fullmatch(address)
     return (found[1] or found[2]) if found else address
 
 
 def _bared(app: WSGIApplication) -> WSGIApplication:
-    """Tells the app and the log a client's address alone, which is the same whatever port a request comes from."""
+    """Strip the port from the client's address, so that a client looks the same whatever port it uses."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["REMOTE_ADDR"] = bare(environ["REMOTE_ADDR"])
@@ -67,6 +70,8 @@ def _bared(app: WSGIApplication) -> WSGIApplication:
 
 
 def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIApplication:
+    """Serve the app under a prefix; `lost` answers 404 for all other paths."""
+
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         environ["SCRIPT_NAME"] = prefix
@@ -81,7 +86,7 @@ def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIAppl
 
 
 def _checked(app: WSGIApplication) -> WSGIApplication:
-    """Drops forwarded values that no proxy would send, rather than to build addresses from them."""
+    """Drop forwarded values that no proxy would send, so that no URL is built from them."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         for name, sane in (("HTTP_X_FORWARDED_PREFIX", PATHS.fullmatch), ("HTTP_X_FORWARDED_HOST", is_host)):

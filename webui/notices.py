@@ -1,4 +1,4 @@
-"""What is said of a mishap: to programs in English, to people in their language, with what they can do."""
+"""Error messages: in English for programs; in the reader's language, with advice, for people."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ _FAULT = "Something went wrong in the server. What it was is in the server's log
 
 
 def message(error: ZooError | HTTPException) -> str:
-    """The English text for programs: what was found, what was expected, what to do. It can be written as UTF-8."""
+    """Return the English message for programs: what was found, what was expected, what to do.
+
+    It can always be encoded as UTF-8. What went wrong inside the server (status 500) is left to the log.
+    """
     if isinstance(error, ZooError):
-        # Half of a surrogate pair comes from JSON, and is told back.
+        # JSON may hold half of a surrogate pair, and messages quote what was sent.
         return str(error).encode(errors="replace").decode() if status_of(error) != 500 else _FAULT
     limit = current_app.config["MAX_CONTENT_LENGTH"]
     if isinstance(error, RequestEntityTooLarge):
@@ -54,7 +57,7 @@ def message(error: ZooError | HTTPException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A mishap for a page: what happened and what to do, translated; `detail` is the zoo's own text, in English."""
+    """An error for a page. Title and advice are translated; `detail` is the zoo's own message, in English."""
 
     status: int
     title: str
@@ -63,13 +66,14 @@ class Notice:
 
 
 def explain(error: ZooError | HTTPException, zoo: Zoo) -> Notice:
-    """The same mishap for a person."""
+    """Return the notice of an error, in the reader's language."""
     status = status_of(error)
     title, advice = _words(error, status, zoo)
     return Notice(status, title, advice, "" if isinstance(error, NoPicture) else message(error))
 
 
 def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str, str]:
+    """Return the title and the advice for an error."""
     if isinstance(error, NoPicture):
         return gettext("No picture has arrived"), gettext("Choose a picture of one handwritten digit, then predict.")
     if isinstance(error, PictureBroken):

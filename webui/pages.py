@@ -1,4 +1,7 @@
-"""The page for people: draw or send a picture, choose who reads it. What a form can do works without JavaScript."""
+"""The front page: draw or send a picture, and choose the model that reads it.
+
+Everything the form does works without JavaScript.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ from zoo.listings import ModelFacts
 from zoo.types import Prediction, Reading
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
-"""The page's languages by their BCP 47 tags, each by its own name."""
+"""The languages of the pages: BCP 47 tag to the language's own name."""
 
 REASONS = ("several_objects", "not_a_digit", "blank", "no_contrast", "too_many_objects")
-"""Why a picture is rejected; a plugin may give others."""
+"""The reasons for which the zoo rejects a picture; a plugin may give others."""
 
-REMEMBERED = 365 * 24 * 3600  # seconds that a choice of language lasts
+REMEMBERED = 365 * 24 * 3600  # seconds that the choice of a language is kept
 ACCEPT = ",".join(PICTURES)
 HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -50,17 +53,20 @@ BUILT_IN = (
         "Tiny convolutional network: five 3x3 convolutions with batch normalisation in fewer than 10,000 parameters"
     ),
 )
-"""What the zoo's own plugins say of themselves, for the translators; the page translates a summary that it knows."""
+"""The summaries of the zoo's own plugins, for the translators. A page translates those that the catalogue has."""
 
 
 def asked_language() -> str | None:
-    """The language that `?lang=` names."""
+    """Return the language that `?lang=` names, or None if it names none of LANGUAGES."""
     wanted = request.args.get("lang", "")
     return wanted if wanted in LANGUAGES else None
 
 
 def language() -> str:
-    """The page's language: asked for now, asked for before, or else the first known one of Accept-Language."""
+    """Return the tag of the page's language.
+
+    It is the first of: `?lang=`, the cookie of an earlier choice, the best known language of Accept-Language, English.
+    """
     wanted = asked_language() or request.cookies.get("lang")
     if wanted in LANGUAGES:
         return wanted
@@ -73,12 +79,15 @@ def language() -> str:
 
 
 def locale() -> str:
-    """The same for Babel, which writes pt_BR."""
+    """Return the page's language as Babel writes it, such as pt_BR."""
     return language().replace("-", "_")
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
-    """A template in the reader's language, with the headers that every page carries."""
+    """Render a template in the reader's language, with the headers that every page has.
+
+    A language named by `?lang=` is remembered in a cookie.
+    """
     html = render_template(
         template,
         switch=switch,
@@ -98,23 +107,29 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def switch(tag: str) -> str:
-    """The address of this page in another language; of what a form was answered with, the front page's."""
+    """Return the URL of this page in another language.
+
+    Where the page cannot be requested again, such as the response to a form, it is the front page's URL.
+    """
     here = request.endpoint or ""
     if request.method not in ("GET", "HEAD") or here.partition(".")[0] not in ("pages", "models", "openapi"):
         return url_for("pages.index", lang=tag)
     asked = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
-    query = urlencode([*asked, ("lang", tag)])  # not by url_for, which takes some names for its own arguments
+    query = urlencode([*asked, ("lang", tag)])  # url_for would take some names as its own arguments
     return f"{url_for(here, **(request.view_args or {}))}?{query}"
 
 
 def percent(share: float, places: int = 2) -> str:
-    """A share in 0-1 as the language writes it. What is not quite 0 or 1 never looks as if it were."""
+    """Return a share of 0-1 as a percentage in the reader's language.
+
+    A share that would only round to 0 or 1 is written with < or >.
+    """
     return _percent(str(get_locale()), share, places)
 
 
 @lru_cache(maxsize=10_000)
 def _percent(locale: str, share: float, places: int) -> str:
-    """Remembered for each locale, since a page of figures has many that are the same, and Babel takes its time."""
+    """Format a percentage for a locale. Cached, because a page repeats many figures and Babel is slow."""
     step = 10.0 ** -(places + 2)
     pattern = f"0.{'0' * places}\N{NO-BREAK SPACE}%"
     if 0 < share < step / 2:
@@ -125,19 +140,19 @@ def _percent(locale: str, share: float, places: int) -> str:
 
 
 def known(summary: str) -> str:
-    """A plugin's summary in the reader's language, if the catalogue has it."""
+    """Return a plugin's summary in the reader's language, or unchanged if the catalogue lacks it."""
     return str(gettext(summary)) if summary else ""
 
 
 def seen(prediction: Prediction) -> str | None:
-    """The picture that the model saw, as a data: URL of a PNG; None when there was nothing to see."""
+    """Return the picture that the model saw, as a data: URL of a PNG, or None if there was nothing to see."""
     if prediction.trace is None or (prediction.rejected and prediction.trace.box is None):
         return None
     return f"data:image/png;base64,{prediction.trace.to_dict()['seen']}"
 
 
 def no_digit(prediction: Prediction) -> str:
-    """What a picture is in place of a digit."""
+    """Return the short text that stands in place of a rejected picture's digit."""
     texts = words()
     return (
         texts["nothing"] if seen(prediction) is None else texts.get(f"no_{prediction.reason}", texts["no_not_a_digit"])
@@ -145,14 +160,17 @@ def no_digit(prediction: Prediction) -> str:
 
 
 def why_rejected(prediction: Prediction) -> str:
-    """What a picture without a digit lacks, or what is told from it all the same."""
+    """Return the sentence that says why a picture was rejected, with the most likely label where there is one."""
     texts, reason = words(), prediction.reason or ""
     told = texts[reason] if reason in REASONS else texts["other_reason"]
     return told % {"label": prediction.label, "reason": reason}
 
 
 def preselected(models: list[ModelFacts], wanted: str | None) -> str | None:
-    """The model that the form proposes: the wanted one, else the default, else the first that can answer."""
+    """Return the model that the form preselects, or None if no model can answer.
+
+    It is the wanted one, else the default, else the first that can answer.
+    """
     able = [facts for facts in models if facts.available]
     able.sort(key=lambda facts: (facts.name != wanted, not facts.default))
     return able[0].name if able else None
@@ -160,7 +178,7 @@ def preselected(models: list[ModelFacts], wanted: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the page shows beside the form; all of it may be missing."""
+    """What the page shows beside the form; any of it may be missing."""
 
     prediction: Prediction | None = None
     notice: Notice | None = None
@@ -171,7 +189,7 @@ class Shown:
 
 
 def asked_sample() -> int | None:
-    """The test picture that `?sample=` names, None when it names none that there is."""
+    """Return the index of the test picture that `?sample=` names, or None if there is no such picture."""
     text = request.args.get("sample", "")
     if not (text.isascii() and text.isdecimal() and len(text) <= 5):
         return None
@@ -179,10 +197,11 @@ def asked_sample() -> int | None:
 
 
 routes = Blueprint("pages", __name__)
-"""The front page of the zoo that the app serves."""
+"""The blueprint of the front page, `/`."""
 
 
 def _front(wanted: str | None, shown: Shown) -> Response:
+    """Return the front page: the form with a model preselected, and `shown` beside it."""
     zoo = current_zoo()
     models = listings.models(zoo)
     prediction = shown.prediction
@@ -218,7 +237,7 @@ def _front(wanted: str | None, shown: Shown) -> Response:
 
 
 def _missing(wanted: str | None) -> Notice | None:
-    """What is to be said of an address whose model or sample is not to be had."""
+    """Return a notice if the model or the sample that the URL names is not available, else None."""
     zoo = current_zoo()
     error: ZooError
     try:
@@ -235,6 +254,7 @@ def _missing(wanted: str | None) -> Notice | None:
 
 @routes.get("/")
 def index() -> Response:
+    """Return the front page, with the answer to the test picture of `?sample=` if there is one."""
     zoo = current_zoo()
     wanted, place = request.args.get("model"), asked_sample()
     notice = _missing(wanted)
@@ -250,6 +270,7 @@ def index() -> Response:
 
 @routes.post("/")
 def answer() -> Response:
+    """Return the front page with the answer to its form, for browsers without JavaScript."""
     zoo = current_zoo()
     wanted = None
     try:
@@ -263,7 +284,7 @@ def answer() -> Response:
 
 
 def _asked(model: str, what: str | None) -> Shown:
-    """What the form's button asks of its pictures, or of the sample that it names."""
+    """Answer what the form's button asks about its pictures, or about the test picture of `?sample=`."""
     zoo = current_zoo()
     files = [file for file in request.files.getlist("file") if file.filename]
     place = None if files else asked_sample()

@@ -1,6 +1,6 @@
-"""Numbers to pictures: what programs send as levels of grey or colour becomes the uint8 picture that a PNG would give.
+"""Numbers to pictures: levels of grey or colour become the uint8 picture that a PNG would give.
 
-So one picture gets one answer however it is sent: from here on it goes the way of every picture.
+From there it is processed like every picture, so a picture gets the same answer however it is sent.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ from webui.faults import BadRequest
 from zoo.types import Image
 
 Shape = tuple[int, ...]
-"""What a network takes, such as (28, 28, 1)."""
+"""The input shape of a network, such as (28, 28, 1)."""
 
 RESIDUE = 1e-6
-"""The share of their range by which levels may lie outside of it, as numbers that were computed do: several times what
-float32 rounds. They become the range's ends."""
+"""How far levels may lie outside their range, as a share of it, because of rounding in a computation.
+
+It is several times the rounding error of float32. Such levels become the end of the range.
+"""
 
 COLOURS = (2, 3, 4)
-"""Numbers that a cell may have where others send grey or colour, with alpha or without."""
+"""How many numbers a pixel may have where others send grey or colour, with or without alpha."""
 
 
 def from_json(value: Any, shape: Shape, where: str) -> Image:
-    """One picture from nested lists of JSON numbers: levels in 0-1, or in 0-255 if any of them is above 1.
+    """Return one picture (uint8) from nested lists of JSON numbers: levels in 0-1, or in 0-255 if any is above 1.
 
-    The values decide and not how they are written, since JSON does not tell 1 from 1.0; what is above 1 by no more than
-    `RESIDUE` is 1 that was computed. `shape` is the network's; a single channel may be left out. Raises BadRequest,
-    which begins with `where`.
+    The values decide, not how they are written, because JSON does not distinguish 1 from 1.0. A value above 1 by at
+    most `RESIDUE` counts as a rounded 1. `shape` is the network's input shape; a single channel may be left out. Raises
+    BadRequest, whose message begins with `where`.
     """
     if len(shape) not in (2, 3):
         raise BadRequest(
@@ -50,13 +52,13 @@ def from_json(value: Any, shape: Shape, where: str) -> Image:
 
 
 def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> NDArray[np.uint8]:
-    """The pictures of a tensor (n, ...), uint8 (n, ...); its levels are in 0-255 if `whole`, else 0-1.
+    """Return the pictures of a tensor (n, ...) as uint8 (n, ...). Its levels are in 0-255 if `whole`, else in 0-1.
 
-    Raises BadRequest.
+    Raises BadRequest for another shape, or for levels out of range.
     """
     check_form(tensor.shape, shape, where)
     most = 255 if whole else 1
-    if not (tensor.min() >= -most * RESIDUE and tensor.max() <= most * (1 + RESIDUE)):  # NaN is neither
+    if not (tensor.min() >= -most * RESIDUE and tensor.max() <= most * (1 + RESIDUE)):  # NaN fails both
         for place, one in enumerate(tensor):
             _checked(one, most, f"{where}[{place}]", _WHOLE if whole else _FLOATS)
     if not whole:
@@ -67,7 +69,7 @@ def from_tensor(tensor: NDArray[Any], whole: bool, shape: Shape, where: str) -> 
 
 
 def check_form(form: Shape, shape: Shape, where: str) -> None:
-    """Raises BadRequest when a tensor of this form holds no pictures, whatever their number."""
+    """Raise BadRequest if a tensor of this shape holds no pictures, whatever their number."""
     if form[1:] not in _shapes(shape):
         wanted = " or ".join(str(["n", *one]).replace("'", "") for one in _shapes(shape))
         colour = _colour(form[1:], shape)
@@ -75,7 +77,7 @@ def check_form(form: Shape, shape: Shape, where: str) -> None:
 
 
 def check_depth(value: list[Any], shape: Shape, where: str) -> None:
-    """Raises BadRequest when the first elements of a long list show that it is one bad picture, and none of several."""
+    """Raise BadRequest if a long list is one bad picture rather than several, by its first elements."""
     found, first = [len(value)], value[0]
     while isinstance(first, list) and len(found) <= len(_own(shape)):
         found.append(len(first))
@@ -85,7 +87,7 @@ def check_depth(value: list[Any], shape: Shape, where: str) -> None:
 
 
 def depth(value: Any) -> int:
-    """How deep lists are nested in a value, by its first elements."""
+    """Return how deep lists are nested in a value, by their first elements; at most 64."""
     levels = 0
     while isinstance(value, list) and levels < 64:
         value, levels = value[0] if value else None, levels + 1
@@ -95,7 +97,7 @@ def depth(value: Any) -> int:
 def is_one(value: Sequence[Any], shape: Shape) -> bool:
     """Whether nested lists are one picture, good or bad, rather than several."""
     if len(shape) not in (2, 3):
-        return True  # and a bad one, whatever it is
+        return True  # no picture suits such a network
     depths = [1 + depth(row) for row in value]
     if min(depths) > len(shape) + 1 or max(depths) <= len(_own(shape)):
         return True
@@ -103,7 +105,7 @@ def is_one(value: Sequence[Any], shape: Shape) -> bool:
         return False
     if len(value) == shape[0] and all(_is_coloured(row, shape) for row in value):
         return True
-    # Rows of cells of one number each, or pictures of rows of numbers. One element proves neither, since it may be bad.
+    # Rows of cells with one number each, or pictures with rows of numbers. One element proves neither: it may be bad.
     thin = sum(_is_thin(row, shape) for row in value)
     if thin == len(value):
         return True
@@ -111,12 +113,12 @@ def is_one(value: Sequence[Any], shape: Shape) -> bool:
 
 
 def _is_thin(row: Any, shape: Shape) -> bool:
-    """Whether no cell of what may be a row is a list of several numbers, as each row of a whole picture is."""
+    """Whether no cell of what may be a row is a list of several numbers, which each row of a whole picture would be."""
     return not isinstance(row, list) or all(not isinstance(cell, list) or len(cell) <= 1 for cell in row[: shape[1]])
 
 
 def _is_coloured(row: Any, shape: Shape) -> bool:
-    """Whether what may be a row of a picture without colour has one in each cell, as far as the first one tells."""
+    """Whether what may be a row of a grey picture has a colour in each cell, by its first cell."""
     return (
         shape[1:] == (shape[1], 1)
         and shape[1] not in COLOURS
@@ -128,13 +130,13 @@ def _is_coloured(row: Any, shape: Shape) -> bool:
 
 
 def _may_be_whole(value: Any, shape: Shape) -> bool:
-    """Whether a list has the rows and columns of a whole picture, as far as its first row tells."""
+    """Whether a list has the rows and columns of a whole picture, by its first row."""
     rows = len(value) if isinstance(value, list) else 0
     return rows == shape[0] and isinstance(value[0], list) and len(value[0]) == shape[1]
 
 
 def numbers(cells: NDArray[Any], where: str) -> NDArray[np.float64]:
-    """Values of JSON as float64, same shape. Raises BadRequest for what is no number."""
+    """Return JSON values as float64, in the same shape. Raises BadRequest for anything but numbers."""
     for found in {type(cell) for cell in cells.ravel()} - {int, float}:
         odd = next(cell for cell in cells.ravel() if type(cell) is found)
         raise BadRequest(f"{where} has {kind(odd)} among its numbers. Give numbers only.")
@@ -145,7 +147,7 @@ def numbers(cells: NDArray[Any], where: str) -> NDArray[np.float64]:
 
 
 def kind(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """Return what a JSON value is, in words."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -171,9 +173,10 @@ def _whole(levels: NDArray[Any], shape: Shape, where: str) -> Image:
 
 
 def _checked(levels: NDArray[Any], most: int, where: str, hint: str = _LEVELS) -> NDArray[Any]:
-    wrong = levels[~((levels >= -most * RESIDUE) & (levels <= most * (1 + RESIDUE)))]  # NaN is neither
+    """Return levels that are all in 0-`most`, give or take RESIDUE. Raises BadRequest for others."""
+    wrong = levels[~((levels >= -most * RESIDUE) & (levels <= most * (1 + RESIDUE)))]  # NaN fails both
     if wrong.size:
-        found = str(wrong.flat[0]).removesuffix(".0")  # all its digits: fewer may show a number that is in the range
+        found = str(wrong.flat[0]).removesuffix(".0")  # all its digits: rounded, it might look as if it were in range
         raise BadRequest(f"{where} has the level {found}, expected 0-{most}. {hint}")
     return levels
 
@@ -184,12 +187,12 @@ def _picture(levels: NDArray[Any], shape: Shape) -> Image:
 
 
 def _own(shape: Shape) -> Shape:
-    """The form of a picture for a network that takes `shape`: without its only channel."""
+    """Return the shape of a picture for a network that takes `shape`: without its only channel."""
     return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
 
 
 def _shapes(shape: Shape) -> list[Shape]:
-    """The forms that a picture may have: as the network takes it, and without its only channel."""
+    """Return the shapes that a picture may have: the network's, and the same without its only channel."""
     return list(dict.fromkeys((shape, _own(shape))))
 
 
@@ -199,11 +202,11 @@ def _rows(shape: Shape) -> str:
 
 
 def _colour(found: Shape, shape: Shape) -> str:
-    """What more to do where a picture of this form has a colour in each cell, and the network takes none."""
+    """Return what to add to a message when each pixel has a colour and the network takes grey."""
     coloured = len(shape) == 3 and shape[2] == 1 and found[:-1] == shape[:2] and found[-1] in COLOURS
     return " Colours are not taken as numbers: send levels of grey, or a picture file." if coloured else ""
 
 
 def _ragged(cells: NDArray[Any]) -> str:
-    """Of nested lists that do not fit together NumPy makes an array of lists."""
+    """Return what to add to a message when rows differ in length, which NumPy makes an array of lists."""
     return " and rows of different lengths" if any(isinstance(cell, list) for cell in cells.ravel()) else ""

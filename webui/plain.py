@@ -1,4 +1,4 @@
-"""Plain requests: one picture, as the body or in a form, and nothing besides; found once for all who ask for it."""
+"""Plain requests: one picture, as the body or in a form, and nothing else. It is looked for only once per request."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Any
 from webui.forms import only_file
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
-"""Content types of the pictures that are read."""
+"""The content types of the picture formats that are read."""
 
 BODIES = (*PICTURES, "application/octet-stream")
-"""Content types of a body that is a picture itself."""
+"""The content types of a body that is a picture itself."""
 
 FOUND = "zoo.picture"
-"""Where in the environ the picture is kept, or that there is none."""
+"""The environ key of the picture that was found, or of None."""
 
 
 def sole_picture(environ: MutableMapping[str, Any]) -> bytes | None:
-    """The one picture of a request, if it is plain and the server holds its body; else the body can be read again."""
+    """Return the picture of a plain request whose body the server holds (`environ["zoo.body"]`), else None.
+
+    The input stream is not touched, so the body can still be read.
+    """
     if FOUND not in environ:
         environ[FOUND] = _found(environ)
     found: bytes | None = environ[FOUND]

@@ -1,4 +1,4 @@
-"""What the front page asks besides an answer: all models at once, the steps to what one saw, which pixels decided."""
+"""Routes of the front page besides predictions: all models' votes, preprocessing steps, decisive pixels, samples."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ZooError
 
 KEPT = {"Cache-Control": "public, max-age=604800"}
+"""Lets caches keep a test picture for a week."""
 
 
 routes = Blueprint("play", __name__)
-"""`/arena`, `/explain`, `/why` and `/samples/…` of the zoo that the app serves."""
+"""The blueprint of `/arena`, `/explain`, `/why` and `/samples/…`."""
 
 
 def _sent(name: str | None, version: int | None) -> inputs.Sent:
+    """Return the one picture of this request. Raises BadRequest when it has several."""
     zoo = current_zoo()
     found = inputs.pictures(zoo, zoo.model(name), version).only
     if found is None:
@@ -33,13 +35,13 @@ def _sent(name: str | None, version: int | None) -> inputs.Sent:
 
 @routes.post("/arena")
 def arena() -> Answer:
-    """One picture through every model."""
+    """Ask every model about one picture."""
     return verdict_json(ask_all(current_zoo(), _sent(None, None))), 200, HEADERS
 
 
 @routes.post("/explain")
 def explain() -> Answer:
-    """The steps from a picture to what a model saw, each as a PNG in a data: URL."""
+    """Return the steps from a picture to what a model saw, each as a PNG in a data: URL."""
     zoo = current_zoo()
     name, version = asked("model"), asked_version()
     picture = _sent(name, version)
@@ -52,7 +54,7 @@ def explain() -> Answer:
 
 @routes.post("/why")
 def why() -> Answer:
-    """Which pixels speak for the answer, or for `?label=`."""
+    """Return which pixels speak for the answer, or for the label of `?label=`."""
     zoo = current_zoo()
     name, version = asked("model"), asked_version()
     picture = _sent(name, version)
@@ -61,7 +63,7 @@ def why() -> Answer:
 
 @routes.get("/samples/<int:place>.png")
 def sample(place: int) -> Response:
-    """A test picture of MNIST by its place in the set."""
+    """Return a test picture of MNIST by its index in the set. Raises UnknownSample."""
     try:
         content = samples.as_png(samples.sample(place))
     except IndexError:
@@ -70,7 +72,7 @@ def sample(place: int) -> Response:
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """The JSON form of what all models say."""
+    """Return the JSON form of what all models answered."""
     return {
         "label": verdict.label,
         "counts": [{"label": label, "votes": votes} for label, votes in verdict.counts()],
@@ -80,11 +82,12 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _vote(vote: Vote) -> dict[str, Any]:
+    """Return the JSON form of one model's answer, or its error and status."""
     if isinstance(vote.answer, ZooError):
         return {"model": vote.model, "error": message(vote.answer), "status": status_of(vote.answer)}
     return vote.answer.to_dict() | {"ms": round(vote.ms, 3)}
 
 
 def data_url(png: bytes) -> str:
-    """A PNG as a page may hold it."""
+    """Return a PNG as a data: URL."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,7 +1,7 @@
-"""What plots show, laid out for an SVG in the page and as data for the script that makes the same plot answer.
+"""Plots, laid out as SVG in the page and as data for the script that makes them interactive.
 
-Values are laid on an axis after its scale: as they are, by their logarithm, or, for accuracy, by the logarithm of the
-errors, on which 99 % and 99.9 % are as far apart as 90 % and 99 %.
+The scale of an axis decides where values lie: as they are, by their logarithm or, for accuracies, by the logarithm of
+the error, where 99 % and 99.9 % are as far apart as 90 % and 99 %.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from flask_babel import format_decimal, format_percent
 
 Scale = Literal["plain", "share", "log", "errors"]
 
-LEAST_ERROR = 1e-5  # where an accuracy of 1 is drawn, whose errors have no logarithm
-LEAST, GREATEST = 1e-6, 1e6  # losses between which an axis ends
+LEAST_ERROR = 1e-5  # error at which an accuracy of 1 is drawn, since 0 has no logarithm
+LEAST, GREATEST = 1e-6, 1e6  # bounds of the losses on an axis
 ACCURACIES = (
     (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99999),
     (0.0, 0.5, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999),
     (0.0, 0.9, 0.99, 0.999, 0.9999, 0.99999),
 )
-"""Where an axis of accuracies may be marked, from close to sparse."""
+"""The possible ticks of an axis of accuracies, from dense to sparse."""
 
-MOST_TICKS = 7
+MOST_TICKS = 7  # on one axis
 
 SHAPES = (
     "M1 0A1 1 0 0 1-1 0A1 1 0 0 1 1 0Z",
@@ -35,11 +35,14 @@ SHAPES = (
     "M-.4-1.1H.4V-.4H1.1V.4H.4V1.1H-.4V.4H-1.1V-.4H-.4Z",
     "M0 1.2 1.1-.8H-1.1Z",
 )
-"""What dots that no line joins are drawn as, by colour, about 0 and as large as 1: told apart without their colours."""
+"""The SVG paths of dots that no line joins, by colour: centred on 0, with a radius of about 1.
+
+They can be told apart without their colours.
+"""
 
 
 def laid(value: float, scale: Scale) -> float:
-    """The place of a value on an axis of this scale."""
+    """Return the position of a value on an axis of this scale."""
     if scale == "errors":
         return -math.log10(max(1 - value, LEAST_ERROR))
     if scale == "log":
@@ -49,7 +52,7 @@ def laid(value: float, scale: Scale) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: its title, its scale, where it begins and ends, and its marks; all as places, with the marks' texts."""
+    """An axis: title, scale, ends and ticks. Ends and ticks are positions (see `laid`); each tick has its text."""
 
     title: str
     scale: Scale
@@ -60,9 +63,9 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one line, or row of dots, shows: values and, where there are any, the ends of their intervals.
+    """A line or a row of dots: values and, where there are any, the ends of their intervals.
 
-    `colour` counts from 1. A value of None is a gap.
+    `colour` counts from 1. A value of None leaves a gap.
     """
 
     name: str
@@ -77,7 +80,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A dot in the units of the drawing, and how far up and down its interval reaches, if it has one."""
+    """A dot in units of the drawing, and the ends of its interval, if it has one."""
 
     x: float
     y: float
@@ -87,7 +90,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot: what it shows in words, its axes and lines, and the size of its drawing."""
+    """A plot: a description in words, its axes and lines, and the size of its drawing."""
 
     about: str
     x: Axis
@@ -97,7 +100,7 @@ class Plot:
     width: int = 400
     height: int = 250
     margins: tuple[int, int, int, int] = field(default=(10, 10, 34, 58))
-    """Top, right, bottom, left."""
+    """Top, right, bottom and left, in units of the drawing."""
 
     @property
     def left(self) -> int:
@@ -116,16 +119,16 @@ class Plot:
         return self.height - self.margins[2]
 
     def across(self, place: float) -> float:
-        """A place on the x axis in units of the drawing."""
+        """Return the x coordinate of a position on the x axis, in units of the drawing."""
         return round(self.left + (place - self.x.low) / (self.x.high - self.x.low) * (self.right - self.left), 1)
 
     def down(self, place: float) -> float:
-        """A place on the y axis in units of the drawing, no further out than the axis reaches."""
+        """Return the y coordinate of a position on the y axis, in units of the drawing, clipped to the axis."""
         share = min(1.0, max(0.0, (place - self.y.low) / (self.y.high - self.y.low)))
         return round(self.bottom - share * (self.bottom - self.top), 1)
 
     def path(self, line: Line) -> str:
-        """A line as the `d` of an SVG path."""
+        """Return a line as the `d` of an SVG path."""
         steps, pen = [], "M"
         for x, y in zip(line.xs, line.ys, strict=True):
             if y is None:
@@ -136,11 +139,11 @@ class Plot:
         return "".join(steps)
 
     def shape(self, line: Line) -> str:
-        """A dot that stands alone as the `d` of an SVG path; empty where a line joins the dots."""
+        """Return a dot that stands alone as the `d` of an SVG path; empty where a line joins the dots."""
         return SHAPES[(line.colour - 1) % len(SHAPES)] if line.dots and self.diagonal else ""
 
     def marks(self, line: Line) -> list[Mark]:
-        """A line's dots."""
+        """Return the dots of a line, leaving out its gaps."""
         ends = zip(line.lows or [None] * len(line.xs), line.highs or [None] * len(line.xs), strict=True)
         return [
             Mark(
@@ -155,7 +158,7 @@ class Plot:
 
     @property
     def data(self) -> str:
-        """All of it as JSON, in places on the axes; every line over the same x, with null where it has nothing."""
+        """The plot as JSON, in positions on the axes. All lines share the same x, with null where one has no value."""
         xs = sorted({laid(x, self.x.scale) for line in self.lines for x in line.xs})
 
         def over(line: Line, values: Sequence[float | None]) -> list[float | None]:
@@ -180,20 +183,20 @@ class Plot:
 
 
 def share_axis(title: str, parts: int = 4) -> Axis:
-    """From 0 to 100 %, marked at equal parts."""
+    """Return an axis from 0 to 100 %, with ticks at equal parts."""
     marks = [at / parts for at in range(parts + 1)]
     return Axis(title, "share", 0.0, 1.0, tuple((mark, percent(mark)) for mark in marks))
 
 
 def epoch_axis(title: str, last: float) -> Axis:
-    """From 0 to the last epoch, marked at round numbers."""
+    """Return an axis from 0 to the last epoch, with ticks at round numbers."""
     step = next(step for step in _steps() if last / step <= MOST_TICKS - 1)
     marks = [float(at) for at in range(0, int(last) + 1, step)]
     return Axis(title, "plain", 0.0, max(last, 1.0), tuple((at, str(format_decimal(at))) for at in marks))
 
 
 def accuracy_axis(title: str, values: Iterable[float]) -> Axis:
-    """Wide enough for these accuracies, by the logarithm of the errors. What is none counts as the nearest that is."""
+    """Return an axis that fits these accuracies, by the logarithm of the error. Values outside 0-1 are clipped."""
     shown = sorted(min(max(value, 0.0), 1.0) for value in values)
     low = max(mark for mark in ACCURACIES[0][:-1] if mark <= shown[0])
     high = min((mark for mark in ACCURACIES[0] if mark > shown[-1]), default=ACCURACIES[0][-1])
@@ -206,7 +209,7 @@ def accuracy_axis(title: str, values: Iterable[float]) -> Axis:
 
 
 def loss_axis(title: str, values: Iterable[float]) -> Axis:
-    """Wide enough for these losses, by their logarithm."""
+    """Return an axis that fits these losses, by their logarithm. Values outside LEAST-GREATEST are clipped."""
     shown = sorted(min(max(value, LEAST), GREATEST) for value in values)
     first, last = math.floor(math.log10(shown[0])), math.ceil(math.log10(shown[-1]))
     fine = [round(digit * 10.0**power, 10) for power in range(first, last + 1) for digit in (1, 2, 5)]
@@ -220,11 +223,12 @@ def loss_axis(title: str, values: Iterable[float]) -> Axis:
 
 
 def percent(share: float) -> str:
-    """A round share for an axis: 99 %, 99.9 %."""
+    """Return a round share as an axis shows it: 99 %, 99.9 %."""
     return str(format_percent(share, "0.###\N{NO-BREAK SPACE}%"))
 
 
 def _steps() -> Iterable[int]:
+    """Yield 1, 2, 5, 10, 20, 50, and so on without end."""
     power = 1
     while True:
         yield from (power, 2 * power, 5 * power)

@@ -1,4 +1,4 @@
-"""What a request asks for besides its picture, in the query and in addresses: a model, a version, numbers."""
+"""What a request asks for besides its picture, in its query or path: a model, a version, numbers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from flask import request
 from webui.faults import BadRequest
 from zoo.types import Prediction
 
-LONGEST = 40  # digits of a number that are read: more than any version has, and few enough to be told
-MOST_LABELS = 10**18 - 1  # as the description of the API has it
+LONGEST = 40  # digits that are read of a number: more than any version has, few enough for a message
+MOST_LABELS = 10**18 - 1  # largest `top`, as in the API description
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the query asks for: a version, the trace, the best so many labels."""
+    """What the query asks for: a version, the trace, and how many of the best labels."""
 
     version: int | None = None
     trace: bool = False
     top: int | None = None
 
     def of(self, prediction: Prediction) -> dict[str, Any]:
-        """The answer as it was asked for."""
+        """Return the JSON form of a prediction, with the trace and the best labels if they were asked for."""
         answer = prediction.to_dict(trace=self.trace)
         if self.top is not None:
             pairs = [{"label": label, "confidence": share} for label, share in prediction.best(self.top)]
@@ -35,18 +35,20 @@ PLAIN = Asked()
 
 
 def whole_number(text: str) -> int:
-    """The number that a text says, 0 if none. What zeros lead to counts; of more than LONGEST digits the first are
-    read, a number that is too large too."""
+    """Return the whole number that a text spells in ASCII digits, or 0 if it spells none.
+
+    Leading zeros are dropped. Only the first LONGEST digits are read; a number that is too large stays too large.
+    """
     return int(text.lstrip("0")[:LONGEST] or 0) if text.isascii() and text.isdecimal() else 0
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a whole number of at most 18 digits, which 64 bits hold."""
+    """Whether a text is a whole number of at most 18 digits, so that it fits in 64 bits."""
     return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def asked(key: str) -> str | None:
-    """What the query says of a key. Raises BadRequest when it says two things."""
+    """Return the value of a key in the query, or None. Raises BadRequest when it has two different values."""
     found = list(dict.fromkeys(request.args.getlist(key)))
     if len(found) > 1:
         raise BadRequest(f"The query has {key}={found[0][:40]} and {key}={found[1][:40]}. Give one of them.")
@@ -54,12 +56,15 @@ def asked(key: str) -> str | None:
 
 
 def asked_version() -> int | None:
-    """The checkpoint that `?version=` asks for. Raises BadRequest when it is no whole number."""
+    """Return the checkpoint that `?version=` asks for, or None. Raises BadRequest unless it is a number from 1."""
     return _whole("version", "a version")
 
 
 def asked_top() -> int | None:
-    """How many labels `?top=` asks for. Raises BadRequest when it is no such number."""
+    """Return how many of the best labels `?top=` asks for, or None.
+
+    Raises BadRequest unless it is a whole number from 1 to MOST_LABELS.
+    """
     top = _whole("top", "a number of labels")
     if top is not None and top > MOST_LABELS:
         raise BadRequest(f"top={top} is more labels than any model has. Give a whole number from 1, as in ?top=3.")
@@ -67,7 +72,10 @@ def asked_top() -> int | None:
 
 
 def asked_model(name: str | None) -> str | None:
-    """The model that the address names, or else `?model=`. Raises BadRequest when they name two."""
+    """Return the model that the path names, else that of `?model=`, else None.
+
+    Raises BadRequest when they name two different models.
+    """
     wanted = asked("model")
     if name is not None and wanted not in (None, name):
         raise BadRequest(f"The address names the model {name}, and ?model= another one. Name one of them.")
@@ -75,7 +83,7 @@ def asked_model(name: str | None) -> str | None:
 
 
 def asked_trace() -> bool:
-    """Whether `?trace=1` asks for what preprocessing did. Raises BadRequest when it says neither 1 nor 0."""
+    """Whether `?trace=1` asks for what preprocessing did. Raises BadRequest for a value other than 1 and 0."""
     text = asked("trace")
     if text not in (None, "0", "1"):
         raise BadRequest(
@@ -85,6 +93,7 @@ def asked_trace() -> bool:
 
 
 def _whole(key: str, what: str) -> int | None:
+    """Return the whole number from 1 that the query gives for a key, or None. Raises BadRequest."""
     text = asked(key)
     if text is None:
         return None

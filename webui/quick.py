@@ -1,10 +1,10 @@
-"""Which requests the event loop answers by itself, since that is over sooner than handing them to a thread would be.
+"""Which requests the event loop answers itself, because that is quicker than handing them to a thread.
 
-A small picture at an address that tells one digit, and whose last answers were quick, is such a request: what a row of
-digits takes is another matter from picture to picture. What an answer takes is seen, not
-guessed: an address begins in a thread, and a model that has become slow is asked in threads again after `PATIENCE` slow
-answers. One alone tells nothing, since any process may lose its core for some milliseconds. Nor does a quick refusal,
-which asks no model. Nor is a version asked in the loop that the address names: it may have to be loaded again.
+These are small pictures at an address that predicts one digit, if its last answers were quick. Rows of digits are not
+among them: what they take differs from picture to picture. Times are measured, not guessed: an address begins in a
+thread, and one whose model has become slow goes back to threads after `PATIENCE` slow answers in a row. One slow answer
+proves nothing, because any process may lose its core for some milliseconds. Neither does a quick refusal, which asks no
+model. Requests that name a version are never answered in the loop: it may have to be loaded again.
 """
 
 from __future__ import annotations
@@ -17,26 +17,29 @@ from typing import Any
 from webui.plain import sole_picture
 from zoo.images import announced
 
-SMALL = 16_384  # bytes of a body; a connection brings such in one piece
-PIXELS = 450_000  # of a picture, by its head: 640 x 640 and little more
-TINY = 4_096  # pixels, up to which most of an answer's time is the same for one picture and for many
-SECONDS = 0.005  # an answer that took longer was slow
+SMALL = 16_384  # bytes of a body; a connection brings as much in one piece
+PIXELS = 450_000  # pixels of a picture, by its header: 640 x 640 and a little more
+TINY = 4_096  # pixels; up to here, most of an answer's time is the same for one picture and for many
+SECONDS = 0.005  # an answer that took this long was slow
 PATIENCE = 3  # slow answers in a row
-MOST = 1_000  # addresses that are kept in mind
+MOST = 1_000  # paths that are remembered
 
 _ONE_DIGIT = re.compile(r"(/predict(_[^/]+)?|/hf/[^/]+|/models/[^/]+/infer)$")
 
 
 class Quick:
-    """Knows by address, as clients ask for it, what the last small picture took. To be used from one event loop."""
+    """Remembers, by the path that clients ask for, what the last small pictures took.
+
+    Use it from one event loop only.
+    """
 
     def __init__(self) -> None:
-        self._slow: dict[str, int] = {}  # the slow answers in a row, up to now
+        self._slow: dict[str, int] = {}  # slow answers in a row, by path
 
     def suits(self, environ: MutableMapping[str, Any], body: bytes) -> int:
-        """The pixels of a request's picture if it may be answered at once: one small picture, and no question besides.
+        """Return the pixels of a request's picture if it may be answered at once, else 0.
 
-        0 if it may not.
+        It may if it has one small picture and asks for nothing besides.
         """
         if not 0 < len(body) <= SMALL or environ["QUERY_STRING"] or "HTTP_CONTENT_ENCODING" in environ:
             return 0
@@ -45,16 +48,19 @@ class Quick:
         picture = sole_picture(environ)
         if picture is None and environ.get("CONTENT_TYPE", "").startswith("multipart/form-data"):
             return 0
-        size = announced(body if picture is None else picture)  # a body is looked at for what it is, not for its type
+        size = announced(body if picture is None else picture)  # the bytes decide, not the content type
         pixels = size[0] * size[1] if size else 0
         return pixels if pixels <= PIXELS else 0
 
     def knows(self, path: str) -> bool:
-        """Whether small pictures at this address are answered quickly."""
+        """Whether small pictures at this path are answered quickly."""
         return self._slow.get(path, PATIENCE) < PATIENCE
 
     def learn(self, path: str, status: int, seconds: float) -> None:
-        """Keep in mind what an answer took that `suits`, and with which HTTP status it came."""
+        """Note what an answer took that `suits`, and its HTTP status.
+
+        A slow answer counts whatever its status, a quick one only with status 200.
+        """
         if seconds >= SECONDS:
             if path in self._slow:
                 self._slow[path] = min(PATIENCE, self._slow[path] + 1)

@@ -1,7 +1,7 @@
-"""How often a client may ask, counted by each worker for itself, in memory.
+"""Rate limits per client, counted in memory by each worker on its own.
 
-Counted by `limits`, the engine of Flask-Limiter, without the extension: that skips addresses that do not exist, and has
-to be told of each route that is not to be counted.
+The engine is `limits`, which Flask-Limiter uses too. The extension is not used: it skips addresses that do not exist,
+and has to be told of each route that is not counted.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from webui.mounting import bare
 
 
 class Rate:
-    """So many requests of one client, as "100 per minute"; the minute begins with the first.
+    """A limit on the requests of one client, such as "100 per minute"; the minute begins with the first request.
 
-    A client is an IPv4 address or a network of IPv6 addresses.
+    A client is an IPv4 address or an IPv6 network of 64 bits.
     """
 
     def __init__(self, rate: str, name: str) -> None:
-        """`name` is what sets the rate, to be told to who exceeds it."""
+        """`name` is what sets the rate, for the message to clients that exceed it."""
         self._limit = parse(rate)
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._what = f"{rate} ({name})"
 
     def count(self, address: str | None) -> None:
-        """One more request from an address. Raises TooOften."""
+        """Count a request from an address. Raises TooOften beyond the limit."""
         if not self._limiter.hit(self._limit, network(address)):
             raise self._refusal(address)
 
     def check(self, address: str | None) -> None:
-        """The same without counting one more. Raises TooOften."""
+        """Raise TooOften if an address has reached the limit, without counting a request."""
         if not self._limiter.test(self._limit, network(address)):
             raise self._refusal(address)
 
@@ -51,9 +51,9 @@ class Rate:
 
 
 def network(address: str | None) -> str:
-    """Whom an address belongs to: an IPv4 address is somebody, of an IPv6 address the first 64 bits are.
+    """Return the client that an address belongs to: an IPv4 address itself, the first 64 bits of an IPv6 address.
 
-    It may have a port, where another server than `zoo serve` believes a proxy that forwards one.
+    The address may have a port, if another server than `zoo serve` takes it from a proxy that forwards one.
     """
     address = bare(address or "")
     if ":" not in address:
@@ -66,7 +66,7 @@ def network(address: str | None) -> str:
 
 
 def limit(app: Flask, rate: str) -> None:
-    """Count the requests of an app, but for health and files, as those that need no key."""
+    """Count the requests of an app, except to health checks and static files, which need no key."""
     counted = Rate(rate, "server.rate")
 
     @app.before_request

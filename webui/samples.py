@@ -1,8 +1,8 @@
-"""Digits to try: some of MNIST's test pictures, easy and hard, in one small picture that the page shows as a strip.
+"""Test pictures to try: some of MNIST's, easy and hard, in one small PNG that the page shows as a strip.
 
     python -m webui.samples
 
-writes that picture anew. Any other test picture can be had by its place too, read from the zoo's own copy of MNIST.
+writes that PNG anew. Every other test picture is available by its index too, from the zoo's own copy of MNIST.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ CHOICE = {
     2130: "4", 2654: "6", 4176: "2", 4740: "3", 5937: "5", 9729: "5", 1014: "6", 1901: "9",
     2597: "5", 6576: "7", 2462: "2", 947: "8", 2939: "9", 3422: "6",
 }  # fmt: skip
-"""The strip from left to right: each picture's place in the test set, and its label there. The easy ones come first."""
+"""The strip from left to right: each picture's index in the test set, and its label. The easy ones come first."""
 
-COUNT = 10_000  # test pictures
-SIDE = 28
+COUNT = 10_000  # test pictures of MNIST
+SIDE = 28  # pixels
 
 
 def sample(place: int) -> Image:
-    """A test picture by its place, 0 to 9,999: uint8 (28, 28), ink light. Raises IndexError, DatasetError."""
+    """Return a test picture by its index, 0 to 9,999: uint8 (28, 28), light ink on black.
+
+    Raises IndexError for another index, and DatasetError when MNIST cannot be read.
+    """
     if not 0 <= place < COUNT:
         raise IndexError(f"there is no sample {place}")
     if place in CHOICE:
@@ -42,7 +45,7 @@ def sample(place: int) -> Image:
 
 
 def as_png(picture: Image) -> bytes:
-    """A picture as a PNG file."""
+    """Return a uint8 picture as the bytes of a PNG file."""
     file = io.BytesIO()
     PIL.Image.fromarray(picture).save(file, "PNG", optimize=True)
     return file.getvalue()
@@ -50,18 +53,19 @@ def as_png(picture: Image) -> bytes:
 
 @lru_cache(maxsize=1000)
 def _unpacked(place: int) -> Image:
-    """One of all the test pictures, for which all are read: kept, but for the others."""
+    """Return a copy of a test picture outside the strip. Cached, because reading one means reading all of them."""
     return datasets.test_data("mnist").images[place, ..., 0].copy()
 
 
 @lru_cache(maxsize=1)
 def _strip() -> NDArray[np.uint8]:
+    """Return the strip: uint8 (28, 28 times the number of its pictures)."""
     with PIL.Image.open(STRIP) as strip:
         return np.asarray(strip)
 
 
 def main() -> None:
-    """Write the strip."""
+    """Write the strip's PNG."""
     pictures = datasets.test_data("mnist").images[..., 0]
     write(STRIP, as_png(np.hstack([pictures[place] for place in CHOICE])))
 

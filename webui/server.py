@@ -1,8 +1,8 @@
-"""The server under `zoo serve`: Granian's HTTP in several worker processes, each with the bridge to the WSGI app.
+"""The server behind `zoo serve`: several worker processes, each with Granian's HTTP and the bridge to the WSGI app.
 
-This process binds the port, so that a taken one is refused and no caller is lost when a worker dies; it starts the
-workers, replaces those that die, and at the end lets them finish. It answers no request itself. The room is larger than
-most because the two processes' lives, the supervisor's and the worker's, can only be read side by side.
+This process, the supervisor, binds the port, so that a taken port is reported and no connection is lost when a worker
+dies. It starts the workers, replaces those that die, and at the end lets them finish. It answers no request itself. The
+worker's side is `webui.worker`.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ if TYPE_CHECKING:
 STEADY = 1.0  # seconds; a worker that dies sooner has failed to start
 PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)  # seconds before the next start, by the number of failures in a row
 SHARED = ("ai_edge_litert.interpreter", "PIL.Image", "zoo.reading")
-"""Imported before the fork: faster, and one copy for all workers."""
-LATEST = 0.5  # seconds until the supervisor takes notice of a signal
-FEW = 100  # connections of a worker; with less, those who keep theirs open soon keep others out
+"""The modules to import before the fork: workers start faster and share one copy."""
+LATEST = 0.5  # seconds until the supervisor notices a signal, at most
+FEW = 100  # connections of a worker; with fewer, clients that keep theirs open soon keep others out
 FIRST = "zoo-worker-1"
 
 log = logging.getLogger("zoo.server")
 
 
 def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
-    """Serve a zoo's page and API as `zoo.settings.server` says, with every model loaded before its first request.
+    """Serve a zoo's pages and API as `zoo.settings.server` says, with every model loaded before its first request.
 
-    Forked workers have this very zoo, whose `latest` versions are those of now, or one that takes another's place later
-    would answer otherwise than the rest; where they are spawned instead, each opens its folder anew. Else as `serve`.
-    Raises ZooError too when other machines could ask and no key would be asked of them.
+    Forked workers share this zoo, with its `latest` versions fixed now, so that a worker that replaces another one
+    later answers as the rest do. Spawned workers open the zoo's folder anew. Otherwise as `serve`. Raises ZooError also
+    when other machines could connect and no key would be asked of them.
     """
     _refuse_strangers(zoo.settings.server)
     with quiet():
@@ -70,11 +70,12 @@ def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
 
 
 def _app(zoo: Zoo, secret: str) -> WSGIApplication:
+    """Return a worker's app with all its models loaded. Only the first worker warns about models."""
     from webui import create_app
 
     logger = logging.getLogger("zoo")
     level = logger.level
-    if multiprocessing.current_process().name != FIRST:  # the others would warn of the same models once more
+    if multiprocessing.current_process().name != FIRST:  # the others would repeat its warnings
         logger.setLevel(logging.ERROR)
     app = create_app(zoo, secret)
     zoo.warm()
@@ -83,17 +84,18 @@ def _app(zoo: Zoo, secret: str) -> WSGIApplication:
 
 
 def _app_of(folder: str, secret: str) -> WSGIApplication:
+    """Return a spawned worker's app, for the zoo in a folder."""
     from zoo.zoo import Zoo
 
     return _app(Zoo.open(folder), secret)
 
 
 def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, announce: Callable[[str], None]) -> None:
-    """Serve a WSGI app until SIGINT or SIGTERM, then let requests in flight finish within `settings.drain_seconds`.
+    """Serve a WSGI app until a signal of `SIGNALS`, then let requests in flight finish within `settings.drain_seconds`.
 
-    `app_loader` is called in each worker (and must be picklable where workers are spawned: macOS, Windows). `announce`
-    is told the URL once a worker serves there. To be called from the main thread. Raises ZooError when the port cannot
-    be had or the app cannot be loaded.
+    `app_loader` is called in each worker, and must be picklable where workers are spawned (macOS, Windows). `announce`
+    gets the URL once a worker serves there. Call this from the main thread. Raises ZooError when the port cannot be
+    bound or the app cannot be loaded.
     """
     door = Door(settings.host, settings.port, 1 if sys.platform == "win32" else settings.workers)
     shape_errors(settings.log)
@@ -101,7 +103,7 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
         log.warning("A worker can hold %d connections open: this process may have few open files (ulimit -n).", most)
     try:
         gc.collect()
-        gc.freeze()  # the collector leaves alone what the workers inherit, so that it stays shared memory
+        gc.freeze()  # the garbage collector leaves what the workers inherit alone: it stays shared
         _Supervisor(app_loader, settings, door).run(announce)
     finally:
         gc.unfreeze()
@@ -109,13 +111,13 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
 
 
 def _refuse_strangers(settings: ServerSettings) -> None:
-    """Raises ZooError when the address is not of this machine alone and everybody there could ask."""
+    """Raise ZooError if other machines can reach the address and no key would be asked of them."""
     if settings.keys or settings.allow_anonymous:
         return
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
     except (OSError, UnicodeError):
-        return  # told when it is listened on
+        return  # reported when the address is bound
     if not ipaddress.ip_address(str(found).partition("%")[0]).is_loopback:
         raise ZooError(
             f"{settings.host} can be reached from other machines, and anybody there could ask. Let in who has a key, "
@@ -124,12 +126,13 @@ def _refuse_strangers(settings: ServerSettings) -> None:
 
 
 def _context() -> Any:
+    """Return the multiprocessing context that starts workers: fork on Linux, spawn elsewhere."""
     return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
 
 @contextmanager
 def _held() -> Iterator[None]:
-    """Keep signals waiting, so that none meets a worker half started."""
+    """Block signals, so that none meets a worker that is half started."""
     if sys.platform == "win32":
         yield
         return
@@ -142,10 +145,12 @@ def _held() -> Iterator[None]:
 
 @dataclass(eq=False)
 class _Worker:
+    """A worker process as the supervisor knows it."""
+
     process: BaseProcess
     news: Connection  # one message: None when it serves, else why it cannot
     born: float
-    place: int  # of its sheet in the tally
+    place: int  # index of its sheet in the tally
     serves: bool = False
 
 
@@ -156,7 +161,7 @@ class _Supervisor:
         self._app_loader = app_loader
         self._settings = settings
         self._door = door
-        # Granian: on Windows only one process can accept from a socket.
+        # Granian's limit: on Windows only one process can accept from a socket.
         self._count = 1 if sys.platform == "win32" else settings.workers
         self._workers: list[_Worker] = []
         self._tally = Tally(1 + self._count, _context())
@@ -167,10 +172,11 @@ class _Supervisor:
         self._started = 0
         self._stopping = False
         self._announced = False
-        self._failures = 0  # of starts, in a row
+        self._failures = 0  # failed starts in a row
         self._pause_ends = 0.0
 
     def run(self, announce: Callable[[str], None]) -> None:
+        """Start the workers and tend them until a signal. Raises ZooError when none can serve."""
         before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         try:
             while not self._stopping:
@@ -182,7 +188,7 @@ class _Supervisor:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: object) -> None:
-        """Tell the workers. A second signal does not wait for what they are doing."""
+        """Pass a signal on to the workers. A second one kills them."""
         self._waker.send_bytes(b"!")
         for worker in self._workers:
             if self._stopping:
@@ -192,6 +198,7 @@ class _Supervisor:
         self._stopping = True
 
     def _fill(self) -> None:
+        """Start the workers that are missing, unless the pause after a failure lasts."""
         while len(self._workers) < self._count and time.monotonic() >= self._pause_ends and not self._stopping:
             with _held():
                 ours, theirs = _context().Pipe(duplex=False)
@@ -218,9 +225,10 @@ class _Supervisor:
                 self._bury(worker)
 
     def _hear(self, worker: _Worker, announce: Callable[[str], None]) -> None:
+        """Take the news of a worker: that it serves, or why it cannot."""
         try:
             trouble = worker.news.recv()
-        except EOFError:  # it died, and is buried next
+        except EOFError:  # it died; `_bury` is next
             return
         if trouble is None:
             worker.serves = True
@@ -234,20 +242,22 @@ class _Supervisor:
             raise ZooError(trouble)
 
     def _count_workers(self) -> None:
+        """Set the number of workers that serve, for `/metrics`."""
         self._sheet.put((WORKERS.name,), sum(worker.serves for worker in self._workers), GAUGE)
 
     def _bury(self, worker: _Worker) -> None:
+        """Remove a worker that died, and set when the next one starts. Raises ZooError if none ever served."""
         self._workers.remove(worker)
         worker.process.join()
         worker.news.close()
-        self._tally.sheet(worker.place)  # what was true of it while it lived is cleared
+        self._tally.sheet(worker.place)  # clears its gauges
         self._count_workers()
         self._sheet.add((RESTARTS.name,))
         pid, code = worker.process.pid, worker.process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
         steady = worker.serves and time.monotonic() - worker.born >= STEADY
         self._failures = 0 if steady else self._failures + 1
-        if self._failures > 1:  # it may take long: who comes now is let in by the others
+        if self._failures > 1:  # it may take long; the other workers take new connections
             self._door.shut(worker.place)
         if not self._announced and self._failures >= len(PAUSES):
             raise ZooError(f"The server cannot start: every worker dies before it serves. The last one {how}.")
@@ -255,6 +265,7 @@ class _Supervisor:
         log.warning("Worker %d %s; another takes its place.", pid, how)
 
     def _stop(self) -> None:
+        """Let the workers finish within `settings.drain_seconds`, then kill the rest."""
         self._stopping = True
         self._door.close()
         for worker in self._workers:

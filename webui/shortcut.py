@@ -1,9 +1,9 @@
-"""The shortest way to an answer: one picture at an address that predicts, with nothing asked besides, past Flask.
+"""A shorter way to an answer, past Flask, for one picture at an address that predicts, with nothing else asked.
 
-Flask's own part of such a request is as much work as a small network's. What is answered here is what `webui.api` would
-answer, to the byte, and a test holds them together; whatever is unusual in a request leaves it to Flask, and so does an
-error, which the view then tells. It stands behind the headers, origins and mount points that all answers have. Where
-keys are asked for, it takes requests that have one in a header; where rates are, which Flask counts, it is not put up.
+Flask's own part of such a request costs as much as a small network. The response is byte for byte the one of
+`webui.api`; a test compares them. Unusual requests are left to Flask. So are errors, which the view then reports. The
+shortcut sits inside the headers, CORS and mount point of all responses. Where keys are set, it takes only requests with
+a key in a header. It is not installed where a rate limit is set, because Flask counts those requests.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 FAILED = "zoo.failed"
-"""Where in the environ an error waits for the view that tells it."""
+"""The environ key of an error that waits for the view to report it."""
 
 KNOWN = "zoo.known"
-"""Where in the environ an answer waits that was found ahead, with others."""
+"""The environ key of an answer that was found ahead, in one batch with others."""
 
 
 class Shortcut:
-    """An app with a shorter way to its predictions."""
+    """A WSGI app that answers plain predictions itself and passes every other request on to `app`."""
 
     def __init__(self, app: WSGIApplication, zoo: Zoo, written: Compact, gate: Gate | None) -> None:
         self._app, self._zoo, self._written, self._gate = app, zoo, written, gate
@@ -59,7 +59,11 @@ class Shortcut:
         return [body]
 
     def ahead(self, environs: Sequence[WSGIEnvironment]) -> None:
-        """Find the answers to several requests, as they came to the server, before the app is called for each."""
+        """Predict the pictures of several requests in one batch, before the app is called for each.
+
+        The environs are as the server received them. Raises nothing: if a batch fails, each request is predicted alone
+        and reports its own error.
+        """
         together: dict[str | None, list[tuple[WSGIEnvironment, bytes]]] = {}
         for environ in environs:
             asked = self._asked(environ, environ["PATH_INFO"].removeprefix(self._zoo.settings.server.prefix))
@@ -67,13 +71,13 @@ class Shortcut:
                 together.setdefault(asked[1], []).append((environ, asked[2]))
         for name, those in together.items():
             if len(those) > 1:
-                with suppress(Exception):  # then each is asked for by itself, and told what is wrong
+                with suppress(Exception):  # then each is predicted alone and reports what is wrong
                     answers = self._zoo.predict_many(name, [picture for _, picture in those])
                     for (environ, _), answer in zip(those, answers.untraced(), strict=True):
                         environ[KNOWN] = answer
 
     def _asked(self, environ: WSGIEnvironment, path: str) -> tuple[str, str | None, bytes] | None:
-        """The rule, the model's name if there is one, and the picture of a request for a prediction and no more."""
+        """Return the rule, the model's name (None for the default) and the picture of a plain prediction, else None."""
         address = self._addresses.get(path)
         if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
             return None
@@ -83,6 +87,7 @@ class Shortcut:
         return *address, picture
 
     def _answer(self, environ: WSGIEnvironment, name: str | None, picture: bytes) -> Prediction:
+        """Return the answer that was found ahead, or else predict now."""
         known: Prediction | ZooError | None = environ.pop(KNOWN, None)
         if known is None:
             return self._zoo.predict(name, picture)

@@ -1,4 +1,4 @@
-"""Signing in and out on the page: a key is asked for once, and a cookie stands for it afterwards."""
+"""Signing in and out on the pages: a key is asked for once, and a cookie stands for it afterwards."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from webui.notices import Notice
 from webui.pages import page
 from webui.rate import Rate
 
-ATTEMPTS = "10 per minute"  # that fail, of one client
+ATTEMPTS = "10 per minute"  # failed sign-ins of one client
 
 
 def routes(gate: Gate) -> Blueprint:
-    """`/login` and `/logout`."""
+    """Return the blueprint of `/login` and `/logout`."""
     signing = Blueprint("signing", __name__)
     failures = Rate(ATTEMPTS, "wrong keys")
 

@@ -1,6 +1,6 @@
-"""Calls to copy and paste: one model asked about `digit.png`, in curl, Python and JavaScript, and by each protocol.
+"""Code to copy and paste: one model asked about `digit.png`, with curl, Python and JavaScript, and by each protocol.
 
-Every one of them is run by a test, for every model.
+A test runs each of them, for every model.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Protocol = Literal["native", "tensorflow_serving", "inference_v2", "huggingface"
 Language = Literal["curl", "python", "javascript", "browser"]
 
 PICTURE = "digit.png"
-"""The picture that every call sends, from the folder where it is run."""
+"""The picture that the code sends, in the folder where it runs."""
 
 KEY = "KEY"
-"""The variable of the environment with the key, where the server asks for one; names with ZOO_ are settings."""
+"""The environment variable that holds the key, where the server asks for one; names with ZOO_ are settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,11 @@ class Call:
 
 
 def calls(model: str, base: str, keyed: bool = False) -> list[Call]:
-    """The calls to a model of the server at `base`, such as `http://127.0.0.1:5000`; the zoo's own protocol first.
+    """Return the code that asks a model of the server at `base`, such as `http://127.0.0.1:5000`.
 
-    `keyed` says that the server asks for a key, which they take from the environment: `KEY`. A page has been signed in
-    with one, and sends its token instead.
+    The zoo's own protocol comes first. `keyed` says that the server asks for a key, which the code takes from the
+    environment variable `KEY`. The code for a page sends the page's token instead, because somebody has signed in
+    there.
     """
     base = base.rstrip("/")
     return [Call(protocol, language, write(base, model, keyed)) for (protocol, language), write in _CALLS.items()]

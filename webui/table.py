@@ -22,12 +22,12 @@ SORTS = {
     "checkpoint": lazy_gettext("Checkpoint"),
     "state": lazy_gettext("State"),
 }
-"""The columns of the table of models."""
+"""The columns of the table that it can be sorted by, and their titles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A model in the table: its facts and the bytes of its checkpoint."""
+    """A model in the table: its facts, the size of its checkpoint in bytes, and whether it is untrained."""
 
     facts: ModelFacts
     size: int | None
@@ -35,7 +35,7 @@ class Row:
 
 
 def table(exhibits: Exhibits) -> Response:
-    """The page of all the models of a zoo."""
+    """Return the page with the table of all models of a zoo."""
     rows = []
     for facts in listings.models(exhibits.zoo):
         size = exhibits.at(facts.name).size
@@ -54,13 +54,13 @@ def table(exhibits: Exhibits) -> Response:
 
 
 def _asked_order() -> tuple[str | None, bool]:
-    """By which column the table is to be ordered, if by any that there is, and whether from high to low."""
+    """Return the column to sort by, or None, and whether from high to low."""
     wanted = request.args.get("sort")
     return (wanted if wanted in SORTS else None), request.args.get("order") == "desc"
 
 
 def _ordered(rows: Sequence[Row], sort: str | None, falling: bool) -> list[Row]:
-    """The rows by a column; those that have nothing in it come last either way."""
+    """Return the rows sorted by a column. Rows that have nothing in it come last either way."""
 
     def value(row: Row) -> Any:
         if sort == "size":

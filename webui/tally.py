@@ -1,7 +1,7 @@
-"""Counts in memory that all processes of the server share: each writes a sheet of its own, anyone reads them all.
+"""Counters in memory that all processes of the server share: each writes to its own sheet, any can read them all.
 
-A worker that takes a dead one's place goes on with its sheet, so that no count is lost and none is there twice.
-prometheus_client does the same with files; it costs ten times as much for each request, and leaves the files behind.
+A worker that replaces a dead one goes on with its sheet, so that no count is lost or counted twice. prometheus_client
+does the same with files, at ten times the cost per request, and leaves the files behind.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import numpy as np
 
 Key = tuple[str, ...]  # the name of a series, and the values of its labels
 
-SIZE = 1 << 15  # numbers of 8 bytes in a sheet, of which some hundred are used
-SPARE = 64  # at its end, where numbers go that find no room
-COUNT, GAUGE = 0.0, 1.0  # what only grows, and what ends with its process
+SIZE = 1 << 15  # numbers of 8 bytes in a sheet; a few hundred are used
+SPARE = 64  # numbers at its end, for a series that finds no room
+COUNT, GAUGE = 0.0, 1.0  # kinds of series: it only grows, or it ends with its process
 HEAD = 3  # numbers before an entry's key: bytes of the key, numbers of the series, COUNT or GAUGE
 
 log = logging.getLogger("zoo.server")
 
 
 class Sheet:
-    """The counts of one process. Any of its threads may write.
+    """The counters of one process. Any of its threads may write.
 
-    An entry is HEAD numbers, the key as JSON, and the series' numbers; the sheet's first number is where the next one
-    goes. An entry is there once that has been moved, so that none is ever half written.
+    An entry is HEAD numbers, the key as JSON, and the numbers of the series. The sheet's first number is where the next
+    entry goes. It moves only once an entry is complete, so that nobody reads one that is half written.
     """
 
     def __init__(self, numbers: Any) -> None:  # a memoryview of float64
@@ -53,25 +53,29 @@ class Sheet:
             self._numbers[self._at.get(key) or self._new(key, 1, kind)] = value
 
     def observe(self, key: Key, bounds: Sequence[float], value: float) -> None:
-        """Count a value in a histogram: a number for each upper bound, one for what is above all, and the sum."""
+        """Count a value in a histogram.
+
+        Its numbers are a count for each upper bound, a count for values above all bounds, and the sum of the values.
+        """
         with self._lock:
             at = self._at.get(key) or self._new(key, len(bounds) + 2, COUNT)
             self._numbers[at + bisect_left(bounds, value)] += 1
             self._numbers[at + len(bounds) + 1] += value
 
     def series(self) -> Iterator[tuple[Key, list[float]]]:
-        """All series with their numbers, as they are just now."""
+        """Yield all series with their current numbers."""
         for key, at, width, _ in self._entries():
             yield key, self._numbers[at : at + width].tolist()
 
     def clear_gauges(self) -> None:
-        """Forget what was true of a process only while it lived."""
+        """Set to 0 what was true of a process only while it lived."""
         for _, at, width, kind in self._entries():
             if kind == GAUGE:
                 for place in range(at, at + width):
                     self._numbers[place] = 0.0
 
     def _entries(self) -> Iterator[tuple[Key, int, int, float]]:
+        """Yield the key, the index of the first number, the length and the kind of every series."""
         at, end = 1, max(1, int(self._numbers[0]))
         while at < end:
             length, width, kind = self._numbers[at : at + HEAD].tolist()
@@ -81,6 +85,7 @@ class Sheet:
             at = first + int(width)
 
     def _new(self, key: Key, width: int, kind: float) -> int:
+        """Add a series and return the index of its first number, which is in the spare part if the sheet is full."""
         text = json.dumps(key).encode()
         at = max(1, int(self._numbers[0]))
         first = at + HEAD + (len(text) + 7) // 8
@@ -101,7 +106,7 @@ class Sheet:
 
 
 class Tally:
-    """The sheets of all processes; `own` is this one's. Without a context of multiprocessing they are not shared."""
+    """The sheets of all processes; `own` is this process's. Without a multiprocessing context they are not shared."""
 
     own: Sheet
 
@@ -110,13 +115,13 @@ class Tally:
         self._memory = np.zeros(sheets * SIZE) if context is None else context.RawArray("d", sheets * SIZE)
 
     def sheet(self, place: int) -> Sheet:
-        """One of the sheets, without what was true of a process that is gone."""
+        """Return the sheet of a place, without the gauges of a process that is gone."""
         sheet = self._sheet(place)
         sheet.clear_gauges()
         return sheet
 
     def series(self) -> Iterator[tuple[Key, list[float]]]:
-        """The series of all sheets; one that several processes have comes several times."""
+        """Yield the series of all sheets; one that several processes have comes several times."""
         for place in range(self._sheets):
             yield from self._sheet(place).series()
 
@@ -132,14 +137,14 @@ _alone: WeakKeyDictionary[object, Tally] = WeakKeyDictionary()
 
 
 def take(tally: Tally, place: int) -> Sheet:
-    """Make one of the sheets this process's own, and this the tally that `of` gives here."""
+    """Make the sheet of a place this process's own, and the tally the one that `of` returns here."""
     tally.own = tally.sheet(place)
     _served[:] = [tally]
     return tally.own
 
 
 def of(owner: object) -> Tally:
-    """The tally of the server that this process is a worker of; without one, the owner's."""
+    """Return the tally of the server that this process is a worker of; outside a server, the owner's own."""
     if _served:
         return _served[0]
     if owner not in _alone:

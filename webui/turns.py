@@ -1,4 +1,4 @@
-"""Threads that call the app, and the queue before them: how many requests may wait for a turn, and for how long."""
+"""The threads that call the app, and the queue before them: how many requests may wait for a turn, and how long."""
 
 from __future__ import annotations
 
@@ -13,31 +13,35 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _Turn = list[tuple[Context, Callable[[], Any], asyncio.Future[Any]]]
-"""A step that waits. Whoever pops it first decides, a thread or the wait's end, and nothing of it stays in the queue:
-what a step holds, a body for one, goes with who gave it up."""
+"""A step that waits, as the only entry of a list.
 
-LOOK = 0.2  # seconds; one who waits longer is watched, and gives up the turn by leaving
+Whoever pops it first decides: a thread, or the end of the wait. A step that was given up leaves nothing in the queue,
+so that what it holds, such as a body, is freed.
+"""
+
+LOOK = 0.2  # seconds; a request that waits longer gives up its turn if its client leaves
 
 
 class Crowded(Exception):
-    """There are too many before this request, or they take too long."""
+    """Too many requests wait before this one, or they take too long."""
 
 
 class Left(Exception):
-    """The client has left before its turn came."""
+    """The client left before its turn came."""
 
 
 class Turns:
-    """`threads` threads. `begin` waits in a queue of `max_waiting`, each for `wait_seconds`; `step` waits as it must.
+    """Runs steps in `threads` threads.
 
-    To be used from one event loop. A queue and futures of our own cost less than an executor's.
+    In `begin`, at most `max_waiting` requests wait, each for at most `wait_seconds`; `step` waits as long as it must.
+    Use it from one event loop only. A queue and futures of our own cost less than an executor's.
     """
 
     def __init__(self, threads: int, *, max_waiting: int = 1_000_000, wait_seconds: float = 3600.0) -> None:
         self._threads = threads
         self._max_waiting = max_waiting
         self._wait_seconds = wait_seconds
-        self._busy = 0  # steps that are taken or wait to be
+        self._busy = 0  # steps that run or wait
         self._steps: SimpleQueue[_Turn] = SimpleQueue()
         for _ in range(threads):
             threading.Thread(target=self._take_steps, name="wsgi", daemon=True).start()
@@ -47,7 +51,7 @@ class Turns:
         return self._put(context, step)[0]
 
     async def begin(self, context: Context, step: Callable[[], T], left: Callable[[], Awaitable[None]]) -> T:
-        """Run the first step of a request. Raises Crowded, or Left when `left`, which is awaited, returns before."""
+        """Run the first step of a request. Raises Crowded, or Left if `left`, which is awaited, returns first."""
         waiting = self._busy - self._threads
         if waiting >= self._max_waiting:
             raise Crowded(
@@ -70,10 +74,10 @@ class Turns:
                 clock.cancel()
                 for watch in watches:
                     watch.cancel()
-            del future  # its exception has this frame: a circle that would hold the request until it is collected
+            del future  # its exception holds this frame: a cycle that keeps the request until it is collected
 
     async def _watch(self, turn: _Turn, future: asyncio.Future[Any], left: Callable[[], Awaitable[None]]) -> None:
-        """End a wait that has become long, when the client leaves or the time is over."""
+        """End a wait that has become long, when the client leaves or the time is up."""
         error: Exception = Left()
         try:
             async with asyncio.timeout(max(0.0, self._wait_seconds - LOOK)):
@@ -107,7 +111,7 @@ class Turns:
                 settle, result = future.set_exception, error
                 if isinstance(error, StopIteration) or not isinstance(error, Exception):  # not for the event loop
                     result = RuntimeError(f"the app raised {error!r}")
-            with suppress(RuntimeError):  # the loop is closed: the server stopped while the client was gone
+            with suppress(RuntimeError):  # the loop is closed: the server stopped after the client had left
                 future.get_loop().call_soon_threadsafe(self._settle, future, settle, result)
             del taken, context, step, future, settle, result
 
@@ -117,6 +121,7 @@ class Turns:
 
 
 def _taken(turn: _Turn) -> tuple[Context, Callable[[], Any], asyncio.Future[Any]] | None:
+    """Take a step from the queue, or return None if it was taken or given up before."""
     try:
         return turn.pop()
     except IndexError:

@@ -1,4 +1,4 @@
-"""One request, from its head to the end of its answer: its id, its line in the log, and what it adds to the metrics."""
+"""One request, from its head to the end of its response: its id, its log line and its part in the metrics."""
 
 from __future__ import annotations
 
@@ -20,44 +20,47 @@ from typing import Any
 from webui.metrics import IN_FLIGHT, LATENCY, OTHER, REQUESTS, SECONDS
 from webui.tally import GAUGE, Sheet
 
-LEFT = 499  # nginx's status for a client that went before it was answered
+LEFT = 499  # nginx's status for a client that left before it was answered
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
-DELAY = 0.05  # seconds that lines are gathered before they are written
-MOST = 10_000  # lines that wait for a reader that does not read
-WHOLE = 4096  # bytes that a pipe takes in one piece, not mixed with what other workers write (POSIX: PIPE_BUF)
-LONGEST = 300  # characters of a path that are logged
-SHORT = 64  # of a method and of a client's address
+DELAY = 0.05  # seconds for which lines are gathered before they are written
+MOST = 10_000  # lines that may wait while nobody reads the log
+WHOLE = 4096  # bytes that a pipe takes in one piece, unmixed with other workers' lines (POSIX: PIPE_BUF)
+LONGEST = 300  # characters of a path in the log
+SHORT = 64  # characters of a method or a client's address in the log
 
 log = logging.getLogger("zoo.server")
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ODD = re.compile(r"[^0-9A-Za-z.:%_-]")  # in an address, which a proxy may pass on as it came
+_ODD = re.compile(r"[^0-9A-Za-z.:%_-]")  # masked in a client's address, which a proxy may pass on unchecked
 
 asked_as: ContextVar[str] = ContextVar("asked_as", default="")
 """The id of the request that this context answers."""
 
 
 class Visit:
-    """What is known of a request. The bridge fills in what becomes known later."""
+    """What is known about a request. The bridge fills in the rest as it becomes known."""
 
     __slots__ = ("began", "environ", "id", "method", "model", "path", "received", "sent", "status")
 
     def __init__(self, environ: dict[str, Any], path: bytes) -> None:
         self.began = time.perf_counter()
-        self.environ = environ  # the app's: the route and more are noted there
+        self.environ = environ  # the app's own, where it notes the route and more
         self.path = path
         self.method: str = environ["REQUEST_METHOD"]
         given = environ.get("HTTP_X_REQUEST_ID")
         self.id: str = given if given and _SANE.fullmatch(given) else secrets.token_hex(8)
         environ["HTTP_X_REQUEST_ID"] = self.id
         self.model = ""
-        self.received = 0  # bytes of the bodies
-        self.sent = 0
+        self.received = 0  # bytes of the request body
+        self.sent = 0  # bytes of the response body
         self.status = LEFT
 
 
 class Visits:
-    """Counts and logs the requests of a worker. `write` takes a line for each; None logs nothing."""
+    """Counts and logs the requests of a worker.
+
+    `write` takes the log line of each request; None logs nothing. `form` is "text" or "json".
+    """
 
     def __init__(self, sheet: Sheet, write: Callable[[bytes], None] | None = None, form: str = "text") -> None:
         self._sheet = sheet
@@ -66,9 +69,11 @@ class Visits:
         self._second, self._stamp = 0, ""
 
     def began(self) -> None:
+        """Count a request in flight."""
         self._sheet.add((IN_FLIGHT.name,), 1.0, GAUGE)
 
     def ended(self, visit: Visit) -> None:
+        """Count an answered request, and write its log line."""
         seconds = time.perf_counter() - visit.began
         route = visit.environ.get("zoo.route", OTHER)
         method = visit.method if visit.method in METHODS else OTHER
@@ -79,6 +84,7 @@ class Visits:
             self._write(self._line(visit, self._now(), seconds * 1000))
 
     def _now(self) -> str:
+        """Return the time in UTC with milliseconds. The seconds are formatted only once a second."""
         now = time.time()
         second = int(now)
         if second != self._second:
@@ -87,7 +93,7 @@ class Visits:
 
 
 def _path(visit: Visit) -> str:
-    """As it was sent, in percents where need be: without the query, which may hold what is nobody's business."""
+    """Return the path as it was sent, percent-encoded, without the query, which may hold private data."""
     return visit.path[:LONGEST].decode("ascii", "backslashreplace")
 
 
@@ -117,9 +123,9 @@ def _json(visit: Visit, now: str, ms: float) -> bytes:
 
 
 class Log:
-    """Lines to a file descriptor by a thread of its own, so that a reader who does not read holds up no request.
+    """Writes lines to a file descriptor in its own thread, so that a reader who stops reading blocks no request.
 
-    To be used from one event loop.
+    Use it from one event loop only.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -133,7 +139,10 @@ class Log:
         self._thread.start()
 
     def write(self, line: bytes) -> None:
-        """Take a line, which is written shortly; of those that nobody takes from here, some are left out."""
+        """Queue a line, to be written within about DELAY seconds.
+
+        Lines beyond MOST that nobody reads are dropped; how many is logged.
+        """
         if len(self._lines) >= MOST:
             self._lost += 1
             return
@@ -143,7 +152,7 @@ class Log:
             asyncio.get_running_loop().call_later(DELAY, self._flush)
 
     def close(self, seconds: float = 1.0) -> None:
-        """Write what there is, if it can be done in that time."""
+        """Write what is queued, but wait at most `seconds`."""
         self._ends = True
         self._due.set()
         self._thread.join(seconds)
@@ -172,12 +181,12 @@ class Log:
         try:
             while piece:
                 piece = piece[os.write(self._descriptor, piece) :]
-        except OSError:  # it is closed; the server serves on
+        except OSError:  # the log is closed; the server carries on
             pass
 
 
 def name_requests(form: str) -> None:
-    """Put the id of the request that failed into this process's error log. To be called once."""
+    """Add the id of the current request to the entries of this process's error log. Call it once."""
     make = logging.getLogRecordFactory()
 
     def record(*args: Any, **more: Any) -> logging.LogRecord:
@@ -192,7 +201,10 @@ def name_requests(form: str) -> None:
 
 
 def shape_errors(form: str) -> None:
-    """Let nobody wait for who does not read the error log; with "json" each entry, warnings too, is a line of JSON."""
+    """Make the error log drop what a full pipe cannot take, rather than block.
+
+    With `form` "json", every entry, warnings included, becomes a line of JSON.
+    """
     logging.captureWarnings(form == "json")
     for handler in (*logging.getLogger().handlers, logging.lastResort):
         if handler is not None:
@@ -202,22 +214,22 @@ def shape_errors(form: str) -> None:
 
 
 def _is_read(handler: logging.Handler, record: logging.LogRecord) -> bool:
-    """Whether an entry can be written now. A full pipe would hold up the whole server; what it misses is lost."""
+    """Whether an entry can be written now. A full pipe would block the whole server, so its entries are dropped."""
     try:
         return bool(select.select([], [handler.stream], [], 0)[1])  # type: ignore[attr-defined]
-    except (AttributeError, OSError, ValueError):  # no file, or on Windows no socket
+    except (AttributeError, OSError, ValueError):  # not a file or, on Windows, not a socket
         return True
 
 
 def notice(text: str, level: str, form: str) -> str:
-    """What the server says beside its logs, as a line of the error log's form."""
+    """Return a message that the server prints beside its logs, in the form of the error log."""
     if form != "json":
         return text
     return _JsonLines().format(logging.makeLogRecord({"name": log.name, "levelname": level, "msg": text}))
 
 
 class _JsonLines(logging.Formatter):
-    """A log record as one line of JSON, with its traceback in it."""
+    """Formats a log record as one line of JSON, with its traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))

@@ -1,4 +1,4 @@
-"""What the front page's scripts say, in the reader's language: one table, handed to them with the page."""
+"""The texts of the front page's scripts, in the reader's language, sent with the page."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MISHAPS: dict[int, ZooError] = {
     503: ModelUnavailable(),
     500: ZooError(),
 }
-"""What a status means to one who has sent a picture."""
+"""The error that each status means to somebody who has sent a picture."""
 
 
 def words() -> dict[str, str]:
-    """The texts by name. `%(…)s` in one is filled in by the script."""
+    """Return the texts by name. The script fills in each `%(…)s`."""
     return {
         "reads": gettext("%(model)s reads %(label)s"),
         "confidence": gettext("confidence %(share)s"),
@@ -108,7 +108,7 @@ def words() -> dict[str, str]:
 
 
 def mishaps(zoo: Zoo) -> dict[str, dict[str, object]]:
-    """What to tell a person for each status, as `Notice` has it."""
+    """Return the fields of the `Notice` for each status, and for "empty", a form without a picture."""
     told: dict[str, Notice] = {str(status): explain(error, zoo) for status, error in MISHAPS.items()}
     told["empty"] = explain(NoPicture(), zoo)
     return {status: asdict(notice) for status, notice in told.items()}

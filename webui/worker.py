@@ -1,4 +1,4 @@
-"""One worker process of the server: Granian's HTTP in an event loop, and through the bridge the WSGI app."""
+"""A worker process of the server: Granian's HTTP in an event loop, and the WSGI app behind the bridge."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from webui.visits import Log, Visits, name_requests, shape_errors
 from zoo.errors import ZooError
 from zoo.settings import ServerSettings
 
-if sys.platform == "win32":  # libuv's loop, which costs a request less, is not for Windows
+if sys.platform == "win32":  # uvloop costs less per request, but does not run on Windows
     from asyncio import new_event_loop
 else:
     from uvloop import new_event_loop
@@ -40,19 +40,19 @@ else:
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-CONNECTIONS = 4000  # open connections of a worker, if the system's limit of open files can be raised to that
+CONNECTIONS = 4000  # open connections of a worker, if the limit of open files can be raised that far
 SWITCH = (
-    0.0005  # seconds a thread keeps Python's lock; by default 0.005, which a call of the network then waits after it
+    0.0005  # seconds that a thread keeps the GIL; with the default, 0.005, a network's call waits longer to get it back
 )
-_M_ARENA_MAX = -8  # glibc, malloc.h
+_M_ARENA_MAX = -8  # parameter of mallopt (glibc, malloc.h)
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
-"""What ends the server; a closing terminal too, unless nohup has it ignored."""
+"""The signals that end the server. Closing the terminal is one too (see SIGHUP below), unless nohup has it ignored."""
 if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
     SIGNALS.append(signal.SIGHUP)
 
 
 class _Granian(Server):
-    """Granian in this process's event loop, on a socket that is bound already."""
+    """Granian's server in this process's event loop, on a socket that is already bound."""
 
     def __init__(self, app: Bridge, listener: socket.socket, settings: ServerSettings) -> None:
         super().__init__(
@@ -82,13 +82,16 @@ _TO_STDERR = {
 
 
 def connections() -> int:
-    """How many connections a worker may hold open, with as many files as the system lets it have."""
+    """Return how many connections a worker may hold open.
+
+    The soft limit of open files is first raised as far as that takes and the hard limit allows.
+    """
     if sys.platform == "win32":
         return CONNECTIONS
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = 100  # files of other kinds
+    spare = 100  # for files other than connections
     files = CONNECTIONS + spare if hard == resource.RLIM_INFINITY else min(CONNECTIONS + spare, hard)
     if resource.RLIM_INFINITY != soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
@@ -104,9 +107,10 @@ def work(
     tally: Tally,
     place: int,
 ) -> None:
-    """A worker process, from its start to its end. It counts on the sheet of its place in the tally.
+    """Run a worker process from its start to its end. It counts on the sheet of its `place` in the tally.
 
-    It accepts from `listener`; `others` are those of the other workers, which a forked one has too and closes.
+    It accepts from `listener`; `others` are the listeners of the other workers, which a forked process inherits and
+    closes. `news` gets one message: None once the worker serves, or else why it cannot.
     """
     for other in others:
         other.close()
@@ -142,17 +146,18 @@ def work(
 
 
 def _tend_memory() -> None:
-    """Let all threads take memory from one heap: each other one would keep what its largest picture took.
+    """Make all threads allocate from one heap. Each further heap would keep what its largest picture took.
 
-    How much of it is kept is left to glibc, which learns from what is given back: thresholds of our own made each
-    picture's memory come anew from the system, page by page.
+    How much memory is kept is left to glibc, which adapts its thresholds to what is freed. With fixed thresholds, the
+    memory of each picture came from the system anew, page by page.
     """
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library than glibc
+        with suppress(OSError, AttributeError):  # the C library is not glibc
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _reason(error: BaseException) -> str:
+    """Return why the app cannot be loaded, as the supervisor reports it."""
     if isinstance(error, ZooError):
         return str(error)
     at = traceback.extract_tb(error.__traceback__)[-1]
@@ -160,10 +165,11 @@ def _reason(error: BaseException) -> str:
 
 
 async def _run(granian: Server, access: Log | None, drain_seconds: float) -> None:
-    """Serve until a signal, or until the supervisor is gone, which else would end what takes too long; then end.
+    """Serve until a signal comes or the supervisor is gone, then finish the requests in flight and exit.
 
-    It ends here, not by Python's own clean-up: that would run under Granian's threads, which may abort, and take the
-    signals' handlers away while more signals may come.
+    Without the supervisor nobody would end a request that takes too long, so the process then ends after
+    `drain_seconds`. It ends with `os._exit`, not with Python's own clean-up. That would run under Granian's threads,
+    which may abort, and would remove the signal handlers while more signals may come.
     """
     loop = asyncio.get_running_loop()
 
@@ -182,15 +188,15 @@ async def _run(granian: Server, access: Log | None, drain_seconds: float) -> Non
     for number in SIGNALS:
         try:
             loop.add_signal_handler(number, granian.stop)
-        except NotImplementedError:  # on Windows, where the loop wakes for signals by itself
+        except NotImplementedError:  # on Windows, where signals wake the loop anyway
             signal.signal(number, stop)
     threading.Thread(target=outlive, name="outlive", daemon=True).start()
     await granian.serve()
     unfinished = asyncio.all_tasks() - {asyncio.current_task()}
-    if unfinished:  # of clients who have left; what the app began for them it may end
+    if unfinished:  # requests of clients who left: the app may finish them
         await asyncio.wait(unfinished)
     if access is not None:
         access.close()
-    with suppress(OSError, AttributeError):  # it is full, or closed
+    with suppress(OSError, AttributeError):  # stdout is full or closed
         sys.stdout.flush()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Copy what is needed of the locked npm packages, with their licences, into the folders that carry it. Needs npm."""
+"""Copy the files that we need from the locked npm packages, with their licences, into our folders. Needs npm."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ PACKAGES = {
         "axe.min.js": "tests/web/vendor/axe.min.js",
     },
 }
-"""By package, its files and where they go. Pages carry what is in webui/static, the tests alone what is in tests."""
+"""For each package, its files and where they go: webui/static for the pages, tests for the tests alone."""
 
 
 def main() -> None:
-    """Install the packages as the lock file has them, in a folder that is thrown away, and copy the files."""
+    """Install the locked packages in a temporary folder, and copy the files."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json"):
             (Path(folder) / name).write_bytes((HERE / name).read_bytes())
@@ -42,7 +42,7 @@ def main() -> None:
         for package, files in PACKAGES.items():
             for source, target in files.items():
                 content = (Path(folder) / "node_modules" / package / source).read_bytes()
-                if source.endswith("js"):  # a map that is not there is asked for in vain
+                if source.endswith("js"):  # the source map is not copied
                     content = re.sub(rb"^//# sourceMappingURL=.*\n?", b"", content, flags=re.MULTILINE)
                 (ROOT / target).parent.mkdir(parents=True, exist_ok=True)
                 (ROOT / target).write_bytes(content)

@@ -1,6 +1,6 @@
-"""The API's description of itself: `/openapi.json` for programs, and `/docs` for people to read and try.
+"""The API's description: `/openapi.json` for programs, and `/docs` for people to read and try.
 
-Programs are told in English whatever they accept; `?lang=`, by which the page asks, says it in another language.
+Programs get it in English whatever they accept. `?lang=`, which the page sends, asks for another language.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ CSP = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""As on every page, but for the styles that RapiDoc writes into its own elements."""
+"""The Content-Security-Policy of `/docs`, which allows the styles that RapiDoc writes into its own elements."""
 
 
 routes = Blueprint("openapi", __name__)
-"""`/openapi.json` and `/docs` of the zoo that the app serves."""
+"""The blueprint of `/openapi.json` and `/docs`."""
 
 
 @routes.get("/openapi.json")
 def described() -> Answer:
+    """Return the OpenAPI document."""
     zoo = current_zoo()
     told = document(zoo, request.url_root.rstrip("/"), bool(zoo.settings.server.keys))
     return translated(told, gettext) if asked_language() not in (None, "en") else told, 200, HEADERS
@@ -35,6 +36,7 @@ def described() -> Answer:
 
 @routes.get("/docs")
 def docs() -> Response:
+    """Return the page that shows it."""
     response = page("docs.html", interface=interface(), models=list(current_zoo().models))
     response.headers["Content-Security-Policy"] = CSP
     return response

@@ -1,4 +1,7 @@
-"""Operations and types made one OpenAPI 3.1 document of a zoo, with the names and shapes of its models."""
+"""Builds the OpenAPI document of a zoo from operations and types, with its models' names and input shapes.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,14 @@ SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `Authorization: Bearer KEY`."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key, as `X-API-Key: KEY`."},
 }
-"""The ways to send a key, of which one is enough."""
+"""The ways to send a key; one is enough."""
 
 
 def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
-    """The description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`; `keyed` if it wants a key."""
+    """Return the description of a zoo that is served at `base`, such as `http://127.0.0.1:5000`.
+
+    `keyed` says that it asks for a key.
+    """
     examples, shapes = _examples(zoo), _shapes(zoo)
     calls = [call for call in snippets.calls(examples.model, base, keyed) if call.protocol == "native"]
     all_operations = operations(examples, tuple(calls))
@@ -65,7 +71,7 @@ def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
 
 
 def _secured(told: dict[str, Any], all_operations: list[Operation]) -> dict[str, Any]:
-    """The description of a server that wants a key, and of what needs none or a key with a scope of its own."""
+    """Add to a description how to send a key, and which operations need none or one with a special scope."""
     told["components"]["securitySchemes"] = SECURITY
     for one in all_operations:
         if one.scope != PREDICT:
@@ -74,7 +80,7 @@ def _secured(told: dict[str, Any], all_operations: list[Operation]) -> dict[str,
 
 
 def _security(scope: str) -> list[dict[str, list[str]]]:
-    """What a request needs of the ways to send a key; the scope is named where not every key has it."""
+    """Return what a request needs of the ways to send a key; the scope is named where not every key has it."""
     if scope == NOTHING:
         return []
     return [{way: [scope] if scope == ADMIN else []} for way in SECURITY]
@@ -91,6 +97,7 @@ def _release() -> str:
 
 
 def _examples(zoo: Zoo) -> Examples:
+    """Return the examples for the default model of a zoo."""
     names = tuple(zoo.models)
     if not names:
         return Examples("model", "model/1", DIGITS, (), DIGITS)
@@ -103,7 +110,7 @@ def _examples(zoo: Zoo) -> Examples:
 
 
 def _shapes(zoo: Zoo) -> list[tuple[int, ...]]:
-    """The shapes that the zoo's models take, such as (28, 28, 1); that too when no model has a card yet."""
+    """Return the input shapes of the zoo's models, such as (28, 28, 1); that one when no model has a card yet."""
     return sorted({tuple(card.input_shape) for card in _cards(zoo)}) or [(28, 28, 1)]
 
 
@@ -125,12 +132,14 @@ def _row(shapes: Iterable[tuple[int, ...]]) -> dict[str, Any]:
 
 
 def _nested(form: tuple[int, ...]) -> dict[str, Any]:
+    """Return the schema of nested lists of levels, of a fixed shape."""
     if not form:
         return {"type": "number", "minimum": 0, "maximum": 255}
     return {"type": "array", "minItems": form[0], "maxItems": form[0], "items": _nested(form[1:])}
 
 
 def _kinds(all_operations: list[Operation]) -> Iterable[Kind]:
+    """Yield every type that the operations take and give, each with the mode of its schema."""
     for one in all_operations:
         yield from ((content.type, "validation") for content in one.takes.values())
         yield from ((content.type, "serialization") for content in one.gives.values())
@@ -138,7 +147,7 @@ def _kinds(all_operations: list[Operation]) -> Iterable[Kind]:
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without titles of fields, which would say their names again, in English."""
+    """Leaves out the titles of fields, which would only repeat their names, in English."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -146,7 +155,7 @@ class _Untitled(GenerateJsonSchema):
 
 @lru_cache(maxsize=4)
 def _schemas(kinds: tuple[Kind, ...]) -> tuple[Schemas, dict[str, Any]]:
-    """The schema of each kind, and the definitions that they refer to."""
+    """Return the schema of each type, and the definitions that these refer to."""
     adapters = [(kind, kind[1], TypeAdapter(kind[0])) for kind in kinds]
     found, rest = TypeAdapter.json_schemas(
         adapters, ref_template="#/components/schemas/{model}", schema_generator=_Untitled
@@ -176,6 +185,7 @@ def _operation(one: Operation, found: Schemas, examples: Examples) -> dict[str, 
 
 
 def _in_path(name: str, examples: Examples) -> dict[str, Any]:
+    """Return the description of a parameter in the path."""
     own = examples.checkpoint.rpartition("/")[2]
     schema, description = {
         "name": (examples.name_schema, "the model"),

@@ -1,4 +1,4 @@
-"""What the description shows: one small digit in each form that is read, and answers of a model as they look."""
+"""The examples in the description: a small digit in each form that is read, and answers as a model gives them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SEVEN = (
     "kWcOzY7yKmSrn3GbrUAOCBZuy0OCDEgphORMsooAUjbn2KPURXXiy1pvNBWAnU8qBhtcqGOPMlv6OFjjjDdfzVO/H6zc215F43RMZ8tuj0wj"
     "df+kMcL7rDzS6uOk9wfz1joLc8ZaZgAAAABJRU5ErkJggg=="
 )
-"""A 7 drawn by hand, a PNG of 28x28, dark on light."""
+"""A 7 drawn by hand: a PNG of 28x28 pixels, dark on light, in base64."""
 
 
 @lru_cache(maxsize=1)
 def seven() -> list[list[int]]:
-    """The same as 28 rows of 28 levels in 0-255."""
+    """Return the same picture as 28 rows of 28 levels in 0-255."""
     picture = decode(base64.b64decode(SEVEN), PictureSettings())
     rows: list[list[int]] = (picture if picture.ndim == 2 else picture[..., 0]).tolist()
     return rows
@@ -30,7 +30,7 @@ def seven() -> list[list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Examples of one model and checkpoint, of all those that `names` has; `every_label` has the labels of all."""
+    """Examples of one model and checkpoint. `names` has all models, `every_label` the labels of all of them."""
 
     model: str
     checkpoint: str
@@ -48,7 +48,7 @@ class Examples:
 
     @property
     def name_schema(self) -> dict[str, Any]:
-        """A model's name."""
+        """The schema of a model's name."""
         return {"type": "string"} | ({"enum": list(self.names), "examples": [self.model]} if self.names else {})
 
     @property
@@ -94,7 +94,7 @@ class Examples:
 
     @property
     def scores(self) -> list[dict[str, Any]]:
-        """The best three labels."""
+        """The three best labels."""
         pairs = sorted(zip(self.labels, self.probabilities, strict=True), key=lambda pair: -pair[1])
         return [{"label": label, "score": share} for label, share in pairs[:3]]
 

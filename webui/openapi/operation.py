@@ -1,4 +1,4 @@
-"""What an operation of OpenAPI's is here, and what many of them have in common."""
+"""What an OpenAPI operation is here, and what many operations share."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ WHY = {
     501: "A part of the protocol that the zoo does not have.",
     503: "The model is there but cannot answer now; with `Retry-After`, the server is too busy.",
 }
+"""The description of each error status."""
 RETRY = {429: "seconds", 503: "seconds, where the server is too busy"}
-"""Which answers say by `Retry-After` when to ask again."""
+"""The statuses that come with `Retry-After`, which says when to ask again, and its description."""
 
 ALWAYS = (500, 503, *({401, 403, 429} & set(STATUS.values())))
-SENT = (408, 413, 501)  # what the server may say of any body
+SENT = (408, 413, 501)  # what the server may answer to any body
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the query or a header."""
+    """A parameter in the query or a header."""
 
     name: str
     schema: Mapping[str, Any]
@@ -63,9 +64,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `takes` and `gives` are by content type, `errors` by status, each with its type.
+    """One method of one path.
 
-    `scope` is what a key needs for it, as `webui.access` asks.
+    `takes` and `gives` are by content type, `errors` by status, each with its type. `scope` is what a key needs for it,
+    as in `webui.access`.
     """
 
     id: str
@@ -88,20 +90,20 @@ VERSION = Parameter("version", WHOLE, "asks that checkpoint of the model")
 
 
 def failing(*statuses: int) -> dict[int, Any]:
-    """These statuses, and those that may come to any request, each with `{"error": …}`."""
+    """Return these statuses and those that any request may get, each with `{"error": …}`."""
     return dict.fromkeys(sorted({*statuses, *ALWAYS}), schemas.Error)
 
 
 def unready(kind: Any) -> dict[int, Any]:
-    """What may come to a request that needs no key, and tells by 503 what cannot answer, as this type."""
+    """Return the errors of a request that needs no key and reports by 503 what cannot answer, as this type."""
     return {500: schemas.Error, 503: kind | schemas.Error}
 
 
 def in_json(kind: Any, **examples: Any) -> dict[str, Content]:
-    """JSON of this type, with examples by name."""
+    """Return JSON of this type, with examples by name."""
     return {"application/json": Content(kind, examples)}
 
 
 def bare() -> dict[str, Content]:
-    """A picture as the body itself, in each of its types."""
+    """Return a picture as the body itself, in each of its content types."""
     return {kind: Content(schemas.File) for kind in BODIES}

@@ -1,4 +1,4 @@
-"""Every route for programs as OpenAPI's operations: what it takes, what it gives, and what can go wrong.
+"""Every route for programs as an OpenAPI operation: what it takes, what it gives and what can go wrong.
 
 These are the zoo's own; those of other servers' protocols are in `webui.openapi.protocol_operations`.
 """
@@ -23,7 +23,7 @@ TRACE = Parameter(
 
 
 def operations(examples: Examples, calls: tuple[Call, ...] = ()) -> list[Operation]:
-    """All of them, with examples of one model; `calls` are shown with the route of that model."""
+    """Return all operations, with examples of one model; `calls` are shown with that model's route."""
     return [
         *_pictures(examples, calls),
         *_closer(examples),
@@ -34,7 +34,7 @@ def operations(examples: Examples, calls: tuple[Call, ...] = ()) -> list[Operati
 
 
 def _sent(form: Any, told: Any, **shown: Any) -> dict[str, Content]:
-    """Pictures in a form, as the body itself, or in JSON."""
+    """Return what a request may send: pictures in a form, as the body itself, or in JSON."""
     return {"multipart/form-data": Content(form), **bare(), **in_json(told, **shown)}
 
 

@@ -1,4 +1,4 @@
-"""The routes of other servers' protocols as OpenAPI's operations, like those of `webui.openapi.operations`."""
+"""The routes of other servers' protocols as OpenAPI operations, like those of `webui.openapi.operations`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADER_LENGTH = Parameter(
 
 
 def protocols(examples: Examples) -> list[Operation]:
-    """All of them, with examples of one model."""
+    """Return all these operations, with examples of one model."""
     return [*_tensorflow_serving(examples), *_inference_v2(examples), *_huggingface(examples)]
 
 

@@ -1,4 +1,4 @@
-"""What goes in and what comes out by the protocols of other servers, as types like those of `webui.openapi.schemas`."""
+"""The requests and responses of other servers' protocols, as types like those of `webui.openapi.schemas`."""
 
 from __future__ import annotations
 

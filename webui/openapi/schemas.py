@@ -1,9 +1,10 @@
-"""What goes in and what comes out, as types from which pydantic makes JSON schemas; tests hold real answers to them.
+"""The requests and responses, as types from which pydantic makes JSON schemas. Tests compare real responses with them.
 
 These are the zoo's own; those of other servers' protocols are in `webui.openapi.protocol_schemas`.
 
-Requests are read by hand in `webui.inputs` and `webui.protocols`, with messages that tell what to do; these types
-describe what is read there, and cost a request nothing. Answers are closed: a key that is not here is a mistake here.
+Requests are read by hand in `webui.inputs` and `webui.protocols`, with messages that say what to do. These types only
+describe what is read there, and cost a request nothing. Responses are closed: a key that is missing here is a mistake
+here.
 """
 
 from __future__ import annotations
@@ -42,16 +43,16 @@ Base64 = TypeAliasType(
     ],
 )
 Pixels = TypeAliasType("Pixels", list[Any])
-"""One picture as levels; `webui.openapi.document` puts in the shapes that the zoo's models take."""
+"""One picture as levels. `webui.openapi.document` fills in the input shapes of the zoo's models."""
 
 Row = TypeAliasType("Row", list[Any])
-"""The same levels in one row; their number is put in there too."""
+"""The same levels in one row; their number is filled in there too."""
 
 
 def without(*names: str) -> ConfigDict:
-    """An open schema that has none of these keys, by which other schemas are told from it.
+    """Return the config of an open schema that has none of these keys, which distinguishes it from other schemas.
 
-    Each is an object of its own, so that programs which make clients of the description have a type for it.
+    Each case is an object schema of its own, so that generated clients have a type for it.
     """
     return ConfigDict(json_schema_extra={"propertyNames": {"not": {"enum": list(names)}}})
 

@@ -1,7 +1,7 @@
-"""The API's description in the page's language: what it says of itself, and what the translators are given of it.
+"""The API's description in the page's language, and its texts for the translators.
 
-Programs get it in English. Nothing is marked for translation where it is written: the texts come from many rooms,
-some of which know of no page, and are found in the description itself.
+Programs get it in English. No text is marked for translation where it is written: the texts come from many modules,
+some of which know nothing of pages, so they are collected from the description itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ UNTOLD = ("example", "examples", "enum", "default")  # what is sent and answered
 
 
 def translated(described: dict[str, Any], say: Callable[[str], str]) -> dict[str, Any]:
-    """A description with all that a person reads in it said by `say`; the one that is given stays as it is."""
+    """Return a copy of a description in which `say` translates every text that people read."""
     found: dict[str, Any] = _within(described, say)
     found["info"]["title"] = say(found["info"]["title"])
     for tag in found["tags"]:
@@ -30,7 +30,7 @@ def _within(node: Any, say: Callable[[str], str]) -> Any:
         return node
     told: dict[str, Any] = {}
     for key, value in node.items():
-        if key == "properties":  # whose keys are names of fields
+        if key == "properties":  # its keys are names of fields
             told[key] = {name: _within(schema, say) for name, schema in value.items()}
         elif key == "x-codeSamples":
             told[key] = [sample | {"label": say(sample["label"])} for sample in value]
@@ -42,7 +42,7 @@ def _within(node: Any, say: Callable[[str], str]) -> Any:
 
 
 def texts(described: dict[str, Any]) -> list[str]:
-    """All that a person reads in a description, each text once, in its order."""
+    """Return every text of a description that people read, each once, in order."""
     found: dict[str, None] = {}
 
     def note(text: str) -> str:
@@ -54,7 +54,7 @@ def texts(described: dict[str, Any]) -> list[str]:
 
 
 def extract(*_: object, **__: object) -> Iterator[tuple[int, None, str, list[str]]]:
-    """The same for pybabel, whose extractors give line, function, text and comments (`translations/babel.cfg`)."""
+    """Yield these texts for pybabel, as line, function, text and comments (see `translations/babel.cfg`)."""
     from webui.openapi.document import document
     from zoo.zoo import Zoo
 

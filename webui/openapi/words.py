@@ -1,4 +1,4 @@
-"""What RapiDoc, which knows no language but English, writes around the API's description, in the reader's language."""
+"""The texts that RapiDoc, which knows only English, writes around the API's description, in the reader's language."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask_babel import gettext
 
 
 def interface() -> dict[str, str]:
-    """Each text of RapiDoc's that our page shows, as it is there, with what to show instead."""
+    """Return each text of RapiDoc that our page shows, as RapiDoc writes it, with what to show instead."""
     return {
         "Expand all": gettext("Expand all"),
         "Collapse all": gettext("Collapse all"),
@@ -52,7 +52,7 @@ def interface() -> dict[str, str]:
         "API Server": gettext("API Server"),
         "Authentication": gettext("Authentication"),
         "Required": gettext("Required"),
-        "(None Applied)": "",  # the page's cookie stands for one
+        "(None Applied)": "",  # the page's cookie stands for a key
         "Not Required": gettext("Not Required"),
         "HTTP Bearer": gettext("Bearer key"),
         "API Key (X-API-Key)": gettext("Key as X-API-Key"),

@@ -1,1 +1,1 @@
-"""Other servers' protocols, each a thin way to `Zoo.predict_many`: one module, one protocol, one blueprint."""
+"""Other servers' protocols, each a thin layer over `Zoo`: one module and one blueprint per protocol."""

@@ -17,16 +17,17 @@ from webui.jsons import HEADERS, Answer
 from webui.pixels import kind
 from webui.query import asked_version
 
-TOP = 5  # labels when none says how many, as there
-OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")  # how JSON begins, and no picture does
+TOP = 5  # labels when no number is asked for, as at Hugging Face
+OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")  # how a JSON object begins, and no picture does
 
 
 routes = Blueprint("huggingface", __name__, url_prefix="/hf")
-"""`/hf/<name>` of the zoo that the app serves."""
+"""The blueprint of `/hf/<name>`."""
 
 
 @routes.post("/<name>")
 def classify(name: str) -> Answer:
+    """Return the best labels for one picture."""
     zoo = current_zoo()
     zoo.model(name)
     version = asked_version()
@@ -36,9 +37,10 @@ def classify(name: str) -> Answer:
 
 
 def _asked() -> tuple[bytes, int]:
-    """The picture's bytes and how many labels are wanted. Whatever is not JSON is a picture, as clients send it.
+    """Return the picture's bytes and how many labels are wanted.
 
-    What it is counts for more than its type, which curl makes that of a form where none is said.
+    A body that is not JSON is taken as a picture, as clients send it. Its bytes count for more than its content type,
+    because curl labels a body as a form unless it is told otherwise.
     """
     body: bytes = inputs.body()
     if request.mimetype == "multipart/form-data":

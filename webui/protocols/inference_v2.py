@@ -1,7 +1,7 @@
-"""The Open Inference Protocol, version 2, with Triton's binary tensors, classification, index and statistics.
+"""The Open Inference Protocol, version 2, with Triton's extensions for binary tensors, classification, index and more.
 
 https://github.com/kserve/open-inference-protocol. A model takes one input, `images`: floats in 0-1, whole numbers in
-0-255, or picture files as BYTES; each goes the way of every picture. All pictures of a request are answered, or none.
+0-255, or picture files as BYTES. Each is processed like every picture. All pictures of a request are answered, or none.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ ABSENT = {
     "trace": "the zoo traces no requests. Its log has a line for each, with its id.",
     "logging": "what is logged is said in settings.toml (server.log) and cannot be changed here.",
 }
-"""Where Triton has extensions that the zoo does not have, with what is to be said of each."""
+"""Triton's extensions that the zoo does not have, with the message for each."""
 CONFIG = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
+"""The datatypes of the protocol, as Triton's model configuration names them."""
 
 
 routes = Blueprint("inference_v2", __name__, url_prefix="/v2")
-"""`/v2…` of the zoo that the app serves."""
+"""The blueprint of `/v2…`."""
 
 served.handle(routes)
 
@@ -174,6 +175,7 @@ def index() -> Answer:
 @routes.post("/repository/models/<name>/unload")
 @needs(ADMIN)
 def load(name: str) -> Answer:
+    """Refuse to load or unload a model."""
     current_zoo().model(name)
     raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")
 
@@ -182,7 +184,7 @@ def load(name: str) -> Answer:
 @routes.route(f"/<any({', '.join(ABSENT)}):part>/<path:rest>", methods=METHODS)
 @routes.route("/models/<name>/<any(trace):part>/setting", methods=METHODS)
 def absent(part: str, name: str | None = None, rest: str = "") -> Answer:
-    """Triton's extensions whose addresses its clients know, and which `/v2` does not list."""
+    """Refuse Triton's extensions whose addresses its clients know, and which `/v2` does not list."""
     if name is not None:
         current_zoo().model(name)
     raise Unimplemented(f"There is nothing at {request.script_root}{request.path}: {ABSENT[part]}")
@@ -191,6 +193,7 @@ def absent(part: str, name: str | None = None, rest: str = "") -> Answer:
 @routes.post("/models/<name>/infer")
 @routes.post("/models/<name>/versions/<version>/infer")
 def infer(name: str, version: str | None = None) -> Response:
+    """Answer a tensor of pictures, and count the request in the statistics."""
     model, own = _model_of(name, version)
     card = model.load(own).card
     began, pictures, steps = time.monotonic_ns(), 0, None
@@ -203,7 +206,7 @@ def infer(name: str, version: str | None = None) -> Response:
 
 
 def _model_of(name: str, version: str | None) -> tuple[Model, int | None]:
-    """The model and its version as `Zoo` wants it. Raises UnknownModel, UnknownCheckpoint."""
+    """Return the model and its version as `Zoo` takes it. Raises UnknownModel, UnknownCheckpoint."""
     model = current_zoo().model(name)
     if version is not None and not is_number(version):
         raise UnknownCheckpoint(f'Model "{name}" has no version {version[:40]}. Versions are whole numbers.')
@@ -211,6 +214,7 @@ def _model_of(name: str, version: str | None) -> tuple[Model, int | None]:
 
 
 def _counts(model: Model) -> list[dict[str, Any]]:
+    """Return the statistics of all versions of a model; none if it cannot answer."""
     zoo = current_zoo()
     statistics = Statistics(zoo)
     try:
@@ -221,7 +225,7 @@ def _counts(model: Model) -> list[dict[str, Any]]:
 
 
 def _inferred(model: Model, version: int | None, card: Card) -> tuple[Response, int, dict[str, int]]:
-    """The answer to this request, how many pictures it had, and the nanoseconds of each of STEPS."""
+    """Return the response to this request, how many pictures it had, and the nanoseconds of each of STEPS."""
     zoo, began = current_zoo(), time.monotonic_ns()
     asked, sent = _asked(zoo, model, version)
     wanted = outputs.wanted(asked, card.labels)
@@ -238,6 +242,7 @@ def _inferred(model: Model, version: int | None, card: Card) -> tuple[Response, 
 
 
 def _sent(answer: dict[str, Any], raw: list[bytes]) -> Response:
+    """Return the response: the JSON, and the raw tensors after it if there are any."""
     head = json.dumps(answer, separators=(",", ":")).encode()
     response = make_response(b"".join([head, *raw]), 200, HEADERS)
     response.content_type = "application/octet-stream" if raw else "application/json"
@@ -247,6 +252,7 @@ def _sent(answer: dict[str, Any], raw: list[bytes]) -> Response:
 
 
 def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
+    """Return a model's rows of the repository index."""
     try:
         rows = [
             (str(version), model.trouble(served.checkpoint(model, version))) for version in served.versions(zoo, model)
@@ -265,7 +271,7 @@ def _index(zoo: Zoo, model: Model) -> list[dict[str, str]]:
 
 
 def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any], list[Sent] | NDArray[np.uint8]]:
-    """The JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
+    """Return the JSON of the request and its pictures. A body without JSON (length 0) is one picture file."""
     body: bytes = inputs.body()
     head, rest = tensors.header(body, request.headers.get(LENGTH))
     if not head and request.headers.get(LENGTH) is not None:
@@ -285,7 +291,7 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
             f'Its one input is named "{INPUT}".'
         )
     form = tensors.shape(given[0], INPUT)
-    if form[0] > zoo.settings.server.max_batch:  # pictures, unless it is no such form
+    if form[0] > zoo.settings.server.max_batch:  # too many pictures, unless the shape is wrong
         _check_form(form, given[0].get("datatype"), inputs.shape_of(model, version))
         inputs.check_number(zoo, form[0])
     content, rest = tensors.read(given[0], rest, INPUT)
@@ -298,7 +304,7 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
 
 
 def _check_form(form: list[int], datatype: Any, shape: pixels.Shape) -> None:
-    """Raises BadRequest when a tensor of this form and datatype holds no pictures, whatever their number."""
+    """Raise BadRequest if a tensor of this shape and datatype holds no pictures, whatever their number."""
     if datatype == "BYTES":
         tensors.file_count(form, INPUT)
     elif isinstance(datatype, str) and datatype in tensors.DTYPES:

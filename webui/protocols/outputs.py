@@ -14,7 +14,7 @@ from zoo.types import Scores
 
 
 def known(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:
-    """Datatype and shape of each output for one picture."""
+    """Return the datatype of each output, and its shape for one picture."""
     outputs: dict[str, tuple[str, list[int]]] = {"probabilities": ("FP32", [len(labels)]), "labels": ("BYTES", [])}
     if tuple(labels) == DIGITS:
         outputs["digits"] = ("INT64", [])
@@ -22,9 +22,9 @@ def known(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:
 
 
 def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The outputs that are asked for, all if none is named, each with `binary_data` and perhaps `classification`.
+    """Return the outputs that are asked for, all if none is named, each with `binary_data` and maybe `classification`.
 
-    Raises BadRequest.
+    Raises BadRequest for an unknown output or a wrong parameter, Unimplemented for shared memory.
     """
     names = list(known(labels))
     binary = _flag(_parameters(asked, "parameters"), "binary_data_output", False)
@@ -57,7 +57,10 @@ def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, 
 def filled(
     name: str, parameters: dict[str, Any], labels: Sequence[str], found: Answers
 ) -> tuple[dict[str, Any], bytes]:
-    """An output and its raw bytes, if such are asked for; with `classification` texts "score:index:label"."""
+    """Return an output and its raw bytes, which are empty unless asked for.
+
+    With `classification`, the output is texts "score:index:label", best first.
+    """
     count, raw = parameters.get("classification"), parameters["binary_data"]
     if count is not None:
         rows = [

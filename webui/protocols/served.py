@@ -1,4 +1,4 @@
-"""What the protocols share: the versions of a model that they can name, and the answers to all pictures or none."""
+"""What the protocols share: the versions of a model that they can name, and answers to all pictures or none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zoo.models import Model
 from zoo.zoo import Zoo
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""Those to which an address of a protocol answers that there is nothing of the kind."""
+"""The methods of the routes that answer for what a protocol does not have."""
 
 
 class BadPicture(PictureError):
@@ -29,13 +29,13 @@ class BadPicture(PictureError):
 
 
 def status(error: ZooError) -> int:
-    """The HTTP status: a bad picture is a bad request in these protocols, unless it is a limit that it breaks."""
+    """Return the HTTP status of an error. A bad picture is a bad request in these protocols, unless it is too large."""
     found = error.__cause__ if isinstance(error, BadPicture) and isinstance(error.__cause__, ZooError) else error
     return 400 if isinstance(found, PictureError) and not isinstance(found, PictureTooLarge) else status_of(found)
 
 
 def handle(routes: Blueprint) -> None:
-    """Answer the mishaps of a protocol's addresses in JSON, whatever the client accepts."""
+    """Answer the errors of a protocol's routes in JSON, whatever the client accepts."""
 
     @routes.errorhandler(ZooError)
     def from_zoo(error: ZooError) -> Answer:
@@ -48,13 +48,13 @@ def handle(routes: Blueprint) -> None:
 
 
 def versions(zoo: Zoo, model: Model) -> list[int]:
-    """The versions that can be asked for, oldest first: the model's own, or the one that it borrows."""
+    """Return the versions that can be asked for, oldest first: the model's own, or the one that it borrows."""
     owner, own = model.answering()
     return zoo.catalogue.versions(model.name) if owner == model.name else [own]
 
 
 def checkpoint(model: Model, version: int | None) -> int | None:
-    """The version as `Zoo` wants it: None for the one that answers anyway, which is loaded already.
+    """Return a version as `Zoo` takes it: None for the one that answers anyway, which is loaded already.
 
     Raises UnknownCheckpoint.
     """
@@ -69,10 +69,10 @@ def checkpoint(model: Model, version: int | None) -> int | None:
 
 
 def labelled(zoo: Zoo, model: Model, label: str) -> int | None:
-    """The version that a label names: `stable` the one that answers when none is named, `latest` the newest one trained
-    with the settings.
+    """Return the version that a label names, or None for an unknown label.
 
-    None for another label. Raises UnknownCheckpoint.
+    `stable` is the version that answers when none is named, `latest` the newest one trained with the settings. Raises
+    UnknownCheckpoint.
     """
     if label == "stable":
         return model.answering()[1]
@@ -85,9 +85,10 @@ def labelled(zoo: Zoo, model: Model, label: str) -> int | None:
 def answers(
     zoo: Zoo, model: Model, sent: Sequence[Sent] | NDArray[np.uint8], version: int | None, where: str
 ) -> Answers:
-    """The answers to all pictures, in their order. Raises BadPicture for the first that cannot be read, with its place.
+    """Return the answers to all pictures, in their order.
 
-    Raises TooMany, and what `Zoo.predict_many` does.
+    Raises BadPicture for the first picture that cannot be read; its message begins with `where` and the picture's
+    index. Raises TooMany too, and what `Zoo.predict_many` raises.
     """
     inputs.check_number(zoo, len(sent))
     with images.together():

@@ -9,9 +9,9 @@ from typing import Any
 from webui import tally
 from zoo.zoo import Zoo
 
-NAME = "v2"  # of the series, which `/metrics` does not tell
+NAME = "v2"  # of the series, which `/metrics` does not show
 STEPS = ("compute_input", "compute_infer", "compute_output")
-"""A good answer's: its tensors are read, its pictures answered, and the answers written."""
+"""The steps of a successful request: read its tensors, predict, write the outputs."""
 
 
 class Statistics:
@@ -22,7 +22,7 @@ class Statistics:
         self._sheet = self._tally.own
 
     def add(self, name: str, version: str, pictures: int, nanoseconds: int, steps: Mapping[str, int] | None) -> None:
-        """Count one request; a good one has taken this for each of STEPS."""
+        """Count one request; `steps` has the nanoseconds of each of STEPS, or is None for a request that failed."""
         how = "fail" if steps is None else "success"
         told = {"pictures": pictures, f"{how}.count": 1, f"{how}.ns": nanoseconds}
         told |= {f"{step}.ns": taken for step, taken in (steps or {}).items()}
@@ -32,7 +32,7 @@ class Statistics:
             self._sheet.put((NAME, name, version, "last"), int(time.time() * 1000))
 
     def of(self, name: str, version: str) -> dict[str, Any]:
-        """The counts of one version in all processes, as the protocol tells them."""
+        """Return the counts of one version over all processes, in the protocol's form."""
         found: dict[str, list[int]] = {}
         for key, numbers in self._tally.series():
             if key[:3] == (NAME, name, version):
@@ -40,7 +40,7 @@ class Statistics:
         count = {what: sum(numbers) for what, numbers in found.items()}
         good = count.get("success.count", 0)
         counts = {"success": good, "fail": count.get("fail.count", 0)}
-        counts |= dict.fromkeys(("queue", *STEPS), good)  # but how long each waited for a thread is not known
+        counts |= dict.fromkeys(("queue", *STEPS), good)  # the time that each waited for a thread is not known
         counts |= {"cache_hit": 0, "cache_miss": 0}
         return {
             "name": name,

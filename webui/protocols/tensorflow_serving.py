@@ -1,7 +1,7 @@
 """TensorFlow Serving's REST API: status, metadata, predict and classify, by version or label.
 
-https://www.tensorflow.org/tfx/serving/api_rest. Lists are a picture's levels, `{"b64": …}` is a picture file;
-either goes the way of every picture. All pictures of a request are answered, or none.
+https://www.tensorflow.org/tfx/serving/api_rest. A list holds a picture's levels, `{"b64": …}` a picture file. Both are
+processed like every picture. All pictures of a request are answered, or none.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from zoo.zoo import Zoo
 
 PREDICT, CLASSIFY = "serving_default", "classify"
 TENSOR, BYTES, OUTPUT = "images", "image_bytes", "probabilities"
-FEATURES = ("image", "pixels")  # of an example to classify
+FEATURES = ("image", "pixels")  # the names of a picture in an example to classify
 FILE = '{"b64": "…"}'  # how a picture file is sent
 PICTURE = {
     "predict": f'Send it in base64, as {{"instances": [{FILE}]}}.',
     "classify": f'Send it in base64, as {{"examples": [{{"image": {FILE}}}]}}.',
 }
+"""How to send a picture, for the message about a body that is one."""
 
 
 class NotServed(UnknownModel):
-    """No such model, or not of that version."""
+    """An unknown model, or an unknown version of a model."""
 
 
 routes = Blueprint("tensorflow_serving", __name__, url_prefix="/v1")
-"""`/v1/models/…` of the zoo that the app serves."""
+"""The blueprint of `/v1/models/…`."""
 
 served.handle(routes)
 
@@ -48,6 +49,7 @@ served.handle(routes)
 @routes.get("/models/<name>/versions/<version>")
 @routes.get("/models/<name>/labels/<label>")
 def status(name: str, version: str | None = None, label: str | None = None) -> Answer:
+    """Return the state of a model's versions."""
     zoo = current_zoo()
     if ":" in name + (version or label or ""):
         raise _malformed()
@@ -57,7 +59,7 @@ def status(name: str, version: str | None = None, label: str | None = None) -> A
     except UnknownCheckpoint as error:
         raise NotServed(f"Could not find any versions of model {name}. {model.trouble() or error}") from error
     answer: dict[str, Any] = {"model_version_status": [_state(model, one) for one in found]}
-    if wanted is None:  # what KServe's clients look for at the same address
+    if wanted is None:  # KServe's clients look for these at the same address
         answer |= {"name": name, "ready": model.trouble() is None}
     return answer, 200, HEADERS
 
@@ -66,6 +68,7 @@ def status(name: str, version: str | None = None, label: str | None = None) -> A
 @routes.get("/models/<name>/versions/<version>/metadata")
 @routes.get("/models/<name>/labels/<label>/metadata")
 def metadata(name: str, version: str | None = None, label: str | None = None) -> Answer:
+    """Return the signatures of a model."""
     zoo = current_zoo()
     model, wanted = _named(zoo, name, version, label)
     card = model.load(served.checkpoint(model, wanted)).card
@@ -78,6 +81,7 @@ def metadata(name: str, version: str | None = None, label: str | None = None) ->
 @routes.post("/models/<name>/versions/<version>:<verb>")
 @routes.post("/models/<name>/labels/<label>:<verb>")
 def run(name: str, verb: str, version: str | None = None, label: str | None = None) -> Answer:
+    """Answer `:predict` or `:classify`; `:regress` is refused."""
     zoo = current_zoo()
     verb = verb.lower()
     if verb not in ("predict", "classify", "regress"):
@@ -104,6 +108,7 @@ def other(rest: str = "") -> Answer:
 
 
 def _malformed() -> BadRequest:
+    """Return the error for an address or method that the protocol does not have."""
     return BadRequest(
         f"Malformed request: {request.method} {request.script_root}{request.path}. There are GET /v1/models/NAME and "
         "NAME/metadata, and POST /v1/models/NAME:predict or :classify, each also as NAME/versions/1 and "
@@ -112,7 +117,7 @@ def _malformed() -> BadRequest:
 
 
 def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple[Model, int | None]:
-    """The model and version of a path. Raises NotServed; BadRequest for an unknown label, as there."""
+    """Return the model and version of a path. Raises NotServed; BadRequest for an unknown label, as TF Serving does."""
     if version is not None and not is_number(version):
         raise _malformed()
     try:
@@ -139,6 +144,7 @@ def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple
 
 
 def _state(model: Model, version: int) -> dict[str, Any]:
+    """Return the state of a version, in the protocol's form."""
     problem = model.trouble(served.checkpoint(model, version))
     code = "OK" if problem is None else "UNAVAILABLE"
     state = "AVAILABLE" if problem is None else "END"
@@ -163,7 +169,7 @@ def _predict(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any])
         found = "one picture" if isinstance(column, dict) and "b64" in column else pixels.kind(column)
         raise BadRequest(f"{where} is {found}. Give a list of pictures, one or more, such as [{FILE}].")
     form = inputs.shape_of(model, version)
-    if not isinstance(column[0], list | dict | str):  # whose number says nothing of pictures
+    if not isinstance(column[0], list | dict | str):  # their number would say nothing about pictures
         _instance(column[0], form, f"{where}[0]", signature)
     inputs.check_number(zoo, len(column))
     sent = [_instance(one, form, f"{where}[{place}]", signature) for place, one in enumerate(column)]
@@ -193,7 +199,7 @@ def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]
 
 
 def _unlisted(value: Any, form: pixels.Shape) -> Any:
-    """A feature as a picture: there each is a list, of one file or of all levels in a row."""
+    """Return a feature as a picture: here each is a list, of one file or of all levels in a row."""
     if not isinstance(value, list) or any(isinstance(one, list) for one in value):
         return value
     if len(value) == 1 and isinstance(value[0], dict):
@@ -202,6 +208,7 @@ def _unlisted(value: Any, form: pixels.Shape) -> Any:
 
 
 def _signature(asked: dict[str, Any], known: tuple[str, ...]) -> str:
+    """Return the name of the signature that is asked for. Raises BadRequest unless it is one of `known`."""
     name = asked.get("signature_name", "")
     if not isinstance(name, str):
         raise BadRequest(f'"signature_name" is {pixels.kind(name)}. Give a string.')
@@ -213,7 +220,7 @@ def _signature(asked: dict[str, Any], known: tuple[str, ...]) -> str:
 
 
 def _instance(value: Any, form: pixels.Shape, where: str, signature: str) -> Sent:
-    """One picture: levels, or a file's bytes as `{"b64": …}`, either also under the input's name."""
+    """Return one picture: levels, or a file's bytes as `{"b64": …}`, either also under the input's name."""
     if isinstance(value, dict) and "b64" not in value:
         name = _only_key(value, (TENSOR, BYTES), where)
         value, where = value[name], f"{where}.{name}"
@@ -228,6 +235,7 @@ def _instance(value: Any, form: pixels.Shape, where: str, signature: str) -> Sen
 
 
 def _only_key(given: dict[str, Any], known: tuple[str, ...], where: str) -> str:
+    """Return the only key of an object. Raises BadRequest unless it has exactly one, which is `known`."""
     names = list(given)
     if len(names) != 1 or names[0] not in known:
         found = ", ".join(name[:40] for name in names[:8]) or "nothing"

@@ -1,6 +1,6 @@
 """Tensors of the Open Inference Protocol: from JSON or raw bytes to arrays, and back.
 
-Raw tensors are little-endian and row by row; an element of BYTES is its length in 4 bytes, then itself.
+Raw tensors are little-endian and in row-major order. An element of BYTES is its length in 4 bytes, then its content.
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 """
 
@@ -25,16 +25,19 @@ DTYPES = {
     **{f"INT{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)},
     **{f"FP{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
 }
-"""NumPy's name of each datatype of numbers."""
+"""NumPy's name of each numeric datatype."""
 
 UNSHARED = "the zoo has no shared memory. Send tensors in the request, as data or as raw bytes, and take them so."
 
 Content = NDArray[Any] | list[bytes]
-"""An array (n, ...), or the elements of a tensor of BYTES (n,)."""
+"""An array (n, ...), or the n elements of a tensor of BYTES."""
 
 
 def header(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
-    """The JSON of a body and a view of what comes after it, by Inference-Header-Content-Length. Raises BadRequest."""
+    """Return the JSON of a body and a view of what comes after it, by Inference-Header-Content-Length.
+
+    Raises BadRequest.
+    """
     if length is None:
         return body, memoryview(b"")
     if not (is_number(length) and int(length) <= len(body)):
@@ -46,7 +49,7 @@ def header(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
 
 
 def shape(tensor: dict[str, Any], where: str) -> list[int]:
-    """The shape of an input. Raises BadRequest."""
+    """Return the shape of an input. Raises BadRequest unless it is one to eight whole numbers from 1."""
     sizes = tensor.get("shape")
     if (
         not isinstance(sizes, list)
@@ -61,7 +64,10 @@ def shape(tensor: dict[str, Any], where: str) -> list[int]:
 
 
 def read(tensor: dict[str, Any], rest: memoryview, where: str) -> tuple[Content, memoryview]:
-    """The content of an input and what comes after it in the raw bytes. Raises BadRequest."""
+    """Return the content of an input, and the raw bytes that follow it.
+
+    Raises BadRequest, or Unimplemented for shared memory.
+    """
     form, datatype = shape(tensor, where), tensor.get("datatype")
     if not isinstance(datatype, str) or datatype not in (*DTYPES, "BYTES"):
         raise BadRequest(f"{where}.datatype is {kind(datatype)}. Give one of BYTES, {', '.join(DTYPES)}.")
@@ -81,7 +87,7 @@ def read(tensor: dict[str, Any], rest: memoryview, where: str) -> tuple[Content,
 
 
 def refuse_shared(parameters: Any, where: str) -> None:
-    """Raises Unimplemented when a tensor's parameters say that it is in shared memory."""
+    """Raise Unimplemented if a tensor's parameters say that it is in shared memory."""
     if isinstance(parameters, dict) and (region := parameters.get("shared_memory_region")) is not None:
         raise Unimplemented(f"{where}.parameters.shared_memory_region is {kind(region)}, and {UNSHARED}")
 
@@ -104,7 +110,7 @@ def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content
 
 
 def _check_whole(values: NDArray[np.float64], datatype: str, where: str) -> None:
-    """Raises BadRequest for what a datatype of whole numbers cannot hold."""
+    """Raise BadRequest for what a datatype of whole numbers cannot hold."""
     if not (values == np.rint(values)).all():
         raise BadRequest(f"{where} has fractions, and datatype {datatype} has none. Give levels in 0-1 as FP32.")
     held = np.iinfo(DTYPES[datatype])
@@ -138,13 +144,14 @@ def _from_bytes(raw: memoryview, form: list[int], datatype: str, where: str) -> 
 
 
 def file_count(form: list[int], where: str) -> int:
-    """How many picture files a tensor of BYTES of this form holds. Raises BadRequest when it is no such form."""
+    """Return how many picture files a tensor of BYTES of this shape holds. Raises BadRequest for any other shape."""
     if len(form) > 2 or (len(form) == 2 and form[1] != 1):
         raise BadRequest(f"{where}: the shape {form} is none of picture files. Give [n].")
     return form[0]
 
 
 def _check(found: int, expected: int, form: list[int], where: str) -> None:
+    """Raise BadRequest unless a tensor has as many elements as its shape."""
     if found != expected:
         raise BadRequest(f"{where} has {found} elements; the shape {form} has {expected}.")
 
@@ -152,7 +159,7 @@ def _check(found: int, expected: int, form: list[int], where: str) -> None:
 def described(
     name: str, datatype: str, content: Sequence[Any] | NDArray[Any], shape: Sequence[int], raw: bool
 ) -> tuple[dict[str, Any], bytes]:
-    """An output in JSON with its `data`, or `raw` with their size instead, and those bytes then.
+    """Return an output as JSON and its raw bytes: with its `data` and no bytes, or if `raw` with their size.
 
     `content` is one text, number, flag or row of numbers for each picture.
     """

@@ -1,4 +1,4 @@
-// Each call on the page gets a button that copies it; where a browser does not allow that, it selects the text.
+// Shows the copy button of each code sample. Where the browser does not allow copying, it selects the text.
 
 for (const button of document.querySelectorAll("button.copy")) {
   const code = button.parentElement.querySelector("code");

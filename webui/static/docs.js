@@ -1,5 +1,5 @@
-// The description of the API in the page's own colours, light or dark, and its interface in the page's language, like the
-// description itself. What the API answers is English.
+// Gives RapiDoc the page's own colours, light or dark, and translates its interface into the page's language, in which
+// the API description already is. The API's responses stay English.
 
 const shown = document.querySelector("rapi-doc");
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -14,15 +14,15 @@ function follow() {
   }
 }
 
-// RapiDoc knows English alone: a text, or each part of one as "Min 1┃Max 9", that is wholly one of the words or a limit
-// in them is replaced, now and whenever it is drawn anew.
+// RapiDoc knows only English. A text, or a part of one such as "Min 1┃Max 9", is replaced if all of it is a known text
+// or a limit, now and whenever RapiDoc renders again.
 const LIMIT = /^(Min|Max|More than|Less than|multiple of) (\S+?)( chars)?$/;
 
 function said(part) {
   if (Object.hasOwn(words, part)) return words[part];
   const limit = LIMIT.exec(part);
   if (!limit) return part;
-  if (Number(limit[2]) > Number.MAX_SAFE_INTEGER) return null; // which limits nobody
+  if (Number(limit[2]) > Number.MAX_SAFE_INTEGER) return null; // no real limit
   return `${words[limit[1]]} ${limit[2]}${limit[3] ? ` ${words.chars}` : ""}`;
 }
 
@@ -32,7 +32,7 @@ function translate(text) {
   if (after !== before) text.data = text.data.replace(before, () => after);
 }
 
-// What RapiDoc leaves out for those who hear the page: names of fields, a heading of the first level.
+// Adds what RapiDoc lacks for screen readers: names of fields, and a first-level heading.
 function describe(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return;
   if (node.matches("input, select, textarea")) node.ariaLabel ??= node.dataset.pname ?? words["REQUEST BODY"];
@@ -62,7 +62,7 @@ function watch(root) {
   within(root);
 }
 
-// The page's cookie stands for a key, and what posts with it sends the page's token.
+// The page's cookie stands for a key, so a request that posts must send the page's token.
 shown.addEventListener("before-try", ({ detail: { request } }) => {
   const token = document.querySelector('meta[name="csrf-token"]')?.content;
   if (token) request.headers.set("X-CSRF-Token", token);

@@ -1,5 +1,5 @@
-// Draws each plot of the page anew with uPlot, so that it tells its values under the pointer. The drawing that came with
-// the page stays for those without JavaScript, for print and for forced colours; the table beside it has every value.
+// Redraws each plot of the page with uPlot, which shows the values under the pointer. The SVG that came with the page
+// stays for print, for forced colours, and without JavaScript. The table beside it has every value.
 
 const Plot = globalThis.uPlot;
 const language = document.documentElement.lang;
@@ -141,7 +141,7 @@ function draw(figure) {
   if (button) button.onclick = () => {
     whole();
     figure.tabIndex = -1;
-    figure.focus({ preventScroll: true }); // the button is gone
+    figure.focus({ preventScroll: true }); // the button is hidden now
   };
   return { plot, drawing, button, whole };
 }

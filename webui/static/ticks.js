@@ -1,5 +1,6 @@
-// What is ticked for comparison is in the address and in the links to this page in another order or language, so that it
-// stays ticked there. How many are is told on the button, which is of use for as many as can be compared.
+// Keeps the models that are ticked for comparison in the URL, and in the links to this page in another order or
+// language, so that they stay ticked there. The button shows how many are ticked, and is enabled if that many can be
+// compared.
 
 const ticks = [...document.querySelectorAll("input[name=m]")];
 const links = document.querySelectorAll(".roster thead a, .languages a");

@@ -1,5 +1,5 @@
-// The address tells the model and the sample, so that a link to it shows the same; they go on to the next page too.
-// The call in the foot of the page names the same model.
+// The page's URL names the model and the sample, so that a link to it shows the same. The links to other languages and
+// samples carry them on, and the code sample in the footer names the same model.
 
 import { texts } from "./words.js";
 
@@ -11,7 +11,7 @@ let told = null;
 
 const put = (url, key, value) => (value === null || value === undefined ? url.searchParams.delete(key) : url.searchParams.set(key, value));
 
-// The call asks the model that is chosen.
+// Puts the chosen model's name into the code sample.
 export function name(model) {
   if (model) find("called").textContent = model;
 }
@@ -43,10 +43,10 @@ export function share(model, sample) {
   }
 }
 
-// What MNIST says a test picture of the strip is; undefined for others.
+// MNIST's label of a test picture in the strip; undefined for other pictures.
 export const labelOf = (sample) => strip.find((link) => link.dataset.sample === String(sample))?.dataset.label;
 
-// The model chosen last, for as long as the tab is open, where the address names none.
+// The model that was chosen last in this tab, or null if the URL names one.
 export function before() {
   if (new URLSearchParams(location.search).has("model")) return null;
   try {
@@ -60,11 +60,11 @@ function remember(model) {
   try {
     sessionStorage.setItem(CHOSEN, model);
   } catch {
-    // Storage is not allowed: the address alone tells it.
+    // Storage is not allowed: only the URL has it.
   }
 }
 
-// `show(place)` is called with the sample that is clicked.
+// `show(place)` is called with the index of the sample that is clicked.
 export function listen(show) {
   for (const link of strip) {
     link.addEventListener("click", (event) => {
@@ -83,7 +83,7 @@ function toast(text) {
   gone = setTimeout(() => (place.textContent = ""), 4000);
 }
 
-// Where a browser does not allow it, the place that has the text is selected, if there is one.
+// Copies a text. Where the browser does not allow that, the text in `place` is selected, if given.
 async function copied(text, done = texts.copied, place = null) {
   try {
     await navigator.clipboard.writeText(text);
@@ -94,7 +94,7 @@ async function copied(text, done = texts.copied, place = null) {
   }
 }
 
-// `drawn()` says whether there is something on the board that a link cannot hold.
+// `drawn()` says whether the board shows something that a link cannot carry.
 export const listenToCopy = (drawn) =>
   find("copy").addEventListener("click", () => copied(location.href, drawn() ? texts.copied_model : texts.copied));
 const digits = find("reading-text");

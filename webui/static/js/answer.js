@@ -1,4 +1,4 @@
-// The answer: the digit, the ten bars, what the model saw; or what went wrong, in words.
+// Shows the answer: the digit, the ten bars and what the model saw; or, in words, what went wrong.
 
 import { DIGITS, labelsOf, milliseconds, mishaps, percent, say, texts } from "./words.js";
 
@@ -25,19 +25,19 @@ function rows(labels) {
 
 const seesNothing = ({ rejected, trace }) => rejected && !trace?.box;
 
-// Why there is no digit: in a word or two, and then what is told all the same.
+// Why there is no digit: a word or two, then a sentence, which names the best guess if there is one.
 const rejection = (answer) => `${texts[seesNothing(answer) ? "nothing" : `no_${answer.reason}`] ?? texts.no_not_a_digit}.`;
 const reason = (answer) => say(texts[answer.reason] ? answer.reason : "other_reason", { label: answer.label, reason: answer.reason });
 export const reasonOf = (answer) => `${rejection(answer)} ${reason(answer)}`;
 
-// What is said in one place waits a moment, so that only the last of many is heard.
+// Announces a text to screen readers, after a moment, so that only the last of several in one place is heard.
 const speaking = new Map();
 export function announce(text, place = spoken) {
   clearTimeout(speaking.get(place));
   speaking.set(place, setTimeout(() => (place.textContent = text), 450));
 }
 
-// `truth` is the label that the picture is known to have, if it is.
+// `took` is in ms. `truth` is the picture's label, if it is known.
 export function show(answer, took, truth) {
   const { rejected, trace, label } = answer;
   const nothing = seesNothing(answer);
@@ -53,7 +53,7 @@ export function show(answer, took, truth) {
     sentence.append(title, ` ${reason(answer)}`);
   } else sentence.textContent = say("reads", { model: answer.model, label });
   const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
-  const told = nothing ? parts.slice(1) : parts; // scores for nothing mean nothing
+  const told = nothing ? parts.slice(1) : parts; // with nothing to see, scores mean nothing
   const each = [...told, say("took", { ms: milliseconds(took) })].map((text) => Object.assign(document.createElement("span"), { textContent: text }));
   if (truth !== undefined) {
     const known = Object.assign(document.createElement("span"), { textContent: say("labelled", { label: truth }) });
@@ -78,7 +78,7 @@ export function show(answer, took, truth) {
   announce(all);
 }
 
-// Of a picture of several things: the digits that they were read as, one by one.
+// Adds the digits that were read one by one in a picture of several objects.
 export function showRead(model, text) {
   sentence.lastChild.data = ` ${say("read_each", { model, text })}`;
   announce(sentence.textContent);
@@ -103,12 +103,12 @@ export function empty() {
   announce("");
 }
 
-// Why there is no answer to a first picture yet; an earlier answer stays.
+// Shows why there is no answer to a first picture yet. An earlier answer stays.
 export function missing(reason) {
   if (section.classList.contains("waiting")) sentence.textContent = reason;
 }
 
-// The answer that is shown belongs to an earlier picture.
+// Marks the answer as that of an earlier picture.
 export function stale() {
   for (const place of [section, paper]) place.classList.add("stale");
 }
@@ -123,9 +123,9 @@ const own = {
 const wordsFor = (kind) => own[kind] ?? mishaps[kind] ?? mishaps[500];
 export const titleOf = (kind) => wordsFor(kind).title;
 
-let told = null; // what went wrong, and with what, also once its notice was closed
+let told = null; // what went wrong last, and with what; kept when its notice is closed
 
-// `what` went wrong: the answer, or something asked beside it. It alone takes its notice away again, see `fine`.
+// Shows a notice. `what` went wrong: the answer, or something asked beside it. Only `fine(what)` removes it again.
 export function trouble(kind, detail = "", what = section) {
   const before = told;
   told = { kind, detail, what };
@@ -141,7 +141,7 @@ export function trouble(kind, detail = "", what = section) {
   box.append(heading, text);
   if (detail) {
     const exact = document.createElement("p");
-    exact.lang = "en"; // the API speaks English
+    exact.lang = "en"; // the API's messages are English
     exact.textContent = detail;
     const summary = Object.assign(document.createElement("summary"), { textContent: texts.exactly });
     const more = document.createElement("details");
@@ -158,35 +158,35 @@ export function trouble(kind, detail = "", what = section) {
   closable(box);
 }
 
-// The same to one who has brought a picture that cannot be taken: each time, also when that is what is told already.
+// Shows a notice about a picture that cannot be taken, even if the same notice is already shown.
 export function refuse(kind, detail) {
   told = null;
   trouble(kind, detail);
 }
 
-// What the page came with, about its address, stays until it is closed.
+// Removes the notice about `what`. The notice that the page came with, about its URL, stays until it is closed.
 export function fine(what = section) {
   if (told?.what !== what) return;
   told = null;
   vacate();
 }
 
-// What was closed is told again to one who tries anew.
+// After a new attempt, a notice that was closed may be shown again.
 export function acted() {
   if (!mishap.children.length) told = null;
 }
 
-// Whoever was in the notice goes on at the answer.
+// Removes the notice. Focus inside it moves to the answer.
 function vacate() {
   if (mishap.contains(document.activeElement)) section.focus({ preventScroll: true });
   mishap.replaceChildren();
 }
 
-// What was closed is not told again until something else was, or the reader has done something.
+// Adds a close button. A closed notice is not shown again until another was, or until the reader does something.
 function closable(box) {
   const shut = document.createElement("button");
   Object.assign(shut, { type: "button", className: "shut", textContent: "×", ariaLabel: texts.close });
   shut.addEventListener("click", vacate);
   box.append(shut);
 }
-for (const box of mishap.children) closable(box); // what the page came with
+for (const box of mishap.children) closable(box); // the notice that the page came with

@@ -1,4 +1,4 @@
-// All models on the same picture: each card gets its model's vote; cards are sorted and sieved.
+// All models on the same picture: each card shows its model's vote. The cards can be sorted and filtered.
 
 import { announce } from "./answer.js";
 import { milliseconds, number, percent, say } from "./words.js";
@@ -9,9 +9,9 @@ const [section, list, consensus, sort] = ["arena", "cards", "consensus", "sort"]
 const [sift, dissent, shown] = ["sift", "dissent", "shown"].map(find);
 const invitation = consensus.cloneNode(true);
 const votes = new Map();
-let counted = ""; // what is said of how many are shown
+let counted = ""; // the text that says how many are shown
 
-const NOTHING = new Set(["blank", "no_contrast", "too_many_objects"]); // why there is nothing to read
+const NOTHING = new Set(["blank", "no_contrast", "too_many_objects"]); // rejected because there is nothing to read
 const LARGE_FIRST = new Set(["accuracy", "confidence"]);
 const measure = (card) => votes.get(card.dataset.name)?.[sort.value] ?? card.dataset[sort.value];
 
@@ -63,7 +63,7 @@ export function show({ label, counts, answers }) {
     }
     const took = say("own_time", { ms: milliseconds(vote.ms) });
     if (NOTHING.has(vote.reason)) {
-      told(card, "–", say("rejects"), took); // scores for nothing mean nothing
+      told(card, "–", say("rejects"), took); // with nothing to see, scores mean nothing
       continue;
     }
     const measured = `${percent(vote.confidence)} · ${took}`;
@@ -98,10 +98,10 @@ export function empty() {
   blank();
 }
 
-// The votes on show are about an earlier picture.
+// Marks the votes as those on an earlier picture.
 export const stale = () => section.classList.add("stale");
 
-// Why there are no votes for this picture yet; those that are about it stay.
+// Shows why there are no votes on this picture yet. Votes on this very picture stay.
 export function unknown(reason) {
   if (!section.classList.contains("stale")) return;
   blank();

@@ -1,15 +1,15 @@
-// Asking the server: the picture as the body, one question at a time of each kind, and what went wrong in one word.
+// Requests to the server: the picture is the body, one request of each kind at a time, and errors have a short `kind`.
 
-const PATIENCE = 20_000; // ms that a question may take
-const AGAIN = 1500; // ms, at the least, between tries
-const ROOT = new URL("../../", import.meta.url); // of the zoo, which may be under a prefix
+const PATIENCE = 20_000; // ms that a request may take
+const AGAIN = 1500; // ms between tries, at least
+const ROOT = new URL("../../", import.meta.url); // the zoo's root URL, which may have a path prefix
 
-// The address of "/read" and the like, wherever the zoo is.
+// The URL of a path such as "/read", wherever the zoo is.
 export const at = (path) => new URL(path.slice(1), ROOT).href;
 
 export class Mishap extends Error {
-  // `kind` is the HTTP status, "busy" for a 503 that says when to ask again, or "lost" when no answer came, also where a
-  // proxy says so; `after` is how many seconds to wait for that.
+  // `kind` is the HTTP status, or "busy" for a 503 that says when to ask again, or "lost" when no response came or a
+  // proxy reports that (502, 504). `after` is how many seconds to wait before asking again.
   constructor(kind, detail = "", after = 0) {
     super(detail || String(kind));
     this.kind = kind === 503 && after ? "busy" : kind === 502 || kind === 504 ? "lost" : kind;
@@ -17,23 +17,23 @@ export class Mishap extends Error {
     this.after = after;
   }
 
-  // ms after which to ask again a server that is lost or refuses for now; null where that is of no use.
+  // ms after which to ask again if the server is lost or refuses for now; null if that is of no use.
   get again() {
     return ["lost", "busy", 429].includes(this.kind) ? Math.max(AGAIN, 1000 * this.after) : null;
   }
 }
 
-// What the server says of when to ask again, in seconds; 0 where it says nothing, or no answer came.
+// The seconds in Retry-After; 0 without that header or without a response.
 const wait = (response) => Number(response?.headers.get("Retry-After")) || 0;
 
-// One who waits is told within a time whether an answer comes.
+// Adds a timeout of PATIENCE to a signal, which may be undefined.
 const within = (signal) => {
   const late = AbortSignal.timeout(PATIENCE);
   return signal ? AbortSignal.any([signal, late]) : late;
 };
 
 export async function post(path, { body, type }, signal) {
-  // A browser names the type by the file's name, the server knows it by its bytes.
+  // The browser derives the type from the file's name; the server recognises a picture by its bytes.
   const headers = { Accept: "application/json", "Content-Type": type.startsWith("image/") ? type : "application/octet-stream" };
   const token = document.querySelector('meta[name="csrf-token"]')?.content;
   if (token) headers["X-CSRF-Token"] = token;
@@ -49,7 +49,7 @@ export async function post(path, { body, type }, signal) {
   return answer;
 }
 
-// A file of the server's.
+// Fetches a file of the server as a Blob.
 export async function get(path, signal) {
   let response;
   try {
@@ -62,7 +62,8 @@ export async function get(path, signal) {
   throw new Mishap(response.status, "", wait(response));
 }
 
-// A question that a newer one of its kind makes void: resolves with undefined when it was overtaken or called off.
+// Wraps a request so that a newer one of its kind aborts it. It resolves with undefined if it was overtaken or called
+// off.
 export function newest(question) {
   let current = null;
   const ask = async (...details) => {

@@ -1,22 +1,23 @@
-// What is asked beside the answer: its place shows that it waits, and where it fails, the answer stays as it is.
+// Requests beside the answer: their place shows that they wait, and if they fail, the answer stays as it is.
 
 import * as answer from "./answer.js";
 import { Mishap, newest, post } from "./ask.js";
 
-export const SLOW = 2500; // ms after which a wait is told
+export const SLOW = 2500; // ms after which the page says that it waits
 
 export class Aside {
-  // `place` is busy while `path()` is asked; `show(found, content)` shows what comes. `release()` lets go of what is in
-  // vain. What waits long or fails is told in a notice, unless `late()` and `failed()` tell it otherwise.
+  // `place` is marked busy while `path()` is requested; `show(found, content)` shows the response. `release()` gives up
+  // a request that is of no use. A long wait or a failure is shown in a notice, unless `late()` and `failed()` say
+  // otherwise.
   constructor(place, path, show, { release, late, failed } = {}) {
     Object.assign(this, { place, show, release });
-    this.content = null; // what is asked about just now
+    this.content = null; // the picture of the request under way
     this.late = late ?? (() => answer.trouble("slow", "", this));
     this.failed = failed ?? ((error) => answer.trouble(error.kind, error.detail, this));
     this.question = newest((signal, content) => post(path(), content, signal));
   }
 
-  // Resolves with the ms after which to ask again, null if that is of no use or not needed.
+  // Resolves with the ms after which to ask again, or null if that is of no use or not needed.
   async ask(content) {
     this.content = content;
     this.place.ariaBusy = "true";
@@ -38,7 +39,7 @@ export class Aside {
     }
   }
 
-  // Nobody waits for it any more.
+  // Aborts the request: nobody waits for it any more.
   off() {
     this.question.off();
     this.#rest();

@@ -1,4 +1,5 @@
-// A closer look at one picture: which pixels decided, the steps to what the model saw, and many digits in one picture.
+// A closer look at one picture: which pixels decided, the steps to what the model saw, and the digits of a picture with
+// several.
 
 import { texts, say } from "./words.js";
 
@@ -9,7 +10,7 @@ export const section = find("closer");
 const [boxes, line] = ["boxes", "reading-text"].map(find);
 export const reading = find("reading");
 
-// Red speaks for the label, blue against it; the stronger, the less can be seen through it.
+// Red speaks for the label, blue against it. The stronger the evidence, the more opaque the colour.
 export function showHeat({ heat: rows, label, by }) {
   const pen = heat.getContext("2d");
   heat.width = rows[0].length;
@@ -58,7 +59,7 @@ const node = (name, attributes) => {
 
 export const isRead = () => !reading.hidden || boxes.childElementCount > 0;
 
-// With the digits as text below the board, or framed alone, where nothing may move.
+// Frames the digits on the board and shows them as text below it; if `framed`, only frames them, and nothing moves.
 export function showReading({ text, digits }, { width, height }, framed) {
   const unit = Math.max(width, height) / 100;
   boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -79,7 +80,7 @@ export function showReading({ text, digits }, { width, height }, framed) {
   return text ? say("read_some", { text }) : texts.read_none;
 }
 
-// What is shown was read by another model.
+// Marks the reading as that of another model.
 export function staleReading() {
   for (const place of [boxes, reading]) place.classList.add("stale");
 }

@@ -1,26 +1,27 @@
-// The board: strokes, pictures under them, undo and redo. Drawn twice: for the eyes, and dark on white for the models.
+// The board: strokes, pictures under them, undo and redo. It is drawn twice: for the screen, and dark on white for the
+// models.
 
 import { load, save, saveNow, write } from "./keeping.js";
 import { CONTRARY, fillBelow, groundOf, inkOf, outline, paintPicture, SIDE } from "./painting.js";
 
-const SENT = 280; // pixels on each side of a drawing as it is sent
-const REST = 1000; // ms since a pen was near, in which what touches is the hand that holds it
-const FAINT = 40; // of 255: what the eraser's soft edge may leave
+const SENT = 280; // pixels on each side of a drawing that is sent
+const REST = 1000; // ms after a pen was near; until then, a touch is the hand that holds it
+const FAINT = 40; // of 255; alpha that the eraser's soft edge may leave
 
 const rounded = (value) => Math.round(value * 10) / 10;
 
 export class Board {
-  // `changed(drawing)` is called after each change; `drawing` says that a stroke is still under way.
+  // `changed(drawing)` is called after each change; `drawing` says whether a stroke is still under way.
   constructor(canvas, changed) {
     this.canvas = canvas;
     this.changed = changed;
     this.done = [];
     this.undone = [];
-    this.state = 0; // counts up with each change of what is to be seen; the end of a stroke is none
+    this.state = 0; // counts the visible changes; the end of a stroke is not one
     this.size = 40;
     this.erasing = false;
     this.stroke = null;
-    this.pointer = {}; // of the stroke under way, by its id and type
+    this.pointer = {}; // id and type of the pointer that draws the stroke under way
     this.pictures = new Map();
     this.screen = canvas.getContext("2d");
     this.paper = Object.assign(document.createElement("canvas"), { width: SENT, height: SENT });
@@ -33,7 +34,7 @@ export class Board {
     addEventListener("pagehide", () => saveNow(this));
   }
 
-  // What lies on the board: the picture below, and the strokes since.
+  // What is on the board: the picture at the bottom, and the strokes drawn since.
   get layers() {
     let bottom = null;
     let strokes = [];
@@ -47,7 +48,7 @@ export class Board {
     return { bottom, strokes };
   }
 
-  // Also when all that was drawn has been erased again, once the eraser is lifted.
+  // True also when everything drawn has been erased, once the eraser is lifted.
   get empty() {
     const { bottom, strokes } = this.layers;
     if (bottom) return false;
@@ -55,7 +56,7 @@ export class Board {
     return !this.stroke && strokes.some((stroke) => stroke.erase) && !this.#inked();
   }
 
-  // Whether the eraser has left any ink; looked at once for each state.
+  // Whether the eraser has left any ink. Computed once per state.
   #inked() {
     if (this.looked?.state !== this.state) {
       this.#paint(this.sheet, SENT / SIDE, "#000");
@@ -65,18 +66,19 @@ export class Board {
     return this.looked.ink;
   }
 
-  // Whether a picture that was brought lies on the board as it came.
+  // Whether the board shows a picture exactly as it was brought.
   get untouched() {
     const { bottom, strokes } = this.layers;
     return Boolean(bottom) && !strokes.length && !this.stroke;
   }
 
-  // The test picture on the board, if it is untouched.
+  // The index of the test picture on the board, or null if there is none or it was drawn on.
   get sample() {
     return this.untouched ? this.layers.bottom.sample : null;
   }
 
-  // What to send, with its type and measures: an untouched picture as its own bytes, all else as drawn. null when empty.
+  // What to send, with type, width and height: the original bytes of an untouched picture, else a PNG of the board.
+  // null if the board is empty.
   content() {
     if (this.empty) return null;
     if (this.untouched) {
@@ -86,12 +88,12 @@ export class Board {
     }
     this.#paint(this.sheet, SENT / SIDE, "#000");
     fillBelow(this.sheet, "#fff");
-    // Bytes, not a Blob: the browser can send them without asking another process for them first.
+    // Bytes, not a Blob: the browser can send them without fetching them from another process first.
     const body = Uint8Array.from(atob(this.paper.toDataURL("image/png").split(",")[1]), (one) => one.charCodeAt(0));
     return { body, type: "image/png", width: SENT, height: SENT };
   }
 
-  // Put a picture on the board, over all that was there, which undo brings back.
+  // Puts a picture on the board, over everything that was there. Undo brings that back.
   async show(blob, { sample = null, name = "" } = {}) {
     const id = crypto.randomUUID?.() ?? String(Math.random());
     const picture = await pictureOf(blob, { sample, name });
@@ -101,7 +103,7 @@ export class Board {
     write(picture);
   }
 
-  // Take back a picture that nobody can read, as if it had never come; whether there is another below it.
+  // Takes back a picture that cannot be read, as if it had never come. Returns whether the board shows something else.
   withdraw() {
     if (this.done.at(-1)?.kind !== "picture") return false;
     const { id } = this.done.pop();
@@ -138,7 +140,7 @@ export class Board {
     this.#after();
   }
 
-  // The question goes out first, and is on its way while the board is drawn.
+  // The request goes out first, so that it is on its way while the board is drawn.
   #after() {
     this.changed(false);
     this.#soon();
@@ -146,7 +148,7 @@ export class Board {
     this.keeping = setTimeout(() => this.keep(), 300);
   }
 
-  // A stroke, by whatever draws it: places as [x, y, pressure], in the board's units and 0-1.
+  // Begins a stroke, of a pointer or the keyboard, at [x, y, pressure]: in the board's units, the pressure in 0-1.
   begin(place, { erase = this.erasing, pen = false } = {}) {
     this.stroke = { kind: "stroke", points: [place], size: this.size, erase, pen };
     this.state += 1;
@@ -160,7 +162,7 @@ export class Board {
     this.changed(true);
   }
 
-  // A stroke that was none.
+  // Drops the stroke under way.
   cancel() {
     this.stroke = null;
     this.#altered();
@@ -180,14 +182,14 @@ export class Board {
       const y = ((event.clientY - box.top) * SIDE) / box.height;
       return [rounded(x), rounded(y), rounded(event.pressure || 0.5)];
     };
-    const touching = new Set(); // a second finger draws nothing, and takes back what the first began
-    let penned = -Infinity; // when a pen was last seen
+    const touching = new Set(); // fingers; a second one draws nothing, and cancels the stroke of the first
+    let penned = -Infinity; // time of the last event of a pen, in ms
     this.canvas.addEventListener("pointerdown", (event) => {
       const { pointerId: id, pointerType: type, buttons } = event;
       if (event.button !== 0 && !(buttons & 32)) return;
       if (type === "touch") touching.add(id);
       if (this.stroke && (this.pointer.type !== "touch" || type === "mouse")) return;
-      if (this.stroke) this.cancel(); // a pen writes though a hand rests on the board
+      if (this.stroke) this.cancel(); // a pen wins over a hand that rests on the board
       if (type === "touch" && (touching.size > 1 || event.timeStamp < penned + REST)) return;
       event.preventDefault();
       this.canvas.setPointerCapture(id);
@@ -234,7 +236,7 @@ export class Board {
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     if (bottom?.bitmap) paintPicture(pen, bottom, colour);
     const ground = bottom?.ground;
-    pen.fillStyle = ground ? CONTRARY[ground] : colour; // what is drawn on a picture can be seen on it, by models too
+    pen.fillStyle = ground ? CONTRARY[ground] : colour; // so that people and models can see what is drawn on a picture
     for (const stroke of this.stroke ? [...strokes, this.stroke] : strokes) {
       pen.globalCompositeOperation = stroke.erase ? "destination-out" : "source-over";
       pen.fill(stroke === this.stroke ? outline(stroke) : (stroke.path ??= outline(stroke)));
@@ -261,7 +263,8 @@ export class Board {
   }
 }
 
-// A picture with what it takes to lay it on the board: its pixels, or null if the browser cannot read it, and its ground.
+// A picture with what the board needs to draw it: its pixels, or null if the browser cannot decode it, and the
+// background for it (`ground`).
 async function pictureOf(blob, { sample, name, url }) {
   const bitmap = await createImageBitmap(blob).catch(() => null);
   const own = sample === null;

@@ -1,14 +1,14 @@
-// What lies on the board, and several pictures that were brought, are kept for as long as the tab is open: over a reload,
-// a switch of language, another page.
+// Keeps what is on the board, and several pictures that were brought, for as long as the tab is open: through a reload,
+// a switch of language, a visit to another page.
 
 const KEY = "zoo.board";
 const SEVERAL = "zoo.several";
-const LARGEST = 1_500_000; // characters of one picture as text
-const ROOM = 2_000_000; // characters of several, of the 5 million that a browser keeps for all of them and the board
-const SIDES = [2000, 1200, 700, 350]; // pixels on the long side of the copy that is kept of a larger one
+const LARGEST = 1_500_000; // characters of one picture as a data: URL
+const ROOM = 2_000_000; // characters of several pictures, out of 5 million that a browser stores for everything
+const SIDES = [2000, 1200, 700, 350]; // pixels on the long side of the copy of a larger picture, tried in turn
 
-// Keep a board's marks that can be undone and redone, and the pictures that they name. Without room for all, what lies on
-// it; without room for its picture, the strokes.
+// Saves a board's marks, including what can be undone and redone, and their pictures. If that takes too much room,
+// saves only what is visible; if the picture still takes too much, only the strokes.
 export async function save(board) {
   const unwritten = () => [...board.done, ...board.undone]
     .map((mark) => board.pictures.get(mark.id))
@@ -17,13 +17,13 @@ export async function save(board) {
   saveNow(board);
 }
 
-// A picture is made text as soon as it is there, so that a page that is left has it at hand.
+// Turns a picture into text as soon as it is there, so that it is ready when the page is left.
 export function write(picture) {
   picture.writing ??= inText(picture).then((url) => (picture.url = url));
   return picture.writing;
 }
 
-// The same at once, as a page that is left must: without the pictures that are not written yet.
+// Saves at once, as a page that is left must: without the pictures that are not yet text.
 export function saveNow(board) {
   const { done, undone, pictures, size } = board;
   const top = done.slice(Math.max(0, done.findLastIndex((mark) => mark.kind !== "stroke")));
@@ -33,9 +33,9 @@ export function saveNow(board) {
   keepSeveral([]);
   if (choices.some((marks) => stored(marks, pictures, size))) return;
   try {
-    sessionStorage.removeItem(KEY); // nothing is better than an earlier drawing
+    sessionStorage.removeItem(KEY); // keeping nothing is better than keeping an earlier drawing
   } catch {
-    // Storage is not allowed: the board then lasts as long as the page.
+    // Storage is not allowed: the board lasts as long as the page.
   }
 }
 
@@ -57,7 +57,7 @@ function stored({ done, undone }, pictures, size) {
   return true;
 }
 
-// What was kept, or null: `{done, undone, size}` and its pictures as `[id, {blob, sample, name, url}]`.
+// Returns what was saved, or null: `{done, undone, size, pictures}`. A picture is `[id, {blob, sample, name, url}]`.
 export function load() {
   try {
     const { pictures, ...marks } = JSON.parse(sessionStorage.getItem(KEY));
@@ -67,10 +67,10 @@ export function load() {
   }
 }
 
-let turn = 0; // of the several files that are to be kept
+let turn = 0; // counts the calls of saveSeveral; only the latest one saves
 
-// Keep several files in place of those before. One is not kept if even a small copy of it is too long, or if it is long
-// and no picture.
+// Saves several files in place of the earlier ones. A file is left out if it is too long and not a picture, or if even
+// a small copy of it is too long.
 export async function saveSeveral(files) {
   const mine = (turn += 1);
   keepSeveral([]);
@@ -90,11 +90,11 @@ function keepSeveral(kept) {
     if (kept.length) sessionStorage.setItem(SEVERAL, JSON.stringify(kept));
     else sessionStorage.removeItem(SEVERAL);
   } catch {
-    // As with the board: without room they last as long as the page.
+    // As with the board: without room, they last as long as the page.
   }
 }
 
-// The files that were kept, none if there are none.
+// Returns the files that were saved, as an array that may be empty.
 export function loadSeveral() {
   try {
     return JSON.parse(sessionStorage.getItem(SEVERAL)).map(({ name, url }) => {
@@ -106,7 +106,7 @@ export function loadSeveral() {
   }
 }
 
-// A picture as a data: URL of at most so many characters, "" when even a small copy of it is too long.
+// Returns a picture as a data: URL of at most `most` characters, or "" if even a small copy of it is too long.
 async function inText({ blob, bitmap }, most = LARGEST) {
   if (blob.size * 1.4 <= most) return read(blob);
   if (!bitmap) return "";
@@ -117,7 +117,7 @@ async function inText({ blob, bitmap }, most = LARGEST) {
     const pen = canvas.getContext("2d");
     pen.imageSmoothingQuality = "high";
     pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-    // Where a browser writes no WebP it writes PNG.
+    // A browser that cannot write WebP writes PNG.
     const copy = await canvas.convertToBlob({ type: "image/webp", quality: 0.92 });
     if (copy.size * 1.4 <= most) return read(copy);
   }

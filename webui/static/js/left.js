@@ -1,8 +1,8 @@
-// The page after signing out: what was drawn and chosen is not for the next one in the tab. It is forgotten here and not
-// earlier, since a page that is left keeps its board.
+// The page after signing out forgets what was drawn and chosen in this tab, which is not for the next user. It happens
+// here and not earlier, because a page that is left saves its board.
 
 try {
   sessionStorage.clear();
 } catch {
-  // Storage is not allowed, and nothing is kept.
+  // Storage is not allowed, so nothing was kept.
 }

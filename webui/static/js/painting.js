@@ -1,10 +1,10 @@
-// How strokes and pictures are put on a canvas.
+// Draws strokes and pictures on a canvas.
 
 import getStroke from "../vendor/perfect-freehand.js";
 
-export const SIDE = 560; // the board's own units
+export const SIDE = 560; // width and height of the board in its own units
 
-// The area that a stroke covers.
+// The area that a stroke covers, as a Path2D.
 export function outline(stroke) {
   const points = getStroke(stroke.points, {
     size: stroke.size,
@@ -25,7 +25,7 @@ export function outline(stroke) {
   return path;
 }
 
-// A test picture is light on black; on the board it is ink like any other.
+// Turns a test picture, light on black, into ink on transparent, so that the board draws it in its own colour.
 export function inkOf(bitmap) {
   if (!bitmap) return null;
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
@@ -42,7 +42,8 @@ export function inkOf(bitmap) {
 
 export const CONTRARY = { "#fff": "#000", "#000": "#fff" };
 
-// What a picture that was brought lies on: black around a dark one and below light ink on transparent, else white.
+// The background for a picture that was brought: black around a dark picture and below light ink on transparent, else
+// white.
 export function groundOf(bitmap) {
   if (!bitmap) return null;
   const side = 32;

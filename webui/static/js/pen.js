@@ -1,22 +1,22 @@
-// Drawing by keyboard: arrow keys move a pen over the board, Space or Enter puts it down and lifts it.
+// Drawing with the keyboard: the arrow keys move a pen over the board, Space or Enter puts it down and lifts it.
 
 import { announce } from "./answer.js";
 import { SIDE } from "./painting.js";
 import { number, say, texts } from "./words.js";
 
-const SQUARES = 28; // of the paper, to each side
+const SQUARES = 28; // squares of the paper in each direction
 const STEP = SIDE / SQUARES;
-const FINE = STEP / 4; // with Shift
+const FINE = STEP / 4; // step with Shift
 const EDGE = STEP / 2;
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const find = (id) => document.getElementById(id);
 const [paper, mark, place] = ["paper", "pen", "where"].map(find);
-const tell = (text) => announce(text, place); // beside the answers, which would be lost otherwise
+const tell = (text) => announce(text, place); // in a place of its own, so that it does not replace an answer
 
 export function listen(board) {
   const { canvas } = board;
-  const held = new Set(); // two at once go slantwise
+  const held = new Set(); // arrow keys that are held; two at once move diagonally
   let [x, y] = [SIDE / 2, SIDE / 2];
   let stroke = null;
   const down = () => stroke !== null && board.stroke === stroke;
@@ -50,7 +50,7 @@ export function listen(board) {
 
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in WAYS || event.key === " " || event.key === "Enter") paper.classList.add("moved"); // who knows how needs room
+    if (event.key in WAYS || event.key === " " || event.key === "Enter") paper.classList.add("moved"); // hides the hint
     if (event.key in WAYS) {
       held.add(event.key);
       move(event.shiftKey ? FINE : STEP);

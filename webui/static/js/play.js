@@ -1,5 +1,5 @@
-// The front page at work: each change of the board is asked about at once, and the answer shown. Everything in this
-// folder speaks through here; nothing is drawn or asked elsewhere.
+// The front page's main script: each change of the board is sent at once, and the answer shown. It connects the other
+// modules of this folder.
 
 import * as address from "./address.js";
 import * as answer from "./answer.js";
@@ -14,9 +14,9 @@ import { Board } from "./ink.js";
 import { loadSeveral, saveSeveral } from "./keeping.js";
 import { texts } from "./words.js";
 
-const PAUSE = 60; // ms without movement after which an unfinished stroke is asked about
+const PAUSE = 60; // ms without movement after which an unfinished stroke is sent
 const OTHERS = 60; // ms after the answer until all models are asked
-const RESTS = 700; // ms after a drawing of several things until they are read one by one: the next stroke may join them
+const RESTS = 700; // ms until a drawing of several objects is read one by one: the next stroke may join them
 
 const find = (id) => document.getElementById(id);
 const [form, paper, invite, undo, redo, eraser, clear, size] =
@@ -24,23 +24,23 @@ const [form, paper, invite, undo, redo, eraser, clear, size] =
 const [why, steps, read] = ["why", "steps", "read"].map(find);
 const radios = [...form.elements].filter((element) => element.name === "model_type");
 const chosen = () => radios.find((radio) => radio.checked)?.value;
-const ERASED = new Set(["blank", "no_contrast"]); // what is said of a picture without its ink
+const ERASED = new Set(["blank", "no_contrast"]); // why a picture without ink is rejected
 const query = (extra = {}) => new URLSearchParams({ model: chosen(), ...extra });
 
-// Asking
+// Requests
 
 const predict = newest((signal, content) => post(`/predict_${chosen()}?trace=1`, content, signal));
 
 let due, later, again, resting;
-let current = null; // the question whose answer is shown or awaited
-let refused = false; // the notice on show is about a picture that was taken back
+let current = null; // the request whose answer is shown or awaited
+let refused = false; // the notice shown is about a picture that was taken back
 
 function afresh() {
   current = null;
   return ask();
 }
 
-// Asks about the board, unless that is what was asked last: a pen that rests before it is lifted has its answer then.
+// Sends the board, unless that was the last request: if a pen rests before it is lifted, its answer is already there.
 async function ask(drawing = false) {
   clearTimeout(due);
   clearTimeout(again);
@@ -107,10 +107,10 @@ function failed(error) {
 
 addEventListener("online", () => (coming === null ? afresh() : showSample(coming)));
 
-// What is asked beside the answer
+// Requests beside the answer
 
-const awaited = new Set(); // whose answer a person waits for: it is told and brought into sight, whichever question brings it
-let voted = null; // the state of the board that the votes are about
+const awaited = new Set(); // asides that a person waits for: their answer is announced and scrolled into view
+let voted = null; // the state of the board that the votes belong to
 
 const heat = new Aside(
   why,
@@ -140,7 +140,7 @@ const reading = new Aside(
     const framed = !wanted && !board.untouched && closer.reading.hidden;
     const text = closer.showReading(found, content, framed);
     if (current?.reason === "several_objects" && found.text) answer.showRead(found.model, found.text);
-    if (!wanted) return; // the answer alone is heard
+    if (!wanted) return; // only the answer is announced
     answer.announce(text);
     reveal(closer.reading, closer.reading.parentElement);
   },
@@ -158,7 +158,7 @@ const votes = new Aside(
   { late: () => arena.unknown(texts.votes_late), failed: () => arena.unknown(texts.votes_failed) },
 );
 
-// All that an answered question is still owed, at once, but for what is under way.
+// Sends everything that an answered request still owes, except what is under way.
 function look(question) {
   if (question !== current) return;
   for (const aside of question.owed) if (aside.content !== question.content) bring(aside, question);
@@ -207,7 +207,7 @@ function changed(drawing) {
   }
 }
 
-// What can wait until the question is on its way.
+// Does what can wait until the request is on its way.
 function follow() {
   closer.hideHeat();
   heat.off();
@@ -224,7 +224,7 @@ function buttons() {
   for (const button of [why, steps, read]) usable(button, !nothing && Boolean(chosen()));
 }
 
-// A button that has the focus keeps it: it is called disabled, and is when it is left.
+// A button with focus keeps it: it is only marked as disabled (ARIA), and disabled once focus has left it.
 function usable(button, is) {
   const held = button === document.activeElement;
   button.ariaDisabled = !is && held ? "true" : null;
@@ -235,7 +235,7 @@ form.addEventListener("focusout", ({ target }) => {
 });
 form.addEventListener("click", (event) => event.target.closest("[aria-disabled=true]") && event.stopImmediatePropagation(), { capture: true });
 
-// What the eraser would take away must be there: else the next digit would be drawn with it, and not be seen.
+// The eraser is on only while there is something to erase: otherwise the next digit would be drawn with it, invisibly.
 function erase(on) {
   board.erasing = on;
   eraser.ariaPressed = String(on);
@@ -296,7 +296,7 @@ why.addEventListener("click", () => decide(why.ariaPressed !== "true"));
 steps.addEventListener("click", () => unfold(steps.ariaExpanded !== "true"));
 read.addEventListener("click", () => closely(reading));
 
-// At once where there is an answer, else with it.
+// Sends an aside at once if there is an answer, else together with it.
 function closely(aside) {
   answer.acted();
   awaited.add(aside);
@@ -311,10 +311,10 @@ function spare(aside) {
   aside.off();
 }
 
-// Samples, and pictures that are brought
+// Test pictures, and pictures that the reader brings
 
-// What is asked for far from where it is answered, as on a phone, would be answered out of sight.
-// What is around it comes along where there is room: the picture with its digits.
+// Scrolls to an answer that would appear out of sight, as on a phone. Where there is room, what is around it comes
+// along: the picture together with its digits.
 function reveal(place, around = place) {
   const { top, bottom, height } = place.getBoundingClientRect();
   const visible = Math.min(bottom, innerHeight) - Math.max(top, 0);
@@ -324,10 +324,10 @@ function reveal(place, around = place) {
 }
 
 const fetched = newest((signal, place) => get(`/samples/${place}.png`, signal));
-let coming = null; // the sample that is on its way
+let coming = null; // the test picture that is being fetched
 let soon;
 
-// Whoever goes on with something else waits for no sample any more.
+// Sets which test picture is awaited; null, when the reader goes on with something else, aborts the request.
 function expect(place) {
   clearTimeout(soon);
   coming = place;
@@ -336,7 +336,7 @@ function expect(place) {
   answer.fine(fetched);
 }
 
-// A server that is lost is asked for the sample alone, which brings all else.
+// Fetches a test picture and puts it on the board. A lost server is asked only for the picture, which brings all else.
 async function showSample(place) {
   expect(place);
   clearTimeout(again);
@@ -372,7 +372,7 @@ sources.listen((files) => {
   return show(files[0], files[0].name ?? "");
 });
 
-// The beginning: the sample of the address, or what was on the board before
+// Start: the test picture that the URL names, or what was on the board before
 
 const asked = form.dataset.sample;
 const before = radios.find((radio) => radio.value === address.before() && !radio.disabled);

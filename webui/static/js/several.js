@@ -1,4 +1,4 @@
-// Several pictures at once: a row for each, with what is read; a click puts one on the board.
+// Several pictures at once: a row for each, with what is read. A click puts a picture on the board.
 
 import * as answer from "./answer.js";
 import { Mishap, post } from "./ask.js";
@@ -11,8 +11,8 @@ export const section = find("several");
 let latest = 0;
 let rows = [];
 
-// `show(file, name)` puts one on the board; files above `most` bytes are not sent. Resolves with what is to be announced,
-// or with nothing if other pictures have come or the list was closed.
+// Lists files and has them read. `show(file, name)` puts one on the board; files above `most` bytes are not sent.
+// Resolves with the text to announce, or "" if other pictures have come or the list was closed.
 export function tellAll(files, model, most, show) {
   section.hidden = false;
   rows = files.map((file) => ({ file, fits: file.size <= most, item: row(file, show) }));
@@ -20,7 +20,7 @@ export function tellAll(files, model, most, show) {
   return tellAnew(model);
 }
 
-// The same pictures, as a model reads them.
+// Has the same pictures read by a model.
 export async function tellAnew(model) {
   const mine = (latest += 1);
   const overtaken = () => mine !== latest;
@@ -58,8 +58,8 @@ function row(file, show) {
   return item;
 }
 
-// Whether there is an answer, or an error that stays. A server that is lost or refuses is asked again. What comes when
-// something else was asked is not shown.
+// Has one picture read. Resolves with true once there is an answer or an error that stays, and with false, after a
+// pause, to ask again a server that is lost or refuses for now. What comes after something else was asked is not shown.
 async function told({ file, item, fits }, model, overtaken) {
   const what = item.querySelector(".what");
   try {

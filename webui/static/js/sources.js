@@ -1,11 +1,11 @@
-// Where pictures come from besides drawing: files chosen, dropped or pasted, the camera, and MNIST.
+// Where pictures come from besides drawing: files that are chosen, dropped or pasted, and the camera.
 
 import { texts } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const [input, lens, view, take, notice] = ["file", "lens", "lens-view", "lens-take", "lens-notice"].map(find);
 
-// `bring(files)` is called with what the reader brings.
+// `bring(files)` is called with the pictures that the reader brings.
 export function listen(bring) {
   input.addEventListener("change", () => {
     if (input.files.length) bring([...input.files]);

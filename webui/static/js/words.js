@@ -1,4 +1,4 @@
-// The page's texts and numbers in its language. The server hands the texts over in attributes of the form.
+// The page's texts and numbers in its language. The server puts the texts into attributes of the form.
 
 const form = document.querySelector("#play");
 const lang = document.documentElement.lang;
@@ -21,7 +21,7 @@ function format(places) {
 
 export const number = (value, places = 0) => format(places).format(value);
 
-// As the server writes it: what is not quite 0 or 1 never looks as if it were.
+// As the server writes it: a share that would only round to 0 or 1 is written with < or >.
 export function percent(share, places = 1) {
   const step = 10 ** -(places + 2);
   const written = (value) => `${format(places).format(value * 100)}\u00a0%`;
