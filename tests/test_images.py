@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import struct
 import threading
 import warnings
+import weakref
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -16,7 +19,7 @@ import PIL.ImageOps
 import pytest
 from numpy.typing import NDArray
 
-from zoo import images
+from zoo import Zoo, images
 from zoo.datasets import Labelled
 from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported
 from zoo.images import decode, decode_reduced
@@ -469,3 +472,68 @@ def test_a_damaged_grey_png_counts_once_among_pictures_read_together(digit: Pixe
     with images.together():
         assert "truncated or damaged" in wrong(data, PictureBroken, limits)
         assert "and those before it 0.000784;" in wrong(data, PictureTooLarge, limits)
+
+
+def many_parts(kind: str) -> bytes:
+    """A picture that is whole but for a hundred thousand empty parts before its pixels."""
+    times = 2 * images.READS
+    grey, colours = (saved(np.full((28, 28, *more), 99, np.uint8), "PNG") for more in ((), (3,)))
+    jpeg, gif = (saved(np.full((28, 28), 99, np.uint8), form) for form in ("JPEG", "GIF"))
+    at = gif.index(b",")  # where the picture begins
+    return {
+        "JPEG, segments": jpeg[:2] + b"\xff\xe1\0\2" * times + jpeg[2:],
+        "JPEG, fill bytes": jpeg[:2] + b"\xff" * times + jpeg[2:],
+        "PNG, texts": colours[:33] + chunk(b"tEXt", b"") * times + colours[33:],
+        "PNG, pieces of data": grey[:33] + chunk(b"IDAT", b"") * times + grey[33:],
+        "PNG, resolutions": grey[:33] + chunk(b"pHYs", bytes(9)) * times + grey[33:],
+        "PNG, animated": grey[:33] + chunk(b"acTL", bytes(8)) + chunk(b"tEXt", b"") * times + grey[33:],
+        "GIF, comments": gif[:at] + b"!\xfe\1a\0" * times + gif[at:],
+        "GIF, a comment": gif[:at] + b"!\xfe" + b"\1a" * times + b"\0" + gif[at:],
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("JPEG, segments", "JPEG, fill bytes", "GIF, comments", "GIF, a comment"),
+        *("PNG, texts", "PNG, pieces of data", "PNG, resolutions", "PNG, animated"),
+    ],
+)
+def test_a_file_of_ever_more_parts_is_refused(kind: str) -> None:
+    assert "more parts than any program writes" in wrong(many_parts(kind), PictureBroken)
+
+
+def test_a_large_png_in_small_pieces_is_read() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (1000, 1000, 3), np.uint8)
+    data = saved(noise, "PNG")
+    deflated = b"".join(
+        data[at + 8 : at + 8 + int.from_bytes(data[at : at + 4], "big")]
+        for at in (found.start() - 4 for found in re.finditer(b"IDAT", data))
+    )
+    pieces = [chunk(b"IDAT", deflated[at : at + 1024]) for at in range(0, len(deflated), 1024)]
+    end = chunk(b"IEND", b"")
+    assert (decode(data[:33] + b"".join(pieces) + end, LIMITS) == noise).all()
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": False}, {"exif": b"Exif\0\0II*\0"}], ids=str)
+@pytest.mark.parametrize("side", [28, 300])
+def test_a_webp_announces_its_size(options: dict[str, object], side: int) -> None:
+    data = saved(np.full((side, side + 5, 3), 99, np.uint8), "WEBP", **options)
+    assert images._canvas(data) == (side + 5, side)
+    with pytest.raises(PictureTooLarge):
+        decode(data, PictureSettings(max_megapixels=1e-4))
+
+
+def test_a_picture_that_shows_nothing_is_let_go_at_once(root: Path) -> None:
+    """An error that the hooks raised was in a circle with the frames that had the picture."""
+    zoo = Zoo.open(root, environ={})
+    picture = np.full((300, 300), 255, np.uint8)
+    gone = weakref.ref(picture)
+    gc.collect()
+    gc.disable()
+    try:
+        assert zoo.predict("linear", picture).reason == "blank"
+        del picture
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -29,6 +29,7 @@ def checked_input(
     except NoInk as nothing:
         if shape is None:
             raise
+        nothing.__traceback__ = None  # pluggy has the exception in one of its frames: a cycle, which keeps the picture
         return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
         raise PluginError(f'Model "{model}": its {_hook(hooks)} should return (array, Trace).')

@@ -43,6 +43,12 @@ LARGE = 4_000_000
 SCANS = 100
 """Scans of a progressive JPEG, at most; 10 are usual. Each takes time to decode but hardly any bytes."""
 
+READS = 50_000
+"""Reads that decoding a file may take, at most. A PNG of 20 MB in pieces of 4 kB takes 20,000."""
+
+CHUNKS = 10_000
+"""Chunks of a PNG that are looked at here, at most."""
+
 _EXPECTED = "Send a PNG, JPEG, GIF, WebP or BMP picture."
 _SMALLER = "Send a smaller one."
 _ORIENTATION = 274  # EXIF 2.32, table 4: tag 0x0112, 1-8
@@ -78,7 +84,7 @@ _CAUSES = (
 """The meaning of Pillow's error messages, by a pattern that they match."""
 
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the known versions of a BMP's header
-_large = threading.Lock()  # held while a large picture is decoded: one of 50 megapixels takes up to 400 MB
+_large = threading.RLock()  # held while a large picture is decoded: one of 50 megapixels takes 400 MB, a WebP 800
 _FREE = contextlib.nullcontext()
 
 
@@ -144,12 +150,17 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
             by = _reduction(min(plain.size), side)
             return Reduced(pixels if by == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(by)), by, plain.size)
         again = True  # its pixels are counted already
+    canvas = _canvas(data) if name == "WebP" else (0, 0)
+    if math.prod(canvas):  # libwebp reserves it twice as soon as the file is opened
+        _check_pixels(canvas, limits, again)
+        again = True
     if name == "JPEG" and _scans(data) > SCANS:
         raise PictureBroken(f"The JPEG is decoded in more than {SCANS} passes, which no camera writes. Save it anew.")
     if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
         raise PictureUnsupported(f"The file is a run-length encoded BMP. {_EXPECTED}")
     try:
-        with reader(io.BytesIO(_still(data) if name == "PNG" else data)) as picture:
+        room = _large if math.prod(canvas) > LARGE else _FREE
+        with room, reader(_Patient(_still(data) if name == "PNG" else data)) as picture:
             _check_pixels(picture.size, limits, again)
             (width, height), whole = picture.size, picture.width * picture.height
             turn = _orientation(picture.info.get("exif"))
@@ -176,6 +187,42 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
             f"The {name} picture of {counted(len(data), 'byte')} is truncated or damaged, or unlike any that is read"
             f"{_cause(error)}. Send it whole, or save it anew."
         ) from error
+
+
+class _Patient(io.BytesIO):
+    """A file that can be read `READS` times; then it raises `PictureBroken`.
+
+    Pillow goes through the segments, chunks and stray bytes of a file one by one, in Python: millions of empty ones
+    would take it half a minute.
+    """
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as `BytesIO` does."""
+        self._reads += 1
+        if self._reads > READS:
+            raise _in_too_many_parts()
+        return super().read(size)
+
+
+def _in_too_many_parts() -> PictureBroken:
+    return PictureBroken("The picture's file consists of more parts than any program writes. Save it anew.")
+
+
+def _canvas(data: bytes) -> tuple[int, int]:
+    """Return the width and height in a WebP's header (RFC 9649, sections 2.5 to 2.7); zeros if it has none."""
+    kind, head = data[12:16], data[20:30]
+    if len(head) < 10:
+        return 0, 0
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        return int.from_bytes(head[6:8], "little") & 0x3FFF, int.from_bytes(head[8:10], "little") & 0x3FFF
+    return 0, 0
 
 
 def announced(data: bytes) -> tuple[int, int] | None:
@@ -272,7 +319,9 @@ def _plain(data: bytes) -> _Plain | None:
     if not width or not height or zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], "big"):
         return None
     parts, at = [], 33
-    while at + 12 <= len(data):
+    for _ in range(CHUNKS):
+        if at + 12 > len(data):
+            return None
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if kind == b"IEND":
@@ -292,12 +341,14 @@ def _still(data: bytes) -> bytes:
     if b"acTL" not in data:
         return data
     parts, at = [data[:8]], 8
-    while at < len(data):
+    for _ in range(CHUNKS):
+        if at >= len(data):
+            return b"".join(parts)
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if data[at + 4 : at + 8] not in (b"acTL", b"fcTL", b"fdAT"):
             parts.append(data[at:end])
         at = end
-    return b"".join(parts)
+    raise _in_too_many_parts()
 
 
 def _scans(data: bytes) -> int:
