@@ -175,6 +175,23 @@ def test_check_reports_what_an_older_card_does_not_tell(zoo_folder: Path) -> Non
     assert text.startswith("settings say coarse = 5, its checkpoint soft/1 was trained with 0")
 
 
+def test_check_reports_a_plugin_that_has_changed_since_it_trained_a_checkpoint(zoo_folder: Path) -> None:
+    def warnings() -> list[str]:
+        return [finding.text for finding in check(Zoo.open(zoo_folder, environ={})) if finding.level == "warning"]
+
+    assert warnings() == []
+    plugin = zoo_folder / "plugins/soft.py"
+    plugin.write_text(plugin.read_text().replace("softmax", "sigmoid"))
+    says = "soft/1 was trained by another version of plugins/soft.py; if build or preprocess changed, train again: "
+    assert warnings() == [f"{says}zoo train soft"]
+    path = zoo_folder / "checkpoints/soft/1/card.json"
+    card = json.loads(path.read_text())
+    del card["seal"], card["plugin_sha256"]
+    path.write_text(json.dumps(card))
+    assert warnings() == [], "an older card does not say"
+    assert "plugin_sha256" not in Catalogue(zoo_folder / "checkpoints").card("soft", 1).model_dump()
+
+
 def test_publishing_never_overwrites_and_takes_the_next_number(zoo_folder: Path, tmp_path: Path) -> None:
     catalogue = versions(zoo_folder, 4)
     facts = catalogue.card("soft", 4).model_dump(exclude={"version", "files"})

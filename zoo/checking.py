@@ -34,7 +34,8 @@ def check(zoo: Zoo) -> list[Finding]:
     for model in zoo.models.values():
         found += _model(model)
     for owner in zoo.catalogue.models():
-        found += [_checkpoint(zoo, owner, version) for version in zoo.catalogue.found(owner)]
+        for version in zoo.catalogue.found(owner):
+            found += _checkpoint(zoo, owner, version)
     return found
 
 
@@ -60,14 +61,21 @@ def _model(model: Model) -> list[Finding]:
     return [Finding("ok", what, f"answers with {loaded.card.ref}"), *found]
 
 
-def _checkpoint(zoo: Zoo, owner: str, version: int) -> Finding:
-    """Check that a checkpoint's card and files are undamaged."""
+def _checkpoint(zoo: Zoo, owner: str, version: int) -> list[Finding]:
+    """Check that a checkpoint's card and files are undamaged, and that its plugin is the one that trained it."""
     what = f"checkpoint {owner}/{version}"
     try:
         card = zoo.catalogue.card(owner, version)
         zoo.catalogue.verify(card)
     except ZooError as error:
-        return Finding("error", what, str(error))
-    return Finding(
-        "ok", what, f"{len(card.files)} files, {sum(fact.bytes for fact in card.files.values())} bytes, whole"
-    )
+        return [Finding("error", what, str(error))]
+    size = sum(fact.bytes for fact in card.files.values())
+    found = [Finding("ok", what, f"{len(card.files)} files, {size} bytes, whole")]
+    family = zoo.plugins.families.get(card.plugin)
+    if family is not None and None not in (card.plugin_sha256, family.sha256) and card.plugin_sha256 != family.sha256:
+        text = (
+            f"{card.ref} was trained by another version of {family.source}; if build or preprocess changed, train "
+            f"again: zoo train {owner}"
+        )
+        found.append(Finding("warning", what, text))
+    return found

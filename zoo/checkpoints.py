@@ -133,6 +133,12 @@ class Card(BaseModel):
     model: str
     version: int = Field(ge=1)
     plugin: str
+    plugin_sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        exclude_if=lambda sha256: sha256 is None,
+        description="SHA-256 of the plugin's source file that trained it; older cards lack it",
+    )
     summary: str = ""
     created: datetime
     settings: dict[str, Any]

@@ -27,7 +27,7 @@ from typing import Any, get_args
 
 import pluggy
 
-from zoo import hookspecs, stopping
+from zoo import files, hookspecs, stopping
 from zoo.errors import PluginError, SettingsError, ZooError, closest, ended, why
 from zoo.hookspecs import HOOKS
 from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings, Origins, Table, over, validate
@@ -49,7 +49,8 @@ log = logging.getLogger("zoo.plugins")
 class Family:
     """A valid plugin: the hooks it implements and its settings class.
 
-    `source` is where it came from, a file or a package. An `addon` defines no model: it only wraps the hooks of other
+    `source` is where it came from, a file or a package, and `sha256` the hash of the module's file, None if it has none
+    that can be read. An `addon` defines no model: it only wraps the hooks of other
     plugins, or is notified of their answers. `warnings` are things to fix that do not keep the plugin from working.
     """
 
@@ -58,6 +59,7 @@ class Family:
     summary: str
     hooks: Mapping[str, Callable[..., Any]]
     settings: type[ModelSettings]
+    sha256: str | None = None
     addon: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -237,7 +239,16 @@ def _family(name: str, source: str, plugin: Any) -> Family:
         raise PluginError("\n".join(problems))
     _register_alone(source, hooks)
     summary = (inspect.getdoc(plugin) or "").strip().partition("\n")[0].rstrip(".")
-    return Family(name, source, summary, hooks, settings, addon=wrappers)
+    return Family(name, source, summary, hooks, settings, sha256=_sha256(plugin), addon=wrappers)
+
+
+def _sha256(plugin: Any) -> str | None:
+    """Return the SHA-256 of the file of a plugin's module, or None when there is no file to read."""
+    file = getattr(inspect.getmodule(plugin), "__file__", None)
+    try:
+        return files.sha256(Path(file)) if file else None
+    except OSError:
+        return None
 
 
 def _misses(plugin: Any, family: Family) -> Iterator[str]:

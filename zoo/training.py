@@ -376,6 +376,7 @@ def _facts(run: Run, model: Any, rows: list[Row], labels: tuple[str, ...]) -> di
     return {
         "model": run.model,
         "plugin": run.family.name,
+        "plugin_sha256": run.family.sha256,
         "summary": run.family.summary,
         "created": datetime.now(UTC).replace(microsecond=0),
         "settings": run.settings.model_dump(mode="json"),
