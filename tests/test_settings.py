@@ -58,7 +58,7 @@ MISTAKES = {
         "[models.other]",
         'settings.toml: [models] other: there is no plugin "other". The plugins',
     ),
-    "bad model name": ('[models."Soft 2"]\nplugin = "soft"', "settings.toml: [models] Soft 2: not a model's name."),
+    "bad model name": ('[models."Soft 2"]\nplugin = "soft"', "settings.toml: [models] Soft 2: not a valid model name."),
     "a name that is taken": (
         '[models.stats]\nplugin = "soft"',
         "settings.toml: [models] stats: no model may have this name, since /v2/models/stats tells of all models",
@@ -94,7 +94,7 @@ MISTAKES = {
     "value for a table": ("[models]\nsoft = 3", "settings.toml: [models] soft = 3: it should be a table."),
     "text of another form": (
         '[models.soft]\nstart = "foo"',
-        'start = "foo": it should be: version of a model of the same network whose weights training begins with, "d',
+        'start = "foo": it should be: weights to start training from, as the version of a model, such as "d',
     ),
     "unknown default": (
         'default_model = "sotf"',

@@ -31,7 +31,7 @@ def new(name: str, scope: str, as_json: bool) -> None:
 
     if not re.fullmatch(KEY_NAME, name):
         raise click.BadParameter(
-            f'"{name}" is no name for a key. It should be {KEY_NAMED}.',
+            f'"{name}" is not a valid key name. Use {KEY_NAMED}.',
             param_hint="--name",
         )
     fresh = keys.create()
