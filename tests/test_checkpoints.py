@@ -152,7 +152,7 @@ def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folde
 def test_another_plugins_checkpoint_is_refused_at_start(zoo_folder: Path) -> None:
     shutil.copy(zoo_folder / "plugins/soft.py", zoo_folder / "plugins/other.py")
     (zoo_folder / "settings.toml").write_text('[models.other]\ncheckpoint = "soft/1"\n')
-    with pytest.raises(SettingsError, match='it is a checkpoint of plugin "soft", and the model is of plugin "other"'):
+    with pytest.raises(SettingsError, match='this is a checkpoint of plugin "soft", but the model uses plugin "other"'):
         Zoo.open(zoo_folder, environ={})
 
 

@@ -160,11 +160,11 @@ def test_a_folder_for_each_label_is_measured_and_told_within_80_columns(
     assert done.returncode == 0, done.stderr
     assert re.search(r"^soft/1 on \.: [\d.]+ % \(\d+ of 30; 95 % interval", done.stdout)
     assert "rejected: none" in done.stdout
-    assert "confusion: a row is the label, a column what was read" in done.stdout
+    assert "confusion: one row per label, one column per answer" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     zeros = int((mnist.classes[:30] == 0).sum())
     assert re.search(rf"^0 +{zeros} ", done.stdout, re.MULTILINE)
-    mistakes = int(re.search(r"drawn in \.\./m\.png: (\d+) mistake", done.stdout)[1])
+    mistakes = int(re.search(r"drew (\d+) mistakes? in \.\./m\.png", done.stdout)[1])
     with PIL.Image.open(folders.parent / "m.png") as drawn:
         assert drawn.width >= 112 * min(mistakes, 10)
     assert json.loads((trained / "checkpoints/soft/1/card.json").read_text())["evaluation"] is None
@@ -202,7 +202,7 @@ def test_a_rejected_picture_is_told_as_such(zoo_folder: Path, tmp_path: Path, ru
         PIL.Image.new("L", (60, 60), 255).save(tmp_path / "blank" / label / "paper.png")
     long = f"{'x' * 248}.png"  # with what is put before it while it is written, too long a name
     done = run("evaluate", "soft", "--data", str(tmp_path / "blank"), "--mistakes", long, cwd=zoo_folder)
-    assert "rejected: 2 (100.00 %: 2 blank); accuracy over those accepted -" in done.stdout
+    assert "rejected: 2 (100.00 %: 2 blank); accuracy of the others -" in done.stdout
     assert "rejected (blank): paper.png" in done.stdout
     assert done.returncode == 1
     assert "x.png cannot be written: " in done.stderr
@@ -320,10 +320,10 @@ def test_labels_may_be_any_names(zoo_folder: Path, tmp_path: Path, picture: Pict
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--where", "medium=ink"], "--where goes with --data"),
+        (["--where", "medium=ink"], "--where needs --data"),
         (["--data", ".", "--where", "medium"], "'medium' should be COLUMN=VALUE or COLUMN!=VALUE"),
         (["--mistakes", "out.jpg"], "out.jpg should end in .png"),
-        (["--seeds", "--mistakes", "out.png"], "leave one out"),
+        (["--seeds", "--mistakes", "out.png"], "Leave one of them out"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(trained: Path, run, words: list[str], message: str) -> None:

@@ -388,7 +388,7 @@ def test_the_command_tells_how_to_see_a_hooks_traceback(zoo_folder: Path, run) -
     write(zoo_folder, "bad", "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    return 1 / 0\n")
     done = run("train", "bad", cwd=zoo_folder)
     says = 'zoo: Model "bad": its build hook raised ZeroDivisionError: division by zero (plugins/bad.py:5).'
-    assert done.stderr.splitlines()[-2:] == [says, "zoo -v train ... shows the traceback."]
+    assert done.stderr.splitlines()[-2:] == [says, "For the traceback, run: zoo -v train ..."]
     shown = run("-v", "train", "bad", cwd=zoo_folder).stderr
     assert "Traceback" in shown
     assert "zoo -v" not in shown

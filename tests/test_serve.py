@@ -161,7 +161,7 @@ def test_all_that_it_says_is_json_where_its_log_is(zoo_folder: Path) -> None:
     ) as process:
         assert process.stdout is not None
         told = []
-        while not told or "The zoo is open" not in told[-1]["message"]:
+        while not told or "The zoo is served" not in told[-1]["message"]:
             told.append(json.loads(process.stdout.readline()))
         process.terminate()
         told += map(json.loads, process.stdout)

@@ -443,7 +443,7 @@ def test_what_cannot_answer_is_no_version_and_what_is_trained_is_not_trained_aga
         assert not (empty_zoo / "checkpoints").exists()
     capsys.readouterr()
     card = train("")
-    assert capsys.readouterr().err.startswith("training soft: 3 epochs, all behind it\n")
+    assert capsys.readouterr().err.startswith("training soft: 3 epochs, all done\n")
     assert (empty_zoo / ".zoo/training/count").read_text() == "x"
     assert card.training == {"epochs": 1, "seconds": 0, "loss": 0.5}
     history = (empty_zoo / "checkpoints/soft/1/history.csv").read_text()

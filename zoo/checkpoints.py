@@ -163,7 +163,7 @@ class Catalogue:
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
-            raise SettingsError([f"{folder}: it should be the folder of checkpoints, and is a file. Move it away."])
+            raise SettingsError([f"{folder} is a file, and should be the folder of checkpoints. Move it away."])
         self.folder = folder
 
     def versions(self, model: str) -> list[int]:
@@ -214,8 +214,8 @@ class Catalogue:
             )
         if (card.model, card.version) != (model, version):
             raise ModelUnavailable(
-                f"Checkpoint {model}/{version}: its {CARD} says that it is {card.ref}, and so its folder has to be "
-                f'called. No copy is needed to let another model of the plugin answer by it: checkpoint = "{card.ref}".'
+                f"Checkpoint {model}/{version}: its {CARD} is that of {card.ref}. Rename the folder to {card.ref}. "
+                f'Another model of the plugin can use the checkpoint without a copy: checkpoint = "{card.ref}".'
             )
         return card
 
@@ -258,7 +258,7 @@ class Catalogue:
         if not versions and "/" in wanted:
             owners = [owner for owner in self.models() if self.versions(owner)]
             return (
-                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with one: "
+                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with checkpoints: "
                 f"{', '.join(owners) or '-'}.{form}"
             )
         if not versions:
@@ -296,7 +296,7 @@ class Catalogue:
             path = folder / name
             try:
                 if path.stat().st_size != fact.bytes:
-                    wrong.append(f"{name} has {path.stat().st_size} bytes, its card says {fact.bytes}")
+                    wrong.append(f"{name} has {path.stat().st_size} bytes, but its card says {fact.bytes}")
                 elif files.sha256(path) != fact.sha256:
                     wrong.append(f"{name} has changed since it was saved (SHA-256 differs from its card)")
             except OSError as error:
@@ -357,8 +357,8 @@ class Catalogue:
             now = self.card(card.model, card.version)
             if "calibration" not in facts and now.calibration != card.calibration:
                 raise CardChanged(
-                    f"Checkpoint {card.ref} has been calibrated anew while it was measured, and what was measured is "
-                    "of no use. Its card is as it was; measure it again: "
+                    f"Checkpoint {card.ref} was recalibrated while it was measured, so the measurement was discarded "
+                    "and the card not changed. Measure it again: "
                     f"zoo evaluate {card.model} --version {card.version}."
                 )
             card = now.model_copy(update=facts)

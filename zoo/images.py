@@ -135,7 +135,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
         raise PictureBroken("The picture is empty: 0 bytes arrived. Send the file's content.")
     if len(data) > limits.max_mb * 1e6:
         raise PictureTooLarge(
-            f"The picture has more than {limits.max_mb:g} MB, the limit (pictures.max_mb). {_SMALLER}"
+            f"The picture is larger than {limits.max_mb:g} MB, the limit (pictures.max_mb). {_SMALLER}"
         )
     name, reader = _recognise(data)
     if name == "PNG" and (plain := _plain(data)) is not None:
@@ -145,7 +145,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
             return Reduced(pixels if by == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(by)), by, plain.size)
         again = True  # its pixels are counted already
     if name == "JPEG" and _scans(data) > SCANS:
-        raise PictureBroken(f"The JPEG is decoded in more than {SCANS} passes, which no camera writes. Save it anew.")
+        raise PictureBroken(f"The JPEG has more than {SCANS} scans, which no camera writes. Save it again.")
     if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
         raise PictureUnsupported(f"The file is a run-length encoded BMP. {_EXPECTED}")
     try:
@@ -173,8 +173,8 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
     # struct.error, zlib.error, IndexError, SystemError, MemoryError and more.
     except Exception as error:
         raise PictureBroken(
-            f"The {name} picture of {counted(len(data), 'byte')} is truncated or damaged, or unlike any that is read"
-            f"{_cause(error)}. Send it whole, or save it anew."
+            f"The {name} picture of {counted(len(data), 'byte')} is truncated, damaged or of an unsupported kind"
+            f"{_cause(error)}. Send the whole file, or save it again."
         ) from error
 
 
@@ -217,9 +217,9 @@ def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
             return name, reader
         if magic.startswith(data):
             size = counted(len(data), "byte")
-            raise PictureBroken(f"The picture is truncated: only {size} of a {name} arrived. Send it whole.")
+            raise PictureBroken(f"The picture is truncated: only {size} of a {name} arrived. Send the whole file.")
     if data[4:8] == b"ftyp":
-        found = "a HEIC, AVIF or video file, as phones write it"
+        found = "a HEIC, AVIF or video file, as phones write them"
     elif data.startswith((b"II*\0", b"MM\0*")):
         found = "a TIFF"
     elif data.startswith(b"%PDF"):
@@ -402,7 +402,9 @@ def of_pillow(picture: PIL.Image.Image) -> Image:
         pixels = np.asarray(_of_eight_bits(picture))
         orientation = picture.getexif().get(_ORIENTATION, 1)
     except Exception as error:  # Pillow's exceptions are as undocumented here as in `decode_reduced`
-        raise PictureBroken(f"Pillow's picture cannot be read{_cause(error)}. Give one that is whole.") from error
+        raise PictureBroken(f"The Pillow image cannot be read{_cause(error)}. Give an undamaged one.") from error
     if not pixels.size:
-        raise PictureBroken(f"Pillow's picture has {picture.width} x {picture.height} pixels. Give one that has some.")
+        raise PictureBroken(
+            f"The Pillow image has {picture.width} x {picture.height} pixels. Give one that is not empty."
+        )
     return _upright(pixels, orientation if orientation in range(1, 9) else 1)

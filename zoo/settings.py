@@ -230,15 +230,16 @@ class ModelSettings(Table):
     start: str | None = Field(
         None,
         pattern=r"^[a-z][a-z0-9_]*/[1-9][0-9]*$",
-        description='weights to start training from, as the version of a model, such as "deep/2"; unset: new weights',
+        description='version of a model with the same network whose weights training starts from, such as "deep/2"; '
+        "unset: new weights",
     )
     seed: int = Field(1, ge=0, lt=2**31, description="seed of the weights, the order of the pictures and dropout")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")
     schedule: Literal["constant", "cosine", "one_cycle"] = Field(
         "cosine",
-        description="learning rate over the run: constant; cosine, which falls to 0; or one_cycle, which rises for a third "
-        "of the run, then falls to 0",
+        description="learning rate over the run: constant; cosine, falling to 0; or one_cycle, rising over a third of "
+        "the run, then falling to 0",
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay (adamw only)")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label that is spread over all classes")
@@ -500,7 +501,7 @@ def validate(
         return None, [_line(kind, dict(mistake), sources, table, owner, beside) for mistake in error.errors()]
     except Exception as error:
         where = f"{sources.file}: [{'.'.join(table)}]"
-        return None, [f"{where}: {owner or 'the zoo'} cannot take these settings: {type(error).__name__}: {error}."]
+        return None, [f"{where}: {owner or 'the zoo'} cannot use these settings: {type(error).__name__}: {error}."]
 
 
 def _line(
