@@ -115,7 +115,7 @@ def test_a_missing_file_and_a_cut_file_are_named(zoo_folder: Path) -> None:
     (folder / "history.csv").unlink()
     (folder / "model.tflite").write_bytes((folder / "model.tflite").read_bytes()[:100])
     with pytest.raises(
-        ModelUnavailable, match=r"history.csv cannot be read .*model.tflite has 100 bytes, its card says"
+        ModelUnavailable, match=r"history.csv cannot be read .*model.tflite has 100 bytes, but its card says"
     ):
         Zoo.open(zoo_folder, environ={}).model("soft").load()
 
@@ -145,7 +145,7 @@ def test_a_damaged_card_makes_its_model_unavailable_not_the_zoo(zoo_folder: Path
 def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folder: Path) -> None:
     shutil.rmtree(zoo_folder / "checkpoints")
     (zoo_folder / "checkpoints").write_text("")
-    with pytest.raises(SettingsError, match="it should be the folder of checkpoints, and is a file"):
+    with pytest.raises(SettingsError, match="is a file, and should be the folder of checkpoints"):
         Zoo.open(zoo_folder, environ={})
 
 
@@ -237,7 +237,7 @@ def test_another_version_can_be_asked_for_beside_the_selected_one(zoo_folder: Pa
 def test_a_copied_folder_that_keeps_its_old_card_is_refused(zoo_folder: Path) -> None:
     shutil.copytree(zoo_folder / "checkpoints/soft/1", zoo_folder / "checkpoints/soft/7")
     zoo = Zoo.open(zoo_folder, environ={})
-    with pytest.raises(ModelUnavailable, match=r'card.json says that it is soft/1, and .*: checkpoint = "soft/1"'):
+    with pytest.raises(ModelUnavailable, match=r'card.json is that of soft/1. .*: checkpoint = "soft/1"'):
         zoo.model("soft").load(7)
     assert [finding.what for finding in check(zoo) if finding.level == "error"] == ["model soft", "checkpoint soft/7"]
 

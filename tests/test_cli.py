@@ -258,7 +258,7 @@ def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path, root: Pa
     done = subprocess.run([sys.executable, "-c", hide], cwd=empty_zoo, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     install = f"{sys.executable} -m pip install --editable '{root}[train]'"
-    assert done.stderr == f"zoo: Training needs TensorFlow: {install}\n"
+    assert done.stderr == f"zoo: Training needs TensorFlow. Install it: {install}\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux tells them")

@@ -191,7 +191,7 @@ def test_bad_rows_are_counted_named_and_left_out(trained: Path, listed: Path, ru
     assert done.returncode == 0, done.stderr
     assert "of 30; 95 % interval" in done.stdout
     assert "left out: 2 unreadable, 2 unknown label" in done.stdout
-    assert 'pictures/00.png: its label "seven" is none of 0, 1' in done.stdout
+    assert 'pictures/00.png: its label "seven" is not one of 0, 1' in done.stdout
     assert "absent.png cannot be read: No such file or directory" in done.stdout
     assert "labels.csv: " in done.stdout
 
@@ -278,13 +278,13 @@ def test_what_is_no_labelled_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "7/a.png").write_bytes(b"x")
     (tmp_path / "7/.hidden").write_bytes(b"x")
     assert labelled.read(tmp_path, DIGITS) == [(tmp_path / "7/a.png", "7")]
-    refused("there are no columns to choose by", tmp_path, "medium=ink")
+    refused("so there are no columns to select by", tmp_path, "medium=ink")
     shutil.rmtree(tmp_path / "7")
     one = tmp_path / "one.csv"
     for content, message in (
         (b"", r'has no column "path"\. Its columns are: -\.'),
         (b"path,lable\na.png,1\n", r'no column "label"\. Did you mean "lable"\? Its columns are: path, lable'),
-        (b"path,label\n", "has no row below its columns"),
+        (b"path,label\n", "has no rows below the column names"),
         (b"path,label,label\na.png,7,3\n", 'has the column "label" more than once'),
         (b"path,label\n\xff,1\n", "is not a CSV file in UTF-8"),
     ):

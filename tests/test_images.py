@@ -231,10 +231,10 @@ def test_a_truncated_file_says_what_it_is_and_what_to_do(scene: Pixels) -> None:
     message = wrong(saved(scene, "PNG")[:400], PictureBroken)
     assert message == (
         "The PNG picture of 400 bytes is truncated or damaged, or unlike any that is read (it ends too soon). "
-        "Send it whole, or save it anew."
+        "Send the whole file, or save it again."
     )
     assert wrong(saved(scene, "PNG")[:1], PictureBroken) == (
-        "The picture is truncated: only 1 byte of a PNG arrived. Send it whole."
+        "The picture is truncated: only 1 byte of a PNG arrived. Send the whole file."
     )
 
 
@@ -424,7 +424,7 @@ def test_pillows_picture_of_a_turned_photograph_comes_upright(orientation: int, 
 
 def test_pillows_picture_of_a_cut_file_is_broken(scene: Pixels) -> None:
     data = saved(scene, "PNG")
-    with pytest.raises(PictureBroken, match="Pillow's picture cannot be read"):
+    with pytest.raises(PictureBroken, match="The Pillow image cannot be read"):
         content(PIL.Image.open(io.BytesIO(data[: len(data) // 2])))
 
 

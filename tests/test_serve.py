@@ -192,4 +192,4 @@ def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folde
     done = run("serve", "--port", "0", cwd=zoo_folder)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "it should be the folder of checkpoints, and is a file" in done.stderr
+    assert "is a file, and should be the folder of checkpoints" in done.stderr

@@ -38,8 +38,8 @@ def checked_input(
         )
     if getattr(answer[1].seen, "dtype", None) != np.uint8:
         raise PluginError(
-            f'Model "{model}": the Trace of its {_hook(hooks)} has a seen of {_kind(answer[1].seen)}; it should be '
-            "what the model saw as levels in 0-255, an array of uint8."
+            f'Model "{model}": the Trace of its {_hook(hooks)} has `seen` of {_kind(answer[1].seen)}; it should be '
+            "what the model saw, as an array of uint8 with levels in 0-255."
         )
     return answer
 

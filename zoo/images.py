@@ -135,7 +135,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
         raise PictureBroken("The picture is empty: 0 bytes arrived. Send the file's content.")
     if len(data) > limits.max_mb * 1e6:
         raise PictureTooLarge(
-            f"The picture is larger than {limits.max_mb:g} MB, the limit (pictures.max_mb). {_SMALLER}"
+            f"The picture has more than {limits.max_mb:g} MB, the limit (pictures.max_mb). {_SMALLER}"
         )
     name, reader = _recognise(data)
     if name == "PNG" and (plain := _plain(data)) is not None:

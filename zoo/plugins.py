@@ -96,8 +96,8 @@ class Plugins:
         try:
             if not MODEL_NAME.fullmatch(name):
                 raise PluginError(
-                    f'{source}: "{name}" is not a valid plugin name. Use lower-case letters, digits and _, starting with '
-                    "a letter."
+                    f'{source}: "{name}" is not a valid plugin name. '
+                    "Use lower-case letters, digits and _, starting with a letter."
                 )
             with warnings.catch_warnings():  # `_settings` refuses such fields with a message of its own
                 warnings.filterwarnings("ignore", "Field name .* shadows an attribute in parent", UserWarning)
@@ -170,8 +170,8 @@ def _has_hooks(file: Path) -> bool:
 def _refuse_folder(source: str) -> None:
     """Raise PluginError for a plugin in the form of a folder, with how to turn it into a file."""
     raise PluginError(
-        f"{source}: a plugin is a file, not a folder. Move the code in __init__.py to {source.rstrip('/')}.py, and what "
-        "it imports to a file or folder whose name starts with _."
+        f"{source}: a plugin is a file, not a folder. Move the code in __init__.py to {source.rstrip('/')}.py, and "
+        "what it imports to a file or folder whose name starts with _."
     )
 
 
