@@ -53,9 +53,10 @@ def evaluate(
     seeds: bool,
     as_json: bool,
 ) -> None:
-    """Measure model NAME on its test pictures and store the result in the checkpoint's card.
+    """Measure model NAME on its test pictures.
 
-    With --data, measure it on your own pictures and store nothing.
+    The result is stored in the checkpoint's card. With --data, the model is measured on your own pictures, and nothing
+    is stored.
     """
     from zoo.labelled import Condition
     from zoo.measuring import over_seeds

@@ -26,7 +26,10 @@ def key() -> None:
 )
 @as_json
 def new(name: str, scope: str, as_json: bool) -> None:
-    """Create a key and print it, only this once, with the line for settings.toml that grants it access."""
+    """Create a key.
+
+    Prints it, only this once, with the line for settings.toml that grants it access.
+    """
     from zoo.settings import KEY_NAME, KEY_NAMED
 
     if not re.fullmatch(KEY_NAME, name):

@@ -41,7 +41,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins, with what is wrong, and where, for each that was set aside."""
+    """List the plugins, and what is wrong with those set aside."""
     from zoo import listings
 
     rows = listings.plugins(open_zoo(ctx, to_train=True))
@@ -70,7 +70,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Check the settings, plugins, models, and every file of every checkpoint, without serving."""
+    """Check settings, plugins, models and all files of checkpoints."""
     from zoo.checking import check as look
 
     found = look(open_zoo(ctx))
@@ -89,7 +89,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
-    """List the checkpoints of all models, or of model NAME, and which are served."""
+    """List the checkpoints of all models, or of model NAME."""
     from zoo import listings
 
     zoo = open_zoo(ctx, to_train=True)

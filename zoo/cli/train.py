@@ -41,7 +41,7 @@ def train(
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Train model NAME with its settings and publish the next version of its checkpoint.
+    """Train model NAME and publish the next version.
 
     Ctrl-C loses at most the current epoch, unless the plugin has its own train hook; --resume continues. A version
     trained with settings that --fast, --epochs, --seed or --set changed is never `latest`: to serve it, name it in
@@ -101,10 +101,10 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
 @as_json
 @click.pass_context
 def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool) -> None:
-    """Recalibrate the confidence and rejection threshold of model NAME, as training does.
+    """Recalibrate model NAME.
 
-    For checkpoints made by an earlier version of the zoo. If they change, the card's evaluation is removed: measure
-    again with zoo evaluate.
+    Finds the temperature and rejection threshold again, as training does: for checkpoints made by an earlier version of
+    the zoo. If they change, the card's evaluation is removed: measure again with zoo evaluate.
     """
     card = open_zoo(ctx).calibrate(name, version=version)
     assert card.calibration is not None

@@ -72,9 +72,10 @@ def predict(
     explain: Path | None,
     as_json: bool,
 ) -> None:
-    """Read the digit in each of PICTURES: files, folders, or - for one on standard input.
+    """Read the digit in each picture.
 
-    In a folder, files ending in .png, .jpg, .jpeg, .gif, .webp or .bmp are read, except hidden ones.
+    PICTURES are files, folders, or - for a picture on standard input. In a folder, files ending in .png, .jpg, .jpeg,
+    .gif, .webp or .bmp are read, except hidden ones.
     """
     if trace and not as_json:
         raise click.UsageError("--trace needs --json.")
@@ -117,10 +118,10 @@ def predict(
 @as_json
 @click.pass_context
 def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool) -> None:
-    """Read all the digits in each of PICTURES: files, folders, or - for one on standard input.
+    """Read all the digits in each picture.
 
-    Prints one line of text for each line of digits, and a note that names guessed and touching digits. --json gives
-    boxes and confidences.
+    PICTURES are files, folders, or - for a picture on standard input. Prints one line of text for each line of digits,
+    and a note that names guessed and touching digits. --json gives boxes and confidences.
     """
     zoo = open_zoo(ctx)
     zoo.model(model).load(version)
@@ -206,7 +207,10 @@ def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 def init(folder: Path) -> None:
-    """Create a zoo in FOLDER (default: the working directory) with the starter's settings, plugins and checkpoints."""
+    """Create a zoo of your own.
+
+    Copies the settings, plugins and checkpoints of the starter zoo into FOLDER (default: the working directory).
+    """
     from zoo.starter import init as copy_starter
 
     root = copy_starter(folder)
