@@ -88,7 +88,7 @@ def test_a_model_is_trained_for_it_and_follows_its_card(slow: Path, mnist: Label
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one.probabilities, other.probabilities, atol=0.05)  # type: ignore[union-attr]
     (warning,) = [one.text for one in check(zoo) if one.level == "warning"]
-    assert "settings say runtime = litert, its checkpoint slow/1 was trained with tensorflow" in warning
+    assert "the settings have runtime = litert, but checkpoint slow/1 was trained with tensorflow" in warning
 
 
 @pytest.mark.long

@@ -230,7 +230,7 @@ def test_a_truncated_file_is_broken_or_whole_but_never_half_a_picture(form: str,
 def test_a_truncated_file_says_what_it_is_and_what_to_do(scene: Pixels) -> None:
     message = wrong(saved(scene, "PNG")[:400], PictureBroken)
     assert message == (
-        "The PNG picture of 400 bytes is truncated or damaged, or unlike any that is read (it ends too soon). "
+        "The PNG picture of 400 bytes is truncated or damaged, or of an unsupported kind (it ends too soon). "
         "Send the whole file, or save it again."
     )
     assert wrong(saved(scene, "PNG")[:1], PictureBroken) == (

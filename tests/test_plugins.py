@@ -252,7 +252,7 @@ BROKEN_PREDICT = {
     "exits": ("raise SystemExit(5)", "its predict hook raised SystemExit: 5"),
     "text": ("return 'seven'", "predict returned str that is not an array of numbers"),
     "ragged": ("return [[0.1] * 10, [1]]", "predict returned list that is not an array of numbers"),
-    "wrong shape": ("return np.ones((len(batch), 3))", r"predict gave shape \(1, 3\), expected \(1, 10\)"),
+    "wrong shape": ("return np.ones((len(batch), 3))", r"predict returned shape \(1, 3\), expected \(1, 10\)"),
     "not probabilities": ("return np.ones((len(batch), 10))", "rows sum to 1"),
     "nan": ("return np.full((len(batch), 10), np.nan)", "rows sum to 1"),
 }
@@ -460,8 +460,8 @@ def test_a_wrapper_that_forgets_its_answer_is_named(zoo_folder: Path, picture) -
 
 WRAPS = r' \(which plugin "altering" wraps\) '
 ALTERED = {
-    "one": ("predict", "1", f"predict{WRAPS}gave shape .*, expected"),
-    "part": ("predict", "answer[:, :5]", f"predict{WRAPS}gave shape .1, 5.*, expected"),
+    "one": ("predict", "1", f"predict{WRAPS}returned shape .*, expected"),
+    "part": ("predict", "answer[:, :5]", f"predict{WRAPS}returned shape .1, 5.*, expected"),
     "twice": ("predict", "answer * 2", f"predict{WRAPS}should return probabilities whose rows"),
     "text": ("predict", "'seven'", f"predict{WRAPS}returned str that is not an array"),
     "bare": ("preprocess", "answer[0]", f"its preprocess hook{WRAPS}should return"),
@@ -677,7 +677,7 @@ def test_a_preprocess_hook_that_gives_another_shape_is_named(zoo_folder: Path, p
     hook = "from zoo import Trace\n\n@hookimpl\ndef preprocess(image):\n    return image, Trace(image)\n"
     plugin.write_text(plugin.read_text() + "\n\n" + hook)
     with pytest.raises(
-        PluginError, match=r"its preprocess hook gave shape \(28, 28\); the network takes \(28, 28, 1\)"
+        PluginError, match=r"its preprocess hook returned shape \(28, 28\); the network takes \(28, 28, 1\)"
     ):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 

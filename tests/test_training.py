@@ -423,7 +423,7 @@ class Told(Silent):
 MUTE = {
     "def save(folder):\n    return True": "soft/model.tflite|whole/model.tflite",
     "def load(folder):\n    raise ValueError('no such file')": "its load hook raised ValueError: no such file",
-    "def predict(batch):\n    return [[1, 0]] * len(batch)": "predict gave shape",
+    "def predict(batch):\n    return [[1, 0]] * len(batch)": "predict returned shape",
 }
 
 

@@ -173,7 +173,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
     # struct.error, zlib.error, IndexError, SystemError, MemoryError and more.
     except Exception as error:
         raise PictureBroken(
-            f"The {name} picture of {counted(len(data), 'byte')} is truncated, damaged or of an unsupported kind"
+            f"The {name} picture of {counted(len(data), 'byte')} is truncated or damaged, or of an unsupported kind"
             f"{_cause(error)}. Send the whole file, or save it again."
         ) from error
 
