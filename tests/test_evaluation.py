@@ -291,7 +291,7 @@ def test_what_is_no_labelled_data_is_refused(tmp_path: Path) -> None:
         one.write_bytes(content)
         refused(message)
     one.write_text("path,label,medium\na.png,1,ink\nb.png,2,chalk\n")
-    refused("none of its 2 rows has medium=pen. medium is one of chalk, ink", one, "medium=pen")
+    refused("none of its 2 rows matches medium=pen. medium is one of chalk, ink", one, "medium=pen")
     refused(r'no column "medum"\. Did you mean "medium"', one, "medum=pen")
     assert labelled.read(one, DIGITS, [Condition.parse("medium != ink")]) == [(tmp_path / "b.png", "2")]
     (tmp_path / "two.csv").write_text("path,label\n")

@@ -174,7 +174,7 @@ def test_a_place_that_cannot_be_written_is_told(trained: Path, tmp_path: Path, p
         (["a.png", "--explain", "a.png"], "a.png is one of the pictures to read and would be overwritten."),
         (["a.png", "--explain", "./more/../a.png"], "a.png is one of the pictures to read and would be overwritten."),
         (["--explain", "a.png", "more/b.png"], "a.png already exists and was not drawn by zoo."),
-        (["more", "--explain", "more/new.png"], "more/new.png lies in more, whose pictures are read."),
+        (["more", "--explain", "more/new.png"], "more/new.png is inside more, whose pictures are read."),
         (["a.png", "--explain", "absent/new.png"], "absent/new.png: there is no folder absent."),
         (["a.png", "--explain", "a.png/new.png"], "a.png/new.png: there is no folder a.png."),
         (["a.png", "--explain", "new.jpg"], "new.jpg should end in .png."),

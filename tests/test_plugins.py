@@ -465,7 +465,7 @@ ALTERED = {
     "twice": ("predict", "answer * 2", f"predict{WRAPS}should return probabilities whose rows"),
     "text": ("predict", "'seven'", f"predict{WRAPS}returned str that is not an array"),
     "bare": ("preprocess", "answer[0]", f"its preprocess hook{WRAPS}should return"),
-    "small": ("preprocess", "(answer[0][1:], answer[1])", f"its preprocess hook{WRAPS}gave shape .27, 28, 1"),
+    "small": ("preprocess", "(answer[0][1:], answer[1])", f"its preprocess hook{WRAPS}returned shape .27, 28, 1"),
 }
 
 
