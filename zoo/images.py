@@ -71,9 +71,9 @@ _SILENT = (b"pHYs", b"tIME", b"tEXt", b"sRGB", b"gAMA")
 _CAUSES = (
     (r"[Tt]runcated|unpack_from|no more images|incomplete", "it ends too soon"),
     ("checksum", "a checksum does not match"),
-    ("data stream|decoder object|frame|filter category|quantization|marker", "its data make no sense"),
-    (r"\d-(bit|layer)", "its pixels have another number of bits or colours than is read"),
-    ("palette", "its palette makes no sense"),
+    ("data stream|decoder object|frame|filter category|quantization|marker", "its data are invalid"),
+    (r"\d-(bit|layer)", "its pixels have an unsupported number of bits or colours"),
+    ("palette", "its palette is invalid"),
 )
 """The meaning of Pillow's error messages, by a pattern that they match."""
 

@@ -153,7 +153,7 @@ class ServerSettings(Table):
                     )
             elif not ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f'"{origin}" is not an origin: it should be only scheme, host and port, as "https://example.org"'
+                    f'"{origin}" is not an origin: use only scheme, host and port, as in "https://example.org"'
                 )
         return origins
 
