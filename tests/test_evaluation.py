@@ -260,7 +260,7 @@ def test_what_cannot_be_looked_into_is_counted_and_named(trained: Path, folders:
 
 def test_when_nothing_can_be_used_it_says_what_was_expected(trained: Path, listed: Path) -> None:
     files = [(listed / "pictures/00.png", "seven"), (listed / "absent.png", "7")]
-    with pytest.raises(DatasetError, match=r"none of its 2 pictures can be used, 1 cannot be read and 1 have a label"):
+    with pytest.raises(DatasetError, match=r"none of its 2 pictures can be used: 1 cannot be read, and 1 have a label"):
         on_files(Zoo.open(trained, environ={}), "soft", "two", files)
 
 
@@ -269,7 +269,7 @@ def test_what_is_no_labelled_data_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=message):
             labelled.read(source, DIGITS, [Condition.parse(text) for text in where])
 
-    refused("there is no such folder or file. Expected: a folder for each label", tmp_path / "absent")
+    refused("no such folder or file. Expected: a folder for each label", tmp_path / "absent")
     refused("no labelled pictures. Expected: a folder for each label")
     (tmp_path / "cats").mkdir()
     refused("no labelled pictures, only the folders cats")

@@ -364,7 +364,7 @@ def test_a_jpeg_of_endless_passes_is_refused_before_it_is_decoded(scene: Pixels)
     last = whole.rindex(b"\xff\xda")
     bomb = whole[:-2] + whole[last:-2] * 2000 + b"\xff\xd9"
     assert decode(whole, LIMITS).shape == scene.shape
-    with pytest.raises(PictureBroken, match="more than 100 passes"):
+    with pytest.raises(PictureBroken, match="more than 100 scans"):
         decode(bomb, LIMITS)
 
 
