@@ -295,7 +295,7 @@ def test_what_is_no_labelled_data_is_refused(tmp_path: Path) -> None:
     refused(r'no column "medum"\. Did you mean "medium"', one, "medum=pen")
     assert labelled.read(one, DIGITS, [Condition.parse("medium != ink")]) == [(tmp_path / "b.png", "2")]
     (tmp_path / "two.csv").write_text("path,label\n")
-    refused("has 2 CSV files and no labels.csv. Name one: .*one.csv, .*two.csv")
+    refused("has 2 CSV files but no labels.csv. Choose one: .*one.csv, .*two.csv")
 
 
 def test_a_spreadsheets_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
