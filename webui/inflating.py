@@ -61,7 +61,7 @@ def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     while rest:
         if inflater.eof:
             if bytes(rest[:2]) != MEMBER or wbits != CODINGS["gzip"][0]:
-                raise EOFError(f"{counted(len(rest), 'byte')} come after its end")
+                raise EOFError(f"{counted(len(rest), 'byte')} found after its end")
             if members == MEMBERS:
                 raise BadRequest(f"The body has more than {MEMBERS:,} gzip members. Compress it again, as one.")
             inflater, members = zlib.decompressobj(wbits), members + 1
