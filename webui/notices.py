@@ -25,7 +25,7 @@ from webui.lost import lost
 from zoo.errors import PictureBroken, UnknownCheckpoint, UnknownModel, ZooError, cut
 from zoo.zoo import Zoo
 
-_FAULT = "Something went wrong on the server. The details are in its log. You may send the request again."
+_FAULT = "Something went wrong on the server. See the server's log for details. You may send the request again."
 
 
 def message(error: ZooError | HTTPException) -> str:

@@ -95,7 +95,7 @@ def test_what_there_is_not_leads_to_what_there_is(client: FlaskClient) -> None:
     assert (
         '<a class="button quiet" href="/models">Go to the models</a>' in client.get("/models/nope", headers=HTML).text
     )
-    assert '<a class="button quiet" href="/models/cnn">To cnn</a>' in client.get("/models/cnn/99", headers=HTML).text
+    assert '<a class="button quiet" href="/models/cnn">Go to cnn</a>' in client.get("/models/cnn/99", headers=HTML).text
 
 
 def test_with_too_few_to_compare_the_page_says_how_many_are_chosen(client: FlaskClient) -> None:

@@ -103,7 +103,7 @@ DAMAGED = {
     "cut short": (gzip.compress(plain({})[1])[:-1], "gzip", "it is cut short"),
     "changed": (gzip.compress(plain({})[1])[:-8] + bytes(8), "gzip", "its checksum does not match"),
     "a member cut short": (gzip.compress(b"{}") + gzip.compress(b" ")[:9], "gzip", "it is cut short"),
-    "zlib twice": (zlib.compress(b"{}") * 2, "deflate", f"{len(zlib.compress(b'{}'))} bytes more than it has"),
+    "zlib twice": (zlib.compress(b"{}") * 2, "deflate", f"{len(zlib.compress(b'{}'))} bytes found after its end"),
     "not compressed": (plain({})[1], "gzip", "and is not gzip (RFC 1952): "),
     "without zlib's head": (zlib.compress(plain({})[1])[2:-4], "deflate", "and is not zlib (RFC 1950): "),
     "nothing of it": (b"{}{}", "gzip", "its header is invalid. Compress it again"),

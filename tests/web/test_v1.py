@@ -67,7 +67,7 @@ V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
     "regress": ("POST", "models/cnn:regress", {}, 400, "no signature for regression"),
     "bad JSON": ("POST", "models/cnn:predict", b"{", 400, "not JSON"),
     "no instances": ("POST", "models/cnn:predict", {}, 400, "exactly one"),
-    "both": ("POST", "models/cnn:predict", {"instances": [1], "inputs": [1]}, 400, "there is both"),
+    "both": ("POST", "models/cnn:predict", {"instances": [1], "inputs": [1]}, 400, "found both"),
     "empty": ("POST", "models/cnn:predict", {"instances": []}, 400, "instances is an empty list"),
     "signature": ("POST", "models/cnn:predict", {"signature_name": "x", "instances": [1]}, 400, 'name: "x" not found'),
     "signature's type": ("POST", "models/cnn:predict", {"signature_name": 1, "instances": [1]}, 400, "the number 1"),

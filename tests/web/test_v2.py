@@ -138,9 +138,9 @@ V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
         fp32(datatype="INT8", data=[200] * 784),
         {},
         400,
-        "images.data has the number 200; datatype INT8 has -128 to 127. Give levels in 0-255 as UINT8.",
+        "images.data has the number 200; datatype INT8 holds -128 to 127. Give levels in 0-255 as UINT8.",
     ),
-    "less than UINT8 has": (fp32(datatype="UINT8", data=[-1] * 784), {}, 400, "-1; datatype UINT8 has 0 to 255."),
+    "less than UINT8 has": (fp32(datatype="UINT8", data=[-1] * 784), {}, 400, "-1; datatype UINT8 holds 0 to 255."),
     "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
     "output": (fp32() | {"outputs": [{"name": "x"}]}, {}, 400, "unexpected inference output: outputs[0]"),
     "shared memory": (
