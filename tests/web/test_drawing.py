@@ -57,7 +57,7 @@ def test_the_drawing_outlives_a_reload_a_switch_of_language_and_a_clear(visit: O
     page.reload()
     expect(page.locator("#digit")).to_have_text("7")
     page.get_by_role("link", name="Português").click()
-    expect(page.get_by_text("deep lê 7")).to_be_visible()
+    expect(page.locator("#sentence")).to_have_text("deep lê 7")
     page.get_by_role("button", name="Limpar").click()
     expect(page.locator("#digit")).to_be_empty()
     page.get_by_role("button", name="Desfazer").click()
