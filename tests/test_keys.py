@@ -105,8 +105,8 @@ def test_beyond_this_machine_a_server_without_keys_is_refused_in_one_line(tmp_pa
     done = run("serve", "--host", host, "--port", "0", cwd=zoo_with(tmp_path, ""))
     assert done.returncode == 1
     assert done.stderr == (
-        f"zoo: {host} can be reached from other machines, and anybody there could ask. Let in who has a key, with what "
-        "`zoo key new` prints, or everybody, with server.allow_anonymous = true in settings.toml.\n"
+        f"zoo: {host} can be reached from other machines, so anyone there could use it. Require a key, with what "
+        "`zoo key new` prints, or let everyone in, with server.allow_anonymous = true in settings.toml.\n"
     )
 
 

@@ -183,7 +183,7 @@ def test_a_taken_port_is_refused_in_one_line(served: Served, trained: Path, run)
 def test_a_name_that_no_machine_can_have_is_refused_in_one_line(trained: Path, run, host: str) -> None:
     done = run("serve", "--host", host, cwd=trained)
     assert done.returncode == 1
-    assert done.stderr == f'zoo: "{host}" is no address to listen on. Try: zoo serve --host 127.0.0.1.\n'
+    assert done.stderr == f'zoo: "{host}" is not an address to listen on. Try: zoo serve --host 127.0.0.1.\n'
 
 
 def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folder: Path, run) -> None:
