@@ -14,7 +14,7 @@ from zoo.cli.common import as_json, echo_json, open_zoo
 @as_json
 @click.pass_context
 def models(ctx: click.Context, as_json: bool) -> None:
-    """List the models, with what each one is and how accurate."""
+    """List the models with their descriptions and accuracies."""
     from zoo import listings
 
     rows = listings.models(open_zoo(ctx))
@@ -22,7 +22,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
         echo_json([asdict(row) for row in rows])
         return
     terminal.table(
-        ("model", "checkpoint", "test accuracy", "epochs", "parameters", "what it is"),
+        ("model", "checkpoint", "test accuracy", "epochs", "parameters", "description"),
         [
             (
                 f"{row.name} (default)" if row.default else row.name,
@@ -41,7 +41,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins, and for each that was set aside what is wrong and where."""
+    """List the plugins, and what is wrong with those set aside."""
     from zoo import listings
 
     rows = listings.plugins(open_zoo(ctx, to_train=True))
@@ -70,7 +70,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Check settings, plugins, models, and every file of every checkpoint, without serving."""
+    """Check settings, plugins, models and all files of checkpoints."""
     from zoo.checking import check as look
 
     found = look(open_zoo(ctx))
@@ -89,7 +89,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
-    """List the checkpoints, of all models or of model NAME, and which are served."""
+    """List the checkpoints of all models, or of model NAME."""
     from zoo import listings
 
     zoo = open_zoo(ctx, to_train=True)
@@ -100,7 +100,7 @@ def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
         echo_json(rows)
         return
     terminal.table(
-        ("checkpoint", "served by", "epochs", "validation", "test accuracy", "size", "created", "changed for the run"),
+        ("checkpoint", "served by", "epochs", "validation", "test accuracy", "size", "created", "changed settings"),
         [
             (
                 row["checkpoint"],
