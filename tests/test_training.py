@@ -193,6 +193,33 @@ def test_a_run_begun_anew_loses_nothing_of_the_unfinished_one(dropout_zoo: Path)
     assert seen.done == 3
 
 
+TWO_LAYERS = """
+from zoo import hookimpl
+
+
+@hookimpl
+def build(settings):
+    import keras
+    from keras import layers
+
+    picture = keras.Input((28, 28, 1))
+    hidden = layers.Dense(4, activation="relu")(layers.Dropout(0.1)(layers.Flatten()(picture)))
+    return keras.Model(picture, layers.Dense(10)(layers.concatenate([hidden, hidden])))
+"""
+
+
+def test_a_run_is_not_resumed_with_another_network_of_the_same_shapes(empty_zoo: Path) -> None:
+    plugin = empty_zoo / "plugins/soft.py"
+    plugin.write_text(TWO_LAYERS)
+    with pytest.raises(KeyboardInterrupt):
+        Zoo.open(empty_zoo, environ={}).train("soft", overrides={"epochs": 3}, progress=StopAfter(1))
+    with pytest.raises(KeyboardInterrupt):  # the same network, whose layers Keras names otherwise by now
+        Zoo.open(empty_zoo, environ={}).train("soft", overrides={"epochs": 3}, resume=True, progress=StopAfter(2))
+    plugin.write_text(TWO_LAYERS.replace("relu", "tanh"))
+    with pytest.raises(TrainingError, match="is of another network: the plugin has changed since"):
+        Zoo.open(empty_zoo, environ={}).train("soft", overrides={"epochs": 3}, resume=True)
+
+
 def own_train(folder: Path, body: str) -> Zoo:
     hook = f"import time\n\n\n@hookimpl\ndef train(model, data, settings, report):\n    {body}\n"
     (folder / "plugins/soft.py").write_text(DROPOUT + "\n\n" + hook)

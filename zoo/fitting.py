@@ -217,17 +217,17 @@ def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[st
         variables = _variables(model, optimizer)
         saved = [state[f"v{i}"] for i in range(len(state.files) - 1)]
         if [v.shape for v in saved] != [tuple(v.shape) for v in variables]:
-            raise TrainingError(of_another_shape(report.folder))
+            raise TrainingError(of_another_network(report.folder))
         for variable, value in zip(variables, saved, strict=True):
             variable.assign(value)
         rows: list[dict[str, float]] = json.loads(str(state["rows"]))
     return rows
 
 
-def of_another_shape(folder: Path) -> str:
-    """Return the message for an unfinished run whose weights do not fit the network that the plugin now builds."""
+def of_another_network(folder: Path) -> str:
+    """Return the message for an unfinished run of another network than the plugin now builds."""
     return (
-        f"The unfinished run in {folder.name} is of a network of another shape: the plugin has changed since. "
+        f"The unfinished run in {folder.name} is of another network: the plugin has changed since. "
         "Start over without --resume."
     )
 

@@ -220,6 +220,10 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
         whose = f"build{run.hooks.wrapped('build')}"
         raise TrainingError(f'Model "{run.model}": {whose} should return a keras.Model, not {type(model).__name__}.')
     seen = shapes.network_inputs(run.model, run.hooks, run.settings, model, data)
+    if resume:
+        unfinished.check_network(run.folder, model)
+    else:
+        unfinished.note_network(run.folder, model)
     rows = unfinished.take_up(run.folder, model) if resume else None
     if rows is None:
         rows = _trained(run, model, data, resume, progress)

@@ -7,12 +7,13 @@ require training again.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 TRAINED = "trained.npz"  # the file with the weights and history of a trained network
+NETWORK = "network.sha256"  # the file with the hash of the network's configuration
 WHOLE = "whole"  # the folder with the files that are about to be published
 
 Row = Mapping[str, float]
@@ -47,7 +49,7 @@ def stand(folder: Path) -> Stand:
 
 def has_own_files(folder: Path) -> bool:
     """Whether a run's folder has files that a plugin's `train` hook has put there."""
-    ours = {TRAINED, WHOLE, fitting.STATE}
+    ours = {TRAINED, WHOLE, NETWORK, fitting.STATE}
     return folder.is_dir() and any(path.name not in ours and path.suffix != ".part" for path in folder.iterdir())
 
 
@@ -57,6 +59,48 @@ def keep(folder: Path, network: keras.Model, rows: Sequence[Row]) -> None:
     arrays = {f"w{i}": array for i, array in enumerate(network.get_weights())}
     np.savez(content, rows=np.array(json.dumps(rows)), **arrays)
     files.write(folder / TRAINED, content.getvalue())
+
+
+def note_network(folder: Path, network: keras.Model) -> None:
+    """Write the hash of a network's configuration into a run's folder, for `check_network`. Raises OSError."""
+    files.write(folder / NETWORK, (_configuration(network) or "").encode())
+
+
+def check_network(folder: Path, network: keras.Model) -> None:
+    """Raise TrainingError when the run in a folder is of a network with another configuration.
+
+    Weights alone do not show a changed activation. Passes when either network cannot be serialised.
+    """
+    path = folder / NETWORK
+    noted = path.read_text() if path.is_file() else ""
+    if noted and _configuration(network) not in (None, noted):
+        raise TrainingError(fitting.of_another_network(folder))
+
+
+def _configuration(network: keras.Model) -> str | None:
+    """Return the SHA-256 of a network's configuration, without what differs between processes, or None.
+
+    Keras numbers layers' names within a process, draws seeds, names the plugin's module by its folder, and stores a
+    Lambda's code with line numbers.
+    """
+    try:
+        whole = json.loads(network.to_json())
+    except Exception:  # a plugin's own layer may raise anything
+        return None
+    names: dict[str, int] = {}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "class_name" in value and isinstance(inner := value.get("config"), dict) and "name" in inner:
+                names.setdefault(inner["name"], len(names))
+            return {key: plain(one) for key, one in value.items() if key not in ("name", "seed", "module", "code")}
+        if isinstance(value, list):  # a reference to a layer's output is [name, node, tensor]
+            if len(value) == 3 and isinstance(value[0], str):
+                return [names.get(value[0], value[0]), *value[1:]]
+            return [plain(one) for one in value]
+        return value
+
+    return hashlib.sha256(json.dumps(plain(whole), sort_keys=True).encode()).hexdigest()
 
 
 def take_up(folder: Path, network: keras.Model) -> list[Row] | None:
@@ -69,7 +113,7 @@ def take_up(folder: Path, network: keras.Model) -> list[Row] | None:
         return None
     rows, weights = found
     if [one.shape for one in weights] != [one.shape for one in network.get_weights()]:
-        raise TrainingError(fitting.of_another_shape(folder))
+        raise TrainingError(fitting.of_another_network(folder))
     network.set_weights(weights)
     return rows
 
