@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -72,3 +73,13 @@ def test_a_model_that_is_made_of_itself_is_named(zoo_folder: Path) -> None:
     plugin.write_text(plugin.read_text().replace("    from keras", "    settings.member('soft')\n    from keras", 1))
     with pytest.raises(ModelUnavailable, match=r"^soft/1 is made of soft/1: a cycle\."):
         Zoo.open(zoo_folder, environ={}).train("soft")
+
+
+def test_a_member_without_weights_of_a_network_is_named(zoo_folder: Path) -> None:
+    folder = zoo_folder / "checkpoints/soft/1"
+    (folder / "model.weights.h5").unlink()
+    card = json.loads((folder / "card.json").read_text())
+    del card["seal"], card["files"]["model.weights.h5"]
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelUnavailable, match=r"^soft/1 has no weights of a Keras network .* cannot be a member"):
+        Zoo.open(zoo_folder, environ={}).network("soft/1")

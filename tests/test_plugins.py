@@ -254,7 +254,7 @@ BROKEN_PREDICT = {
     "ragged": ("return [[0.1] * 10, [1]]", "predict returned list that is not an array of numbers"),
     "wrong shape": ("return np.ones((len(batch), 3))", r"predict returned shape \(1, 3\), expected \(1, 10\)"),
     "not probabilities": ("return np.ones((len(batch), 10))", "rows sum to 1"),
-    "nan": ("return np.full((len(batch), 10), np.nan)", "rows sum to 1"),
+    "nan": ("return np.full((len(batch), 10), np.nan)", "predict returned NaN"),
 }
 
 

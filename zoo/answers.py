@@ -60,6 +60,8 @@ def checked_scores(
     if scores.shape != (len(batch), classes):
         raise _wrong(model, hooks, f"returned shape {scores.shape}, expected {(len(batch), classes)}.")
     if not _are_probabilities(scores):
+        if np.isnan(scores).any():
+            raise _wrong(model, hooks, "returned NaN; it should return probabilities, 0-1.")
         raise _wrong(model, hooks, "should return probabilities whose rows sum to 1.")
     return scores
 

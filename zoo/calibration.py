@@ -31,10 +31,13 @@ Confidences = NDArray[np.float32]
 _TEMPERATURES = np.exp(np.linspace(-1.5, 2.0, 141))
 
 
-def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], model: Any, data: Data) -> Calibration:
+def calibrate(
+    hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], model: Any, data: Data, *, quick: bool = False
+) -> Calibration:
     """Find the temperature and threshold of a trained model. `model` is what its `load` hook returned.
 
-    `shape` is the shape of one picture as the network takes it. Raises PluginError.
+    `shape` is the shape of one picture as the network takes it. `quick` takes a quarter of the pictures. Raises
+    PluginError.
 
     The temperature divides the logarithms of the probabilities. It is the one that maximises the likelihood of the
     validation digits, plain and photographed (Guo et al. 2017, arXiv:1706.04599); for a model that does not cope with
@@ -43,10 +46,12 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
     `threshold`.
     """
     rng = np.random.default_rng(SEED)
-    digits, known = list(data.validation_images[:PLAIN, ..., 0]), data.validation_classes[:PLAIN]
-    taken = rng.permutation(len(digits))[:PHOTOS]
+    parts = 4 if quick else 1
+    most = -(-min(PLAIN, len(data.validation_images)) // parts)
+    digits, known = list(data.validation_images[:most, ..., 0]), data.validation_classes[:most]
+    taken = rng.permutation(len(digits))[: PHOTOS // parts]
     photos = [scenes.photo(digits[i], rng) for i in taken]
-    others = list(strokes.no_digits(data.validation_images, OTHERS, SEED)[..., 0])
+    others = list(strokes.no_digits(data.validation_images, OTHERS // parts, SEED)[..., 0])
 
     def scores(pictures: Sequence[Image]) -> Scores:
         """Return probabilities (n, k), preprocessed and predicted as when serving; uniform where nothing is found."""
@@ -62,8 +67,8 @@ def calibrate(hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...], mod
     classes = np.concatenate([known, its])
     both = np.concatenate([plain, again])
     counts = [len(plain), len(again)]
-    parts = 1 / np.array(counts)
-    weights = np.repeat(parts * [1, PHOTOGRAPHED], counts)
+    shares = 1 / np.array(counts)
+    weights = np.repeat(shares * [1, PHOTOGRAPHED], counts)
     temperature = float(min(_TEMPERATURES, key=lambda t: _loss(rescaled(both, t), classes, weights)))
     sure = {
         "validation": rescaled(plain, temperature).max(axis=1),

@@ -220,7 +220,9 @@ class Catalogue:
             )
         if (card.model, card.version) != (model, version):
             raise ModelUnavailable(
-                f"Checkpoint {model}/{version}: its {CARD} is that of {card.ref}. Rename the folder to {card.ref}. "
+                f"Checkpoint {model}/{version}: its {CARD} is that of {card.ref}. A checkpoint keeps its number: "
+                f"rename the folder to {card.ref}. If another checkpoint has that name here, set model and version in "
+                f'this {CARD} to "{model}" and {version}, and delete its seal. '
                 f'Another model of the plugin can use the checkpoint without a copy: checkpoint = "{card.ref}".'
             )
         return card

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo import graph
+from zoo.errors import ModelUnavailable
 from zoo.graph import Graph
 from zoo.hookspecs import hookimpl
 from zoo.runtime import LITERT, WEIGHTS, LiteRT, export, save_weights
@@ -58,4 +59,9 @@ def load(folder: Path, settings: ModelSettings) -> LiteRT | Graph:
     """Load the LiteRT file, which runs without TensorFlow; with runtime = "tensorflow", the network as a graph."""
     if settings.runtime == "tensorflow":
         return graph.load(settings.untrained, folder / WEIGHTS, settings.views)
+    if not (folder / LITERT).exists():
+        raise ModelUnavailable(
+            f'Model "{settings.name}": its save hook wrote no {LITERT}, which the zoo\'s own load reads. Give the '
+            "plugin a load hook that reads what save writes."
+        )
     return LiteRT(folder / LITERT)

@@ -228,7 +228,12 @@ class Model:
         fit.
         """
         ref = self.select(version)
-        settings = self._inspect(*ref)[1]
+        card, settings = self._inspect(*ref)
+        if WEIGHTS not in card.files:
+            raise ModelUnavailable(
+                f"{card.ref} has no weights of a Keras network ({WEIGHTS}): its plugin's save hook writes other files. "
+                "It cannot be a member of another model."
+            )
         assert self.hooks is not None
         network = self.hooks.call("build", settings=settings)
         load_weights(network, self._catalogue.path(*ref) / WEIGHTS)

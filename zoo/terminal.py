@@ -73,13 +73,13 @@ class Bar:
             TextColumn("{task.description}"),
             BarColumn(bar_width=8),
             TextColumn("{task.fields[facts]}"),
-            TextColumn("left"),
+            TextColumn("{task.fields[left]}"),
             TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
             speed_estimate_period=120,
         )
         facts = "all epochs done" if done and done >= epochs else ""
-        self._task = self._progress.add_task(model, total=float(epochs), completed=done, facts=facts)
+        self._task = self._progress.add_task(model, total=float(epochs), completed=done, facts=facts, left="left")
         self._progress.start()
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
@@ -88,6 +88,11 @@ class Bar:
     def epoch(self, row: Mapping[str, float]) -> None:
         self._last = row
         self._show(row["epoch"], int(row["epoch"]), row)
+
+    def stage(self, text: str) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.tasks[self._task].total = None  # how long it takes is not known
+            self._progress.update(self._task, facts=text, left="")
 
     def note(self, text: str) -> None:
         (self._progress.console.print if self._progress else lambda text: print(text, file=sys.stderr))(text)
@@ -127,6 +132,9 @@ class Lines:
             file=sys.stderr,
             flush=True,
         )
+
+    def stage(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -51,12 +51,14 @@ class Progress(Protocol):
     """Where a run reports to: a bar on a terminal, lines elsewhere, or nothing (`Silent`).
 
     `begin` is called once, with the number of epochs and of those `done` already; `step` after some steps of an epoch,
-    both counted from 1; `epoch` after each epoch with its row of the history; and `note` with lines for the user.
+    both counted from 1; `epoch` after each epoch with its row of the history; `stage` with what is done after the last;
+    and `note` with lines for the user.
     """
 
     def begin(self, model: str, epochs: int, done: int) -> None: ...
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None: ...
     def epoch(self, row: Mapping[str, float]) -> None: ...
+    def stage(self, text: str) -> None: ...
     def note(self, text: str) -> None: ...
 
 
@@ -70,6 +72,9 @@ class Silent:
         pass
 
     def epoch(self, row: Mapping[str, float]) -> None:
+        pass
+
+    def stage(self, text: str) -> None:
         pass
 
     def note(self, text: str) -> None:
@@ -103,7 +108,7 @@ class RunReport:
 class Run:
     """One model to train: its plugin and settings, the settings of this run alone (`overrides`), and the folders.
 
-    `work` holds unfinished runs, and `catalogue` receives the checkpoint.
+    `work` holds unfinished runs, and `catalogue` receives the checkpoint. `quick` calibrates on fewer pictures.
     """
 
     model: str
@@ -114,6 +119,7 @@ class Run:
     catalogue: Catalogue
     work: Path
     command: str  # starts the same run from a shell; with --resume it continues it
+    quick: bool
 
     @property
     def folder(self) -> Path:
@@ -218,16 +224,20 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
     model = run.hooks.call("build", settings=run.settings)
     if not isinstance(model, keras.Model):
         whose = f"build{run.hooks.wrapped('build')}"
-        raise TrainingError(f'Model "{run.model}": {whose} should return a keras.Model, not {type(model).__name__}.')
+        raise TrainingError(
+            f'Model "{run.model}": {whose} should return a keras.Model, not {type(model).__name__}. '
+            "A model without Keras needs a small keras.Model as a shell: see docs/plugins.md."
+        )
     seen = shapes.network_inputs(run.model, run.hooks, run.settings, model, data)
     if resume:
         unfinished.check_network(run.folder, model)
     else:
-        unfinished.note_network(run.folder, model)
+        unfinished.note(run.folder, run.command, model)
     rows = unfinished.take_up(run.folder, model) if resume else None
     if rows is None:
         rows = _trained(run, model, data, resume, progress)
     stopping.check()
+    progress.stage("saving and checking")
     folder = run.folder / unfinished.WHOLE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -236,7 +246,9 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
         run.hooks.call("save", model=model, folder=folder, settings=run.settings, seen=seen)
         files.write(folder / HISTORY, _csv(rows))
         handle = _tried(run, folder, facts, seen, data, progress)
-        found = calibrate(run.hooks, run.settings, tuple(facts["input_shape"]), handle, data)
+        progress.stage("calibrating")
+        shape = tuple(facts["input_shape"])
+        found = calibrate(run.hooks, run.settings, shape, handle, data, quick=run.quick)
     except ZooError as error:
         if _no_room(error) is not None:
             raise
@@ -341,17 +353,19 @@ def _rows(history: Any) -> tuple[list[Row], str]:
     """Return a train hook's history as rows of int and float, and what is wrong with it, or "".
 
     The History that Keras' `fit` returns is accepted too, without the metrics that it did not measure in every epoch.
+    No rows become one of epoch 0: nothing was trained.
     """
     if isinstance(columns := getattr(history, "history", None), dict):
         epochs = max(map(len, columns.values()), default=0)
         whole = {name: values for name, values in columns.items() if len(values) == epochs}
         history = [{"epoch": i + 1, **{name: values[i] for name, values in whole.items()}} for i in range(epochs)]
-    found = list(history) if isinstance(history, Sequence) else []
-    if not found or not all(isinstance(row, Mapping) for row in found):
+    if not isinstance(history, Sequence) or not all(isinstance(row, Mapping) for row in history):
+        items = "" if isinstance(history, str) or not isinstance(history, Sequence) else " of other things"
         return [], (
-            "should return one row per epoch, such as [{'epoch': 1, 'loss': 0.1}], or what Keras' fit returns, "
-            f"not {type(history).__name__}."
+            "should return one row per epoch, such as [{'epoch': 1, 'loss': 0.1}], [] if it trains nothing, or what "
+            f"Keras' fit returns, not {type(history).__name__}{items}."
         )
+    found = list(history) or [{"epoch": 0}]
     wrong = ""
     rows: list[Row] = []
     for place, row in enumerate(found, 1):
@@ -453,7 +467,11 @@ def start_tensorflow() -> None:
 
 def _nothing_to_resume(run: Run) -> str:
     """Return the message that there is no run to resume, naming unfinished runs with other settings."""
-    stands = [unfinished.stand(path) for path in sorted(run.folder.parent.glob(f"{run.model}-*"))]
-    others = ["a trained one" if trained else f"one at epoch {epochs}" for trained, epochs in stands if epochs]
-    rest = f" There is {', '.join(others)} with other settings; use the options it was started with." if others else ""
+    others = []
+    for folder in sorted(run.folder.parent.glob(f"{run.model}-*")):
+        trained, epochs = unfinished.stand(folder)
+        if epochs:
+            command = unfinished.command(folder) or "use the options it was started with"
+            others.append(f"{'a trained one' if trained else f'one at epoch {epochs}'} ({command})")
+    rest = f" With other settings there is {', '.join(others)}." if others else ""
     return f'Model "{run.model}" has no unfinished run with these settings.{rest}'

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 TRAINED = "trained.npz"  # the file with the weights and history of a trained network
-NETWORK = "network.sha256"  # the file with the hash of the network's configuration
+RUN = "run.json"  # the file with the command that starts the run, and the hash of its network's configuration
 WHOLE = "whole"  # the folder with the files that are about to be published
 
 Row = Mapping[str, float]
@@ -49,7 +49,7 @@ def stand(folder: Path) -> Stand:
 
 def has_own_files(folder: Path) -> bool:
     """Whether a run's folder has files that a plugin's `train` hook has put there."""
-    ours = {TRAINED, WHOLE, NETWORK, fitting.STATE}
+    ours = {TRAINED, WHOLE, RUN, fitting.STATE}
     return folder.is_dir() and any(path.name not in ours and path.suffix != ".part" for path in folder.iterdir())
 
 
@@ -61,9 +61,15 @@ def keep(folder: Path, network: keras.Model, rows: Sequence[Row]) -> None:
     files.write(folder / TRAINED, content.getvalue())
 
 
-def note_network(folder: Path, network: keras.Model) -> None:
-    """Write the hash of a network's configuration into a run's folder, for `check_network`. Raises OSError."""
-    files.write(folder / NETWORK, (_configuration(network) or "").encode())
+def note(folder: Path, command: str, network: keras.Model) -> None:
+    """Write into a new run's folder the command that starts it and the hash of its network. Raises OSError."""
+    files.write(folder / RUN, json.dumps({"command": command, "network": _configuration(network)}).encode())
+
+
+def command(folder: Path) -> str | None:
+    """Return the command that continues the run in a folder, or None when it is not known."""
+    start = _noted(folder).get("command")
+    return f"{start} --resume" if start else None
 
 
 def check_network(folder: Path, network: keras.Model) -> None:
@@ -71,10 +77,18 @@ def check_network(folder: Path, network: keras.Model) -> None:
 
     Weights alone do not show a changed activation. Passes when either network cannot be serialised.
     """
-    path = folder / NETWORK
-    noted = path.read_text() if path.is_file() else ""
+    noted = _noted(folder).get("network")
     if noted and _configuration(network) not in (None, noted):
         raise TrainingError(fitting.of_another_network(folder))
+
+
+def _noted(folder: Path) -> dict[str, str | None]:
+    """Return what `note` wrote, or nothing when it is missing or damaged."""
+    try:
+        found = json.loads((folder / RUN).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _configuration(network: keras.Model) -> str | None:

@@ -317,15 +317,17 @@ class Zoo:
         if settings is None:
             raise SettingsError(wrong)
         departing = {key: value for key, value in settings.model_dump(mode="json").items() if value != own.get(key)}
+        of_this_run = {key: departing[key] for key in changes if key in departing}
         run = training.Run(
             model=name,
             family=model.family,
             hooks=model.hooks,
             settings=settings.named(name, self, model.hooks.build),
-            overrides={key: departing[key] for key in changes if key in departing},
+            overrides=of_this_run,
             catalogue=self.catalogue,
             work=self.root / ".zoo",
             command=self._command(name, fast, asked),
+            quick=fast and bool(of_this_run),
         )
         card = training.train(run, resume, progress or training.Silent())
         for one in self.models.values():
