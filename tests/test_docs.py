@@ -141,7 +141,9 @@ def test_every_reason_is_documented(root: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("document", "at"), [("README.md", 0), ("docs/plugins.md", 0), ("docs/plugins.md", 1)])
+@pytest.mark.parametrize(
+    ("document", "at"), [("README.md", 0), ("docs/plugins.md", 0), ("docs/plugins.md", 1), ("docs/plugins.md", 2)]
+)
 def test_the_documented_plugin_trains_and_reads(root: Path, empty_zoo: Path, picture, document: str, at: int) -> None:
     from zoo import Zoo
 
@@ -149,6 +151,17 @@ def test_the_documented_plugin_trains_and_reads(root: Path, empty_zoo: Path, pic
     zoo = Zoo.open(empty_zoo, environ={})
     zoo.train("wide", overrides={"epochs": 1, "validation": 50000})
     assert zoo.predict("wide", picture(0), version=1).digit == 7
+
+
+@pytest.mark.long
+def test_the_documented_test_of_a_plugin_passes(root: Path, tmp_path: Path) -> None:
+    plugin, *others = blocks(root, "docs/plugins.md", "python")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/wide.py").write_text(plugin)
+    (tmp_path / "test_wide.py").write_text(next(block for block in others if "def test_" in block))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_wide.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_documented_wrapper_sees_every_batch(root: Path, zoo_folder: Path, picture, capsys) -> None:
