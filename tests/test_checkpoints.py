@@ -261,7 +261,7 @@ def test_a_copied_folder_that_keeps_its_old_card_is_refused(zoo_folder: Path) ->
     card = json.loads(path.read_text()) | {"version": 7}  # as the message says
     del card["seal"]
     path.write_text(json.dumps(card))
-    assert zoo.model("soft").load(7).card.ref == "soft/7"
+    assert Zoo.open(zoo_folder, environ={}).model("soft").load(7).card.ref == "soft/7"
 
 
 def test_a_misspelt_checkpoint_gets_a_close_match(zoo_folder: Path) -> None:
