@@ -301,7 +301,7 @@ class Data:
 
 
 History = Sequence[Mapping[str, float]]
-"""One row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds. No rows: nothing was trained."""
+"""One row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds. Empty if untrained."""
 
 
 class Report(Protocol):
