@@ -35,7 +35,7 @@ class WrongType(ZooError):
 
 
 class TooMany(ZooError):
-    """A request with more pictures, or values of JSON, than one may have."""
+    """A request with more pictures, values of JSON or fields of a form than one may have."""
 
 
 class Refused(ZooError):
