@@ -39,7 +39,7 @@ class TooMany(ZooError):
 
 
 class Refused(ZooError):
-    """A request that the server did not pass on to the app, and the HTTP status of its response."""
+    """A request that is refused or given up because of how it was sent, and the HTTP status of its response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
