@@ -74,8 +74,8 @@ def _unchunked(received: int) -> _Refused:
 class Bridge:
     """An ASGI app around a WSGI app.
 
-    `max_body` is in bytes, `body_seconds` what a client gets to send its body. The app is called by one of the threads of
-    `turns`, or in the event loop where that is quick. It finds the whole body in `environ["zoo.body"]` too. Once the
+    `max_body` is in bytes, `body_seconds` what a client gets to send its body. The app is called by one of the threads
+    of `turns`, or in the event loop where that is quick. It finds the whole body in `environ["zoo.body"]` too. Once the
     client has left, `environ["zoo.left"]` is True, so that the app can stop what takes long. A GET or HEAD of a path in
     `live` never waits for a thread. The app is not called for requests that are refused:
 
