@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -71,6 +72,30 @@ def test_a_card_without_figures_has_a_page_too(own_zoo: Path) -> None:
     assert "No history of its training is at hand" in page.text
     assert "accuracy not measured" in client.get("/models").text
     assert client.get("/compare?m=tiny&m=cnn").status_code == 200
+
+
+@pytest.mark.parametrize("file", ["card.json", "history.csv"])
+@pytest.mark.parametrize("odd", ["link", "fifo", "folder", "other"])
+def test_only_a_checkpoints_own_files_are_sent(zoo_folder: Path, file: str, odd: str) -> None:
+    path = zoo_folder / "checkpoints/soft/1" / file
+    client = opened(zoo_folder)
+    assert client.get(f"/models/soft/{file}").status_code == 200
+    whole = path.read_bytes()
+    path.unlink()
+    if odd == "link":
+        (zoo_folder / "kept").write_bytes(whole)
+        path.symlink_to(zoo_folder / "kept")
+    elif odd == "fifo":
+        os.mkfifo(path)
+    elif odd == "folder":
+        path.mkdir()
+    else:
+        path.write_text("root:x:0:0:root:/root:/bin/sh\n")
+    for url in (f"/models/soft/{file}", f"/models/soft/1/{file}"):
+        answer = client.get(url)
+        assert answer.status_code == (503 if (file, odd) == ("card.json", "other") else 404)
+        assert b"root:x" not in answer.data
+    assert client.get("/models/soft").status_code == 200
 
 
 def test_a_card_of_the_first_zoos_has_a_page_too(own_zoo: Path) -> None:
