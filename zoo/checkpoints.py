@@ -13,7 +13,6 @@ import functools
 import hashlib
 import io
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ from zoo.settings import MODEL_NAME
 
 CARD = "card.json"
 HISTORY = "history.csv"
+LARGEST = 1e12  # of the numbers in a history; larger ones are mistakes, and a page could not show them
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -230,7 +230,7 @@ class Catalogue:
         """Return the history of a checkpoint's training, one row per epoch; empty when there is none.
 
         A row has numbers such as epoch, loss, accuracy, val_loss, val_accuracy, learning_rate and seconds. Cells that
-        are not finite numbers are left out.
+        are not numbers from -LARGEST to LARGEST are left out.
         """
         try:
             text = self.content(card, HISTORY).decode()
@@ -402,11 +402,11 @@ def _read(folder: Path) -> Iterator[list[Path]]:
 
 
 def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, float]:
-    """Return the finite numbers of a CSV row by their columns."""
+    """Return the numbers of a CSV row from -LARGEST to LARGEST by their columns."""
     found = {}
     for name, text in row.items():
         with suppress(TypeError, ValueError):
-            if name is not None and math.isfinite(number := float(text)):  # type: ignore[arg-type]
+            if name is not None and abs(number := float(text)) <= LARGEST:  # type: ignore[arg-type]
                 found[name] = number
     return found
 

@@ -10,8 +10,8 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
 def write(path: Path, content: bytes) -> None:
@@ -103,7 +103,7 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BufferedReader:
     """Open a regular file, or a link to one, to read it. Raises OSError, also for a FIFO, which would wait for ever."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file", str(path))
