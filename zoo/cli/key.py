@@ -7,7 +7,7 @@ import re
 import click
 
 from zoo import keys
-from zoo.cli.common import as_json, echo_json
+from zoo.cli.common import as_json, echo_json, tell
 
 
 @click.group()
@@ -40,7 +40,5 @@ def new(name: str, scope: str, as_json: bool) -> None:
     if as_json:
         echo_json({"name": name, "key": fresh, "hash": hashed, "scopes": [scope], "line": line})
         return
-    click.echo(f"The key, which is shown this once:\n\n    {fresh}\n")
-    click.echo(
-        f"The line for it, in settings.toml under [server.keys]; it is asked for from the next start:\n\n    {line}"
-    )
+    tell(f"The key, which is shown this once:\n\n    {fresh}\n")
+    tell(f"The line for it, in settings.toml under [server.keys]; it is asked for from the next start:\n\n    {line}")
