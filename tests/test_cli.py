@@ -113,6 +113,62 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
     assert lines[3].startswith("absent.png\t-\t-\tabsent.png cannot be read: No such file or directory.")
 
 
+ODD = "odd\x1b[31m\x1b]0;t\x07\x9b.png"
+SHOWN = r"odd\x1b[31m\x1b]0;t\x07\x9b.png"
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal(trained: Path, tmp_path: Path, picture, run) -> None:
+    for label in ("7", "1"):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        (tmp_path / "in" / label / ODD).write_bytes(picture(0))
+    (tmp_path / "in/7" / f"broken {ODD}").write_text("")
+    for words in (
+        ["predict", "in"],
+        ["read", "in/7", "--model", ODD],
+        ["evaluate", "soft", "--data", "in"],
+        ["predict", "in", "--explain", f"in/{ODD}"],
+    ):
+        done = run("--zoo", str(trained), *words, cwd=tmp_path)
+        assert SHOWN in done.stdout + done.stderr, words
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr), words
+    found = json.loads(run("--zoo", str(trained), "predict", f"in/7/{ODD}", "--json", cwd=tmp_path).stdout)
+    assert found["predictions"][0]["file"] == f"in/7/{ODD}"
+
+
+def test_control_characters_in_names_are_escaped_in_the_table_on_a_terminal(
+    trained: Path, tmp_path: Path, picture
+) -> None:
+    (tmp_path / ODD).write_bytes(picture(0))
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "zoo", "--zoo", str(trained), "predict", ODD]
+    done = subprocess.run(words, cwd=tmp_path, stdout=theirs, timeout=300, env=os.environ | {"COLUMNS": "200"})
+    os.close(theirs)
+    told = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert SHOWN in told
+    assert "\x1b]0" not in told
+    assert "\x07" not in told
+
+
+def test_a_fifo_is_read_where_it_is_named_and_refused_where_it_is_found(
+    trained: Path, tmp_path: Path, picture, run
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(picture(0))
+    os.mkfifo(tmp_path / "in/b.png")
+    for word, key, answered in (("predict", "predictions", "label"), ("read", "readings", "text")):
+        done = run("--zoo", str(trained), word, "in", "--json", cwd=tmp_path)
+        assert done.returncode == 1
+        whole, refused = json.loads(done.stdout)[key]
+        assert whole[answered] == "7"
+        assert refused == {"file": "in/b.png", "error": "in/b.png cannot be read: it is not a file."}
+    with ThreadPoolExecutor() as pool:
+        pool.submit((tmp_path / "in/b.png").write_bytes, picture(0))
+        named = run("--zoo", str(trained), "predict", "in/b.png", "--json", cwd=tmp_path)
+    assert json.loads(named.stdout)["predictions"][0]["label"] == "7"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

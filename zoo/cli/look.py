@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from zoo import terminal
-from zoo.cli.common import as_json, echo_json, open_zoo
+from zoo.cli.common import as_json, echo_json, open_zoo, tell
 
 
 @click.command()
@@ -63,7 +63,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     )
     for row in rows:
         if row["traceback"]:
-            click.echo(f"\n{row['name']}:\n{row['traceback'].rstrip()}")
+            tell(f"\n{row['name']}:\n{row['traceback'].rstrip()}")
 
 
 @click.command()
@@ -80,7 +80,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
         echo_json([{"level": f.level, "what": f.what, "text": f.text} for f in found])
     else:
         terminal.table(("", "", ""), [(f.level, f.what, f.text) for f in found])
-        click.echo(f"{terminal.count(errors, 'error')}, {terminal.count(warnings, 'warning')}.", err=True)
+        tell(f"{terminal.count(errors, 'error')}, {terminal.count(warnings, 'warning')}.", err=True)
     ctx.exit(1 if errors else 0)
 
 
