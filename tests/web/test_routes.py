@@ -234,7 +234,6 @@ def test_nothing_odd_in_a_request_is_a_fault_of_the_server(
         ("GET", "/v2/models/cnn/infer", 405, "does not take GET"),
         ("GET", "/v2/nowhere", 404, "There is nothing at /v2/nowhere."),
         ("POST", "/v2/repository/models/cnn/load", 501, "settings.toml"),
-        ("POST", "/predict?model=cnn/2", 404, 'Name the model "cnn", and its version apart: --version 2, or version=2'),
         ("POST", "/hf/nope", 404, 'There is no model "nope"'),
         ("GET", "/hf/cnn", 405, "does not take GET"),
     ],
