@@ -33,9 +33,11 @@ class Settings(ModelSettings):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
     dropout: float = Field(0.25, ge=0, lt=1, description="share of the features dropped after each block")
     width: int = Field(32, ge=4, le=256, description="channels of the first block; the second has twice as many")
-    drawn: int = Field(5_000, ge=0, le=100_000, description="pictures drawn by rule to train on besides")
-    coarse: int = Field(5_000, ge=0, le=100_000, description="training digits besides as coarse scans keep them")
-    others: int = Field(4_000, ge=0, le=100_000, description="pictures of no digit, on which it learns to be unsure")
+    drawn: int = Field(5_000, ge=0, le=100_000, description="additional synthetic digits")
+    coarse: int = Field(5_000, ge=0, le=100_000, description="additional digits degraded to coarse scans")
+    others: int = Field(
+        4_000, ge=0, le=100_000, description="synthetic pictures of no digit, on which it learns to be unsure"
+    )
     augment: Augmentation = Augmentation(
         rotate=10, shear=8, scale=0.12, shift=1.2, elastic=0.5, thickness=0.4, blur=0.2, contrast=0.1
     )

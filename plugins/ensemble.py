@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 class Settings(ModelSettings):
     fast: ClassVar[Mapping[str, Any]] = {}  # --fast changes nothing, since nothing is trained
 
-    epochs: int = Field(0, ge=0, le=0, description="nothing is trained: the members are taken as they are")
+    epochs: int = Field(0, ge=0, le=0, description="nothing is trained: the members are used as they are")
     members: tuple[str, ...] = Field(
-        ("deep/11", "deep/13", "deep/14", "cnn_300/1"), min_length=2, description="models of the zoo, or MODEL/VERSION"
+        ("deep/11", "deep/13", "deep/14", "cnn_300/1"),
+        min_length=2,
+        description="the networks to combine: names of models, or MODEL/VERSION",
     )
     views: Views = Views(turn=7, zoom=0.07)
 

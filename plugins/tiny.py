@@ -20,8 +20,10 @@ class Settings(ModelSettings):
     weight_decay: float = Field(0.005, ge=0, le=1, description="decoupled weight decay (adamw only)")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
     width: int = Field(16, ge=2, le=256, description="channels of the inner convolutions; the outer ones have fewer")
-    drawn: int = Field(4_000, ge=0, le=100_000, description="pictures drawn by rule to train on besides")
-    others: int = Field(2_000, ge=0, le=100_000, description="pictures of no digit, on which it learns to be unsure")
+    drawn: int = Field(4_000, ge=0, le=100_000, description="additional synthetic digits")
+    others: int = Field(
+        2_000, ge=0, le=100_000, description="synthetic pictures of no digit, on which it learns to be unsure"
+    )
     augment: Augmentation = Augmentation(rotate=8, shear=8, scale=0.1, shift=1, elastic=0.3, thickness=0.3, blur=0.2)
 
 

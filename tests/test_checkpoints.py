@@ -115,7 +115,7 @@ def test_a_missing_file_and_a_cut_file_are_named(zoo_folder: Path) -> None:
     (folder / "history.csv").unlink()
     (folder / "model.tflite").write_bytes((folder / "model.tflite").read_bytes()[:100])
     with pytest.raises(
-        ModelUnavailable, match=r"history.csv cannot be read .*model.tflite has 100 bytes, its card says"
+        ModelUnavailable, match=r"history.csv cannot be read .*model.tflite has 100 bytes, but its card says"
     ):
         Zoo.open(zoo_folder, environ={}).model("soft").load()
 
@@ -145,14 +145,14 @@ def test_a_damaged_card_makes_its_model_unavailable_not_the_zoo(zoo_folder: Path
 def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folder: Path) -> None:
     shutil.rmtree(zoo_folder / "checkpoints")
     (zoo_folder / "checkpoints").write_text("")
-    with pytest.raises(SettingsError, match="it should be the folder of checkpoints, and is a file"):
+    with pytest.raises(SettingsError, match="is a file, and should be the folder of checkpoints"):
         Zoo.open(zoo_folder, environ={})
 
 
 def test_another_plugins_checkpoint_is_refused_at_start(zoo_folder: Path) -> None:
     shutil.copy(zoo_folder / "plugins/soft.py", zoo_folder / "plugins/other.py")
     (zoo_folder / "settings.toml").write_text('[models.other]\ncheckpoint = "soft/1"\n')
-    with pytest.raises(SettingsError, match='it is a checkpoint of plugin "soft", and the model is of plugin "other"'):
+    with pytest.raises(SettingsError, match='this is a checkpoint of plugin "soft", but the model uses plugin "other"'):
         Zoo.open(zoo_folder, environ={})
 
 
@@ -161,7 +161,7 @@ def test_a_served_checkpoint_keeps_its_cards_settings_and_check_reports_the_diff
     zoo = Zoo.open(zoo_folder, environ={})
     assert zoo.model("soft").load().settings.preprocess == "ink"
     texts = [finding.text for finding in check(zoo) if finding.level == "warning"]
-    assert any(text.startswith("settings say epochs = 9, its checkpoint soft/1 was trained with 1") for text in texts)
+    assert any(text.startswith("the settings have epochs = 9, but checkpoint soft/1 was") for text in texts)
 
 
 def test_check_reports_what_an_older_card_does_not_tell(zoo_folder: Path) -> None:
@@ -172,14 +172,14 @@ def test_check_reports_what_an_older_card_does_not_tell(zoo_folder: Path) -> Non
     with (zoo_folder / "settings.toml").open("a") as settings:
         settings.write("coarse = 5\n")
     (text,) = [finding.text for finding in check(Zoo.open(zoo_folder, environ={})) if finding.level == "warning"]
-    assert text.startswith("settings say coarse = 5, its checkpoint soft/1 was trained with 0")
+    assert text.startswith("the settings have coarse = 5, but checkpoint soft/1 was trained with 0")
 
 
 def test_check_writes_values_as_they_are_set(zoo_folder: Path) -> None:
     with (zoo_folder / "plugins/soft.py").open("a") as plugin:
         plugin.write("from zoo import ModelSettings\nclass Settings(ModelSettings):\n    dropout: float | None = 0.5\n")
     texts = [finding.text for finding in check(Zoo.open(zoo_folder, environ={"ZOO_MODELS__SOFT__DROPOUT": "null"}))]
-    assert any(text.startswith("settings say dropout = null, its checkpoint soft/1 was trained") for text in texts)
+    assert any(text.startswith("the settings have dropout = null, but checkpoint soft/1 was trained") for text in texts)
 
 
 def test_publishing_never_overwrites_and_takes_the_next_number(zoo_folder: Path, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_another_version_can_be_asked_for_beside_the_selected_one(zoo_folder: Pa
 def test_a_copied_folder_that_keeps_its_old_card_is_refused(zoo_folder: Path) -> None:
     shutil.copytree(zoo_folder / "checkpoints/soft/1", zoo_folder / "checkpoints/soft/7")
     zoo = Zoo.open(zoo_folder, environ={})
-    with pytest.raises(ModelUnavailable, match=r'card.json says that it is soft/1, and .*: checkpoint = "soft/1"'):
+    with pytest.raises(ModelUnavailable, match=r'card.json is that of soft/1. .*: checkpoint = "soft/1"'):
         zoo.model("soft").load(7)
     assert [finding.what for finding in check(zoo) if finding.level == "error"] == ["model soft", "checkpoint soft/7"]
 

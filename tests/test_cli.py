@@ -29,7 +29,7 @@ def test_help_names_every_command_and_how_to_begin(run) -> None:
     for command in ("serve", "models", "plugins", "check", "train", "evaluate", "predict", "checkpoints", "init"):
         assert re.search(rf"^  {command} ", done.stdout, re.MULTILINE), command
     assert "zoo predict seven.png" in done.stdout
-    assert "Exit codes: 0 done; 1 something could not be done; 2 the command" in " ".join(done.stdout.split())
+    assert "Exit codes: 0 success; 1 failure; 2 wrong usage or settings" in " ".join(done.stdout.split())
 
 
 def test_predict_reads_files_folders_and_standard_input(trained: Path, tmp_path: Path, picture, run) -> None:
@@ -126,7 +126,7 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
         (
             ["predict", "x.png", "-m", "soft/1"],
             2,
-            'There is no model "soft/1". Name the model "soft", and its version apart: --version 1, or version=1 in ',
+            'There is no model "soft/1". Name the model "soft" and its version separately: --version 1, or version=1',
         ),
         (["plugins", "sotf"], 2, 'there is no plugin "sotf". Did you mean "soft"? The plugins are: soft.'),
         (["train", "sofft"], 2, 'There is no model "sofft"'),
@@ -135,13 +135,13 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
         (
             ["train", "soft", "--set", "seed=1", "--set", "seed=2"],
             2,
-            "seed is said twice: --set seed=1 and --set seed=2",
+            "seed is set twice: --set seed=1 and --set seed=2",
         ),
-        (["train", "soft", "--set", "ink.speck=1", "--set", "ink={}"], 2, "ink is said twice: --set ink.speck=1 and"),
+        (["train", "soft", "--set", "ink.speck=1", "--set", "ink={}"], 2, "ink is set twice: --set ink.speck=1 and"),
         (["serve", "--port", "70000"], 2, "70000 is not in the range"),
         (["nonsense"], 2, "No such command 'nonsense'"),
         (["--zoo", "settings.toml", "models"], 2, "settings.toml is a file. Name the folder of the zoo: ."),
-        (["--zoo", "/nowhere", "models"], 2, "/nowhere has no settings.toml. Make a zoo: zoo init /nowhere"),
+        (["--zoo", "/nowhere", "models"], 2, "/nowhere has no settings.toml. Create a zoo there: zoo init /nowhere"),
     ],
 )
 def test_what_is_asked_wrongly_is_told_in_lines_with_its_exit_code(trained, run, words, code, message) -> None:
@@ -231,7 +231,7 @@ def test_what_latest_takes_is_served_without_a_line_in_the_settings(zoo_folder: 
     assert "checkpoint soft/2:" in done.stdout, done.stderr
     assert "serve it" not in done.stdout
     done = run("train", "soft", "--seed", "2", cwd=zoo_folder)
-    assert "serve it: in settings.toml, [models.soft] checkpoint = 3" in done.stdout, done.stderr
+    assert "serve it: set checkpoint = 3 under [models.soft] in settings.toml" in done.stdout, done.stderr
 
 
 @pytest.mark.long
@@ -258,7 +258,7 @@ def test_init_starts_a_zoo_and_never_overwrites_one(tmp_path: Path, root: Path, 
         assert f"ok\tmodel {plugin}\t" in checked
     again = run("init", "mine", cwd=tmp_path)
     assert again.returncode == 1
-    assert "mine/settings.toml is there already; nothing was changed" in again.stderr
+    assert "mine/settings.toml already exists; nothing was changed" in again.stderr
 
 
 def test_of_several_inits_of_one_folder_one_makes_it_whole(tmp_path: Path, root: Path) -> None:
@@ -297,7 +297,7 @@ def test_without_tensorflow_train_says_what_to_install(empty_zoo: Path, root: Pa
     done = subprocess.run([sys.executable, "-c", hide], cwd=empty_zoo, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     install = f"{sys.executable} -m pip install --editable '{root}[train]'"
-    assert done.stderr == f"zoo: Training needs TensorFlow: {install}\n"
+    assert done.stderr == f"zoo: Training needs TensorFlow. Install it: {install}\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux tells them")

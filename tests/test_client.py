@@ -177,7 +177,7 @@ def test_many_pictures_keep_their_order_and_their_errors(client: Client, zoo: Zo
 
 
 def test_a_picture_alone_is_refused_where_several_are_asked_for(client: Client) -> None:
-    with pytest.raises(PictureBroken, match="give a list of them"):
+    with pytest.raises(PictureBroken, match="give a list, "):
         client.predict_many("seven.png")
 
 
@@ -310,10 +310,10 @@ def test_in_the_end_it_is_said_what_to_do(served: str) -> None:
         assert len(asked) == 2
         assert not zoo.ready()
     with Client(url, retries=1) as gone:
-        with pytest.raises(ServerUnreachable, match=r"See that the zoo is served there: zoo serve\."):
+        with pytest.raises(ServerUnreachable, match=r"Check that the zoo is served there: zoo serve\."):
             gone.models()
         assert not gone.ready()
-    with pytest.raises(ServerUnreachable, match=r"Give one such as http://127\.0\.0\.1:5000"):
+    with pytest.raises(ServerUnreachable, match=r"Use one such as http://127\.0\.0\.1:5000"):
         Client("localhost:5000")
     with Client(f"{served}/elsewhere") as lost, pytest.raises(ServerError, match="There is nothing at /elsewhere"):
         lost.models()
@@ -325,7 +325,7 @@ def test_in_the_end_it_is_said_what_to_do(served: str) -> None:
     ids=str,
 )
 def test_a_server_that_is_no_zoo_is_told_as_such(answer: Answer) -> None:
-    with scripted(answer) as (url, _), Client(url) as zoo, pytest.raises(ServerError, match="as a zoo does"):
+    with scripted(answer) as (url, _), Client(url) as zoo, pytest.raises(ServerError, match="like a zoo"):
         zoo.predict_many([b"one", b"two"])
 
 
@@ -348,7 +348,7 @@ DEEP = "[" * 100_000
 )
 def test_whatever_is_answered_no_foreign_error_comes_out(ask: Callable[[Client], object], answer: Answer) -> None:
     with scripted(answer) as (url, asked), Client(url, retries=1) as zoo:
-        with pytest.raises(ServerError, match=r"as a zoo does.*See that it is the zoo's address\.$"):
+        with pytest.raises(ServerError, match=r"like a zoo.*Check that it is the zoo's address\.$"):
             ask(zoo)
         assert len(asked) == 1
 
@@ -356,18 +356,18 @@ def test_whatever_is_answered_no_foreign_error_comes_out(ask: Callable[[Client],
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("localhost:5000", "Give one such as"),
-        ("", "Give one such as"),
-        ("http://", "Give one such as"),
-        ("http://:80", "Give one such as"),
-        ("ftp://zoo.example", "Give one such as"),
+        ("localhost:5000", "Use one such as"),
+        ("", "Use one such as"),
+        ("http://", "Use one such as"),
+        ("http://:80", "Use one such as"),
+        ("ftp://zoo.example", "Use one such as"),
         ("http://xn--/", "is not an address: "),
         ("http://a..b", "is not an address: "),
         (f"http://{'a' * 64}.example", "is not an address: "),
         ("http://zoo.example:port", "is not an address: Invalid port: 'port'"),
         ("http://[::1", "is not an address: "),
         ("http://zoo.example\n", "is not an address: "),
-        ("http://127.0.0.1:65536", "has the port 65536; the last is 65535"),
+        ("http://127.0.0.1:65536", "has the port 65536; the highest is 65535"),
         ("http://127.0.0.1:5801?x=1", r"has a \? or #, after which no path can be added"),
         ("http://127.0.0.1:5801/zoo?", r"has a \? or #, after which no path can be added"),
         ("http://127.0.0.1:5801#f", r"has a \? or #, after which no path can be added"),
@@ -376,7 +376,7 @@ def test_whatever_is_answered_no_foreign_error_comes_out(ask: Callable[[Client],
 def test_an_address_that_is_none_is_refused_at_once(address: str, says: str) -> None:
     with pytest.raises(ServerUnreachable, match=says) as refused:
         Client(address)
-    assert str(refused.value).endswith(" Give one such as http://127.0.0.1:5000.")
+    assert str(refused.value).endswith(" Use one such as http://127.0.0.1:5000.")
 
 
 def test_a_scheme_may_be_written_in_capitals() -> None:

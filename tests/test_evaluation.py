@@ -160,11 +160,11 @@ def test_a_folder_for_each_label_is_measured_and_told_within_80_columns(
     assert done.returncode == 0, done.stderr
     assert re.search(r"^soft/1 on \.: [\d.]+ % \(\d+ of 30; 95 % interval", done.stdout)
     assert "rejected: none" in done.stdout
-    assert "confusion: a row is the label, a column what was read" in done.stdout
+    assert "confusion: one row per label, one column per answer" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     zeros = int((mnist.classes[:30] == 0).sum())
     assert re.search(rf"^0 +{zeros} ", done.stdout, re.MULTILINE)
-    mistakes = int(re.search(r"drawn in \.\./m\.png: (\d+) mistake", done.stdout)[1])
+    mistakes = int(re.search(r"drew (\d+) mistakes? in \.\./m\.png", done.stdout)[1])
     with PIL.Image.open(folders.parent / "m.png") as drawn:
         assert drawn.width >= 112 * min(mistakes, 10)
     assert json.loads((trained / "checkpoints/soft/1/card.json").read_text())["evaluation"] is None
@@ -191,7 +191,7 @@ def test_bad_rows_are_counted_named_and_left_out(trained: Path, listed: Path, ru
     assert done.returncode == 0, done.stderr
     assert "of 30; 95 % interval" in done.stdout
     assert "left out: 2 unreadable, 2 unknown label" in done.stdout
-    assert 'pictures/00.png: its label "seven" is none of 0, 1' in done.stdout
+    assert 'pictures/00.png: its label "seven" is not one of 0, 1' in done.stdout
     assert "absent.png cannot be read: No such file or directory" in done.stdout
     assert "labels.csv: " in done.stdout
 
@@ -202,7 +202,7 @@ def test_a_rejected_picture_is_told_as_such(zoo_folder: Path, tmp_path: Path, ru
         PIL.Image.new("L", (60, 60), 255).save(tmp_path / "blank" / label / "paper.png")
     long = f"{'x' * 248}.png"  # with what is put before it while it is written, too long a name
     done = run("evaluate", "soft", "--data", str(tmp_path / "blank"), "--mistakes", long, cwd=zoo_folder)
-    assert "rejected: 2 (100.00 %: 2 blank); accuracy over those accepted -" in done.stdout
+    assert "rejected: 2 (100.00 %: 2 blank); accuracy of the others -" in done.stdout
     assert "rejected (blank): paper.png" in done.stdout
     assert done.returncode == 1
     assert "x.png cannot be written: " in done.stderr
@@ -260,7 +260,7 @@ def test_what_cannot_be_looked_into_is_counted_and_named(trained: Path, folders:
 
 def test_when_nothing_can_be_used_it_says_what_was_expected(trained: Path, listed: Path) -> None:
     files = [(listed / "pictures/00.png", "seven"), (listed / "absent.png", "7")]
-    with pytest.raises(DatasetError, match=r"none of its 2 pictures can be used, 1 cannot be read and 1 have a label"):
+    with pytest.raises(DatasetError, match=r"none of its 2 pictures can be used: 1 cannot be read, and 1 have a label"):
         on_files(Zoo.open(trained, environ={}), "soft", "two", files)
 
 
@@ -269,7 +269,7 @@ def test_what_is_no_labelled_data_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=message):
             labelled.read(source, DIGITS, [Condition.parse(text) for text in where])
 
-    refused("there is no such folder or file. Expected: a folder for each label", tmp_path / "absent")
+    refused("no such folder or file. Expected: a folder for each label", tmp_path / "absent")
     refused("no labelled pictures. Expected: a folder for each label")
     (tmp_path / "cats").mkdir()
     refused("no labelled pictures, only the folders cats")
@@ -278,24 +278,24 @@ def test_what_is_no_labelled_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "7/a.png").write_bytes(b"x")
     (tmp_path / "7/.hidden").write_bytes(b"x")
     assert labelled.read(tmp_path, DIGITS) == [(tmp_path / "7/a.png", "7")]
-    refused("there are no columns to choose by", tmp_path, "medium=ink")
+    refused("so there are no columns to select by", tmp_path, "medium=ink")
     shutil.rmtree(tmp_path / "7")
     one = tmp_path / "one.csv"
     for content, message in (
         (b"", r'has no column "path"\. Its columns are: -\.'),
         (b"path,lable\na.png,1\n", r'no column "label"\. Did you mean "lable"\? Its columns are: path, lable'),
-        (b"path,label\n", "has no row below its columns"),
+        (b"path,label\n", "has no rows below the column names"),
         (b"path,label,label\na.png,7,3\n", 'has the column "label" more than once'),
         (b"path,label\n\xff,1\n", "is not a CSV file in UTF-8"),
     ):
         one.write_bytes(content)
         refused(message)
     one.write_text("path,label,medium\na.png,1,ink\nb.png,2,chalk\n")
-    refused("none of its 2 rows has medium=pen. medium is one of chalk, ink", one, "medium=pen")
+    refused("none of its 2 rows matches medium=pen. medium is one of chalk, ink", one, "medium=pen")
     refused(r'no column "medum"\. Did you mean "medium"', one, "medum=pen")
     assert labelled.read(one, DIGITS, [Condition.parse("medium != ink")]) == [(tmp_path / "b.png", "2")]
     (tmp_path / "two.csv").write_text("path,label\n")
-    refused("has 2 CSV files and no labels.csv. Name one: .*one.csv, .*two.csv")
+    refused("has 2 CSV files but no labels.csv. Choose one: .*one.csv, .*two.csv")
 
 
 def test_a_spreadsheets_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
@@ -320,10 +320,10 @@ def test_labels_may_be_any_names(zoo_folder: Path, tmp_path: Path, picture: Pict
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--where", "medium=ink"], "--where goes with --data"),
+        (["--where", "medium=ink"], "--where needs --data"),
         (["--data", ".", "--where", "medium"], "'medium' should be COLUMN=VALUE or COLUMN!=VALUE"),
         (["--mistakes", "out.jpg"], "out.jpg should end in .png"),
-        (["--seeds", "--mistakes", "out.png"], "leave one out"),
+        (["--seeds", "--mistakes", "out.png"], "Leave one of them out"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(trained: Path, run, words: list[str], message: str) -> None:

@@ -156,7 +156,7 @@ def test_too_many_pictures_are_not_drawn(trained: Path, tmp_path: Path, picture,
         (tmp_path / f"{index}.png").write_bytes(picture(index))
     done = run("predict", str(tmp_path), "--explain", str(tmp_path / "out.png"), cwd=trained)
     assert done.returncode == 2
-    assert "--explain draws up to 40 pictures, and these are 41." in done.stderr
+    assert "--explain draws up to 40 pictures, but there are 41." in done.stderr
     assert not (tmp_path / "out.png").exists()
 
 
@@ -171,10 +171,10 @@ def test_a_place_that_cannot_be_written_is_told(trained: Path, tmp_path: Path, p
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["a.png", "--explain", "a.png"], "a.png is one of the pictures to read, and would be lost."),
-        (["a.png", "--explain", "./more/../a.png"], "a.png is one of the pictures to read, and would be lost."),
-        (["--explain", "a.png", "more/b.png"], "a.png is there already, and no drawing of zoo's."),
-        (["more", "--explain", "more/new.png"], "more/new.png lies in more, whose pictures are read."),
+        (["a.png", "--explain", "a.png"], "a.png is one of the pictures to read and would be overwritten."),
+        (["a.png", "--explain", "./more/../a.png"], "a.png is one of the pictures to read and would be overwritten."),
+        (["--explain", "a.png", "more/b.png"], "a.png already exists and was not drawn by zoo."),
+        (["more", "--explain", "more/new.png"], "more/new.png is inside more, whose pictures are read."),
         (["a.png", "--explain", "absent/new.png"], "absent/new.png: there is no folder absent."),
         (["a.png", "--explain", "a.png/new.png"], "a.png/new.png: there is no folder a.png."),
         (["a.png", "--explain", "new.jpg"], "new.jpg should end in .png."),

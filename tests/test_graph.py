@@ -69,7 +69,7 @@ def test_it_answers_as_litert_does_and_is_never_traced_anew(root: Path, mnist: L
         np.testing.assert_allclose(scores, exact[:size], atol=1e-5)
         assert np.abs(scores - expected[:size]).mean() < 1e-3, "LiteRT's weights are in 8 bits"
     assert found.traces == len(graph.SIZES)
-    with pytest.raises(ValueError, match=r"\(28, 28, 1\), and was given \(32, 32, 1\)"):
+    with pytest.raises(ValueError, match=r"\(28, 28, 1\), got \(32, 32, 1\)"):
         found.predict(np.zeros((1, 32, 32, 1), np.float32))
 
 
@@ -88,7 +88,7 @@ def test_a_model_is_trained_for_it_and_follows_its_card(slow: Path, mnist: Label
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one.probabilities, other.probabilities, atol=0.05)  # type: ignore[union-attr]
     (warning,) = [one.text for one in check(zoo) if one.level == "warning"]
-    assert "settings say runtime = litert, its checkpoint slow/1 was trained with tensorflow" in warning
+    assert "the settings have runtime = litert, but checkpoint slow/1 was trained with tensorflow" in warning
 
 
 @pytest.mark.long
@@ -99,7 +99,7 @@ def test_without_tensorflow_it_alone_cannot_answer(slow: Path, picture) -> None:
     done = subprocess.run([sys.executable, "-c", without, seven], cwd=slow, capture_output=True, text=True, timeout=60)
     told = json.loads(done.stdout)
     assert told["soft"] is None
-    assert "which is not installed: pip install 'flask-model-zoo[train]'." in told["slow"]
+    assert "which is not installed. Install it: pip install 'flask-model-zoo[train]'." in told["slow"]
     assert told["error"] == f"ModelUnavailable: {told['slow']}"
     assert told["digit"] is not None
 

@@ -233,11 +233,11 @@ def test_a_truncated_file_is_broken_or_whole_but_never_half_a_picture(form: str,
 def test_a_truncated_file_says_what_it_is_and_what_to_do(scene: Pixels) -> None:
     message = wrong(saved(scene, "PNG")[:400], PictureBroken)
     assert message == (
-        "The PNG picture of 400 bytes is truncated or damaged, or unlike any that is read (it ends too soon). "
-        "Send it whole, or save it anew."
+        "The PNG picture of 400 bytes is truncated or damaged, or of an unsupported kind (it ends too soon). "
+        "Send the whole file, or save it again."
     )
     assert wrong(saved(scene, "PNG")[:1], PictureBroken) == (
-        "The picture is truncated: only 1 byte of a PNG arrived. Send it whole."
+        "The picture is truncated: only 1 byte of a PNG arrived. Send the whole file."
     )
 
 
@@ -367,7 +367,7 @@ def test_a_jpeg_of_endless_passes_is_refused_before_it_is_decoded(scene: Pixels)
     last = whole.rindex(b"\xff\xda")
     bomb = whole[:-2] + whole[last:-2] * 2000 + b"\xff\xd9"
     assert decode(whole, LIMITS).shape == scene.shape
-    with pytest.raises(PictureBroken, match="more than 100 passes"):
+    with pytest.raises(PictureBroken, match="more than 100 scans"):
         decode(bomb, LIMITS)
 
 
@@ -427,7 +427,7 @@ def test_pillows_picture_of_a_turned_photograph_comes_upright(orientation: int, 
 
 def test_pillows_picture_of_a_cut_file_is_broken(scene: Pixels) -> None:
     data = saved(scene, "PNG")
-    with pytest.raises(PictureBroken, match="Pillow's picture cannot be read"):
+    with pytest.raises(PictureBroken, match="The Pillow image cannot be read"):
         content(PIL.Image.open(io.BytesIO(data[: len(data) // 2])))
 
 

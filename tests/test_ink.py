@@ -474,7 +474,7 @@ BLANK = {
 @pytest.mark.parametrize("picture", BLANK.values(), ids=BLANK.keys())
 def test_a_blank_picture_has_no_ink(picture: Pixels) -> None:
     with pytest.raises(
-        NoInk, match="The picture is blank: nothing in it differs from its ground by 4 of 255"
+        NoInk, match="The picture is blank: nothing in it differs from its background by 4 of 255"
     ) as caught:
         normalise(picture)
     assert caught.value.reason == "blank"
@@ -482,7 +482,7 @@ def test_a_blank_picture_has_no_ink(picture: Pixels) -> None:
 
 def test_noise_has_no_contrast(random: np.random.Generator) -> None:
     with pytest.raises(
-        NoInk, match=r"no ink that can be told from its ground: .* Send one with more contrast"
+        NoInk, match=r"no ink that stands out from its background: .* Send one with more contrast"
     ) as caught:
         normalise(random.integers(0, 256, (300, 300, 3), np.uint8))
     assert caught.value.reason == "no_contrast"
@@ -500,7 +500,7 @@ def test_an_empty_lined_page_has_no_ink(random: np.random.Generator) -> None:
     for top in range(20, 300, 40):
         page[top : top + 2] = (180, 190, 205)
     page[5:9, 70:75] = 180
-    with pytest.raises(NoInk, match="no ink but lines from border to border") as caught:
+    with pytest.raises(NoInk, match="no ink except lines from border to border") as caught:
         normalise(photographed(page + random.normal(0, 2.5, (300, 400, 1))))
     assert caught.value.reason == "blank"
 

@@ -77,7 +77,7 @@ def test_init_then_serve_in_an_empty_folder(scratch: Path, tmp_path: Path, pictu
 def test_the_starter_stays_as_it_came(scratch: Path, tmp_path: Path) -> None:
     done = subprocess.run([zoo(scratch), "train", "cnn"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert "This is the starter zoo, which stays as it came. Make your own first: zoo init" in done.stderr
+    assert "This is the starter zoo, which is never changed. Create your own first: zoo init" in done.stderr
 
 
 def test_an_installed_package_is_trained_and_serves_and_a_broken_one_is_set_aside(

@@ -54,7 +54,7 @@ def test_the_command_answers_programs_in_json(run) -> None:
 def test_a_name_that_no_variable_could_have_is_refused(run) -> None:
     done = run("key", "new", "--name", "My Key")
     assert done.returncode == 2
-    assert '"My Key" is no name for a key. It should be of small letters' in done.stderr
+    assert '"My Key" is not a valid key name. Use lower-case letters' in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_the_environment_can_bring_a_key(tmp_path: Path, environ: dict[str, str]
         (f'[server.keys]\nphone = {{hash = "{HASH}", scopes = ["read"]}}', "it should be 'predict' or 'admin'"),
         (f'[server.keys]\nphone = {{hash = "{HASH}", scopes = []}}', "[server.keys.phone] scopes = []"),
         (f'[server.keys]\nphone = {{hash = "{HASH}", scope = 1}}', "It takes: hash, scopes."),
-        (f'[server.keys]\nPhone = {{hash = "{HASH}"}}', '[server.keys] "Phone" is no name for a key. It should be of'),
+        (f'[server.keys]\nPhone = {{hash = "{HASH}"}}', '[server.keys] "Phone" is not a valid key name. Use lower'),
         ("[server.keys]\nphone = 1", "[server.keys] phone = 1"),
-        ('secret = "too short"', "it has 9 characters and should have 32 or more"),
+        ('secret = "too short"', "it has 9 characters; it should have at least 32"),
         ('rate = "often"', '[server] rate = "often": it should be a number per second, minute, hour or day'),
         ('rate = "0 per minute"', '[server] rate = "0 per minute"'),
-        ('cors_origins = ["https://a.example/"]', '"https://a.example/" is no origin'),
-        ('cors_origins = ["null"]', '"null" is no origin'),
-        (f'cors_origins = ["*"]\n{KEYS}', '"*" is for a server without keys'),
+        ('cors_origins = ["https://a.example/"]', '"https://a.example/" is not an origin'),
+        ('cors_origins = ["null"]', '"null" is not an origin'),
+        (f'cors_origins = ["*"]\n{KEYS}', '"*" is only for a server without keys'),
         ('prefix = "/zoo/"', "prefix"),
         ('prefix = "zoo"', "prefix"),
         ('prefix = "//evil.example"', "prefix"),
@@ -105,8 +105,8 @@ def test_beyond_this_machine_a_server_without_keys_is_refused_in_one_line(tmp_pa
     done = run("serve", "--host", host, "--port", "0", cwd=zoo_with(tmp_path, ""))
     assert done.returncode == 1
     assert done.stderr == (
-        f"zoo: {host} can be reached from other machines, and anybody there could ask. Let in who has a key, with what "
-        "`zoo key new` prints, or everybody, with server.allow_anonymous = true in settings.toml.\n"
+        f"zoo: {host} can be reached from other machines, so anyone there could use it. Require a key, with what "
+        "`zoo key new` prints, or let everyone in, with server.allow_anonymous = true in settings.toml.\n"
     )
 
 

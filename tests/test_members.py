@@ -58,7 +58,7 @@ def test_its_answer_is_the_mean_of_its_members(joined: Path, mnist: Labelled) ->
     [
         (["soft/1", "nobody"], UnknownModel, 'There is no model "nobody"'),
         (["soft/1", "soft/7"], UnknownCheckpoint, 'Model "soft" has no checkpoint 7. It has: 1, 2.'),
-        (["soft/1", "soft/x"], UnknownCheckpoint, '"soft/x" names no version: give a whole number, as in soft/1.'),
+        (["soft/1", "soft/x"], UnknownCheckpoint, '"soft/x" names no version. Use a whole number, as in soft/1.'),
     ],
 )
 def test_a_member_that_is_not_there_is_named(joined: Path, members: list[str], error: type, says: str) -> None:
@@ -70,5 +70,5 @@ def test_a_member_that_is_not_there_is_named(joined: Path, members: list[str], e
 def test_a_model_that_is_made_of_itself_is_named(zoo_folder: Path) -> None:
     plugin = zoo_folder / "plugins/soft.py"
     plugin.write_text(plugin.read_text().replace("    from keras", "    settings.member('soft')\n    from keras", 1))
-    with pytest.raises(ModelUnavailable, match=r"^soft/1 is made of soft/1: that has no end\."):
+    with pytest.raises(ModelUnavailable, match=r"^soft/1 is made of soft/1: a cycle\."):
         Zoo.open(zoo_folder, environ={}).train("soft")

@@ -42,7 +42,7 @@ BAD = {
         "def build(settings):\n    return 1",
         "plugins/bad.py:1: build is not marked as a hook. Put @hook",
     ),
-    "has no hook": ("x = 1", "plugins/bad.py: no hook in it. A model needs build(settings)"),
+    "has no hook": ("x = 1", "plugins/bad.py: it has no hooks. A model needs build(settings)"),
     "has no build": (
         "from zoo import hookimpl\n@hookimpl\ndef predict(model, batch):\n    return 1",
         "plugins/bad.py: it has predict but no build(settings), which every model needs.",
@@ -54,12 +54,12 @@ BAD = {
     "answers a hook twice": (
         "from zoo import hookimpl\n@hookimpl\ndef build(settings):\n    return 1\n"
         "@hookimpl(specname='build')\ndef other(settings):\n    return 1",
-        "build is there twice. Keep one of the two.",
+        "build is defined twice. Keep one of the two.",
     ),
     "has a setting without a default": (
         "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    units: int\n"
         "@hookimpl\ndef build(settings):\n    return 1",
-        "Settings cannot be used: units: Field required. Every setting needs a default, of a type that JSON has.",
+        "Settings cannot be used: units: Field required. Every setting needs a default of a JSON type.",
     ),
     "has a default that its own rules refuse": (
         "from pydantic import Field\nfrom zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n"
@@ -93,20 +93,20 @@ BAD = {
     "has settings by names of the zoo's own": (
         "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    name: str = 'x'\n"
         "    plugin: int = 1\n    checkpoint: int = 1\n@hookimpl\ndef build(settings):\n    return 1",
-        "plugins/bad.py: Settings cannot have name, plugin, checkpoint: these names are the zoo's. Take others.",
+        "bad.py: Settings cannot have name, plugin, checkpoint: the zoo uses these names itself. Choose others.",
     ),
     "has a base setting of another kind": (
         "from typing import Literal\nfrom zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n"
         "    dataset: Literal['mnist', 'fashion'] = 'fashion'\n    epochs: str = 'ten'\n"
         "    weights: Literal['int8'] = 'int8'\n@hookimpl\ndef build(settings):\n    return 1",
-        "plugins/bad.py: Settings has dataset as Literal['mnist', 'fashion'], and the zoo takes Literal['mnist']. Give "
-        "it another default, or a setting of your own another name.\n"
-        "plugins/bad.py: Settings has epochs as str, and the zoo takes int. Give",
+        "plugins/bad.py: Settings has dataset as Literal['mnist', 'fashion'], but the zoo expects Literal['mnist']. "
+        "Change only its default, or give your setting another name.\n"
+        "plugins/bad.py: Settings has epochs as str, but the zoo expects int. Change",
     ),
     "has a default of NumPy's": (
         "import numpy as np\nfrom zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n"
         "    top: float = np.float32(0.1)\n@hookimpl\ndef build(settings):\n    return 1",
-        "numpy.float32'>. Every setting needs a default, of a type that JSON has.",
+        "numpy.float32'>. Every setting needs a default of a JSON type.",
     ),
     "misspells a setting of fast": (
         "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    fast = {'epoch': 1}\n"
@@ -116,19 +116,19 @@ BAD = {
     "has a fast that is no table": (
         "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    fast = 3\n"
         "@hookimpl\ndef build(settings):\n    return 1",
-        "plugins/bad.py: fast should be the settings that --fast changes, as {'epochs': 3}.",
+        "plugins/bad.py: fast should be the settings that --fast changes, such as {'epochs': 3}.",
     ),
     "wraps without a yield": (
         "from zoo import hookimpl\n\n@hookimpl(wrapper=True)\ndef predict(model):\n    return 1",
-        "plugins/bad.py:3: predict wraps, and does not yield. Let it have `answer = yield`, and return the answer.",
+        "plugins/bad.py:3: predict is a wrapper but does not yield. Add `answer = yield`, and return the answer.",
     ),
     "is async": (
         "from zoo import hookimpl\n\n@hookimpl\nasync def build(settings):\n    return 1",
-        "plugins/bad.py:3: build is async, and hooks are not awaited. Let it be a plain function: def.",
+        "plugins/bad.py:3: build is async, but hooks are not awaited. Make it a plain function (def).",
     ),
     "yields without the mark of a wrapper": (
         "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    yield 1",
-        "plugins/bad.py:3: build yields, and does not wrap. Let it return its result, or mark it @hook",
+        "plugins/bad.py:3: build yields but is not a wrapper. Return the result, or mark it @hook",
     ),
     "has settings of its own kind": (
         "from zoo import hookimpl\nclass Settings: pass\n@hookimpl\ndef build(settings):\n    return 1",
@@ -154,8 +154,9 @@ def test_a_file_whose_name_no_model_can_have_is_no_model_and_told_why(zoo_folder
     zoo = Zoo.open(zoo_folder, environ={})
     assert list(zoo.models) == ["soft"]
     for name in names:
-        says = f'There is no model "{name}": plugins/{name}.py: "{name}" is not a plugin\'s name. Use small letters, '
-        with pytest.raises(UnknownModel, match=re.escape(says + "digits and _, with a letter first.")):
+        says = f'There is no model "{name}": plugins/{name}.py: "{name}" is not a valid plugin name. '
+        told = says + "Use lower-case letters, digits and _, starting with a letter."
+        with pytest.raises(UnknownModel, match=re.escape(told)):
             zoo.model(name)
 
 
@@ -163,7 +164,7 @@ INSTALLED = {
     "names a function": (
         "named",
         "from zoo import hookimpl\n\n@hookimpl\ndef build(settings): ...",
-        'its entry point names my_package.named:build, one hook. Name the module that has all of them: named = "my',
+        'its entry point names my_package.named:build, a single hook. Name the module with all of them: named = "my',
     ),
     "does not parse": ("wide", "x = 1\ndef build(:", "my-package 0.3 (my_package/wide.py:2): it raised SyntaxError"),
     "raises in a part of it": (
@@ -209,18 +210,19 @@ def test_a_folder_of_a_plugin_is_told_and_one_of_helpers_is_not(zoo_folder: Path
     plugin.write_text(f"{plugin.read_text()}\nfrom . import _own\nfrom ._helper import ten\n")
     zoo = Zoo.open(zoo_folder, environ={})
     assert (list(zoo.plugins.families), list(zoo.plugins.quarantined)) == (["soft"], ["pk"])
-    assert "SET ASIDE: plugins/pk/: a folder is no plugin. Put what is in its __init__.py into plugins/pk.py" in (
-        run("plugins", cwd=zoo_folder).stdout
+    assert (
+        "SET ASIDE: plugins/pk/: a plugin is a file, not a folder. Move the code in __init__.py to plugins/pk.py"
+        in (run("plugins", cwd=zoo_folder).stdout)
     )
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("def preproces(image): ...", "preproces is not taken for the hook preprocess; call it so, under @hookimpl"),
-        ("def predicts(model, batch): ...", "predicts is not taken for the hook predict; call it so, under @hookimpl"),
-        ("class settings: ...", "class settings is not taken for its settings; they are those of class Settings"),
-        ("from zoo import ModelSettings\nclass Setting(ModelSettings): ...", "class Setting is not taken for its"),
+        ("def preproces(image): ...", "preproces is not used as hook preprocess; rename it and add @hookimpl"),
+        ("def predicts(model, batch): ...", "predicts is not used as hook predict; rename it and add @hookimpl"),
+        ("class settings: ...", "class settings is not used for its settings; declare them as class Settings"),
+        ("from zoo import ModelSettings\nclass Setting(ModelSettings): ...", "class Setting is not used for its"),
         ("def _preproces(image): ...", None),
         ("def loads(text): ...", None),
         ("from zoo import ModelSettings\nclass Base(ModelSettings): ...\nclass Settings(Base): ...", None),
@@ -269,11 +271,11 @@ def test_a_plugin_may_keep_a_format_of_its_own(zoo_folder: Path, picture) -> Non
 
 BROKEN_PREDICT = {
     "raises": ("raise RuntimeError('out of order')", "its predict hook raised RuntimeError: out of order"),
-    "answers None": ("return None", "its predict hook answered None. It should return its result"),
+    "answers None": ("return None", "its predict hook returned None. It should return its result"),
     "exits": ("raise SystemExit(5)", "its predict hook raised SystemExit: 5"),
-    "text": ("return 'seven'", "predict gave str that is no array of numbers"),
-    "ragged": ("return [[0.1] * 10, [1]]", "predict gave list that is no array of numbers"),
-    "wrong shape": ("return np.ones((len(batch), 3))", r"predict gave shape \(1, 3\), expected \(1, 10\)"),
+    "text": ("return 'seven'", "predict returned str that is not an array of numbers"),
+    "ragged": ("return [[0.1] * 10, [1]]", "predict returned list that is not an array of numbers"),
+    "wrong shape": ("return np.ones((len(batch), 3))", r"predict returned shape \(1, 3\), expected \(1, 10\)"),
     "not probabilities": ("return np.ones((len(batch), 10))", "rows sum to 1"),
     "nan": ("return np.full((len(batch), 10), np.nan)", "rows sum to 1"),
 }
@@ -411,7 +413,7 @@ def test_the_command_tells_how_to_see_a_hooks_traceback(zoo_folder: Path, run) -
     write(zoo_folder, "bad", "from zoo import hookimpl\n\n@hookimpl\ndef build(settings):\n    return 1 / 0\n")
     done = run("train", "bad", cwd=zoo_folder)
     says = 'zoo: Model "bad": its build hook raised ZeroDivisionError: division by zero (plugins/bad.py:5).'
-    assert done.stderr.splitlines()[-2:] == [says, "zoo -v train ... shows the traceback."]
+    assert done.stderr.splitlines()[-2:] == [says, "For the traceback, run: zoo -v train ..."]
     shown = run("-v", "train", "bad", cwd=zoo_folder).stderr
     assert "Traceback" in shown
     assert "zoo -v" not in shown
@@ -439,7 +441,7 @@ def sees_nothing(folder: Path, dtype: str) -> None:
 
 def test_a_trace_of_another_kind_is_told(zoo_folder: Path, picture) -> None:
     sees_nothing(zoo_folder, "float32")
-    with pytest.raises(PluginError, match=r"has a seen of float32; it should be .* an array of uint8"):
+    with pytest.raises(PluginError, match=r"has `seen` of float32; it should be .* an array of uint8"):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 
@@ -449,7 +451,7 @@ def test_a_preprocess_hook_that_gives_levels_and_not_floats_is_named(zoo_folder:
     hook = f"from zoo import Trace\n\n@hookimpl\ndef preprocess(image):\n    return {answer}, Trace(image)\n"
     plugin.write_text(plugin.read_text() + "\n\n" + hook)
     with pytest.raises(
-        PluginError, match=r"preprocess hook gave an array of (uint8|bool); it should be .* float32 in 0"
+        PluginError, match=r"preprocess hook returned an array of (uint8|bool); the network takes float32 in 0"
     ):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
@@ -485,19 +487,19 @@ def test_a_wrapper_that_forgets_its_answer_is_named(zoo_folder: Path, picture) -
             yield
         """,
     )
-    says = r'its predict hook \(which plugin "forgetful" wraps\) answered None\. A wrapper should return'
+    says = r'its predict hook \(which plugin "forgetful" wraps\) returned None\. A wrapper should return'
     with pytest.raises(PluginError, match=says):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 
 WRAPS = r' \(which plugin "altering" wraps\) '
 ALTERED = {
-    "one": ("predict", "1", f"predict{WRAPS}gave shape .*, expected"),
-    "part": ("predict", "answer[:, :5]", f"predict{WRAPS}gave shape .1, 5.*, expected"),
-    "twice": ("predict", "answer * 2", f"predict{WRAPS}should give probabilities whose rows"),
-    "text": ("predict", "'seven'", f"predict{WRAPS}gave str that is no array"),
+    "one": ("predict", "1", f"predict{WRAPS}returned shape .*, expected"),
+    "part": ("predict", "answer[:, :5]", f"predict{WRAPS}returned shape .1, 5.*, expected"),
+    "twice": ("predict", "answer * 2", f"predict{WRAPS}should return probabilities whose rows"),
+    "text": ("predict", "'seven'", f"predict{WRAPS}returned str that is not an array"),
     "bare": ("preprocess", "answer[0]", f"its preprocess hook{WRAPS}should return"),
-    "small": ("preprocess", "(answer[0][1:], answer[1])", f"its preprocess hook{WRAPS}gave shape .27, 28, 1"),
+    "small": ("preprocess", "(answer[0][1:], answer[1])", f"its preprocess hook{WRAPS}returned shape .27, 28, 1"),
 }
 
 
@@ -544,7 +546,7 @@ def test_a_plugin_that_imports_tensorflow_at_its_top_is_warned(zoo_folder: Path,
         """,
     )
     done = run("plugins", cwd=zoo_folder)
-    assert "imports keras, tensorflow at its top; import it inside the hooks" in done.stdout
+    assert "imports keras, tensorflow at the top of the file; import it inside the hooks" in done.stdout
 
 
 def test_two_plugins_of_one_name_are_told_apart(zoo_folder: Path) -> None:
@@ -709,7 +711,7 @@ def test_a_preprocess_hook_that_gives_another_shape_is_named(zoo_folder: Path, p
     hook = "from zoo import Trace\n\n@hookimpl\ndef preprocess(image):\n    return image, Trace(image)\n"
     plugin.write_text(plugin.read_text() + "\n\n" + hook)
     with pytest.raises(
-        PluginError, match=r"its preprocess hook gave shape \(28, 28\); the network takes \(28, 28, 1\)"
+        PluginError, match=r"its preprocess hook returned shape \(28, 28\); the network takes \(28, 28, 1\)"
     ):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 

@@ -80,7 +80,7 @@ def test_a_form_that_does_not_answer_is_not_called_none(batch: Batch, tmp_path: 
 
     flat = keras.Sequential([keras.layers.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)])
     with pytest.raises(
-        TrainingError, match=r'form of the network does not answer \("it takes pictures of shape \(28, 28\)'
+        TrainingError, match=r'form of the network does not run \("expected pictures of shape \(28, 28\)'
     ):
         export(flat, tmp_path / LITERT, batch)  # Keras takes them, as if the last axis were not there
 

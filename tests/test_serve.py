@@ -161,7 +161,7 @@ def test_all_that_it_says_is_json_where_its_log_is(zoo_folder: Path) -> None:
     ) as process:
         assert process.stdout is not None
         told = []
-        while not told or "The zoo is open" not in told[-1]["message"]:
+        while not told or "The zoo is served" not in told[-1]["message"]:
             told.append(json.loads(process.stdout.readline()))
         process.terminate()
         told += map(json.loads, process.stdout)
@@ -183,7 +183,7 @@ def test_a_taken_port_is_refused_in_one_line(served: Served, trained: Path, run)
 def test_a_name_that_no_machine_can_have_is_refused_in_one_line(trained: Path, run, host: str) -> None:
     done = run("serve", "--host", host, cwd=trained)
     assert done.returncode == 1
-    assert done.stderr == f'zoo: "{host}" is no address to listen on. Try: zoo serve --host 127.0.0.1.\n'
+    assert done.stderr == f'zoo: "{host}" is not an address to listen on. Try: zoo serve --host 127.0.0.1.\n'
 
 
 def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folder: Path, run) -> None:
@@ -192,4 +192,4 @@ def test_a_file_where_the_checkpoints_should_be_is_refused_in_one_line(zoo_folde
     done = run("serve", "--port", "0", cwd=zoo_folder)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "it should be the folder of checkpoints, and is a file" in done.stderr
+    assert "is a file, and should be the folder of checkpoints" in done.stderr

@@ -58,10 +58,10 @@ MISTAKES = {
         "[models.other]",
         'settings.toml: [models] other: there is no plugin "other". The plugins',
     ),
-    "bad model name": ('[models."Soft 2"]\nplugin = "soft"', "settings.toml: [models] Soft 2: not a model's name."),
+    "bad model name": ('[models."Soft 2"]\nplugin = "soft"', "settings.toml: [models] Soft 2: not a valid model name."),
     "a name that is taken": (
         '[models.stats]\nplugin = "soft"',
-        "settings.toml: [models] stats: no model may have this name, since /v2/models/stats tells of all models",
+        "settings.toml: [models] stats: no model may have this name, because /v2/models/stats gives the",
     ),
     "odd version": (
         '[models.soft]\ncheckpoint = "newest"',
@@ -77,7 +77,7 @@ MISTAKES = {
     ),
     "table without its plugin": (
         "[models.soft_20]\nepochs = 20",
-        'The plugins are: soft. For a model of one of them, add to the table: plugin = "soft".',
+        'The plugins are: soft. To use one of them, add to the table: plugin = "soft".',
     ),
     "wrong type of version": (
         "[models.soft]\ncheckpoint = 1.5",
@@ -94,7 +94,7 @@ MISTAKES = {
     "value for a table": ("[models]\nsoft = 3", "settings.toml: [models] soft = 3: it should be a table."),
     "text of another form": (
         '[models.soft]\nstart = "foo"',
-        'start = "foo": it should be: version of a model of the same network whose weights training begins with, "d',
+        'start = "foo": it should be: version of a model with the same network whose weights',
     ),
     "unknown default": (
         'default_model = "sotf"',
@@ -127,8 +127,8 @@ def test_a_table_for_a_plugin_that_only_wraps_is_told_that_it_is_no_model(
     with pytest.raises(SettingsError) as caught:
         Zoo.open(zoo_folder, environ={})
     assert str(caught.value) == (
-        f'settings.toml: {place}: plugin "tta" only wraps the hooks of others or receives their answers, and is no '
-        "model. It needs no table. The plugins with models are: soft."
+        f'settings.toml: {place}: plugin "tta" only wraps other plugins\' hooks, so it is not a model and takes '
+        "no table. The plugins with models are: soft."
     )
 
 
@@ -196,8 +196,8 @@ def test_a_plugin_without_a_table_makes_no_model_whose_name_is_taken(zoo_folder:
     zoo = Zoo.open(zoo_folder, environ={})
     assert zoo.predict("soft", picture(0)).digit == 7
     assert zoo.models["stats"].trouble() == (
-        'Plugin "stats": no model may have this name, since /v2/models/stats tells of all models together. '
-        'Give it a table of another name in settings.toml, with plugin = "stats".'
+        'Plugin "stats": no model may have this name, because /v2/models/stats gives the statistics of all models. '
+        'Add a table of another name to settings.toml, with plugin = "stats".'
     )
     with (zoo_folder / "settings.toml").open("a") as settings:
         settings.write('\n[models.mine]\nplugin = "stats"\n')
@@ -209,13 +209,12 @@ def test_a_plugin_whose_own_model_is_not_there_for_a_table_of_another_name_is_to
     settings.write_text('[models.soft_20]\nplugin = "soft"\ncheckpoint = "soft/1"\n')
     zoo = Zoo.open(zoo_folder, environ={})
     says = (
-        "its plugin is asked for by [models.soft_20] of the settings alone. To have it as well, "
-        'add a table "[models.soft]".'
+        'its plugin is used only by [models.soft_20] in the settings. To have it as well, add a table "[models.soft]".'
     )
     with pytest.raises(UnknownModel, match=re.escape(f'There is no model "soft": {says}')):
         zoo.model("soft")
     told = [finding.text for finding in check(zoo) if finding.level == "warning" and finding.what == "plugin soft"]
-    assert told == [f'model "soft" has checkpoints and is not there: {says}']
+    assert told == [f'model "soft" has checkpoints but does not exist: {says}']
     settings.write_text(f'default_model = "soft"\n{settings.read_text()}')
     with pytest.raises(SettingsError, match=re.escape(f"there is no such model: {says} The models are: soft_20.")):
         Zoo.open(zoo_folder, environ={})
@@ -291,7 +290,7 @@ def test_an_empty_file_is_a_zoo_of_every_plugin_at_its_defaults(zoo_folder: Path
 
 
 def test_a_folder_that_is_named_and_is_no_zoo_is_not_taken_for_the_starter(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"has no settings.toml. Make a zoo there: zoo init"):
+    with pytest.raises(SettingsError, match=r"has no settings.toml. Create a zoo there: zoo init"):
         Zoo.open(tmp_path, environ={})
 
 

@@ -93,7 +93,7 @@ def test_processes_end_with_the_iterator_and_when_one_is_killed(zoo: Zoo, folder
     with closing(spread.predict_many(zoo, "tiny", paths)) as answers:
         next(answers)
         psutil.Process().children()[0].kill()
-        with pytest.raises(ZooError, match="was ended from outside"):
+        with pytest.raises(ZooError, match="was killed"):
             list(answers)
     assert not psutil.Process().children()
 
@@ -105,7 +105,7 @@ def test_one_that_is_killed_amid_an_answer_is_told_of_as_any(zoo: Zoo, folder: P
         worker, here = answers.gi_frame.f_locals["workers"][1]
         assert here.poll(60)  # an answer with its traces is more than a pipe holds, so that it waits amid it
         os.kill(worker.pid, signal.SIGKILL)
-        with pytest.raises(ZooError, match="was ended from outside"):
+        with pytest.raises(ZooError, match="was killed"):
             list(answers)
 
 

@@ -188,7 +188,7 @@ def test_a_run_begun_anew_loses_nothing_of_the_unfinished_one(dropout_zoo: Path)
         with pytest.raises(KeyboardInterrupt):
             zoo.train("soft", overrides={"epochs": 4}, progress=(seen := Notes(stop)))
     assert seen.done == 0
-    assert seen.notes == "Starting over. An unfinished run at epoch 3 is kept: --resume goes on with it."
+    assert seen.notes == "Starting over. An unfinished run at epoch 3 is kept: --resume continues it."
     zoo.train("soft", overrides={"epochs": 4}, resume=True, progress=(seen := Notes(9)))
     assert seen.done == 3
 
@@ -249,11 +249,15 @@ def train(model, report):
 
 def test_a_stop_tells_what_is_kept_and_promises_nothing_else(empty_zoo: Path) -> None:
     zoo = Zoo.open(empty_zoo, environ={})
-    with pytest.raises(KeyboardInterrupt, match=r"^no epoch is kept yet\. To begin again: zoo \S+ \S+ train soft$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^no epoch was completed\. To start again: zoo \S+ \S+ train soft$"):
         zoo.train("soft", progress=StopAfter(0))
-    with pytest.raises(KeyboardInterrupt, match=r"^nothing is kept: the .* To begin again: zoo \S+ \S+ train soft$"):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"^nothing is kept: there is no .* To start again: zoo \S+ \S+ train soft$"
+    ):
         own_train(empty_zoo, "raise KeyboardInterrupt").train("soft")
-    with pytest.raises(KeyboardInterrupt, match=r"^what the plugin's train hook keeps is in .* train soft --resume$"):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"^the files that the plugin's train hook saved are in .* train soft --resume$"
+    ):
         own_train(empty_zoo, "(report.folder / 'mine').touch(); raise KeyboardInterrupt").train("soft")
     plugin = empty_zoo / "plugins/soft.py"
     own_train(empty_zoo, "(report.folder / 'mine').unlink(); return [{'epoch': 1}]")
@@ -350,7 +354,7 @@ def test_ctrl_c_while_a_version_is_published_leaves_it_and_nothing_to_go_on_with
 
 def test_ctrl_c_waits_for_a_good_place_in_the_zoos_own_training(empty_zoo: Path) -> None:
     progress = StopDuring(0)
-    with pytest.raises(KeyboardInterrupt, match=r"^no epoch is kept yet\."):
+    with pytest.raises(KeyboardInterrupt, match=r"^no epoch was completed\."):
         Zoo.open(empty_zoo, environ={}).train("soft", progress=progress)
     assert progress.after == 1
 
@@ -419,7 +423,7 @@ class Told(Silent):
 MUTE = {
     "def save(folder):\n    return True": "soft/model.tflite|whole/model.tflite",
     "def load(folder):\n    raise ValueError('no such file')": "its load hook raised ValueError: no such file",
-    "def predict(batch):\n    return [[1, 0]] * len(batch)": "predict gave shape",
+    "def predict(batch):\n    return [[1, 0]] * len(batch)": "predict returned shape",
 }
 
 
@@ -434,16 +438,18 @@ def test_what_cannot_answer_is_no_version_and_what_is_trained_is_not_trained_aga
         zoo = Zoo.open(empty_zoo, environ={})
         return zoo.train("soft", fast=True, overrides=changes, resume=resume, progress=progress)
 
-    with pytest.raises(PluginError, match=rf"""gave in row 1 "rate" = 'low', str; it should be a number.*{again}"""):
+    with pytest.raises(
+        PluginError, match=rf"""returned "rate" = 'low' \(str\) in row 1; it should be a number.*{again}"""
+    ):
         train("", resume=False)
     for hook, says in MUTE.items():
-        told = rf"{says}(.|\n)*\. It is trained, and cannot answer yet; what was trained is kept.*{again}"
+        told = rf"{says}(.|\n)*\. The network is trained but cannot answer yet; the trained network is kept.*{again}"
         with pytest.raises(TrainingError, match=told):
             train("\n\n@hookimpl\n" + hook)
         assert not (empty_zoo / "checkpoints").exists()
     capsys.readouterr()
     card = train("")
-    assert capsys.readouterr().err.startswith("training soft: 3 epochs, all behind it\n")
+    assert capsys.readouterr().err.startswith("training soft: 3 epochs, all done\n")
     assert (empty_zoo / ".zoo/training/count").read_text() == "x"
     assert card.training == {"epochs": 1, "seconds": 0, "loss": 0.5}
     history = (empty_zoo / "checkpoints/soft/1/history.csv").read_text()
@@ -457,7 +463,7 @@ def test_pictures_that_are_given_otherwise_than_trained_are_told(empty_zoo: Path
     (empty_zoo / "plugins/soft.py").write_text(DROPOUT + hook)
     progress = Told()
     Zoo.open(empty_zoo, environ={}).train("soft", progress=progress)
-    assert "validation pictures it reads" in progress.notes
+    assert "validation pictures correctly, but training reported" in progress.notes
     assert "light ink on black, as floats in 0-1" in progress.notes
 
 
@@ -498,54 +504,59 @@ UNFIT = {
         "(28, 28, 1)",
         "(32, 32, 1)",
         "",
-        r"does not take the data's pictures, of shape \(28, 28, 1\): let build",
+        r"but the data has pictures of shape \(28, 28, 1\)\. Start build",
     ),
-    "coloured": ("(28, 28, 1)", "(28, 28, 3)", "", "does not take the data"),
+    "coloured": ("(28, 28, 1)", "(28, 28, 3)", "", "but the data has pictures"),
     "without a channel": (
         "(28, 28, 1)",
         "(28, 28)",
         "",
-        r"of shape \(28, 28\)\. .*begin with Input.*, or give the plugin hooks .* preprocess and train\.$",
+        r"of shape \(28, 28\), .* Start build with Input.*, or add preprocess and train hooks .*\.$",
     ),
     "of any size": (
         "layers.Input((28, 28, 1)), layers.Flatten()",
         "layers.Input((None, None, 1)), layers.GlobalAveragePooling2D()",
         "",
-        "which is no certain one. Let build begin with Input",
+        "which is not a fixed shape. Start build with Input",
     ),
-    "larger, as preprocess": ("(28, 28, 1)", "(32, 32, 1)", OTHER, "give the plugin a train hook that brings them"),
+    "larger, as preprocess": ("(28, 28, 1)", "(32, 32, 1)", OTHER, "Add a train hook that converts them"),
     "preprocess": (
         "x",
         "x",
         OTHER,
-        r"of shape \(28, 28, 1\), and its preprocess hook gives them in shape \(32, 32, 1\): ",
+        r"of shape \(28, 28, 1\), but its preprocess hook returns shape \(32, 32, 1\)\. ",
     ),
     "no Flatten": ("layers.Flatten(), ", "", "", r"an array of shape \(28, 28, 10\) .* with Flatten or"),
     "five outputs": (
         "Dense(10)",
         "Dense(5)",
         "",
-        "5 outputs; the data has 10 classes. Let build end in one layer of 10",
+        "5 outputs; the data has 10 classes. End the network in one layer of 10",
     ),
     "outputs in a list": (
         "return",
         ONE.format(ends="picture, [digits]") + "return",
         "",
-        r"a list of one for its outputs, .* return keras.Model\(inputs, outputs\) with the tensors themselves",
+        r"a list of one tensor as its outputs, .* Return keras.Model\(inputs, outputs\) with the tensors themselves",
     ),
     "outputs by name": (
         "return",
         ONE.format(ends="picture, {'digits': digits}") + "return",
         "",
-        "a dict of one for its outputs",
+        "a dict of one tensor as its outputs",
     ),
-    "inputs in a list": ("return", ONE.format(ends="[picture], digits") + "return", "", "a list of one for its inputs"),
-    "two results": ("return", TWO + "return", "", "the network has 2 results, and one is asked for"),
+    "inputs in a list": (
+        "return",
+        ONE.format(ends="[picture], digits") + "return",
+        "",
+        "a list of one tensor as its inputs",
+    ),
+    "two results": ("return", TWO + "return", "", "the network has 2 outputs; it should have one"),
     "a subclass": (
         "return",
         SUBCLASS + "return",
         "",
-        r"\(Own\) does not tell its input_shape .* Let build return keras.Model",
+        r"\(Own\) has no input_shape .* Return keras.Model",
     ),
     "no layer fits": (
         "layers.Input((28, 28, 1)), layers.Flatten()",
@@ -585,7 +596,7 @@ def train(model):
     [
         (
             STANDARDISED,
-            r"its preprocess hook gives values from -0\.424 to 2\.82, and the training data is in 0-1\. Let it",
+            r"its preprocess hook returns values from -0\.424 to 2\.82, but the training data is in 0-1\. Ret",
         ),
         (STANDARDISED + TRAIN, "its train hook raised RuntimeError: begun"),
     ],
@@ -603,9 +614,9 @@ def test_pictures_of_another_scale_than_the_training_datas_are_told_before_train
 def test_a_network_without_a_litert_form_is_told_the_way_and_trains_no_second_time(empty_zoo: Path, capfd) -> None:
     plugin = empty_zoo / "plugins/soft.py"
     plugin.write_text(DROPOUT.replace("layers.Flatten()", "layers.Reshape((28, 28)), layers.GRU(4)"))
-    says = r'LiteRT has no form of the network: it lacks .*TensorListReserve.*runtime = "tensorflow" for the model\.'
+    says = r'cannot be converted to LiteRT: LiteRT lacks .*TensorListReserve.*runtime = "tensorflow" for the model\.'
     with pytest.raises(
-        TrainingError, match=says + r" It is trained.*; what was trained is kept\. .* train soft --resume$"
+        TrainingError, match=says + r" The network is trained .*; the trained network is kept\. .* train soft --resume$"
     ):
         Zoo.open(empty_zoo, environ={}).train("soft")
     assert "error:" not in capfd.readouterr().err
@@ -619,7 +630,7 @@ def test_a_file_in_the_way_of_the_checkpoint_is_told_before_training(empty_zoo: 
     zoo = Zoo.open(empty_zoo, environ={})
     (empty_zoo / where).parent.mkdir(exist_ok=True)
     (empty_zoo / where).touch()
-    with pytest.raises(TrainingError, match="no checkpoint can be put there: Not a directory"):
+    with pytest.raises(TrainingError, match="no checkpoint can be saved there: Not a directory"):
         zoo.train("soft", progress=StopAfter(0))
 
 
@@ -668,7 +679,7 @@ def test_a_run_killed_at_any_moment_leaves_nothing_half_and_goes_on(dropout_zoo:
     assert not (dropout_zoo / "checkpoints").exists()
     if by != signal.SIGKILL:
         assert process.returncode == 130, stderr
-        assert "stopped; every whole epoch is kept. To go on: zoo train soft --epochs 40 --resume" in stderr
+        assert "stopped; every completed epoch is kept. To continue: zoo train soft --epochs 40 --resume" in stderr
         assert "Traceback" not in stderr
     resumed = run("train", "soft", *words, "--resume", cwd=dropout_zoo)
     assert resumed.returncode == 0, resumed.stderr
@@ -701,7 +712,10 @@ def test_no_room_left_is_told_in_a_line_and_loses_nothing(dropout_zoo: Path, run
     full = start(dropout_zoo, *words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
     _, stderr = full.communicate(timeout=120)
     assert full.returncode == 1
-    assert "cannot be written: File too large. Of this run no epoch is kept yet. Make room, then: zoo train" in stderr
+    assert (
+        "cannot be written: File too large. Of this run, no epoch was completed. Free some space, then run: zoo train"
+        in stderr
+    )
     assert "Traceback" not in stderr
     assert not (dropout_zoo / "checkpoints").exists()
     assert run("train", "soft", *words, cwd=dropout_zoo).returncode == 0
@@ -714,7 +728,10 @@ def test_no_room_for_the_finished_files_keeps_the_finished_epochs(dropout_zoo: P
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (50_000, 50_000))
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 1, stderr
-    assert "cannot be written: File too large. Of this run every whole epoch is kept. Make room, then: " in stderr
+    assert (
+        "cannot be written: File too large. Of this run, every completed epoch is kept. Free some space, then run: "
+        in stderr
+    )
     assert "zoo train soft --epochs 5 --resume" in stderr
     assert "Traceback" not in stderr
     assert not (dropout_zoo / "checkpoints").exists()

@@ -77,7 +77,7 @@ def test_the_answers_to_many_pictures_are_a_sequence(zoo: Zoo, picture) -> None:
     assert answers.reasons == [None, None, "blank"]
     np.testing.assert_array_equal(answers.scores, [one.probabilities for one in answers.predictions])
     for place in (5, -6):
-        with pytest.raises(IndexError, match=f"^there are 5 answers, and none at {place}$"):
+        with pytest.raises(IndexError, match=f"^index {place} is out of range for 5 answers$"):
             answers[place]
     assert answers + answers == [*answers] * 2
     more: list[int] = [7]
@@ -177,11 +177,11 @@ def test_a_picture_alone_is_not_taken_for_several(zoo: Zoo, picture, tmp_path: P
     path.write_bytes(picture(0))
     with path.open("rb") as file, PIL.Image.open(path) as opened:
         for alone in (str(path), path, path.read_bytes(), bytearray(b"x"), file, opened):
-            told = rf"this is one \({type(alone).__name__}\): give a list of them, \[picture\]"
+            told = rf"this is a single one \({type(alone).__name__}\): give a list, \[picture\]"
             with pytest.raises(PictureBroken, match=told):
                 zoo.predict_many("soft", alone)  # type: ignore[arg-type]
     for shape in ((28, 28), (28, 28, 1), (28, 28, 3), (28, 28, 4)):
-        told = rf"this is one \(ndarray, uint8 {re.escape(str(shape))}\): give a list of them, \[picture\]"
+        told = rf"this is a single one \(ndarray, uint8 {re.escape(str(shape))}\): give a list, \[picture\]"
         with pytest.raises(PictureBroken, match=told):
             zoo.predict_many("soft", np.zeros(shape, np.uint8))
     (answer,) = zoo.predict_many("soft", iter([path]))

@@ -118,13 +118,13 @@ class Gate:
         caller = self.caller()
         if caller is None:
             raise NoKey(
-                "This server asks for a key. Send it as Authorization: Bearer KEY, or as X-API-Key: KEY. Whoever runs "
-                "the server makes one: zoo key new."
+                "This server needs a key. Send it as Authorization: Bearer KEY, or as X-API-Key: KEY. The server's "
+                "administrator makes one with: zoo key new."
             )
         if not caller.may(scope):
             raise Forbidden(
                 f'The key "{caller.name}" has the scope {", ".join(sorted(caller.scopes))}; {cut(request.method)} '
-                f"{cut(request.path)} needs {scope}. Ask whoever runs the server for a key that has it.",
+                f"{cut(request.path)} needs {scope}. Ask the server's administrator for a key that has it.",
                 scope,
             )
         if caller.by_cookie and request.method in UNSAFE:
@@ -142,8 +142,8 @@ class Gate:
         name = keys.recognised(key, self._hashes)
         if name is None:
             raise NoKey(
-                "The key that came with the request is not known here, or no longer. Whoever runs the server makes "
-                "a new one: zoo key new.",
+                "The key in the request is unknown or was revoked. The server's administrator makes a new one with: "
+                "zoo key new.",
                 "invalid_token",
             )
         return Caller(name, self._scopes[name], False)
@@ -163,13 +163,13 @@ class Gate:
 
         page = request.referrer
         if page and request.is_secure and urlsplit(page)[:2] != (request.scheme, request.host):
-            raise Forged(f"The request comes from a page of another site, {page[:80]}. Use the pages of this one.")
+            raise Forged(f"The request comes from a page of another site, {page[:80]}. Use this site's own pages.")
         try:
             self._csrf.protect()
         except CSRFError as error:
             raise Forged(
                 f"{error.description} A request with the page's cookie needs the page's token, in the form as "
-                "csrf_token or in the header X-CSRF-Token. Load the page anew; programs send a key in a header instead."
+                "csrf_token or in the header X-CSRF-Token. Reload the page; programs send a key in a header instead."
             ) from None
 
     def sign_in(self, key: str) -> bool:

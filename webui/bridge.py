@@ -58,7 +58,7 @@ class _Gone(_Refused):
     """The client left before its body was complete, or ended it early and waits: both look the same."""
 
     def __init__(self, received: int, length: int) -> None:
-        found = f"The body ended after {received:,} of {length:,} bytes (Content-Length). Send it again, whole."
+        found = f"The body ended after {received:,} of {length:,} bytes (Content-Length). Send it again in full."
         super().__init__(HTTPStatus.BAD_REQUEST, found, whole=True)
 
 
@@ -66,7 +66,7 @@ def _unchunked(received: int) -> _Refused:
     """Return the refusal of a broken chunked body: the client left, or sent no valid chunks. Both look the same."""
     return _Refused(
         HTTPStatus.BAD_REQUEST,
-        f"The chunks of the body ended or went wrong after {received:,} bytes, before the last one. Send it again.",
+        f"The chunked body ended or became invalid after {received:,} bytes, before its last chunk. Send it again.",
         whole=True,
     )
 
@@ -146,7 +146,7 @@ class Bridge:
         if coding is not None and coding.strip().lower() != "chunked":
             raise _Refused(
                 HTTPStatus.NOT_IMPLEMENTED,
-                f"The body has the transfer encoding {coding[:40]}; only chunked is read. Send it without.",
+                f"The body has the transfer encoding {coding[:40]}; only chunked is supported. Send it without one.",
             )
         length = int(declared) if declared is not None else None
         self._admit(length or 0)
@@ -168,8 +168,8 @@ class Bridge:
             of = f" of {length:,}" if length is not None else ""
             raise _Refused(
                 HTTPStatus.REQUEST_TIMEOUT,
-                f"{visit.received:,}{of} bytes of the body came in {self._body_seconds:g} s, the limit "
-                "(server.body_seconds). Send it again, faster.",
+                f"{visit.received:,}{of} bytes of the body arrived in {self._body_seconds:g} s, the limit "
+                "(server.body_seconds). Send it again on a faster connection.",
             ) from None
         environ["CONTENT_LENGTH"] = str(visit.received)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -387,8 +387,8 @@ def _check_host(environ: WSGIEnvironment) -> None:
         found = f'the Host "{host[:80]}"' if host else "no Host"
         raise _Refused(
             HTTPStatus.BAD_REQUEST,
-            f"The request has {found}. Send one: the server's name or address and, if need be, its port, as in "
-            "Host: 127.0.0.1:5000.",
+            f"The request has {found}. Send the server's name or address and, if needed, its port, as in Host: "
+            "127.0.0.1:5000.",
         )
 
 

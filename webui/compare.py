@@ -88,10 +88,10 @@ def _too_many(count: int) -> Notice:
     """Return the notice for a choice of more than MOST."""
     return Notice(
         400,
-        gettext("These are too many to be told apart"),
+        gettext("Too many to compare"),
         ngettext(
-            "%(count)s was chosen; at most %(most)s can be shown side by side.",
-            "%(count)s were chosen; at most %(most)s can be shown side by side.",
+            "You chose %(count)s; at most %(most)s can be shown side by side.",
+            "You chose %(count)s; at most %(most)s can be shown side by side.",
             count,
             count=count,
             most=MOST,

@@ -28,7 +28,7 @@ class Door:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         except (OSError, UnicodeError) as error:  # UnicodeError: it cannot be a name
-            raise ZooError(f'"{host}" is no address to listen on. Try: zoo serve --host 127.0.0.1.') from error
+            raise ZooError(f'"{host}" is not an address to listen on. Try: zoo serve --host 127.0.0.1.') from error
         self._kind = family, kind, protocol
         self._shared = sys.platform == "linux" and count > 1
         first = socket.socket(*self._kind)
@@ -98,7 +98,7 @@ def _refusal(error: OSError, host: str, port: int) -> str:
         other = port + 1 if port < 65535 else port - 1
         return f"Port {port} of {host} is in use. Stop what uses it, or choose another: zoo serve --port {other}."
     if error.errno == errno.EACCES:
-        return f"Port {port} of {host} is not for this user. Choose one from 1024 up: zoo serve --port 5000."
+        return f"This user may not use port {port} of {host}. Choose one from 1024 up: zoo serve --port 5000."
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine. Try: zoo serve --host 127.0.0.1."
-    return f"Port {port} of {host} cannot be listened on: {error.strerror}."
+        return f"{host} is not an address of this machine. Try: zoo serve --host 127.0.0.1."
+    return f"Port {port} of {host} cannot be used: {error.strerror}."

@@ -119,5 +119,5 @@ def whole(text: str) -> int:
     """Return the version in a URL. Raises UnknownCheckpoint unless it is a whole number from 1."""
     number = whole_number(text)
     if not number:
-        raise UnknownCheckpoint(f'"{text[:LONGEST]}" is no version. Give a whole number from 1, as in cnn/1.')
+        raise UnknownCheckpoint(f'"{text[:LONGEST]}" is not a version. Give a whole number from 1, as in cnn/1.')
     return number

@@ -51,21 +51,21 @@ UNITS = {
     "degrees": lazy_gettext("degrees"),
     "of the size": lazy_gettext("share of the size"),
     "contrast left": lazy_gettext("share of the contrast"),
-    "pixels a side": lazy_gettext("pixels a side"),
+    "pixels a side": lazy_gettext("pixels per side"),
     "sigma in pixels": lazy_gettext("sigma in pixels"),
-    "sigma, of 0-1": lazy_gettext("sigma, of 0-1"),
-    "pixels square": lazy_gettext("pixels square"),
+    "sigma, of 0-1": lazy_gettext("sigma, 0-1 scale"),
+    "pixels square": lazy_gettext("side in pixels"),
 }
 REASONS = {
     "blank": lazy_gettext("blank"),
     "no_contrast": lazy_gettext("too little contrast"),
-    "several_objects": lazy_gettext("several things"),
+    "several_objects": lazy_gettext("several objects"),
     "not_a_digit": lazy_gettext("not like a digit"),
 }
 REJECTED = {
     "validation": lazy_gettext("validation pictures"),
-    "photographed": lazy_gettext("the same as if photographed"),
-    "no digits": lazy_gettext("pictures of no digit"),
+    "photographed": lazy_gettext("the same, as photographs"),
+    "no digits": lazy_gettext("pictures without digits"),
 }
 """KINDS, UNITS, REASONS and REJECTED translate the names that a card uses; a missing name is shown as it is."""
 
@@ -159,8 +159,8 @@ def curves(history: History) -> list[Plot]:
     """Return the plots of accuracy and loss in one training, as far as its history has them."""
     found = []
     for key, about in (
-        ("accuracy", gettext("Accuracy by epoch, on the training pictures and on those held out")),
-        ("loss", gettext("Loss by epoch, on the training pictures and on those held out")),
+        ("accuracy", gettext("Accuracy by epoch, on training and validation pictures")),
+        ("loss", gettext("Loss by epoch, on training and validation pictures")),
     ):
         names = ((f"val_{key}", gettext("Validation")), (key, gettext("Training")))
         lines = [
@@ -230,7 +230,7 @@ def reliability(several: Sequence[tuple[str, int, Reliability]]) -> Plot:
             )
         )
     return Plot(
-        gettext("How often answers of each confidence are right; on the diagonal, confidence is what it says"),
+        gettext("How often answers at each confidence are right; on the diagonal, confidence equals accuracy"),
         plots.share_axis(gettext("Confidence")),
         plots.share_axis(gettext("Accuracy")),
         lines,

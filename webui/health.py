@@ -18,7 +18,7 @@ LIVE = ("/livez", "/v2/health/live")
 The event loop answers them, however many requests wait for a thread.
 """
 
-UNTOLD = "It cannot answer. This server tells why to those who send a key."
+UNTOLD = "It cannot answer. Send a key to see why."
 """What clients without a key learn of why a model cannot answer."""
 
 

@@ -29,7 +29,8 @@ def inflated(body: bytes, coding: str, limit: int) -> bytes:
         return body
     if coding not in CODINGS:
         raise WrongCoding(
-            f'The body has the Content-Encoding "{coding[:40]}". Send it as it is, or compressed with gzip or deflate.',
+            f'The body has the Content-Encoding "{coding[:40]}", which is not supported. Send it as it is, or '
+            "compressed with gzip or deflate.",
             {"Accept-Encoding": "gzip, deflate"},
         )
     wbits, form = CODINGS[coding]
@@ -38,7 +39,7 @@ def inflated(body: bytes, coding: str, limit: int) -> bytes:
     except (zlib.error, EOFError) as error:
         raise BadRequest(
             f"The body of {counted(len(body), 'byte')} has the Content-Encoding {coding} and is not {form}: "
-            f"{_why(error)}. Compress it anew, or send it as it is."
+            f"{_why(error)}. Compress it again, or send it as it is."
         ) from None
 
 
@@ -48,8 +49,8 @@ def _why(error: zlib.error | EOFError) -> str:
     if isinstance(error, EOFError):
         return told
     if "header" in told or "compression method" in told:
-        return "it does not begin as such data do"
-    return "its checksum does not match" if "check" in told else "its data make no sense"
+        return "its header is invalid"
+    return "its checksum does not match" if "check" in told else "its data is invalid"
 
 
 def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
@@ -60,16 +61,17 @@ def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     while rest:
         if inflater.eof:
             if bytes(rest[:2]) != MEMBER or wbits != CODINGS["gzip"][0]:
-                raise EOFError(f"{counted(len(rest), 'byte')} more than it has came")
+                raise EOFError(f"{counted(len(rest), 'byte')} found after its end")
             if members == MEMBERS:
-                raise BadRequest(f"The body has more than {MEMBERS:,} gzip members. Compress it anew, as one.")
+                raise BadRequest(f"The body has more than {MEMBERS:,} gzip members. Compress it again, as one.")
             inflater, members = zlib.decompressobj(wbits), members + 1
         step = rest[:STEP]
         piece = inflater.decompress(step, room + 1)
         rest, room = rest[len(step) - len(inflater.unused_data) :], room - len(piece)
         if room < 0:
             raise Refused(
-                413, f"The body, inflated, has more than {limit / 1e6:g} MB, the limit (server.max_body_mb). Send less."
+                413,
+                f"The decompressed body has more than {limit / 1e6:g} MB, the limit (server.max_body_mb). Send less.",
             )
         pieces.append(piece)
     if not inflater.eof:

@@ -69,7 +69,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
     if not content:
         raise NoPicture(f"{_found()} {_expected()}")
     raise WrongType(
-        f"The request has {cut(kind)}, in which no picture is looked for. Send application/json, a picture as "
+        f"The content type {cut(kind)} is not supported. Send application/json, a picture as "
         f"image/png, image/jpeg, … or application/octet-stream, or a form, {_example()}."
     )
 
@@ -112,9 +112,9 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
     `picture` says how to send a picture, for the message about a body that is one.
     """
     if request.mimetype == "multipart/form-data":
-        raise BadRequest("The body is a form, and this address takes none. Send a JSON object.")
+        raise BadRequest("The body is a form, which this address does not take. Send a JSON object.")
     if not body.startswith(b"{") and (form := images.format_of(body)) is not None:
-        raise BadRequest(f"The body is a {form} picture, and JSON is expected here. {picture}")
+        raise BadRequest(f"The body is a {form} picture; this address expects JSON. {picture}")
     _check_values(body)
     if _is_deep(body):
         raise BadRequest(_DEEP)
@@ -131,7 +131,7 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
     return value
 
 
-_DEEP = "The JSON is nested too deeply. Send the object that the documentation shows."
+_DEEP = "The JSON is nested too deeply. Send an object as shown in the documentation."
 _STEPS = bytes.maketrans(b"[{]}", bytes((1, 1, 255, 255)))  # up a level and, as int8, down
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
@@ -140,7 +140,7 @@ def _why(error: ValueError) -> str:
     """Return why a body is not JSON."""
     if isinstance(error, json.JSONDecodeError):
         return str(error)
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it has too long a number"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "a number in it is too long"
 
 
 def _is_deep(body: bytes) -> bool:
@@ -169,18 +169,18 @@ def _check_values(body: bytes) -> None:
     most = max(FEW, number * (largest + 4))  # plus the lists and objects around each
     if body.count(b",") + body.count(b"[") + body.count(b"{") > most:
         raise TooMany(
-            f"The JSON has more than {most:,} values, and {counted(number, 'picture')}, the limit (server.max_batch), "
-            "have no more. Send the pictures in several requests, or as files."
+            f"The JSON has more than {most:,} values, the most that {counted(number, 'picture')} (the limit, "
+            "server.max_batch) can have. Send the pictures in several requests, or as files."
         )
 
 
 def decoded(text: Any, where: str) -> bytes:
     """Return the bytes of a base64 string, or of a data: URL in base64. Raises BadRequest."""
     if not isinstance(text, str):
-        raise BadRequest(f"{where} is {pixels.kind(text)}. Give a picture's bytes as a string of base64.")
+        raise BadRequest(f"{where} is {pixels.kind(text)}. Give the picture's bytes as a base64 string.")
     start = text[:5].lower()
     if start in ("http:", "https"):
-        raise BadRequest(f"{where} is an address, and the zoo fetches nothing. Give the picture's bytes in base64.")
+        raise BadRequest(f"{where} is an address; the zoo does not fetch URLs. Give the picture's bytes in base64.")
     if start == "data:":
         head, comma, text = text.partition(",")
         if not comma or not head.lower().endswith(";base64"):
@@ -221,7 +221,7 @@ def _from_json(zoo: Zoo, body: dict[str, Any], shape: Callable[[], pixels.Shape]
     if len(given) != 1:
         raise BadRequest(
             f"The JSON object has {_listed(given or list(body))}. Give one of image (base64 or a data: URL), images (a "
-            "list of such), or pixels (rows of numbers, or a list of such pictures)."
+            "list of these), or pixels (rows of numbers, or a list of such pictures)."
         )
     (key,) = given
     value = body[key]
@@ -250,8 +250,8 @@ def _content(file: FileStorage) -> bytes:
     coding = file.headers.get("Content-Transfer-Encoding", "binary").strip().lower()
     if coding in ("base64", "quoted-printable"):
         raise BadRequest(
-            f"The part file is encoded (Content-Transfer-Encoding: {coding}), which parts of forms are not any more "
-            "(RFC 7578, 4.7). Send its bytes as they are."
+            f"The part file is encoded (Content-Transfer-Encoding: {coding}), which forms no longer use (RFC 7578, "
+            "4.7). Send its bytes as they are."
         )
     content: bytes = file.read()
     return content
@@ -268,11 +268,10 @@ def _found() -> str:
     if names:
         return f"There is no picture: the form has no part named file (it has: {_listed(names)})."
     if not request.mimetype_params.get("boundary"):
-        return (
-            "There is no picture: the content type multipart/form-data has no boundary. Leave it to your client, which "
-            "adds one."
-        )
-    return f"There is no picture: of the form's {len(body())} bytes no part is whole, or none begins with the boundary."
+        return "There is no picture: the content type multipart/form-data has no boundary. Let your client set it."
+    return (
+        f"There is no picture: the form of {len(body())} bytes has no complete part, or none begins with its boundary."
+    )
 
 
 def _expected() -> str:

@@ -58,20 +58,20 @@ REQUESTS = Metric("zoo_http_requests_total", "counter", "requests answered", ("r
 LATENCY = Metric(
     "zoo_http_request_seconds",
     "histogram",
-    "from a request's head to the end of its answer, upload and waiting included",
+    "from a request's head to the end of its response, including upload and waiting",
     ("route",),
     SECONDS,
 )
-IN_FLIGHT = Metric("zoo_http_requests_in_flight", "gauge", "requests that are read, wait or are answered just now")
+IN_FLIGHT = Metric("zoo_http_requests_in_flight", "gauge", "requests being read, waiting or being answered")
 PREDICTIONS = Metric("zoo_predictions_total", "counter", "pictures answered, and digits read", ("model", "label"))
 REJECTIONS = Metric("zoo_rejections_total", "counter", "pictures and digits rejected", ("model", "reason"))
 UNREADABLE = Metric("zoo_unreadable_pictures_total", "counter", "pictures that could not be read", ("status",))
-BATCHES = Metric("zoo_batch_pictures", "histogram", "pictures that a model was asked at once", ("model",), PICTURES)
-MODEL_TIME = Metric("zoo_predict_seconds", "histogram", "what a model took for a batch", ("model",), SECONDS)
+BATCHES = Metric("zoo_batch_pictures", "histogram", "pictures per call of a model", ("model",), PICTURES)
+MODEL_TIME = Metric("zoo_predict_seconds", "histogram", "time a model took for a batch", ("model",), SECONDS)
 LOADED = Metric(
     "zoo_model_loaded", "gauge", "1 for each checkpoint that a worker holds", ("model", "checkpoint"), largest=True
 )
-WORKERS = Metric("zoo_workers", "gauge", "worker processes that serve")
+WORKERS = Metric("zoo_workers", "gauge", "worker processes serving")
 RESTARTS = Metric("zoo_worker_restarts_total", "counter", "workers that died and were replaced")
 START = Metric(*STARTED, "gauge", "when the server started, in seconds since 1970", largest=True)
 

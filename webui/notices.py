@@ -25,7 +25,7 @@ from webui.lost import lost
 from zoo.errors import PictureBroken, UnknownCheckpoint, UnknownModel, ZooError, cut
 from zoo.zoo import Zoo
 
-_FAULT = "Something went wrong in the server. What it was is in the server's log; the request may be tried again."
+_FAULT = "Something went wrong on the server. See the server's log for details. You may send the request again."
 
 
 def message(error: ZooError | HTTPException) -> str:
@@ -49,7 +49,7 @@ def message(error: ZooError | HTTPException) -> str:
         return lost()
     if error.code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-        return f"{cut(request.path)} does not take {cut(request.method)}. It takes: {allowed}."
+        return f"{cut(request.path)} does not allow {cut(request.method)}. Use: {allowed}."
     if error.code == 500:
         return _FAULT
     return error.description or error.name
@@ -75,60 +75,60 @@ def explain(error: ZooError | HTTPException, zoo: Zoo) -> Notice:
 def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str, str]:
     """Return the title and the advice for an error."""
     if isinstance(error, NoPicture):
-        return gettext("No picture has arrived"), gettext("Choose a picture of one handwritten digit, then predict.")
+        return gettext("No picture received"), gettext("Choose a picture of one handwritten digit, then click Predict.")
     if isinstance(error, PictureBroken):
         return (
             gettext("This picture cannot be read"),
-            gettext("It is empty, cut short or damaged. Save it again, or choose another."),
+            gettext("It is empty, truncated or damaged. Save it again, or choose another."),
         )
     if isinstance(error, TooOften):
         return gettext("Too many requests"), ngettext(
             "Please wait %(num)s second, then try again.", "Please wait %(num)s seconds, then try again.", error.seconds
         )
     if isinstance(error, NoKey):
-        return gettext("A key, please"), ""
+        return gettext("Sign in with a key"), ""
     if isinstance(error, Forbidden):
         return gettext("Your key does not allow this"), gettext(
-            "Sign in with another, or ask whoever runs this zoo for one."
+            "Use another key, or ask the zoo's administrator for one."
         )
     if isinstance(error, Forged):
         return gettext("This page is out of date"), gettext("Go back to the front page and try again.")
     if isinstance(error, TooMany | WrongType | WrongCoding):
         return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
     if isinstance(error, UnknownModel):
-        return gettext("There is no such model"), gettext("Choose one of the models in the list.")
+        return gettext("Model not found"), gettext("Choose one of the models in the list.")
     if isinstance(error, UnknownSample):
-        return gettext("There is no such test picture"), gettext("Choose one of the digits to try.")
+        return gettext("Test picture not found"), gettext("Choose one of the digits to try.")
     if isinstance(error, UnknownCheckpoint):
-        return gettext("There is no such checkpoint"), gettext("Leave the version out to get the current one.")
+        return gettext("Checkpoint not found"), gettext("Leave out the version to get the current one.")
     if status == 413:
         pictures, server = zoo.settings.pictures, zoo.settings.server
         return gettext("This picture is too large"), gettext(
-            "At most %(mb)s MB and %(megapixels)s megapixels are taken. Make it smaller, or cut it down to the digit.",
+            "The limit is %(mb)s MB and %(megapixels)s megapixels. Make it smaller, or crop it to the digit.",
             mb=format_decimal(min(pictures.max_mb, server.max_body_mb)),
             megapixels=format_decimal(pictures.max_megapixels),
         )
     if status == 415:
         return (
-            gettext("This file is not a picture that can be read"),
+            gettext("This file is not a supported picture"),
             gettext("Choose a PNG, JPEG, GIF, WebP or BMP picture."),
         )
     if status == 408:
-        return gettext("This upload took too long"), gettext("Choose a smaller picture, or try again on a faster line.")
+        return gettext("This upload took too long"), gettext("Choose a smaller picture, or use a faster connection.")
     if isinstance(error, Refused) and status == 503:
-        return gettext("Too much is being sent just now"), gettext("Please try again in a moment.")
+        return gettext("The server is busy"), gettext("Please try again in a moment.")
     if status == 503:
-        return gettext("This model cannot answer now"), gettext("Choose another one: the others go on answering.")
+        return gettext("This model cannot answer now"), gettext("Choose another one; the others still answer.")
     if status == 404:
         return (
-            gettext("Nothing lives at this address"),
-            gettext("It may be misspelt, or have moved. All models are on the front page."),
+            gettext("Page not found"),
+            gettext("The address may be misspelt or old. All models are on the front page."),
         )
     if status == 405:
-        return gettext("This address is for programs"), gettext("To read a digit by hand, use the front page.")
+        return gettext("This address is for programs"), gettext("To try the models, use the front page.")
     if status == 500:
         return (
-            gettext("Something went wrong here"),
-            gettext("It is no fault of yours or your picture's, and has been noted in the log. Please try again."),
+            gettext("Something went wrong"),
+            gettext("The problem is on the server, not in your picture. It has been logged. Please try again."),
         )
     return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")

@@ -244,7 +244,7 @@ def _missing(wanted: str | None) -> Notice | None:
         if wanted is not None and (problem := zoo.model(wanted).trouble()):
             error = ModelUnavailable(problem)
         elif "sample" in request.args and asked_sample() is None:
-            error = UnknownSample(f"There are test pictures 0 to {samples.COUNT - 1}.")
+            error = UnknownSample(f"The test pictures are 0 to {samples.COUNT - 1}.")
         else:
             return None
     except UnknownModel as unknown:

@@ -36,8 +36,7 @@ def from_json(value: Any, shape: Shape, where: str) -> Image:
     """
     if len(shape) not in (2, 3):
         raise BadRequest(
-            f"{where} cannot be taken: the model's network takes the shape {list(shape)}, which has no rows of pixels. "
-            "Send a picture file."
+            f"{where} cannot be used: the model's input shape {list(shape)} has no rows of pixels. Send a picture file."
         )
     if not isinstance(value, list):
         raise BadRequest(f"{where} is {kind(value)}. Give {_rows(shape)}.")
@@ -159,7 +158,7 @@ def kind(value: Any) -> str:
     return "an empty list" if value == [] else "a list" if isinstance(value, list) else "an object"
 
 
-_LEVELS = "Levels are numbers in 0-1, or in 0-255 if any of a picture's is above 1."
+_LEVELS = "Levels are numbers in 0-1, or in 0-255 if any level of a picture is above 1."
 _FLOATS = "Tensors of floats have levels in 0-1; send levels in 0-255 as UINT8."
 _WHOLE = "Tensors of whole numbers have levels in 0-255."
 
@@ -204,7 +203,7 @@ def _rows(shape: Shape) -> str:
 def _colour(found: Shape, shape: Shape) -> str:
     """Return what to add to a message when each pixel has a colour and the network takes grey."""
     coloured = len(shape) == 3 and shape[2] == 1 and found[:-1] == shape[:2] and found[-1] in COLOURS
-    return " Colours are not taken as numbers: send levels of grey, or a picture file." if coloured else ""
+    return " Colours are not supported as numbers: send grey levels, or a picture file." if coloured else ""
 
 
 def _ragged(cells: NDArray[Any]) -> str:

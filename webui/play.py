@@ -67,7 +67,7 @@ def sample(place: int) -> Response:
     try:
         content = samples.as_png(samples.sample(place))
     except IndexError:
-        raise UnknownSample(f"There is no test picture {place}. There are 0 to {samples.COUNT - 1}.") from None
+        raise UnknownSample(f"There is no test picture {place}. They are numbered 0 to {samples.COUNT - 1}.") from None
     return make_response(content, 200, {"Content-Type": "image/png", **HEADERS, **KEPT})
 
 

@@ -78,7 +78,7 @@ def asked_model(name: str | None) -> str | None:
     """
     wanted = asked("model")
     if name is not None and wanted not in (None, name):
-        raise BadRequest(f"The address names the model {name}, and ?model= another one. Name one of them.")
+        raise BadRequest(f"The address names the model {name}, and ?model= another. Name only one.")
     return name if wanted is None else wanted
 
 
@@ -87,7 +87,7 @@ def asked_trace() -> bool:
     text = asked("trace")
     if text not in (None, "0", "1"):
         raise BadRequest(
-            f"trace={text[:40]} is neither 1 nor 0. Give ?trace=1 for what preprocessing did to the picture."
+            f"trace={text[:40]} is neither 1 nor 0. Give ?trace=1 to see what preprocessing did to the picture."
         )
     return text == "1"
 

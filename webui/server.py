@@ -120,8 +120,8 @@ def _refuse_strangers(settings: ServerSettings) -> None:
         return  # reported when the address is bound
     if not ipaddress.ip_address(str(found).partition("%")[0]).is_loopback:
         raise ZooError(
-            f"{settings.host} can be reached from other machines, and anybody there could ask. Let in who has a key, "
-            "with what `zoo key new` prints, or everybody, with server.allow_anonymous = true in settings.toml."
+            f"{settings.host} can be reached from other machines, so anyone there could use it. Require a key, with "
+            "what `zoo key new` prints, or let everyone in, with server.allow_anonymous = true in settings.toml."
         )
 
 

@@ -33,10 +33,10 @@ def routes(gate: Gate) -> Blueprint:
         if gate.sign_in(request.form.get("key", "").strip()):
             return _see(back())
         failures.count(request.remote_addr)
-        error = NoKey("This key is not known here, or no longer.", "invalid_token")
+        error = NoKey("This key is unknown or was revoked.", "invalid_token")
         if not wants_page():
             raise error
-        notice = Notice(401, gettext("This key is not known here"), gettext("Look whether all of it was pasted."), "")
+        notice = Notice(401, gettext("Key not recognised"), gettext("Check that you pasted the whole key."), "")
         response = page("login.html", 401, notice=notice)
         response.headers.extend(error.headers)
         return response

@@ -23,8 +23,8 @@ KEY = "KEY"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Code that asks a model. `javascript` is for Node.js 18 or later, as a module; `browser` for a page of the server,
-    where a file was chosen in an `<input type="file">`."""
+    """Code that asks a model. `javascript` is an ES module for Node.js 18 or later; `browser` is for a page of this
+    server where a file was chosen in an `<input type="file">`."""
 
     protocol: Protocol
     language: Language

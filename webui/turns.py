@@ -55,7 +55,7 @@ class Turns:
         waiting = self._busy - self._threads
         if waiting >= self._max_waiting:
             raise Crowded(
-                f"{self._busy} requests are being answered or wait for it; {self._max_waiting} may wait "
+                f"{self._busy} requests are being answered or waiting; {self._max_waiting} may wait "
                 "(server.max_waiting). Try again shortly."
             )
         future, turn = self._put(context, step)

@@ -35,17 +35,17 @@ def checked_input(
         raise PluginError(f'Model "{model}": its {_hook(hooks)} should return (array, Trace).')
     if shape is not None and np.shape(answer[0]) != shape:
         raise PluginError(
-            f'Model "{model}": its {_hook(hooks)} gave shape {np.shape(answer[0])}; the network takes {shape}.'
+            f'Model "{model}": its {_hook(hooks)} returned shape {np.shape(answer[0])}; the network takes {shape}.'
         )
     if np.asarray(answer[0]).dtype.kind != "f":
         raise PluginError(
-            f'Model "{model}": its {_hook(hooks)} gave an array of {_kind(answer[0])}; it should be what the network '
-            "takes, float32 in 0-1. For uint8 levels: (image / 255).astype('float32')."
+            f'Model "{model}": its {_hook(hooks)} returned an array of {_kind(answer[0])}; the network takes '
+            "float32 in 0-1. Convert uint8 levels with (levels / 255).astype('float32')."
         )
     if getattr(answer[1].seen, "dtype", None) != np.uint8:
         raise PluginError(
-            f'Model "{model}": the Trace of its {_hook(hooks)} has a seen of {_kind(answer[1].seen)}; it should be '
-            "what the model saw as levels in 0-255, an array of uint8."
+            f'Model "{model}": the Trace of its {_hook(hooks)} has `seen` of {_kind(answer[1].seen)}; it should be '
+            "what the model saw, as an array of uint8 with levels in 0-255."
         )
     return answer
 
@@ -61,11 +61,11 @@ def checked_scores(
     try:
         scores: Scores = np.asarray(answer, np.float32)
     except (TypeError, ValueError) as error:
-        raise _wrong(model, hooks, f"gave {_kind(answer)} that is no array of numbers ({error}).") from error
+        raise _wrong(model, hooks, f"returned {_kind(answer)} that is not an array of numbers ({error}).") from error
     if scores.shape != (len(batch), classes):
-        raise _wrong(model, hooks, f"gave shape {scores.shape}, expected {(len(batch), classes)}.")
+        raise _wrong(model, hooks, f"returned shape {scores.shape}, expected {(len(batch), classes)}.")
     if not _are_probabilities(scores):
-        raise _wrong(model, hooks, "should give probabilities whose rows sum to 1.")
+        raise _wrong(model, hooks, "should return probabilities whose rows sum to 1.")
     return scores
 
 
@@ -221,7 +221,7 @@ class Answers(Sequence[Prediction | ZooError]):
         try:
             row = self._rows[place]
         except IndexError:
-            raise IndexError(f"there are {len(self)} answers, and none at {place}") from None
+            raise IndexError(f"index {place} is out of range for {len(self)} answers") from None
         return self._prediction(row) if row >= 0 else self.errors[place % len(self)]
 
     def __iter__(self) -> Iterator[Prediction | ZooError]:

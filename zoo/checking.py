@@ -30,7 +30,7 @@ def check(zoo: Zoo) -> list[Finding]:
         found += [Finding("warning", f"plugin {name}", f"{family.source}: {text}") for text in family.warnings]
         if zoo.catalogue.versions(name) and (others := called_otherwise(name, zoo.models, zoo.plugins)):
             found.append(
-                Finding("warning", f"plugin {name}", f'model "{name}" has checkpoints and is not there: {others}')
+                Finding("warning", f"plugin {name}", f'model "{name}" has checkpoints but does not exist: {others}')
             )
     for model in zoo.models.values():
         found += _model(model)
@@ -53,8 +53,8 @@ def _model(model: Model) -> list[Finding]:
         Finding(
             "warning",
             what,
-            f"settings say {key} = {said(now[key])}, its checkpoint {loaded.card.ref} was trained with "
-            f"{said(trained[key])}. The checkpoint's own is used until the next training.",
+            f"the settings have {key} = {said(now[key])}, but checkpoint {loaded.card.ref} was trained with "
+            f"{said(trained[key])}. That value is used until the next training.",
         )
         for key in apart
     ]
@@ -70,5 +70,5 @@ def _checkpoint(zoo: Zoo, owner: str, version: int) -> Finding:
     except ZooError as error:
         return Finding("error", what, str(error))
     return Finding(
-        "ok", what, f"{len(card.files)} files, {sum(fact.bytes for fact in card.files.values())} bytes, whole"
+        "ok", what, f"{len(card.files)} files, {sum(fact.bytes for fact in card.files.values())} bytes, undamaged"
     )

@@ -46,7 +46,9 @@ class Mistake(BaseModel):
     label: int
     predicted: int
     confidence: float
-    reason: str | None = Field(None, exclude_if=lambda reason: reason is None, description="there if it was rejected")
+    reason: str | None = Field(
+        None, exclude_if=lambda reason: reason is None, description="why it was rejected; absent otherwise"
+    )
 
 
 class ClassFigures(BaseModel):
@@ -54,9 +56,9 @@ class ClassFigures(BaseModel):
 
     label: str
     pictures: int
-    recall: float | None = Field(description="share of the class's pictures that are read as it")
-    precision: float | None = Field(description="share of what is read as the class that is it")
-    f1: float | None = Field(description="harmonic mean of the two")
+    recall: float | None = Field(description="share of the class's pictures that are read as that class")
+    precision: float | None = Field(description="share of the pictures read as the class that belong to it")
+    f1: float | None = Field(description="harmonic mean of recall and precision")
 
 
 class Bin(BaseModel):
@@ -71,7 +73,7 @@ class Reliability(BaseModel):
     """How far confidence can be trusted. `zoo.evaluation.calibration` has the formulas; bins go from low to high."""
 
     ece: float = Field(description="expected calibration error, 0-1")
-    nll: float = Field(description="negative log-likelihood a picture, in nats")
+    nll: float = Field(description="negative log-likelihood per picture, in nats")
     brier: float = Field(description="Brier score, summed over the classes, 0-2")
     bins: list[Bin]
 
@@ -83,7 +85,7 @@ class Hardship(BaseModel):
     unit: str
     strengths: list[float]
     accuracy: list[float]
-    rejected: list[int] = Field(description="how many pictures showed nothing to read")
+    rejected: list[int] = Field(description="number of rejected pictures at each strength")
 
 
 class Robustness(BaseModel):
@@ -91,7 +93,7 @@ class Robustness(BaseModel):
 
     pictures: int
     seed: int
-    plain: float = Field(description="accuracy on the same pictures as they are")
+    plain: float = Field(description="accuracy on the same pictures, unchanged")
     kinds: list[Hardship]
 
 
@@ -107,10 +109,10 @@ class Evaluation(BaseModel):
     accuracy: float
     interval: tuple[float, float] = Field(description="Wilson 95 % interval of the accuracy")
     created: datetime
-    rejected: dict[str, int] = Field({}, description="pictures that showed nothing to read, by reason")
+    rejected: dict[str, int] = Field({}, description="number of rejected pictures, by reason")
     accepted_accuracy: float | None = Field(None, description="accuracy over the pictures that were not rejected")
     classes: list[ClassFigures] = []
-    confusion: list[list[int]] = Field([], description="(k, k) counts: a row is the label, a column what was read")
+    confusion: list[list[int]] = Field([], description="(k, k) counts: one row per label, one column per answer")
     calibration: Reliability | None = None
     robustness: Robustness | None = None
     mistakes: list[Mistake]
@@ -119,9 +121,9 @@ class Evaluation(BaseModel):
 class Calibration(BaseModel):
     """What `zoo train` found from validation pictures, plain and photographed, and pictures of no digit."""
 
-    temperature: float = Field(gt=0, description="by which the logarithms of the probabilities are divided")
-    threshold: float = Field(ge=0, le=1, description="confidence below which a picture is told to be no digit")
-    rejected: dict[str, float] = Field({}, description="share that the threshold rejects of each kind of pictures")
+    temperature: float = Field(gt=0, description="divisor of the logarithms of the probabilities")
+    threshold: float = Field(ge=0, le=1, description="confidence below which a picture is rejected as no digit")
+    rejected: dict[str, float] = Field({}, description="share of each kind of picture that the threshold rejects")
 
 
 class Card(BaseModel):
@@ -136,7 +138,9 @@ class Card(BaseModel):
     summary: str = ""
     created: datetime
     settings: dict[str, Any]
-    overrides: dict[str, Any] = Field({}, description="settings of this run alone; such a version is never latest")
+    overrides: dict[str, Any] = Field(
+        {}, description="settings changed for this run only; such a version is never latest"
+    )
     data: dict[str, Any]
     labels: list[str]
     input_shape: list[int]
@@ -146,7 +150,7 @@ class Card(BaseModel):
     calibration: Calibration | None = None
     evaluation: Evaluation | None = None
     files: dict[str, FileFact]
-    seal: str | None = Field(None, description="SHA-256 of all the rest, as sorted JSON; see `Catalogue.card`")
+    seal: str | None = Field(None, description="SHA-256 of all other fields, as sorted JSON; see `Catalogue.card`")
 
     @property
     def ref(self) -> str:
@@ -159,7 +163,7 @@ class Catalogue:
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
-            raise SettingsError([f"{folder}: it should be the folder of checkpoints, and is a file. Move it away."])
+            raise SettingsError([f"{folder} is a file, and should be the folder of checkpoints. Move it away."])
         self.folder = folder
 
     def versions(self, model: str) -> list[int]:
@@ -210,8 +214,8 @@ class Catalogue:
             )
         if (card.model, card.version) != (model, version):
             raise ModelUnavailable(
-                f"Checkpoint {model}/{version}: its {CARD} says that it is {card.ref}, and so its folder has to be "
-                f'called. No copy is needed to let another model of the plugin answer by it: checkpoint = "{card.ref}".'
+                f"Checkpoint {model}/{version}: its {CARD} is that of {card.ref}. Rename the folder to {card.ref}. "
+                f'Another model of the plugin can use the checkpoint without a copy: checkpoint = "{card.ref}".'
             )
         return card
 
@@ -254,7 +258,7 @@ class Catalogue:
         if not versions and "/" in wanted:
             owners = [owner for owner in self.models() if self.versions(owner)]
             return (
-                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with one: "
+                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with checkpoints: "
                 f"{', '.join(owners) or '-'}.{form}"
             )
         if not versions:
@@ -292,7 +296,7 @@ class Catalogue:
             path = folder / name
             try:
                 if path.stat().st_size != fact.bytes:
-                    wrong.append(f"{name} has {path.stat().st_size} bytes, its card says {fact.bytes}")
+                    wrong.append(f"{name} has {path.stat().st_size} bytes, but its card says {fact.bytes}")
                 elif files.sha256(path) != fact.sha256:
                     wrong.append(f"{name} has changed since it was saved (SHA-256 differs from its card)")
             except OSError as error:
@@ -353,8 +357,8 @@ class Catalogue:
             now = self.card(card.model, card.version)
             if "calibration" not in facts and now.calibration != card.calibration:
                 raise CardChanged(
-                    f"Checkpoint {card.ref} has been calibrated anew while it was measured, and what was measured is "
-                    "of no use. Its card is as it was; measure it again: "
+                    f"Checkpoint {card.ref} was recalibrated while it was measured, so the measurement was discarded "
+                    "and the card not changed. Measure it again: "
                     f"zoo evaluate {card.model} --version {card.version}."
                 )
             card = now.model_copy(update=facts)

@@ -82,12 +82,12 @@ class Client:
         if timeout is not None and not timeout > 0:
             raise ValueError(f"timeout is {timeout}. Give seconds above 0, or None for no limit.")
         if retries < 0:
-            raise ValueError(f"retries is {retries}. Give a whole number from 0.")
+            raise ValueError(f"retries is {retries}. Give a whole number, 0 or more.")
         if key is not None:
             key = key.strip()  # a key read from a file ends in a newline
             if not (key and key.isascii() and key.isprintable()):
                 raise KeyRefused(
-                    "The key is empty or has characters that no key has. Give it as zoo key new told it.", 401
+                    "The key is empty or has characters that no key has. Give it as zoo key new printed it.", 401
                 )
         self.address = _without_user(address).rstrip("/")
         self.timeout = math.inf if timeout is None else timeout
@@ -165,7 +165,7 @@ class Client:
         rows: list[dict[str, Any]] = self._ask("GET", "/api/models")
         with _zoos_answer(f"{self.address}/api/models"):
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise TypeError("it is no list of objects")
+                raise TypeError("it is not a list of objects")
         return rows
 
     def model(self, name: str) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class Client:
         facts: dict[str, Any] = self._ask("GET", path)
         with _zoos_answer(f"{self.address}{path}"):
             if not isinstance(facts, dict):
-                raise TypeError("it is no object")
+                raise TypeError("it is not an object")
         return facts
 
     def ready(self) -> bool:
@@ -208,7 +208,7 @@ class Client:
         with _zoos_answer(f"{self.address}{path}"):
             rows = answer["predictions"]
             if len(rows) != len(pictures):
-                raise ValueError(f"{len(rows)} answers to {len(pictures)} pictures")
+                raise ValueError(f"{len(rows)} answers for {len(pictures)} pictures")
             told = [self._refusal(row["status"], row["error"], params) if "error" in row else row for row in rows]
         return self._completed(path, params, pictures, told)
 
@@ -274,22 +274,21 @@ class Client:
                 answer = self._answer(request, left)
             except httpx.TimeoutException as error:
                 raise ServerUnreachable(
-                    f"{url} did not answer within {self.timeout:g} s. Give the client a longer timeout, or see how the "
-                    "server is."
+                    f"{url} did not answer within {self.timeout:g} s. Give the client a longer timeout, or check the "
+                    "server."
                 ) from error
             except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, OverflowError) as error:
                 raise ServerUnreachable(
-                    f"{url} cannot be reached: {error}. See that the address is right, and that of a proxy if there is "
-                    "one."
+                    f"{url} cannot be reached: {error}. Check the address, and that of the proxy if there is one."
                 ) from error
             except httpx.TransportError as error:
                 trouble: ZooError = ServerUnreachable(
-                    f"{url} cannot be reached: {error or type(error).__name__}. See that the zoo is served there: "
+                    f"{url} cannot be reached: {error or type(error).__name__}. Check that the zoo is served there: "
                     "zoo serve."
                 )
             except httpx.RequestError as error:  # a response came whose body contradicts its headers
                 raise ServerError(
-                    f"{url} does not answer as a zoo does ({error}). See that it is the zoo's address."
+                    f"{url} does not answer like a zoo ({error}). Check that it is the zoo's address."
                 ) from error
             else:
                 if answer.is_success:
@@ -331,12 +330,12 @@ class Client:
             return self._refusal(answer.status_code, message, params)
         found = f"{url} answered {answer.status_code} {answer.reason_phrase}".rstrip()
         if answer.has_redirect_location:
-            return ServerError(f"{found}, to {answer.headers['Location']}. Give that address.", answer.status_code)
+            return ServerError(f"{found}, to {answer.headers['Location']}. Use that address.", answer.status_code)
         if answer.status_code in RETRIED:
-            return ServerBusy(f"{found}, time and again. Try later.", answer.status_code)
+            return ServerBusy(f"{found} to every attempt. Try again later.", answer.status_code)
         if answer.status_code in (401, 403):
             return self._refusal(answer.status_code, f"{found}.", params)
-        return ServerError(f"{found}, and not as a zoo does. See that it is the zoo's address.", answer.status_code)
+        return ServerError(f"{found}, unlike a zoo. Check that it is the zoo's address.", answer.status_code)
 
     def _refusal(self, status: int, message: str, params: Params) -> ZooError:
         """Return the zoo's error for a status and the server's message."""
@@ -344,7 +343,7 @@ class Client:
             known = "version" in params and not message.startswith("There is no model ")
             return UnknownCheckpoint(message) if known else UnknownModel(message)
         if status in (401, 403):
-            return KeyRefused(message if self._has_key else f"{message} Give it: Client(address, key=...).", status)
+            return KeyRefused(message if self._has_key else f"{message} Pass a key: Client(address, key=...).", status)
         if status == 429:
             return ServerBusy(message, status)
         kind = {400: PictureBroken, 413: PictureTooLarge, 415: PictureUnsupported, 503: ModelUnavailable}.get(status)
@@ -374,13 +373,13 @@ def _zoos_answer(url: str) -> Iterator[None]:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError) as error:
         raise ServerError(
-            f"{url} does not answer as a zoo does ({type(error).__name__}: {error}). See that it is the zoo's address."
+            f"{url} does not answer like a zoo ({type(error).__name__}: {error}). Check that it is the zoo's address."
         ) from error
 
 
 def _url(address: str) -> httpx.URL:
     """Parse and check an address to which paths can be added. Raises ServerUnreachable."""
-    wanted = "Give one such as http://127.0.0.1:5000."
+    wanted = "Use one such as http://127.0.0.1:5000."
     told = _without_user(address)
     try:
         url = httpx.URL(address)
@@ -390,7 +389,7 @@ def _url(address: str) -> httpx.URL:
     if url.scheme not in ("http", "https") or not host:
         raise ServerUnreachable(f'"{told}" is not an address. {wanted}')
     if url.port is not None and url.port > 65535:
-        raise ServerUnreachable(f'"{told}" has the port {url.port}; the last is 65535. {wanted}')
+        raise ServerUnreachable(f'"{told}" has the port {url.port}; the highest is 65535. {wanted}')
     if "?" in address or "#" in address:
         raise ServerUnreachable(f'"{told}" has a ? or #, after which no path can be added. {wanted}')
     return url
@@ -410,15 +409,15 @@ def _opened(url: httpx.URL, headers: Mapping[str, str]) -> httpx.Client:
         except OSError as error:  # the certificate files; http:// needs none, so then no certificate is trusted
             if url.scheme == "https":
                 raise ServerUnreachable(
-                    f"The certificates that https needs cannot be read: {error}. See that SSL_CERT_FILE and "
-                    "SSL_CERT_DIR name some, or unset them."
+                    f"The certificates that https needs cannot be read: {error}. Set SSL_CERT_FILE and "
+                    "SSL_CERT_DIR to existing ones, or unset them."
                 ) from error
             return httpx.Client(headers=headers, auth=auth, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     except (httpx.InvalidURL, ValueError, ImportError) as error:
         names = sorted(name for name in os.environ if name.lower() in PROXIES)
         raise ServerUnreachable(
-            f"The proxies of {', '.join(names) or 'the system'} cannot be used: {str(error).rstrip('.')}. Give such as "
-            "http://127.0.0.1:3128, or none."
+            f"The proxies of {', '.join(names) or 'the system'} cannot be used: {str(error).rstrip('.')}. Use one such "
+            "as http://127.0.0.1:3128, or none."
         ) from error
 
 
@@ -436,7 +435,7 @@ def _known_form(model: str) -> str:
     """Return a model's name unchanged. Raises UnknownModel if a path or query could not hold it."""
     told = model.encode(errors="replace").decode()  # a lone surrogate cannot be encoded as UTF-8
     if model in ("", ".", "..") or "/" in model or told != model:
-        raise UnknownModel(f'There is no model "{told}". A model\'s name has small letters, digits and _.')
+        raise UnknownModel(f'There is no model "{told}". Model names have lower-case letters, digits and _.')
     return model
 
 

@@ -85,7 +85,7 @@ def _idx(name: str, header: int) -> NDArray[np.uint8]:
     found = hashlib.sha256(packed).hexdigest()
     if found != MNIST_SHA256[name]:
         raise DatasetError(
-            f"MNIST's file {path} is not the one this zoo came with: SHA-256 {found[:12]}…, "
+            f"MNIST's file {path} is not the one that came with this zoo: SHA-256 {found[:12]}…, "
             f"expected {MNIST_SHA256[name][:12]}…. Reinstall flask-model-zoo."
         )
     return np.frombuffer(gzip.decompress(packed), np.uint8, offset=header)

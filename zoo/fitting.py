@@ -212,7 +212,7 @@ def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[st
     """Load what `_save` wrote and return the history. Raises TrainingError when it is damaged or does not fit."""
     path = report.folder / STATE
     if not epochs_done(report.folder):
-        raise TrainingError(f"{path} is damaged, and the run cannot go on from it. Start over without --resume.")
+        raise TrainingError(f"{path} is damaged, so the run cannot continue from it. Start over without --resume.")
     with np.load(path, allow_pickle=False) as state:
         variables = _variables(model, optimizer)
         saved = [state[f"v{i}"] for i in range(len(state.files) - 1)]
@@ -227,7 +227,7 @@ def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[st
 def of_another_shape(folder: Path) -> str:
     """Return the message for an unfinished run whose weights do not fit the network that the plugin now builds."""
     return (
-        f"The unfinished run in {folder.name} was of a network of another shape: the plugin has changed since. "
+        f"The unfinished run in {folder.name} is of a network of another shape: the plugin has changed since. "
         "Start over without --resume."
     )
 

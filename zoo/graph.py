@@ -55,7 +55,7 @@ class Graph:
     def predict(self, batch: Batch) -> Scores:
         """Return probabilities, float32 (n, k), for float32 (n, *input_shape). Raises ValueError for other shapes."""
         if batch.shape[1:] != self.input_shape:
-            raise ValueError(f"it takes pictures of shape {self.input_shape}, and was given {batch.shape[1:]}")
+            raise ValueError(f"expected pictures of shape {self.input_shape}, got {batch.shape[1:]}")
         return np.concatenate([self._run(part) for part in parts(np.ascontiguousarray(batch, np.float32), IN_KERAS)])
 
     def _run(self, part: Batch) -> Scores:
@@ -76,7 +76,7 @@ def check() -> None:
     """Raise ModelUnavailable when TensorFlow is not installed. Does not import it."""
     if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras")):
         raise ModelUnavailable(
-            'This model answers by TensorFlow (runtime = "tensorflow"), which is not installed: '
+            'This model runs in TensorFlow (runtime = "tensorflow"), which is not installed. Install it: '
             "pip install 'flask-model-zoo[train]'."
         )
 

@@ -77,9 +77,9 @@ _SILENT = (b"pHYs", b"tIME", b"tEXt", b"sRGB", b"gAMA")
 _CAUSES = (
     (r"[Tt]runcated|unpack_from|no more images|incomplete", "it ends too soon"),
     ("checksum", "a checksum does not match"),
-    ("data stream|decoder object|frame|filter category|quantization|marker", "its data make no sense"),
-    (r"\d-(bit|layer)", "its pixels have another number of bits or colours than is read"),
-    ("palette", "its palette makes no sense"),
+    ("data stream|decoder object|frame|filter category|quantization|marker", "its data are invalid"),
+    (r"\d-(bit|layer)", "its pixels have an unsupported number of bits or colours"),
+    ("palette", "its palette is invalid"),
 )
 """The meaning of Pillow's error messages, by a pattern that they match."""
 
@@ -155,7 +155,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
         _check_pixels(canvas, limits, again)
         again = True
     if name == "JPEG" and _scans(data) > SCANS:
-        raise PictureBroken(f"The JPEG is decoded in more than {SCANS} passes, which no camera writes. Save it anew.")
+        raise PictureBroken(f"The JPEG has more than {SCANS} scans, which no camera writes. Save it again.")
     if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
         raise PictureUnsupported(f"The file is a run-length encoded BMP. {_EXPECTED}")
     try:
@@ -184,8 +184,8 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
     # struct.error, zlib.error, IndexError, SystemError, MemoryError and more.
     except Exception as error:
         raise PictureBroken(
-            f"The {name} picture of {counted(len(data), 'byte')} is truncated or damaged, or unlike any that is read"
-            f"{_cause(error)}. Send it whole, or save it anew."
+            f"The {name} picture of {counted(len(data), 'byte')} is truncated or damaged, or of an unsupported kind"
+            f"{_cause(error)}. Send the whole file, or save it again."
         ) from error
 
 
@@ -264,9 +264,9 @@ def _recognise(data: bytes) -> tuple[str, type[ImageFile]]:
             return name, reader
         if magic.startswith(data):
             size = counted(len(data), "byte")
-            raise PictureBroken(f"The picture is truncated: only {size} of a {name} arrived. Send it whole.")
+            raise PictureBroken(f"The picture is truncated: only {size} of a {name} arrived. Send the whole file.")
     if data[4:8] == b"ftyp":
-        found = "a HEIC, AVIF or video file, as phones write it"
+        found = "a HEIC, AVIF or video file, as phones write them"
     elif data.startswith((b"II*\0", b"MM\0*")):
         found = "a TIFF"
     elif data.startswith(b"%PDF"):
@@ -453,7 +453,9 @@ def of_pillow(picture: PIL.Image.Image) -> Image:
         pixels = np.asarray(_of_eight_bits(picture))
         orientation = picture.getexif().get(_ORIENTATION, 1)
     except Exception as error:  # Pillow's exceptions are as undocumented here as in `decode_reduced`
-        raise PictureBroken(f"Pillow's picture cannot be read{_cause(error)}. Give one that is whole.") from error
+        raise PictureBroken(f"The Pillow image cannot be read{_cause(error)}. Give an undamaged one.") from error
     if not pixels.size:
-        raise PictureBroken(f"Pillow's picture has {picture.width} x {picture.height} pixels. Give one that has some.")
+        raise PictureBroken(
+            f"The Pillow image has {picture.width} x {picture.height} pixels. Give one that is not empty."
+        )
     return _upright(pixels, orientation if orientation in range(1, 9) else 1)

@@ -11,7 +11,7 @@ from zoo.models import Model
 from zoo.plugins import Plugins
 from zoo.settings import MODEL_NAME, ModelEntry, Origins, Settings, validate
 
-TAKEN = {"stats": "/v2/models/stats tells of all models together"}
+TAKEN = {"stats": "/v2/models/stats gives the statistics of all models"}
 """Names that no model may have, each with the reason."""
 
 
@@ -33,11 +33,11 @@ def settled(
     for name, entry in entries.items():
         plugin, table = entry.plugin or name, ("models", name)
         if name in TAKEN:
-            told = f"no model may have this name, since {TAKEN[name]}."
+            told = f"no model may have this name, because {TAKEN[name]}."
             if name in settings.models:
-                problems.append(f"{sources.point(table, {})}: {told} Give it another one.")
+                problems.append(f"{sources.point(table, {})}: {told} Choose another name.")
             else:
-                remedy = f'Give it a table of another name in {sources.file}, with plugin = "{name}".'
+                remedy = f'Add a table of another name to {sources.file}, with plugin = "{name}".'
                 models[name] = Model(name, entry, catalogue, plugin, problem=f'Plugin "{name}": {told} {remedy}')
             continue
         if plugin in quarantined:
@@ -48,14 +48,14 @@ def settled(
             where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
             if plugin in families:
                 problems.append(
-                    f'{where}: plugin "{plugin}" only wraps the hooks of others or receives their answers, and is no '
-                    f"model. It needs no table. The plugins with models are: {', '.join(known) or 'none'}."
+                    f'{where}: plugin "{plugin}" only wraps other plugins\' hooks, so it is not a model and '
+                    f"takes no table. The plugins with models are: {', '.join(known) or 'none'}."
                 )
                 continue
             remedy = ""
             if known and not entry.plugin:
                 meant = max(known, key=lambda one: len(one) if plugin.startswith(one) else 0)
-                remedy = f' For a model of one of them, add to the table: plugin = "{meant}".'
+                remedy = f' To use one of them, add to the table: plugin = "{meant}".'
             problems.append(
                 f'{where}: there is no plugin "{plugin}".{closest(plugin, known)} '
                 f"The plugins are: {', '.join(known) or 'none'}.{remedy}"
@@ -85,9 +85,7 @@ def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> 
     tables = ", ".join(f"[models.{one}]" for one, model in models.items() if model.plugin == name)
     if name in models or name not in found.families or not tables:
         return ""
-    return (
-        f'its plugin is asked for by {tables} of the settings alone. To have it as well, add a table "[models.{name}]".'
-    )
+    return f'its plugin is used only by {tables} in the settings. To have it as well, add a table "[models.{name}]".'
 
 
 def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:
@@ -111,7 +109,7 @@ def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Orig
         else:
             if card.plugin != model.plugin:
                 problems.append(
-                    f'{where}: it is a checkpoint of plugin "{card.plugin}", and the model is of plugin '
-                    f'"{model.plugin}". Name one of its own plugin.'
+                    f'{where}: this is a checkpoint of plugin "{card.plugin}", but the model uses plugin '
+                    f'"{model.plugin}". Choose a checkpoint of that plugin.'
                 )
     return problems

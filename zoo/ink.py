@@ -402,7 +402,7 @@ def _closer(found: _Found, far: int, part: Image, corner: tuple[int, int], setti
         across = (left + (np.arange(width) + 0.5) * (step / far)).astype(np.intp).clip(0, columns - 1)
         mask = mask & ~others[down[:, None], across]
     if high < settings.min_contrast or not mask.any():
-        raise NoInk("What was ink from afar is none from nearer.", "no_contrast")
+        raise NoInk("What looked like ink in the reduced picture does not at a finer scale.", "no_contrast")
     marks = Marks(mask, ink, settings.speck)
     digit = marks.digit(0.5 * high)
     level, box = _cut_out(ink, digit, low, high)
@@ -461,21 +461,21 @@ def _search(small: Plane, settings: InkSettings, page: Mask | None = None) -> _F
         tell("contrast", lambda: steps.lighter_or_darker(contrast))
     if strongest < SEEN:
         raise NoInk(
-            f"The picture is blank: nothing in it differs from its ground by {SEEN:g} of 255 grey levels. Send one in "
-            "which a digit can be seen.",
+            f"The picture is blank: nothing in it differs from its background by {SEEN:g} of 255 grey levels. Send one "
+            "with a visible digit.",
             "blank",
         )
     if found is None and has_dirt:
         raise NoInk(
-            "The picture has no ink but lines from border to border, and specks at the border. Send one in which a "
-            "digit can be seen.",
+            "The picture has no ink except lines from border to border and specks at the border. Send one with a "
+            "visible digit.",
             "blank",
         )
     if found is None:
         raise NoInk(
-            f"The picture has no ink that can be told from its ground: what stands out does so by {strongest:.0f} of "
-            f"255 grey levels, the ground's noise is {noise:.0f}, and {settings.min_contrast:g} levels and "
-            f"{settings.min_signal:g} times the noise are needed. Send one with more contrast.",
+            f"The picture has no ink that stands out from its background: the contrast is {strongest:.0f} of 255 grey "
+            f"levels and the noise {noise:.0f}; {settings.min_contrast:g} levels and {settings.min_signal:g} times the "
+            "noise are needed. Send one with more contrast.",
             "no_contrast",
         )
     return found if eaten is None or found.sheet is not None else replace(found, sheet=eaten)

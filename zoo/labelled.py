@@ -57,7 +57,7 @@ def _read(source: Path, labels: Sequence[str], where: Sequence[Condition]) -> li
     if source.is_file():
         return _listed(source, where)
     if not source.is_dir():
-        raise DatasetError(f"{source}: there is no such folder or file. {_expected(labels)}")
+        raise DatasetError(f"{source}: no such folder or file. {_expected(labels)}")
     lists = sorted(path for path in source.iterdir() if path.suffix.lower() == ".csv" and path.is_file())
     folders = sorted(path for path in source.iterdir() if _is_folder(path, labels) and not path.name.startswith("."))
     if source / LIST in lists:
@@ -65,7 +65,7 @@ def _read(source: Path, labels: Sequence[str], where: Sequence[Condition]) -> li
     if any(folder.name in labels for folder in folders):
         if where:
             raise DatasetError(
-                f"{source} has a folder for each label and no {LIST}: there are no columns to choose by."
+                f"{source} has a folder for each label but no {LIST}, so there are no columns to select by."
             )
         pictures = [(path, folder.name) for folder in folders for path in inside(folder)]
         if not pictures:
@@ -75,7 +75,7 @@ def _read(source: Path, labels: Sequence[str], where: Sequence[Condition]) -> li
         return _listed(lists[0], where)
     if lists:
         raise DatasetError(
-            f"{source} has {len(lists)} CSV files and no {LIST}. Name one: {', '.join(map(str, lists))}."
+            f"{source} has {len(lists)} CSV files but no {LIST}. Choose one: {', '.join(map(str, lists))}."
         )
     found = ", ".join(folder.name for folder in folders[:10])
     raise DatasetError(
@@ -120,9 +120,9 @@ def _listed(path: Path, where: Sequence[Condition]) -> list[tuple[Path, str]]:
         asked = " and ".join(map(str, where))
         values = "; ".join(f"{c.column} is one of {_some({row[c.column] for row in rows})}" for c in where)
         raise DatasetError(
-            f"{path}: none of its {len(rows)} rows has {asked}. {values}."
+            f"{path}: none of its {len(rows)} rows matches {asked}. {values}."
             if rows
-            else f"{path} has no row below its columns."
+            else f"{path} has no rows below the column names."
         )
     return [(path.parent / row["path"], row["label"]) for row in taken]
 

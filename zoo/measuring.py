@@ -87,7 +87,7 @@ def on_files(
                 ours.append((path, known[label]))
             else:
                 counts["unknown label"] += 1
-                named.append(f'{path}: its label "{label}" is none of {", ".join(card.labels)}')
+                named.append(f'{path}: its label "{label}" is not one of {", ".join(card.labels)}')
         answers = zoo.predict_many(name, [path for path, _ in ours], version=version)
         for (path, number), answer in zip(ours, answers, strict=True):
             if isinstance(answer, ZooError):
@@ -98,9 +98,9 @@ def on_files(
                 good.append((path, number, answer))
     if not good:
         raise DatasetError(
-            f"{data}: none of its {len(files)} pictures can be used, "
-            f"{counts['unreadable']} cannot be read and {counts['unknown label']} have a label that {card.ref} does "
-            f"not know. Expected pictures labelled {', '.join(card.labels)}. The first: {named[0]}."
+            f"{data}: none of its {len(files)} pictures can be used: "
+            f"{counts['unreadable']} cannot be read, and {counts['unknown label']} have a label that {card.ref} does "
+            f"not have. Expected pictures labelled {', '.join(card.labels)}. The first: {named[0]}."
         )
     evaluation = figures(
         data,
@@ -173,8 +173,8 @@ def _siblings(zoo: Zoo, name: str, version: int | None) -> list[int]:
     card = model.load(version).card
     if card.model != name:
         raise ModelUnavailable(
-            f'Model "{name}" is served by {card.ref}, another model\'s version. '
-            f"Compare the seeds of that one: zoo evaluate {card.model} --version {card.version} --seeds."
+            f'Model "{name}" uses {card.ref}, a version of another model. '
+            f"Compare the seeds of that model: zoo evaluate {card.model} --version {card.version} --seeds."
         )
     own = _but_for_seed(zoo, card)
     found = []

@@ -205,7 +205,7 @@ class Model:
         card = self._catalogue.card(owner, version)
         if card.plugin != self.family.name:
             raise ModelUnavailable(
-                f'Model "{self.name}" is of plugin "{self.family.name}", but checkpoint {card.ref} is of plugin '
+                f'Model "{self.name}" uses plugin "{self.family.name}", but checkpoint {card.ref} is of plugin '
                 f'"{card.plugin}". Select a checkpoint of its own plugin.'
             )
         self._catalogue.verify(card)
@@ -214,7 +214,7 @@ class Model:
         except ValidationError as error:
             first = error.errors()[0]
             raise ModelUnavailable(
-                f'Checkpoint {card.ref}: plugin "{self.family.name}" no longer takes its card\'s settings '
+                f'Checkpoint {card.ref}: plugin "{self.family.name}" no longer accepts its card\'s settings '
                 f"({'.'.join(map(str, first['loc']))}: {first['msg']}). Train again: zoo train {self.name}."
             ) from error
         if settings.runtime == "tensorflow":

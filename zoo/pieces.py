@@ -196,8 +196,8 @@ def check_number(count: int, most: int = MOST) -> None:
     """Raise NoInk with `reason` "too_many_objects" when `count` is over `most`."""
     if count > most:
         raise NoInk(
-            f"The picture shows {count} things that might be digits, and up to {MOST} are read. "
-            "Send a part of it, or one without a pattern.",
+            f"The picture shows {count} things that might be digits, but at most {MOST} are read. "
+            "Send a part of it, or a picture without a pattern.",
             "too_many_objects",
         )
 
@@ -244,13 +244,11 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
     if best is None:
         blank = strongest < SEEN
         raise NoInk(
-            "There is nothing to read: no ink stands out from the picture's ground. Send one with more contrast.",
+            "There is nothing to read: no ink stands out from the picture's background. Send one with more contrast.",
             "blank" if blank else "no_contrast",
         )
     if grid > _GRID_ALONE * best.high:
-        raise NoInk(
-            "The picture shows a grid with nothing in it. Send one in which digits can be seen.", "too_many_objects"
-        )
+        raise NoInk("The picture shows an empty grid. Send one with visible digits.", "too_many_objects")
     return best
 
 

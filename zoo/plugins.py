@@ -97,7 +97,8 @@ class Plugins:
         try:
             if not MODEL_NAME.fullmatch(name):
                 raise PluginError(
-                    f'{source}: "{name}" is not a plugin\'s name. Use small letters, digits and _, with a letter first.'
+                    f'{source}: "{name}" is not a valid plugin name. '
+                    "Use lower-case letters, digits and _, starting with a letter."
                 )
             with warnings.catch_warnings():  # `_settings` refuses such fields with a message of its own
                 warnings.filterwarnings("ignore", "Field name .* shadows an attribute in parent", UserWarning)
@@ -109,7 +110,7 @@ class Plugins:
             self.quarantined[key] = Quarantined(key, source, _raised(source, module, error), traceback.format_exc())
         else:
             heavy = sorted({module for module in HEAVY if module in sys.modules} - before)
-            worth = [f"imports {', '.join(heavy)} at its top; import it inside the hooks"] if heavy else []
+            worth = [f"imports {', '.join(heavy)} at the top of the file; import it inside the hooks"] if heavy else []
             self.families[name] = replace(family, warnings=(*worth, *_misses(plugin, family)))
         if key in self.quarantined:
             log.info("plugin %s is set aside: %s", key, self.quarantined[key].problem)
@@ -122,7 +123,7 @@ def find(folder: Path) -> Plugins:
     """
     plugins = Plugins()
     if folder.exists() and not folder.is_dir():
-        raise SettingsError([f"{folder}: it should be the folder of plugins, and is a file."])
+        raise SettingsError([f"{folder} is a file, and should be the folder of plugins."])
     try:
         inside = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
@@ -170,8 +171,8 @@ def _has_hooks(file: Path) -> bool:
 def _refuse_folder(source: str) -> None:
     """Raise PluginError for a plugin in the form of a folder, with how to turn it into a file."""
     raise PluginError(
-        f"{source}: a folder is no plugin. Put what is in its __init__.py into {source.rstrip('/')}.py, and what that "
-        "imports into a file or folder whose name begins with _."
+        f"{source}: a plugin is a file, not a folder. Move the code in __init__.py to {source.rstrip('/')}.py, and "
+        "what it imports to a file or folder whose name starts with _."
     )
 
 
@@ -209,11 +210,11 @@ def _family(name: str, source: str, plugin: Any) -> Family:
             )
             continue
         if hook in hooks:
-            problems.append(f"{_at(source, function)}: {hook} is there twice. Keep one of the two.")
+            problems.append(f"{_at(source, function)}: {hook} is defined twice. Keep one of the two.")
         problems += _signature(source, hook, function)
         if _wraps(function) and not inspect.isgeneratorfunction(function):
             problems.append(
-                f"{_at(source, function)}: {hook} wraps, and does not yield. Let it have `answer = yield`, and return "
+                f"{_at(source, function)}: {hook} is a wrapper but does not yield. Add `answer = yield`, and return "
                 "the answer."
             )
         problems += _kind_of_function(source, hook, function)
@@ -222,11 +223,11 @@ def _family(name: str, source: str, plugin: Any) -> Family:
         hooks[hook] = function
     if inspect.isroutine(plugin):
         problems = [
-            f"{source}: its entry point names {plugin.__module__}:{plugin.__qualname__}, one hook. Name the module "
-            f'that has all of them: {name} = "{plugin.__module__}".'
+            f"{source}: its entry point names {plugin.__module__}:{plugin.__qualname__}, a single hook. Name the "
+            f'module with all of them: {name} = "{plugin.__module__}".'
         ]
     elif not problems and not hooks:
-        problems.append(f"{source}: no hook in it. A model needs build(settings), marked with @hookimpl.")
+        problems.append(f"{source}: it has no hooks. A model needs build(settings), marked with @hookimpl.")
     elif not problems and not wrappers and "build" not in hooks:
         problems.append(f"{source}: it has {', '.join(hooks)} but no build(settings), which every model needs.")
     settings = getattr(plugin, "Settings", ModelSettings)
@@ -235,8 +236,7 @@ def _family(name: str, source: str, plugin: Any) -> Family:
     elif not problems and wrappers and settings is not ModelSettings:
         problems.append(
             f"{source}: Settings is never used: without build(settings) it only wraps other plugins' hooks, and gets "
-            "their settings. Remove the class, and keep options of its own as constants of the file or in the "
-            "environment."
+            "their settings. Remove the class; use constants or environment variables for its own options."
         )
     elif not problems:
         problems += _settings(source, settings)
@@ -256,12 +256,12 @@ def _misses(plugin: Any, family: Family) -> Iterator[str]:
             continue
         if inspect.isclass(value) and "Settings" not in own:
             if issubclass(value, ModelSettings) or name.lower() == "settings":
-                yield f"class {name} is not taken for its settings; they are those of class Settings(ModelSettings)"
+                yield f"class {name} is not used for its settings; declare them as class Settings(ModelSettings)"
         elif inspect.isfunction(value):
             for hook in difflib.get_close_matches(name, missing, 1, 0.8):
                 takes = set(inspect.signature(value).parameters)
                 if takes and takes <= set(inspect.signature(getattr(hookspecs, hook)).parameters):
-                    yield f"{name} is not taken for the hook {hook}; call it so, under @hookimpl, or begin it with _"
+                    yield f"{name} is not used as hook {hook}; rename it and add @hookimpl, or begin its name with _"
 
 
 def _wraps(function: Callable[..., Any]) -> bool:
@@ -286,7 +286,9 @@ def _answering(hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
             if stopping.came():
                 raise
             whose = re.sub(rf"^{PACKAGE}\w*\.", "", getattr(function, "__module__", ""))
-            log.exception('plugin "%s": its answered hook raised %s; the answers are given all the same', whose, error)
+            log.exception(
+                'plugin "%s": its answered hook raised %s; the answers are returned all the same', whose, error
+            )
 
     @functools.wraps(function)
     def answering(*arguments: Any) -> Any:
@@ -315,11 +317,11 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
     """
     taken = [name for name in settings.model_fields if name in ModelEntry.model_fields or name in vars(ModelSettings)]
     if taken:
-        return [f"{source}: Settings cannot have {', '.join(taken)}: these names are the zoo's. Take others."]
+        return [f"{source}: Settings cannot have {', '.join(taken)}: the zoo uses these names itself. Choose others."]
     fields = settings.model_fields
     problems = [
-        f"{source}: Settings has {name} as {inspect.formatannotation(fields[name].annotation)}, and the zoo takes "
-        f"{inspect.formatannotation(base.annotation)}. Give it another default, or a setting of your own another name."
+        f"{source}: Settings has {name} as {inspect.formatannotation(fields[name].annotation)}, but the zoo expects "
+        f"{inspect.formatannotation(base.annotation)}. Change only its default, or give your setting another name."
         for name, base in ModelSettings.model_fields.items()
         if not _within(fields[name].annotation, base.annotation)
     ]
@@ -336,9 +338,9 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
             settings.model_json_schema()
     except Exception as error:
         told = _mistakes(error) if isinstance(error, ValidationError) else str(error).replace("\n", " ")
-        return [f"{source}: Settings cannot be used: {told}. Every setting needs a default, of a type that JSON has."]
+        return [f"{source}: Settings cannot be used: {told}. Every setting needs a default of a JSON type."]
     if not isinstance(settings.fast, Mapping):
-        return [*problems, f"{source}: fast should be the settings that --fast changes, as {{'epochs': 3}}."]
+        return [*problems, f"{source}: fast should be the settings that --fast changes, such as {{'epochs': 3}}."]
     return problems + validate(settings, over(own, settings.fast), Origins(f"{source}: fast"), ())[1]
 
 
@@ -386,12 +388,10 @@ def _functions(plugin: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
 def _kind_of_function(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
     """Return what is wrong with a hook that returns a coroutine or generator, which the zoo would not run."""
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return [
-            f"{_at(source, function)}: {hook} is async, and hooks are not awaited. Let it be a plain function: def."
-        ]
+        return [f"{_at(source, function)}: {hook} is async, but hooks are not awaited. Make it a plain function (def)."]
     if inspect.isgeneratorfunction(function) and not _wraps(function):
         return [
-            f"{_at(source, function)}: {hook} yields, and does not wrap. Let it return its result, or mark it "
+            f"{_at(source, function)}: {hook} yields but is not a wrapper. Return the result, or mark it "
             "@hookimpl(wrapper=True)."
         ]
     return []
@@ -515,7 +515,7 @@ class Hooks:
             raise
         except _Nothing:
             raise NoAnswer(
-                f'Model "{self._model}": its {hook} hook answered None. It should return its result.'
+                f'Model "{self._model}": its {hook} hook returned None. It should return its result.'
             ) from None
         except (Exception, SystemExit) as error:
             if stopping.came() or isinstance(error.__cause__, KeyboardInterrupt):  # native code hides Ctrl-C in errors
@@ -527,7 +527,7 @@ class Hooks:
             ) from error
         if answer is None:
             raise NoAnswer(
-                f'Model "{self._model}": its {hook} hook{self.wrapped(hook)} answered None. '
+                f'Model "{self._model}": its {hook} hook{self.wrapped(hook)} returned None. '
                 "A wrapper should return what `yield` gave it, or another result."
             )
         return answer

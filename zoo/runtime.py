@@ -70,7 +70,7 @@ class LiteRT:
     def predict(self, batch: Batch) -> Scores:
         """Return probabilities, float32 (n, k), for float32 (n, *input_shape). Raises ValueError for other shapes."""
         if batch.shape[1:] != self.input_shape:
-            raise ValueError(f"it takes pictures of shape {self.input_shape}, and was given {batch.shape[1:]}")
+            raise ValueError(f"expected pictures of shape {self.input_shape}, got {batch.shape[1:]}")
         batch = np.ascontiguousarray(batch, np.float32)
         if len(batch) == 1:
             return self._alone(batch)
@@ -138,7 +138,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
         model.load_weights(path)
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
-            f"{'/'.join(path.parts[-3:])} does not fit the network that the plugin builds by now: {error}"
+            f"{'/'.join(path.parts[-3:])} does not fit the network that the plugin now builds: {error}"
         ) from error
 
 
@@ -154,7 +154,7 @@ def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
         raise
     except Exception as error:  # the converter's errors have no class of their own
         lacking = re.findall(r"'tf\.(\w+)' op", str(error))
-        raise TrainingError(_formless(f"it lacks {_names(lacking)}" if lacking else why(error))) from error
+        raise TrainingError(_formless(f"LiteRT lacks {_names(lacking)}" if lacking else why(error))) from error
     try:
         with quiet():
             return LiteRT(path).predict(sample)
@@ -164,18 +164,18 @@ def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
         said = why(error.__cause__ or error)
         if "Flex" in said:  # the file's name for TensorFlow operations that LiteRT lacks
             lacking = [name.decode() for name in re.findall(rb"Flex([A-Z]\w+)", path.read_bytes())]
-            raise TrainingError(_formless(f"it lacks {_names(lacking)}")) from error
+            raise TrainingError(_formless(f"LiteRT lacks {_names(lacking)}")) from error
         raise TrainingError(
-            f'The LiteRT form of the network does not answer ("{said}"). {_TENSORFLOW}'  # for example over shapes
+            f'The LiteRT form of the network does not run ("{said}"). {_TENSORFLOW}'  # for example over shapes
         ) from error
 
 
-_TENSORFLOW = 'Let TensorFlow answer: set runtime = "tensorflow" for the model.'
+_TENSORFLOW = 'Use TensorFlow instead: set runtime = "tensorflow" for the model.'
 
 
 def _formless(reason: str) -> str:
     """Return the message that a network cannot be converted to LiteRT, with what to do instead."""
-    return f"LiteRT has no form of the network: {reason.rstrip('.')}. {_TENSORFLOW}"
+    return f"The network cannot be converted to LiteRT: {reason.rstrip('.')}. {_TENSORFLOW}"
 
 
 def _names(found: list[str]) -> str:

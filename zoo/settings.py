@@ -25,7 +25,7 @@ FILE = "settings.toml"
 PREFIX = "ZOO_"
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 KEY_NAME = r"^[a-z][a-z0-9_-]{0,63}$"  # lower case, because the names of environment variables are lowered
-KEY_NAMED = "of small letters, digits, - and _, with a letter first, 64 at the most"
+KEY_NAMED = "lower-case letters, digits, - and _, starting with a letter, 64 characters at most"
 RATE = re.compile(r"[1-9]\d{0,8} ?(per|/) ?([1-9]\d{0,5} )?(second|minute|hour|day)s?")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:.]+\](:\d{1,5})?")
 PATH_PREFIX = r"^((/[A-Za-z0-9._~-]+)+)?$"
@@ -45,17 +45,19 @@ class InkSettings(Table):
     """
 
     min_contrast: float = Field(
-        10, ge=1, le=255, description="grey levels (0-255) by which ink stands out from its ground, at the least"
+        10, ge=1, le=255, description="least contrast of ink with its background, in grey levels (0-255)"
     )
     min_signal: float = Field(
-        4, ge=1, le=100, description="how many times the ground's noise ink stands out, at the least"
+        4, ge=1, le=100, description="least contrast of ink, as a multiple of the background's noise"
     )
-    speck: float = Field(0.02, ge=0, le=0.5, description="a mark with less than this share of the digit's ink is dirt")
+    speck: float = Field(
+        0.02, ge=0, le=0.5, description="marks with less than this share of the digit's ink are ignored as dirt"
+    )
     thin: float = Field(
-        2.2, ge=0, le=4, description="strokes thinner than this, in the model's pixels, are thickened to it; 0 never"
+        2.2, ge=0, le=4, description="strokes thinner than this are thickened to it, in the model's pixels; 0: never"
     )
     thick: float = Field(
-        3.8, ge=1, le=20, description="strokes thicker than this, in the model's pixels, are thinned to it; 20 never"
+        3.8, ge=1, le=20, description="strokes thicker than this are thinned to it, in the model's pixels; 20: never"
     )
 
 
@@ -65,7 +67,10 @@ class PictureSettings(Table):
     max_mb: float = Field(16, gt=0, le=1024, description="largest picture file, in MB of 1,000,000 bytes")
     max_megapixels: float = Field(50, gt=0, le=1000, description="largest picture, width x height / 1,000,000")
     max_total_megapixels: float = Field(
-        200, gt=0, le=100_000, description="all pictures of one request together; those beyond are answered with 413"
+        200,
+        gt=0,
+        le=100_000,
+        description="all pictures of one request together, in megapixels; those beyond it are answered with 413",
     )
 
     @property
@@ -79,47 +84,54 @@ class KeySettings(Table):
 
     hash: str = Field(pattern=HASH, description="the key's SHA-256, as zoo key new prints it")
     scopes: list[Literal["predict", "admin"]] = Field(
-        ["predict"], min_length=1, description="predict: use the models; admin: that, and see and change the server"
+        ["predict"], min_length=1, description="predict: use the models; admin: also see and change the server"
     )
 
 
 class ServerSettings(Table):
-    """Where `zoo serve` listens, its limits, and who may ask."""
+    """Where `zoo serve` listens, its limits, and who may use it."""
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
-    port: int = Field(5000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    port: int = Field(5000, ge=0, le=65535, description="port to listen on; 0 picks any free port")
     workers: int = Field(2, ge=1, le=64, description="worker processes")
     threads: int = Field(4, ge=1, le=64, description="threads of each worker that answer requests")
     max_waiting: int = Field(
-        500, ge=0, le=100_000, description="requests of a worker that wait for a thread; more are answered with 503"
+        500,
+        ge=0,
+        le=100_000,
+        description="most requests per worker that may wait for a thread; more are answered with 503",
     )
     wait_seconds: float = Field(
-        10, gt=0, le=3600, description="seconds that a request waits for a thread before it is answered with 503"
+        10, gt=0, le=3600, description="seconds that a request may wait for a thread before it is answered with 503"
     )
-    max_body_mb: float = Field(20, gt=0, le=1024, description="largest request body, in MB; more is answered with 413")
+    max_body_mb: float = Field(
+        20, gt=0, le=1024, description="largest request body, in MB; a larger one is answered with 413"
+    )
     max_batch: int = Field(256, ge=1, le=10_000, description="most pictures in one request; more are answered with 413")
     body_seconds: float = Field(30, gt=0, le=3600, description="seconds a client has to send its request body")
     drain_seconds: float = Field(10, gt=0, le=600, description="seconds that requests in flight get at shutdown")
-    log: Literal["text", "json", "off"] = Field("text", description="a line on standard output for each request")
+    log: Literal["text", "json", "off"] = Field(
+        "text", description="format of the line that each request writes to standard output"
+    )
     allow_anonymous: bool = Field(False, description="listen beyond this machine even without keys")
     secret: str = Field(
-        "", repr=False, description="what signs the page's cookies, 32 characters or more; empty: new at each start"
+        "", repr=False, description="signs the pages' cookies, at least 32 characters; empty: a new one at each start"
     )
-    rate: str = Field("", description='requests that a client may make of a worker, as "100 per minute"; empty: any')
-    proxies: int = Field(0, ge=0, le=16, description="proxies in front whose X-Forwarded headers are believed")
-    prefix: str = Field("", pattern=PATH_PREFIX, description='path under which the zoo is, as "/zoo"; empty: the root')
+    rate: str = Field("", description='rate limit per client and worker, such as "100 per minute"; empty: none')
+    proxies: int = Field(0, ge=0, le=16, description="proxies in front whose X-Forwarded headers are trusted")
+    prefix: str = Field("", pattern=PATH_PREFIX, description='URL path of the zoo, such as "/zoo"; empty: the root')
     keys: dict[Annotated[str, Field(pattern=KEY_NAME)], KeySettings] = Field(
-        {}, description="who may ask, one line a key; none: everybody may"
+        {}, description="keys that grant access, one line each; none: access for everyone"
     )
     cors_origins: list[str] = Field(
-        [], description='origins of other sites whose pages may ask, as "https://example.org"; "*": any, without keys'
+        [], description='sites whose pages may send requests, such as "https://example.org"; "*": all, without keys'
     )
 
     @field_validator("secret")
     @classmethod
     def _long_enough(cls, secret: str) -> str:
         if secret and len(secret) < 32:
-            raise ValueError(f"it has {len(secret)} characters and should have 32 or more, drawn at random")
+            raise ValueError(f"it has {len(secret)} characters; it should have at least 32, chosen at random")
         return secret
 
     @field_validator("rate")
@@ -136,10 +148,12 @@ class ServerSettings(Table):
         for origin in origins:
             if origin == "*":
                 if info.data.get("keys"):
-                    raise ValueError('"*" is for a server without keys; list the origins, as "https://example.org"')
+                    raise ValueError(
+                        '"*" is only for a server without keys; list the origins, such as "https://example.org"'
+                    )
             elif not ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f'"{origin}" is no origin: it should be scheme, host and port alone, as "https://example.org"'
+                    f'"{origin}" is not an origin: use only scheme, host and port, as in "https://example.org"'
                 )
         return origins
 
@@ -149,10 +163,12 @@ class Augmentation(Table):
 
     rotate: float = Field(0.0, ge=0, le=90, description="degrees to either side")
     shear: float = Field(0.0, ge=0, le=60, description="degrees to either side")
-    scale: float = Field(0.0, ge=0, le=1, description="share by which width and height, each by itself, change")
-    shift: float = Field(0.0, ge=0, le=10, description="pixels in every direction")
+    scale: float = Field(0.0, ge=0, le=1, description="share by which width and height change, independently")
+    shift: float = Field(0.0, ge=0, le=10, description="pixels in each direction")
     elastic: float = Field(0.0, ge=0, le=5, description="pixels of elastic bending (standard deviation)")
-    thickness: float = Field(0.0, ge=0, le=1, description="share of a pixel that strokes grow or shrink on each side")
+    thickness: float = Field(
+        0.0, ge=0, le=1, description="share of a pixel by which strokes grow or shrink on each side"
+    )
     blur: float = Field(0.0, ge=0, le=1, description="share of a 3x3 blur")
     contrast: float = Field(0.0, ge=0, lt=1, description="share of the contrast that is lost")
     noise: float = Field(0.0, ge=0, le=1, description="standard deviation of noise, 1 being black to white")
@@ -171,8 +187,8 @@ class Augmentation(Table):
 class Views(Table):
     """Turned and scaled views of each picture whose answers a network combines; all 0: the picture alone."""
 
-    turn: float = Field(0.0, ge=0, le=45, description="degrees by which the picture is turned, to either side")
-    zoom: float = Field(0.0, ge=0, lt=0.5, description="share by which it is made smaller and larger")
+    turn: float = Field(0.0, ge=0, le=45, description="degrees by which the picture is rotated to either side")
+    zoom: float = Field(0.0, ge=0, lt=0.5, description="share by which the picture is shrunk and enlarged")
 
     @property
     def any(self) -> bool:
@@ -197,60 +213,61 @@ class ModelSettings(Table):
 
     fast: ClassVar[Mapping[str, Any]] = {"epochs": 3, "schedule": "one_cycle", "ema": 0.0}
 
-    dataset: Literal["mnist"] = Field("mnist", description="what to train on")
+    dataset: Literal["mnist"] = Field("mnist", description="dataset to train on")
     epochs: int = Field(10, ge=1, le=100_000, description="passes over the training pictures")
     batch_size: int = Field(128, ge=1, le=55_000, description="pictures per step")
-    validation: int = Field(5_000, ge=1, le=50_000, description="training pictures held out to validate on")
+    validation: int = Field(5_000, ge=1, le=50_000, description="training pictures held out for validation")
     drawn: int = Field(
-        0,
-        ge=0,
-        le=100_000,
-        description="pictures drawn by rule to train on besides, in ways of writing that MNIST lacks",
+        0, ge=0, le=100_000, description="additional synthetic digits, in ways of writing that MNIST lacks"
     )
     coarse: int = Field(
-        0, ge=0, le=100_000, description="training digits besides as coarse scans keep them, stretched to a square"
+        0, ge=0, le=100_000, description="additional digits degraded to coarse scans, stretched to a square"
     )
-    photographed: int = Field(
-        0, ge=0, le=100_000, description="training digits besides as photographs on paper, composed by rule, show them"
-    )
+    photographed: int = Field(0, ge=0, le=100_000, description="additional digits in synthetic photographs of paper")
     others: int = Field(
-        0, ge=0, le=100_000, description="pictures of no digit, drawn by rule, on which the model learns to be unsure"
+        0, ge=0, le=100_000, description="synthetic pictures of no digit, on which the model learns to be unsure"
     )
     start: str | None = Field(
         None,
         pattern=r"^[a-z][a-z0-9_]*/[1-9][0-9]*$",
-        description='version of a model of the same network whose weights training begins with, "deep/2"; without, new',
+        description='version of a model with the same network whose weights training starts from, such as "deep/2"; '
+        "unset: new weights",
     )
-    seed: int = Field(1, ge=0, lt=2**31, description="seed of weights, order and dropout")
+    seed: int = Field(1, ge=0, lt=2**31, description="seed of the weights, the order of the pictures and dropout")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=10, description="peak learning rate")
     schedule: Literal["constant", "cosine", "one_cycle"] = Field(
-        "cosine", description="learning rate over the run: fixed; cosine to 0; or up over a third, then cosine to 0"
+        "cosine",
+        description="learning rate over the run: constant; cosine, falling to 0; or one_cycle, rising over a third of "
+        "the run, then falling to 0",
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled weight decay (adamw only)")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the label spread over all classes")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label that is spread over all classes")
     ema: float = Field(
-        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept; 0: none"
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is then what is saved; 0: none"
     )
-    augment: Augmentation = Field(Augmentation(), description="how training pictures are varied, a table of its own")
+    augment: Augmentation = Field(Augmentation(), description="how training pictures are varied; a table")
     why: Literal["occlusion", "weights"] = Field(
         "occlusion",
-        description="how it shows which pixels decided: by covering them, or by its weights, for dense networks",
+        description="how the pixels that decided are found: by covering parts of the picture, or, for dense networks, "
+        "from the weights",
     )
-    views: Views = Field(Views(), description="from how many sides it looks when it answers, a table of its own")
+    views: Views = Field(
+        Views(), description="rotated and scaled views of a picture, whose answers are combined; a table"
+    )
     runtime: Literal["litert", "tensorflow"] = Field(
-        "litert", description="what answers: litert; tensorflow for a network that LiteRT cannot run"
+        "litert", description="what runs the network: litert, or tensorflow if LiteRT cannot run it"
     )
     weights: Weights = Field(
         "int8",
-        description="how LiteRT keeps them: int8 is up to five times as quick, a quarter as large; float32 is exact, "
-        'which `why = "weights"` always takes',
+        description="how LiteRT stores the weights: int8 is up to five times as fast and a quarter of the size; "
+        'float32 is exact, and always used with `why = "weights"`',
     )
     preprocess: Literal["ink", "resize"] = Field(
-        "ink", description="ink finds the digit and brings it to MNIST's form; resize only squeezes the picture"
+        "ink", description="ink finds the digit and brings it to MNIST's form; resize only resizes the picture"
     )
 
-    ink: InkSettings = Field(InkSettings(), description="what counts as ink, a table of its own: [models.NAME.ink]")
+    ink: InkSettings = Field(InkSettings(), description="what counts as ink; a table: [models.NAME.ink]")
 
     _name: str = PrivateAttr("")
     _others: Others | None = PrivateAttr(None)
@@ -325,7 +342,7 @@ class ModelEntry(BaseModel):
 class Settings(Table):
     """All of `settings.toml`, except for the models' own keys, which only their plugins can check."""
 
-    default_model: str | None = Field(None, description="what /predict and a bare `zoo predict` use")
+    default_model: str | None = Field(None, description="model that /predict and `zoo predict` use when none is named")
     plugins_folder: str = Field("plugins", min_length=1, description="folder of plugin files")
     checkpoints_folder: str = Field("checkpoints", min_length=1, description="folder of checkpoints")
     models: dict[str, ModelEntry] = Field({}, description="the models, one table each")
@@ -397,8 +414,8 @@ def read(
     for model in values.get("models", {}) if isinstance(values.get("models"), dict) else ():
         if not MODEL_NAME.fullmatch(model):
             problems.append(
-                f"{sources.point(('models', model), {})}: not a model's name. "
-                "Use small letters, digits and _, with a letter first."
+                f"{sources.point(('models', model), {})}: not a valid model name. "
+                "Use lower-case letters, digits and _, starting with a letter."
             )
     if settings is None or problems:
         raise SettingsError(problems)
@@ -490,7 +507,7 @@ def validate(
         return None, [_line(kind, dict(mistake), sources, table, owner, beside) for mistake in error.errors()]
     except Exception as error:
         where = f"{sources.file}: [{'.'.join(table)}]"
-        return None, [f"{where}: {owner or 'the zoo'} cannot take these settings: {type(error).__name__}: {error}."]
+        return None, [f"{where}: {owner or 'the zoo'} cannot use these settings: {type(error).__name__}: {error}."]
 
 
 def _line(
@@ -517,9 +534,7 @@ def _line(
     text = text.replace("be an object", "be a table")  # TOML's word
     if mistake["type"] == "string_pattern_mismatch":  # describe it in words instead of a regular expression
         if path[-1] == "[key]":
-            return (
-                f'{sources.file}: [{".".join(key[:-2])}] "{path[-2]}" is no name for a key. It should be {KEY_NAMED}.'
-            )
+            return f'{sources.file}: [{".".join(key[:-2])}] "{path[-2]}" is not a valid key name. Use {KEY_NAMED}.'
         if meant := _described(kind, path):
             text = f"it should be: {meant}"
     near = ""

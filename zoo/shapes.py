@@ -35,19 +35,18 @@ def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: k
     of_data, own_train = data.images.shape[1:], hooks.is_own("train")
     if not own_train and taken != of_data:
         what = (
-            f"let build begin with Input({of_data}), or give the plugin hooks that bring pictures to what it takes, "
-            "preprocess and train"
+            f"Start build with Input({of_data}), or add preprocess and train hooks that convert the pictures"
             if given == of_data
-            else "give the plugin a train hook that brings them to what the network takes"
+            else "Add a train hook that converts them to the shape the network takes"
         )
         raise TrainingError(
-            f'Model "{model}": the network takes pictures of shape {taken}. So it does not take the data\'s pictures, '
-            f"of shape {of_data}: {what}."
+            f'Model "{model}": the network takes pictures of shape {taken}, but the data has pictures of shape '
+            f"{of_data}. {what}."
         )
     if taken != given:
         raise TrainingError(
-            f'Model "{model}": the network takes pictures of shape {taken}, and {whose} gives them in shape {given}: '
-            f"let build begin with Input({given}), or give the plugin another preprocess hook."
+            f'Model "{model}": the network takes pictures of shape {taken}, but {whose} returns shape {given}. '
+            f"Start build with Input({given}), or use another preprocess hook."
         )
     if not (own_train and hooks.is_own("predict")):  # hooks of the plugin's own may use any output
         _tells(model, network, len(data.labels))
@@ -55,9 +54,8 @@ def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: k
     low, high = float(seen.min()), float(seen.max())
     if not own_train and not (low >= -SLACK and high <= 1 + SLACK):  # also for NaN
         raise PluginError(
-            f'Model "{model}": {whose}{hooks.wrapped("preprocess")} gives values from {low:.3g} to {high:.3g}, and the '
-            "training data is in 0-1. Let it give values in 0-1, or give the plugin a train hook that brings the data "
-            "to its scale."
+            f'Model "{model}": {whose}{hooks.wrapped("preprocess")} returns values from {low:.3g} to {high:.3g}, but '
+            "the training data is in 0-1. Return values in 0-1, or add a train hook that brings the data to that scale."
         )
     return seen
 
@@ -89,21 +87,21 @@ def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
         shape = getattr(network, "input_shape", None)
     if shape is None or getattr(network, "output_shape", None) is None:
         raise TrainingError(
-            f'Model "{model}": the network ({type(network).__name__}) does not tell its input_shape and output_shape, '
-            "as subclasses of keras.Model do not. Let build return keras.Model(inputs, outputs) or keras.Sequential; "
-            "the subclass may be a layer in it."
+            f'Model "{model}": the network ({type(network).__name__}) has no input_shape and output_shape, '
+            "as is usual for subclasses of keras.Model. Return keras.Model(inputs, outputs) or keras.Sequential from "
+            "build; the subclass may be a layer in it."
         )
     if not isinstance(shape, tuple):
         raise TrainingError(
-            f'Model "{model}": the network has {len(shape)} inputs, and is given one picture. Let build return a '
-            f"network of one input, such as Input({given})."
+            f'Model "{model}": the network has {len(shape)} inputs; it should have one, for the picture. '
+            f"Return a network with one input, such as Input({given}), from build."
         )
     if isinstance(getattr(network, "input", None), list | tuple | dict):
         raise TrainingError(f'Model "{model}": the network {_collected("inputs", network.input)}')
     if None in shape[1:]:
         raise TrainingError(
-            f'Model "{model}": the network takes pictures of shape {shape[1:]}, which is no certain one. Let build '
-            f"begin with Input({given})."
+            f'Model "{model}": the network takes pictures of shape {shape[1:]}, which is not a fixed shape. '
+            f"Start build with Input({given})."
         )
     return shape[1:]
 
@@ -111,15 +109,15 @@ def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
 def _tells(model: str, network: keras.Model, classes: int) -> None:
     """Raise TrainingError unless the network has one output with a number for each class."""
     shape = network.output_shape
-    rest = f"Let build end in one layer of {classes} units"
+    rest = f"End the network in one layer of {classes} units"
     if not isinstance(shape, tuple):
-        raise TrainingError(f'Model "{model}": the network has {len(shape)} results, and one is asked for. {rest}.')
+        raise TrainingError(f'Model "{model}": the network has {len(shape)} outputs; it should have one. {rest}.')
     if isinstance(getattr(network, "output", None), list | tuple | dict):
         raise TrainingError(f'Model "{model}": the network {_collected("outputs", network.output)}')
     if len(shape) != 2:
         raise TrainingError(
-            f'Model "{model}": the network makes an array of shape {shape[1:]} of a picture, where {classes} numbers '
-            f"are asked for, one for each class. {rest}, with Flatten or GlobalAveragePooling2D before it."
+            f'Model "{model}": the network returns an array of shape {shape[1:]} for a picture; expected {classes} '
+            f"numbers, one for each class. {rest}, with Flatten or GlobalAveragePooling2D before it."
         )
     if shape[1] != classes:
         raise TrainingError(
@@ -130,6 +128,6 @@ def _tells(model: str, network: keras.Model, classes: int) -> None:
 def _collected(ends: str, by: Any) -> str:
     """Return the error message for a network whose one input or output is in a list, a tuple or a dict."""
     return (
-        f"has a {type(by).__name__} of one for its {ends}, which not all that runs it can do with. Let build return "
-        "keras.Model(inputs, outputs) with the tensors themselves."
+        f"has a {type(by).__name__} of one tensor as its {ends}, which not every runtime can handle. Return "
+        "keras.Model(inputs, outputs) with the tensors themselves from build."
     )

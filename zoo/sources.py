@@ -20,7 +20,7 @@ Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | B
 """A picture: its file's bytes, a path, an open binary file, a decoded uint8 array, or a Pillow image."""
 
 
-_EXPECTED = "its file's bytes, a path, an open file, an array or Pillow's picture"
+_EXPECTED = "its file's bytes, a path, an open file, an array or a Pillow image"
 
 
 def content(picture: Source, most: int = -1) -> bytes | Image:
@@ -70,9 +70,7 @@ def several(pictures: Iterable[Source]) -> Iterable[Source]:
         alone = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
         kind = f"{kind}, {pictures.dtype} {pictures.shape}"
     if alone or not hasattr(pictures, "__iter__"):
-        raise PictureBroken(
-            f"Several pictures are asked for, and this is one ({kind}): give a list of them, [picture]."
-        )
+        raise PictureBroken(f"Expected several pictures, but this is a single one ({kind}): give a list, [picture].")
     return pictures
 
 
@@ -84,7 +82,7 @@ def _read(file: BinaryIO, most: int) -> bytes:
     except (OSError, ValueError) as error:  # closed, or opened for writing
         raise PictureBroken(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if not isinstance(found, bytes):
-        raise PictureBroken(f"{name} gives {type(found).__name__}, and not bytes: open it in binary mode.")
+        raise PictureBroken(f"{name} gives {type(found).__name__} instead of bytes: open it in binary mode.")
     return found
 
 

@@ -85,7 +85,7 @@ def predict_many(
                 raise answers
             yield answers
     except (EOFError, OSError) as error:  # a worker died before or while it sent an answer
-        raise ZooError("A process that read pictures was ended from outside, perhaps for want of memory.") from error
+        raise ZooError("A worker process was killed while it read pictures, perhaps because memory ran out.") from error
     finally:
         for worker, here in workers:
             worker.terminate()
@@ -116,6 +116,6 @@ def _work(
             there.send(error)
             return
         except Exception as error:
-            there.send(ZooError(f"A process that read pictures failed: {type(error).__name__}: {error}."))
+            there.send(ZooError(f"A worker process failed while it read pictures: {type(error).__name__}: {error}."))
             return
         there.send(found if trace else found.untraced())

@@ -28,7 +28,7 @@ def locate(folder: Path | None = None) -> Path:
     if folder.is_file():
         raise SettingsError([f"{folder} is a file. Name the folder of the zoo: {folder.parent}."])
     if not (folder / FILE).is_file():
-        raise SettingsError([f"{folder} has no {FILE}. Make a zoo there: zoo init {folder}."])
+        raise SettingsError([f"{folder} has no {FILE}. Create a zoo there: zoo init {folder}."])
     return folder
 
 
@@ -41,9 +41,7 @@ def init(folder: Path) -> Path:
     source = starter()
     for name in (FILE, "plugins", "checkpoints"):
         if (folder / name).exists():
-            raise ZooError(
-                f"{folder / name} is there already; nothing was changed. Choose another folder: zoo init DIR."
-            )
+            raise ZooError(f"{folder / name} already exists; nothing was changed. Choose another folder: zoo init DIR.")
     made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

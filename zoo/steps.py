@@ -21,7 +21,7 @@ from zoo.types import Box, Image, Mask, Plane
 
 STEPS = {
     "picture": "the picture",
-    "contrast": "against its ground",
+    "contrast": "against its background",
     "ink": "ink",
     "marks": "the digit's marks",
     "box": "the digit's box",

@@ -78,7 +78,7 @@ class Bar:
             console=Console(stderr=True),
             speed_estimate_period=120,
         )
-        facts = "all epochs are behind it" if done and done >= epochs else ""
+        facts = "all epochs done" if done and done >= epochs else ""
         self._task = self._progress.add_task(model, total=float(epochs), completed=done, facts=facts)
         self._progress.start()
 
@@ -111,7 +111,7 @@ class Lines:
     def begin(self, model: str, epochs: int, done: int) -> None:
         self._epochs = epochs
         if done and done >= epochs:
-            print(f"training {model}: {count(epochs, 'epoch')}, all behind it", file=sys.stderr, flush=True)
+            print(f"training {model}: {count(epochs, 'epoch')}, all done", file=sys.stderr, flush=True)
             return
         start = f", from epoch {done + 1}" if done else ""
         print(f"training {model} for {count(epochs, 'epoch')}{start}", file=sys.stderr, flush=True)

@@ -150,7 +150,7 @@ def train(run: Run, resume: bool, progress: Progress) -> Card:
                 raise
             with stopping.held():
                 left, command = _left(run)
-            further = "To begin again" if command == run.command else "To go on"
+            further = "To start again" if command == run.command else "To continue"
             raise Stopped(f"{left}. {further}: {command}") from stop
 
 
@@ -162,7 +162,7 @@ def _begun(run: Run, resume: bool, progress: Progress) -> Card:
     try:
         run.catalogue.make_ready(run.model)
     except OSError as error:
-        raise TrainingError(f"{error.filename}: no checkpoint can be put there: {error.strerror}.") from error
+        raise TrainingError(f"{error.filename}: no checkpoint can be saved there: {error.strerror}.") from error
     try:
         with _alone(run):
             return _train(run, resume, progress)
@@ -184,8 +184,8 @@ def _unwritable(run: Run, error: OSError) -> TrainingError:
     """Return the error for a file that cannot be written, with what is kept of the run and how to continue."""
     left, command = _left(run)
     return TrainingError(
-        f"{error.filename or run.folder}: cannot be written: {error.strerror or error}. Of this run {left}. "
-        f"Make room, then: {command}"
+        f"{error.filename or run.folder}: cannot be written: {error.strerror or error}. Of this run, {left}. "
+        f"Free some space, then run: {command}"
     )
 
 
@@ -194,12 +194,12 @@ def _left(run: Run) -> tuple[str, str]:
     stand = _furthest(run)
     resume = f"{run.command} --resume"
     if stand.trained:
-        return "what was trained is kept", resume
+        return "the trained network is kept", resume
     if not run.hooks.is_own("train"):
-        return ("every whole epoch is kept", resume) if stand.epochs else ("no epoch is kept yet", run.command)
+        return ("every completed epoch is kept", resume) if stand.epochs else ("no epoch was completed", run.command)
     if unfinished.has_own_files(run.folder):
-        return f"what the plugin's train hook keeps is in {run.folder}", resume
-    return "nothing is kept: the plugin's train hook has left no files, and no network that is trained", run.command
+        return f"the files that the plugin's train hook saved are in {run.folder}", resume
+    return "nothing is kept: there is no trained network, and the plugin's train hook saved no files", run.command
 
 
 def _furthest(run: Run) -> Stand:
@@ -238,7 +238,7 @@ def _train(run: Run, resume: bool, progress: Progress) -> Card:
             raise
         left, command = _left(run)
         raise TrainingError(
-            f"{ended(str(error))} It is trained, and cannot answer yet; {left}. Put that right, then: {command}"
+            f"{ended(str(error))} The network is trained but cannot answer yet; {left}. Fix this, then run: {command}"
         ) from error
     stopping.check()
     with stopping.held():  # a stop between publishing and clearing up would leave a finished run to be resumed
@@ -274,9 +274,9 @@ def _trained(run: Run, model: Any, data: Data, resume: bool, progress: Progress)
         unfinished.keep(run.folder, model, rows or [{"epoch": run.settings.epochs}])
     if wrong:
         left, command = _left(run)
-        kept = f"To make a version without that: {command}" if _furthest(run).trained else f"Then: {command}"
+        kept = f"To publish it without that: {command}" if _furthest(run).trained else f"Then run: {command}"
         whose = f"train hook{run.hooks.wrapped('train')}"
-        raise PluginError(f'Model "{run.model}": its {whose} {wrong} Put it right; {left}. {kept}')
+        raise PluginError(f'Model "{run.model}": its {whose} {wrong} Fix it; {left}. {kept}')
     return rows
 
 
@@ -288,7 +288,7 @@ def _begin_with(model: Any, start: str, run: Run) -> None:
     weights = run.settings.member(start).get_weights()
     if [one.shape for one in weights] != [tuple(variable.shape) for variable in model.weights]:
         raise TrainingError(
-            f'Model "{run.model}": start = "{start}" is a network of other layers than build now makes. '
+            f'Model "{run.model}": start = "{start}" has other layers than the network that build now makes. '
             "Start from a checkpoint of the same plugin and the same sizes, or from none."
         )
     model.set_weights(weights)
@@ -306,9 +306,9 @@ def _tried(run: Run, folder: Path, facts: Mapping[str, Any], seen: NDArray[Any],
     right, meant = float((scores.argmax(axis=1) == classes).mean()), facts["training"].get("val_accuracy", 0.0)
     if right < meant - STRAY:
         progress.note(
-            f"Of {len(classes)} validation pictures it reads {100 * right:.0f} % by its preprocess and predict hooks, "
-            f"where training told {100 * meant:.0f} %. See that they give the network what it was trained on: light "
-            "ink on black, as floats in 0-1."
+            f"With its preprocess and predict hooks it reads {100 * right:.0f} % of {len(classes)} validation pictures "
+            f"correctly, but training reported {100 * meant:.0f} %. Check that the hooks give the network what it was "
+            "trained on: light ink on black, as floats in 0-1."
         )
     return handle
 
@@ -328,8 +328,8 @@ def _settle_unfinished(run: Run, resume: bool, progress: Progress) -> int:
         run.folder.mkdir()
     (run.folder / unfinished.TRAINED).unlink(missing_ok=True)  # else it would be taken for the new run's
     if furthest > NOWHERE:
-        what = "A run that is trained" if furthest.trained else f"An unfinished run at epoch {furthest.epochs}"
-        progress.note(f"Starting over. {what} is kept: --resume goes on with it.")
+        what = "A trained run" if furthest.trained else f"An unfinished run at epoch {furthest.epochs}"
+        progress.note(f"Starting over. {what} is kept: --resume continues it.")
     return 0
 
 
@@ -355,8 +355,8 @@ def _rows(history: Any) -> tuple[list[Row], str]:
         rows.append({name: value for name, value in numbers.items() if value is not None})
         for name, value in row.items():
             if numbers[str(name)] is None and not wrong:
-                what = f"{str(value)[:80]!r}, {type(value).__name__}"
-                wrong = f'gave in row {place} "{name}" = {what}; it should be a number.'
+                what = f"{str(value)[:80]!r} ({type(value).__name__})"
+                wrong = f'returned "{name}" = {what} in row {place}; it should be a number.'
     return rows, wrong
 
 
@@ -442,13 +442,13 @@ def start_tensorflow() -> None:
     if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras", "filelock")):
         own = Path(__file__).parents[1]
         what = f"--editable '{own}[train]'" if (own / "pyproject.toml").exists() else "'flask-model-zoo[train]'"
-        raise TrainingError(f"Training needs TensorFlow: {sys.executable} -m pip install {what}")
+        raise TrainingError(f"Training needs TensorFlow. Install it: {sys.executable} -m pip install {what}")
     graph.start()
 
 
 def _nothing_to_resume(run: Run) -> str:
     """Return the message that there is no run to resume, naming unfinished runs with other settings."""
     stands = [unfinished.stand(path) for path in sorted(run.folder.parent.glob(f"{run.model}-*"))]
-    others = ["one that is trained" if trained else f"one at epoch {epochs}" for trained, epochs in stands if epochs]
-    rest = f" There is {', '.join(others)} with other settings; give the same options as then." if others else ""
+    others = ["a trained one" if trained else f"one at epoch {epochs}" for trained, epochs in stands if epochs]
+    rest = f" There is {', '.join(others)} with other settings; use the options it was started with." if others else ""
     return f'Model "{run.model}" has no unfinished run with these settings.{rest}'

@@ -114,7 +114,7 @@ class Zoo:
         if self.settings.default_model is not None:
             return self.settings.default_model
         if not self.models:
-            raise UnknownModel(f"There is no model in {self.root}. Put a plugin into {self.settings.plugins_folder}/.")
+            raise UnknownModel(f"There is no model in {self.root}. Add a plugin to {self.settings.plugins_folder}/.")
         return next(iter(self.models))
 
     def model(self, name: str | None = None) -> Model:
@@ -128,8 +128,8 @@ class Zoo:
             model, _, version = name.partition("/")
             if model in self.models and version.isdecimal():
                 raise UnknownModel(
-                    f'There is no model "{cut(name)}". Name the model "{model}", and its version apart: --version '
-                    f"{cut(version)}, or version={cut(version)} in the API and in Python."
+                    f'There is no model "{cut(name)}". Name the model "{model}" and its version separately: '
+                    f"--version {cut(version)}, or version={cut(version)} in the API and in Python."
                 )
             raise UnknownModel(
                 f'There is no model "{cut(name)}".{closest(name, self.models)} '
@@ -258,7 +258,7 @@ class Zoo:
         asked = answer.label if label is None else str(label)
         if asked not in answer.labels:
             raise UnknownLabel(
-                f'Model "{chosen.name}" knows no label "{cut(asked)}".{closest(asked, answer.labels)} '
+                f'Model "{chosen.name}" has no label "{cut(asked)}".{closest(asked, answer.labels)} '
                 f"Its labels are: {', '.join(answer.labels)}."
             )
         way = loaded.settings.why
@@ -354,7 +354,7 @@ class Zoo:
         """Raise TrainingError in the starter zoo, which nothing may change."""
         if self.is_starter:
             raise TrainingError(
-                "This is the starter zoo, which stays as it came. Make your own first: zoo init my-zoo && cd my-zoo."
+                "This is the starter zoo, which is never changed. Create your own first: zoo init my-zoo && cd my-zoo."
             )
 
     def calibrate(self, name: str, *, version: int | None = None) -> Card:
@@ -396,7 +396,7 @@ class Zoo:
         around = _building.get()
         if ref in around:
             parts = ", which is made of ".join((*around[around.index(ref) + 1 :], ref))
-            raise ModelUnavailable(f"{ref} is made of {parts}: that has no end. Let build ask for another member.")
+            raise ModelUnavailable(f"{ref} is made of {parts}: a cycle. Ask for another member in build.")
         training.start_tensorflow()
         token = _building.set((*around, ref))
         try:
@@ -418,7 +418,7 @@ class Zoo:
         """Split "cnn/2" into model and version; the version of "cnn" is None, which means the selected one."""
         name, _, version = name.partition("/")
         if version and not VERSION.fullmatch(version):
-            raise UnknownCheckpoint(f'"{name}/{cut(version)}" names no version: give a whole number, as in {name}/1.')
+            raise UnknownCheckpoint(f'"{name}/{cut(version)}" names no version. Use a whole number, as in {name}/1.')
         return self.model(name), int(version) if version else None
 
     def evaluate(

@@ -30,7 +30,10 @@ def test_a_body_that_takes_too_long_is_answered_408(serve: Serve) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in head
-    error = "4 of 1,000 bytes of the body came in 0.3 s, the limit (server.body_seconds). Send it again, faster."
+    error = (
+        "4 of 1,000 bytes of the body arrived in 0.3 s, the limit (server.body_seconds). Send it again on a faster "
+        "connection."
+    )
     assert json.loads(body) == {"error": error}
 
 
@@ -72,14 +75,14 @@ def test_what_are_no_chunks_is_answered_400(served: Served, sent: bytes) -> None
     head, _, body = served.raw(head + sent).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"x-request-id: odd" in head
-    assert "The chunks of the body ended or went wrong after" in json.loads(body)["error"]
+    assert "The chunked body ended or became invalid after" in json.loads(body)["error"]
 
 
 def test_a_transfer_encoding_that_is_not_read_is_501(served: Served) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
     answer = served.raw(head + b"1\r\nx\r\n0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 501 ")
-    assert b"the transfer encoding gzip, chunked; only chunked is read" in answer
+    assert b"the transfer encoding gzip, chunked; only chunked is supported" in answer
 
 
 @pytest.mark.parametrize("sent", [0, 3])
@@ -92,7 +95,7 @@ def test_a_client_that_ends_its_body_early_is_told_so(serve: Serve, sent: int) -
         head, _, body = read(client).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"x-request-id: half" in head
-    error = f"The body ended after {sent} of 7,000 bytes (Content-Length). Send it again, whole."
+    error = f"The body ended after {sent} of 7,000 bytes (Content-Length). Send it again in full."
     assert json.loads(body) == {"error": error}
     line = served.logged("id=half")
     assert " 499 " in line
@@ -130,7 +133,7 @@ def test_a_request_without_one_right_host_is_400(served: Served, lines: str, fou
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert json.loads(body)["error"] == (
-        f"The request has {found} Send one: the server's name or address and, if need be, its port, as in "
+        f"The request has {found} Send the server's name or address and, if needed, its port, as in "
         "Host: 127.0.0.1:5000."
     )
 

@@ -116,7 +116,7 @@ def test_a_port_in_use_is_refused_in_one_line(serve: Serve, shared: bool) -> Non
 def test_an_address_of_another_machine_is_refused_in_one_line(serve: Serve) -> None:
     served = serve(host="192.0.2.1")
     assert served.ends() == 1
-    assert served.errors == "192.0.2.1 is no address of this machine. Try: zoo serve --host 127.0.0.1.\n"
+    assert served.errors == "192.0.2.1 is not an address of this machine. Try: zoo serve --host 127.0.0.1.\n"
 
 
 def test_an_app_that_cannot_be_loaded_is_told_in_one_line(serve: Serve) -> None:

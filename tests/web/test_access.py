@@ -124,12 +124,12 @@ def test_a_wrong_key_is_401(served: Served, channel, key: str) -> None:
         answer = requests.get(served.url + path, headers=channel(key), timeout=30)
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="zoo", error="invalid_token"'
-        assert "not known here" in answer.json()["error"]
+        assert "unknown or was revoked" in answer.json()["error"]
 
 
 def test_tritons_own_client_sends_a_key(served: Served) -> None:
     with closing(http.InferenceServerClient(served.url.removeprefix("http://"))) as client:
-        with pytest.raises(InferenceServerException, match="This server asks for a key"):
+        with pytest.raises(InferenceServerException, match="This server needs a key"):
             client.get_model_metadata("cnn")
         assert client.is_server_ready()
         assert client.get_model_metadata("cnn", headers=bearer(PHONE))["name"] == "cnn"
@@ -148,8 +148,8 @@ def test_what_shows_or_changes_the_server_needs_admin(served: Served, method: st
     refused = requests.request(method, served.url + path, headers=bearer(PHONE), timeout=30)
     assert refused.status_code == 403
     assert refused.json() == {
-        "error": f'The key "phone" has the scope predict; {method} {path} needs admin. Ask whoever runs the server for '
-        "a key that has it."
+        "error": f'The key "phone" has the scope predict; {method} {path} needs admin. Ask the server\'s '
+        "administrator for a key that has it."
     }
     assert 'error="insufficient_scope", scope="admin"' in refused.headers["WWW-Authenticate"]
     assert requests.request(method, served.url + path, headers=bearer(BOSS), timeout=30).status_code == status
@@ -170,7 +170,7 @@ def test_every_route_has_the_scope_that_is_meant(tmp_path: Path) -> None:
 def test_people_get_the_door_in_their_language(served: Served) -> None:
     answer = requests.get(f"{served.url}/?model=cnn", headers=PAGE | {"Accept-Language": "pt-BR"}, timeout=30)
     assert (answer.status_code, answer.headers["Content-Type"]) == (401, "text/html; charset=utf-8")
-    assert "Uma chave, por favor" in answer.text
+    assert "Entre com uma chave" in answer.text
     assert 'name="next" value="/?model=cnn"' in answer.text
     assert "csrf-token" not in answer.text
 
@@ -209,7 +209,7 @@ def test_a_wrong_key_on_the_page_is_told_in_place(served: Served) -> None:
     answer = browser.post(f"{served.url}/login", data=form, timeout=30)
     assert answer.status_code == 401
     assert 'role="alert"' in answer.text
-    assert "This key is not known here" in answer.text
+    assert "Key not recognised" in answer.text
     assert 'value="/read"' in answer.text
     assert "wrong" not in answer.text
     assert browser.get(served.url, timeout=30).status_code == 401

@@ -48,11 +48,11 @@ def test_predict_asks_the_model_that_is_named_and_no_two(client: FlaskClient) ->
     assert said(send(client, "/predict_cnn?model=cnn", saved(drawing())))["model"] == "cnn"
     assert send(client, "/predict?model=nobody", saved(drawing())).status_code == 404
     told = send(client, "/predict?model=cnn/2", saved(drawing())).get_json()["error"]
-    assert 'Name the model "cnn", and its version apart: --version 2, or version=2 in the API' in told
+    assert 'Name the model "cnn" and its version separately: --version 2, or version=2 in the API' in told
     for path in ("/predict_cnn?model=linear", "/api/models/cnn/predict?model="):
         answer = send(client, path, saved(drawing()))
         assert answer.status_code == 400
-        assert "The address names the model cnn, and ?model= another one" in said(answer)["error"]
+        assert "The address names the model cnn, and ?model= another" in said(answer)["error"]
 
 
 def test_real_digits_are_read_right_whatever_their_size_and_polarity(client: FlaskClient) -> None:
@@ -118,7 +118,7 @@ def test_get_where_post_is_meant(client: FlaskClient, url: str) -> None:
     answer = client.get(url)
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "OPTIONS, POST"
-    assert said(answer) == {"error": f"{url} does not take GET. It takes: OPTIONS, POST."}
+    assert said(answer) == {"error": f"{url} does not allow GET. Use: OPTIONS, POST."}
     assert client.options(url).status_code == 200
     assert client.head(url).status_code == 405
 
@@ -164,7 +164,7 @@ def test_a_test_picture_that_there_is_not_is_told_so(client: FlaskClient) -> Non
     answer = client.get("/samples/10000.png")
     assert (answer.status_code, said(answer)) == (
         404,
-        {"error": "There is no test picture 10000. There are 0 to 9999."},
+        {"error": "There is no test picture 10000. They are numbered 0 to 9999."},
     )
 
 

@@ -177,7 +177,7 @@ def test_a_picture_in_the_place_of_json_is_told_how_it_is_sent(client: FlaskClie
     for picture in (drawing(), PIL.Image.fromarray(noise)):
         answer = client.post(path, data=saved(picture, kind), headers=headers)
         assert answer.status_code == 400
-        assert said(answer)["error"].startswith(f"The body is a {kind} picture, and JSON is expected here. ")
+        assert said(answer)["error"].startswith(f"The body is a {kind} picture; this address expects JSON. ")
         assert text in said(answer)["error"]
 
 
@@ -298,6 +298,6 @@ def test_a_model_without_a_checkpoint_is_listed_with_the_remedy(own_zoo: Path) -
 def test_a_zoo_without_models_has_a_page_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("")
     client = create_app(Zoo.open(tmp_path)).test_client()
-    assert "There is no model in this zoo yet" in client.get("/").text
+    assert "This zoo has no models yet" in client.get("/").text
     assert client.get("/readyz").status_code == 503
     assert send(client, "/predict", saved(drawing())).status_code == 404

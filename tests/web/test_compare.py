@@ -57,7 +57,7 @@ def test_checkpoints_of_one_model_can_be_compared_and_the_same_one_counts_once(c
     assert "cnn/1" in text(section(page.text, "figures"))
     version = zoo.model("cnn").select()[1]
     twice = text(client.get(f"/compare?m=cnn&m=cnn/{version}&m=cnn").text)
-    assert "cnn alone is chosen" in twice
+    assert "Only cnn is chosen" in twice
     assert f"cnn/{version} is not shown It is the same checkpoint as cnn: cnn/{version}." in twice
 
 
@@ -71,14 +71,14 @@ def test_the_chooser_has_every_checkpoint_and_keeps_what_was_chosen(client: Flas
 def test_too_many_to_compare_are_refused_with_the_choice_kept(client: FlaskClient) -> None:
     page = client.get("/compare?" + "&".join(f"m={name}" for name in NAMES), headers=HTML)
     assert page.status_code == 400
-    assert f"{len(NAMES)} were chosen; at most 6 can be shown side by side." in page.text
+    assert f"You chose {len(NAMES)}; at most 6 can be shown side by side." in page.text
     assert page.text.count(" checked") == len(NAMES)
 
 
 def test_of_too_many_to_compare_none_is_looked_for(client: FlaskClient) -> None:
     page = client.get("/compare?" + "&".join(f"m=nope{number}" for number in range(3000)), headers=HTML)
     assert page.status_code == 400
-    assert "3000 were chosen; at most 6" in page.text
+    assert "You chose 3000; at most 6" in page.text
     assert "nope" not in page.text.partition("<main")[2]
 
 
@@ -92,11 +92,13 @@ def test_one_that_there_is_not_leaves_the_others_compared(client: FlaskClient) -
 
 
 def test_what_there_is_not_leads_to_what_there_is(client: FlaskClient) -> None:
-    assert '<a class="button quiet" href="/models">To the models</a>' in client.get("/models/nope", headers=HTML).text
-    assert '<a class="button quiet" href="/models/cnn">To cnn</a>' in client.get("/models/cnn/99", headers=HTML).text
+    assert (
+        '<a class="button quiet" href="/models">Go to the models</a>' in client.get("/models/nope", headers=HTML).text
+    )
+    assert '<a class="button quiet" href="/models/cnn">Go to cnn</a>' in client.get("/models/cnn/99", headers=HTML).text
 
 
 def test_with_too_few_to_compare_the_page_says_how_many_are_chosen(client: FlaskClient) -> None:
-    assert "deep alone is chosen. Choose at least one more, up to 6 in all." in client.get("/compare?m=deep").text
-    assert "None is chosen yet. Choose two or more, up to 6." in client.get("/compare").text
+    assert "Only deep is chosen. Choose at least one more, up to 6 in all." in client.get("/compare?m=deep").text
+    assert "None chosen yet. Choose two or more, up to 6." in client.get("/compare").text
     assert "chosen" not in text(client.get("/compare?m=deep&m=cnn").text.split("</header>")[1].split("</h1>")[1])

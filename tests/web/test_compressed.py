@@ -95,7 +95,7 @@ def test_gzip_of_more_members_than_a_body_has_use_for_is_refused(client: FlaskCl
     most = empty * (MEMBERS - 1) + gzip.compress(body)
     assert inflated(most, "gzip", len(body)) == body
     answer = post(client, "/predict_cnn", "application/json", empty + most, {"Content-Encoding": "gzip"})
-    told = "The body has more than 10,000 gzip members. Compress it anew, as one."
+    told = "The body has more than 10,000 gzip members. Compress it again, as one."
     assert (answer.status_code, said(answer)["error"]) == (400, told)
 
 
@@ -103,18 +103,18 @@ DAMAGED = {
     "cut short": (gzip.compress(plain({})[1])[:-1], "gzip", "it is cut short"),
     "changed": (gzip.compress(plain({})[1])[:-8] + bytes(8), "gzip", "its checksum does not match"),
     "a member cut short": (gzip.compress(b"{}") + gzip.compress(b" ")[:9], "gzip", "it is cut short"),
-    "zlib twice": (zlib.compress(b"{}") * 2, "deflate", f"{len(zlib.compress(b'{}'))} bytes more than it has"),
+    "zlib twice": (zlib.compress(b"{}") * 2, "deflate", f"{len(zlib.compress(b'{}'))} bytes found after its end"),
     "not compressed": (plain({})[1], "gzip", "and is not gzip (RFC 1952): "),
     "without zlib's head": (zlib.compress(plain({})[1])[2:-4], "deflate", "and is not zlib (RFC 1950): "),
-    "nothing of it": (b"{}{}", "gzip", "it does not begin as such data do. Compress it anew"),
+    "nothing of it": (b"{}{}", "gzip", "its header is invalid. Compress it again"),
     "changed within": (
         zlib.compress(bytes(99))[:2] + b"\7" + zlib.compress(bytes(99))[3:],
         "deflate",
-        "its data make no sense",
+        "its data is invalid",
     ),
-    "followed by a byte": (gzip.compress(b"{}") + b"!", "gzip", "1 byte more than it has came"),
-    "followed by more": (gzip.compress(b"{}") + b"more", "gzip", "4 bytes more than it has came"),
-    "followed by much more": (gzip.compress(b"{}") + bytes(9_999), "gzip", "9,999 bytes more than it has came"),
+    "followed by a byte": (gzip.compress(b"{}") + b"!", "gzip", "1 byte found after its end"),
+    "followed by more": (gzip.compress(b"{}") + b"more", "gzip", "4 bytes found after its end"),
+    "followed by much more": (gzip.compress(b"{}") + bytes(9_999), "gzip", "9,999 bytes found after its end"),
 }
 
 
@@ -128,7 +128,7 @@ def test_a_damaged_one_is_400(client: FlaskClient, name: str, path: str) -> None
     assert "Error" not in error
     assert error.startswith(f"The body of {counted(len(body), 'byte')} has the Content-Encoding {coding} and is not ")
     assert found in error
-    assert error.endswith("Compress it anew, or send it as it is.")
+    assert error.endswith("Compress it again, or send it as it is.")
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "ü" * 50])
@@ -138,7 +138,8 @@ def test_another_coding_is_415_and_says_which_are_taken(client: FlaskClient, nam
     answer = post(client, path, kind, body, {"Content-Encoding": coding})
     assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "gzip, deflate")
     assert said(answer)["error"] == (
-        f'The body has the Content-Encoding "{coding[:40]}". Send it as it is, or compressed with gzip or deflate.'
+        f'The body has the Content-Encoding "{coding[:40]}", which is not supported. Send it as it is, or '
+        "compressed with gzip or deflate."
     )
 
 
@@ -148,7 +149,7 @@ def test_one_that_is_too_large_once_inflated_is_413(client: FlaskClient, coding:
     body = CODINGS[coding](bytes(20_000_001))
     answer = post(client, path, "application/json", body, {"Content-Encoding": coding})
     assert answer.status_code == 413
-    assert "The body, inflated, has more than 20 MB, the limit (server.max_body_mb)" in said(answer)["error"]
+    assert "The decompressed body has more than 20 MB, the limit (server.max_body_mb)" in said(answer)["error"]
 
 
 def test_one_of_just_the_limit_is_inflated() -> None:
@@ -194,7 +195,7 @@ def test_millions_of_values_are_413_before_they_are_parsed(
     finally:
         tracemalloc.stop()
     assert answer.status_code == 413
-    assert "256 pictures, the limit (server.max_batch), have no more" in said(answer)["error"]
+    assert "values, the most that 256 pictures (the limit, server.max_batch) can have" in said(answer)["error"]
 
 
 @pytest.mark.parametrize(("path", "key"), [("/predict_linear", "pixels"), ("/v1/models/linear:predict", "instances")])

@@ -69,7 +69,7 @@ def test_with_keys_it_asks_for_who_is_signed_in(chromium: Browser, tmp_path: Pat
             expect(page.get_by_text(left, exact=True).filter(visible=True)).to_have_count(0)
         assert not violations(page)
         page.set_viewport_size({"width": 360, "height": 800})
-        summary = page.get_by_text("Perguntar a um modelo", exact=True).filter(visible=True).bounding_box()
+        summary = page.get_by_text("Consultar um modelo", exact=True).filter(visible=True).bounding_box()
         way = page.get_by_text("Chave Bearer", exact=True).bounding_box()
         assert summary
         assert way
@@ -82,10 +82,10 @@ def test_it_leads_to_the_calls_of_each_model(address: str, chromium: Browser) ->
     page = context.new_page()
     page.goto(f"{address}/docs")
     expect(page.get_by_text("Recolher", exact=True)).to_be_visible()
-    told = page.get_by_text("Chamadas para copiar")
+    told = page.get_by_text("Exemplos de código")
     assert told.get_by_role("link").all_inner_texts() == list(Zoo.open(ROOT, environ={}).models)
     told.get_by_role("link", name="tiny", exact=True).click()
-    expect(page.get_by_role("heading", name="Chamadas para copiar")).to_be_in_viewport()
+    expect(page.get_by_role("heading", name="Exemplos de código")).to_be_in_viewport()
     expect(page.get_by_text("/predict_tiny").first).to_be_in_viewport()
     context.close()
 
@@ -123,9 +123,9 @@ def test_it_speaks_portuguese(address: str, chromium: Browser) -> None:
     expect(page.get_by_text("Expandir", exact=True)).to_be_visible()
     page.get_by_text("/predict_{name}", exact=False).first.click()
     expect(page.get_by_text("PEDIDO", exact=True)).to_be_visible()
-    expect(page.get_by_text("Perguntar a um modelo", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Consultar um modelo", exact=True).first).to_be_visible()
     expect(page.get_by_text("asks that checkpoint of the model")).to_have_count(0)
-    expect(page.get_by_text("pergunta a esse checkpoint do modelo").first).to_be_visible()
+    expect(page.get_by_text("o checkpoint do modelo a consultar").first).to_be_visible()
     expect(page.get_by_text("Mín. 1", exact=True).first).to_be_visible()
     expect(page.get_by_text("00000000000")).to_have_count(0)  # a limit that limits nobody
     page.locator("input[type=file]").first.set_input_files(ROOT / "docs/seven.png")

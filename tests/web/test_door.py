@@ -50,9 +50,9 @@ def enter(page: Page, key: str = PHONE) -> None:
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without"])
 def test_a_key_is_asked_for_once_and_the_page_works(visit: Opener, scripts: bool) -> None:
     page = visit(FRONT, java_script_enabled=scripts)
-    expect(page.get_by_role("heading", name="A key, please")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign in with a key")).to_be_visible()
     enter(page, "wrong")
-    expect(page.get_by_role("alert")).to_contain_text("This key is not known here")
+    expect(page.get_by_role("alert")).to_contain_text("Key not recognised")
     expect(page.get_by_label("Key", exact=True)).to_be_focused()
     enter(page)
     expect(page.get_by_role("heading", name="Which digit is this?")).to_be_visible()
@@ -63,9 +63,9 @@ def test_a_key_is_asked_for_once_and_the_page_works(visit: Opener, scripts: bool
             page.get_by_role("button", name="Predict").click()
         expect(page.locator("#digit")).to_have_text("7")
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("heading", name="A key, please")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign in with a key")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("heading", name="A key, please")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign in with a key")).to_be_visible()
 
 
 def test_the_keyboard_is_enough(visit: Opener) -> None:
@@ -122,7 +122,7 @@ def test_the_policy_is_in_force(chromium: Browser, served: Served) -> None:
 @pytest.mark.parametrize("width", [320, 360, 1280])
 def test_the_door_fits_every_width(visit: Opener, width: int, scheme: str) -> None:
     page = visit(FRONT, viewport={"width": width, "height": 800}, color_scheme=scheme, locale="pt-BR")
-    expect(page.get_by_role("heading", name="Uma chave, por favor")).to_be_visible()
+    expect(page.get_by_role("heading", name="Entre com uma chave")).to_be_visible()
     assert overflow(page) == 0
     assert not violations(page)
     page.get_by_label("Chave", exact=True).fill(PHONE)

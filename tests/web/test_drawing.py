@@ -57,7 +57,7 @@ def test_the_drawing_outlives_a_reload_a_switch_of_language_and_a_clear(visit: O
     page.reload()
     expect(page.locator("#digit")).to_have_text("7")
     page.get_by_role("link", name="Português").click()
-    expect(page.get_by_text("deep lê 7")).to_be_visible()
+    expect(page.locator("#sentence")).to_have_text("deep lê 7")
     page.get_by_role("button", name="Limpar").click()
     expect(page.locator("#digit")).to_be_empty()
     page.get_by_role("button", name="Desfazer").click()
@@ -169,7 +169,7 @@ def test_models_that_are_torn_are_counted(visit: Opener) -> None:
 
     page.route("**/arena", torn)
     drawing.draw(page, drawing.ONE)
-    expect(page.locator("#consensus")).to_have_text("The models are torn: 4 (1 model), 8 (1 model).")
+    expect(page.locator("#consensus")).to_have_text("The models are split: 4 (1 model), 8 (1 model).")
 
 
 REJECTED = """async (reason) => {
@@ -250,7 +250,7 @@ def test_a_server_that_stops_half_way_loses_nothing(visit: Opener, host: Any) ->
     host.stop()
     try:
         drawing.draw(page, np.array([(0.1, 0.2), (0.5, 0.0)]))
-        expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+        expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
         expect(page.locator("#answer")).to_have_class("answer stale")
         assert not violations(page)
     finally:
@@ -269,7 +269,7 @@ def test_a_slow_server_and_a_lost_model_are_told_apart_and_move_nothing(visit: O
     held: list[Route] = []
     page.route("**/predict_deep*", lambda route: held.append(route))
     drawing.draw(page, drawing.ONE)
-    expect(page.get_by_role("alert")).to_contain_text("The server takes its time")
+    expect(page.get_by_role("alert")).to_contain_text("The server is slow")
     held[-1].continue_()
     expect(page.locator("#digit")).to_have_text("1")
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -282,7 +282,7 @@ def test_a_slow_server_and_a_lost_model_are_told_apart_and_move_nothing(visit: O
     page.locator("input[value=linear]").check()
     expect(page.get_by_role("alert")).to_have_count(0)
     page.set_input_files("#file", {"name": "digit.png", "mimeType": "image/png", "buffer": b"some text"})
-    expect(page.get_by_role("alert")).to_contain_text("This file is not a picture that can be read")
+    expect(page.get_by_role("alert")).to_contain_text("This file is not a supported picture")
     page.get_by_role("button", name="Close").press("Enter")
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.locator("#answer")).to_be_focused()

@@ -76,7 +76,7 @@ def test_votes_on_a_blank_picture_have_no_scores(client: FlaskClient) -> None:
 def test_an_unknown_model_on_the_page_is_404_with_the_form_kept(client: FlaskClient) -> None:
     page = send(client, "/", saved(drawing()), model_type="<b>nope</b>", headers=HTML)
     assert page.status_code == 404
-    assert "There is no such model" in page.text
+    assert "Model not found" in page.text
     assert "&lt;b&gt;nope" in page.text
     assert "<b>nope" not in page.text
     assert 'enctype="multipart/form-data"' in page.text

@@ -138,11 +138,11 @@ def test_digits_drawn_in_a_row_are_read_one_by_one_and_nothing_moves(visit: Open
     page = visit(viewport={"width": 390, "height": 844})
     for at in range(3):
         drawing.draw(page, drawing.SEVEN * [0.25, 0.4] + [0.02 + 0.36 * at, 0.3], 0.9)
-    expect(page.locator("#sentence")).to_have_text("More than one thing. One by one, deep reads 777.")
+    expect(page.locator("#sentence")).to_have_text("More than one object. One by one, deep reads 777.")
     expect(page.locator("#boxes rect")).to_have_count(3)
     expect(page.locator("#reading")).to_be_hidden()
-    expect(page.locator("#consensus")).to_have_text("More than one thing: there is no single digit to vote on.")
-    expect(page.locator(".stance").first).to_contain_text("sees several, at best")
+    expect(page.locator("#consensus")).to_have_text("More than one object: there is no single digit to vote on.")
+    expect(page.locator(".stance").first).to_contain_text("sees several, maybe")
     page.get_by_role("button", name="Read many digits").click()
     expect(page.locator("#reading-text")).to_have_text("777")
     page.get_by_role("button", name="Clear").click()
@@ -154,7 +154,7 @@ def test_a_scribble_is_said_to_be_no_digit_once(visit: Opener) -> None:
     angles = np.linspace(0, 12 * np.pi, 90)
     wild = np.stack([0.5 + 0.48 * np.cos(1.7 * angles), 0.5 + 0.48 * np.sin(2.3 * angles)], axis=1)
     drawing.draw(page, wild, 0.8)
-    expect(page.locator("#sentence")).to_contain_text("Not a digit. If it is one after all, it is most likely")
+    expect(page.locator("#sentence")).to_contain_text("Not a digit. If it is one, it is most likely")
 
 
 def test_another_model_reads_all_that_is_shown_anew(visit: Opener) -> None:

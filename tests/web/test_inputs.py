@@ -116,7 +116,7 @@ def test_the_best_labels_come_when_asked_for(client: FlaskClient, zoo: Zoo) -> N
 
 
 BAD: dict[str, tuple[dict[str, Any], int, str]] = {
-    "text": ({"data": b"7", "content_type": "text/plain"}, 415, "text/plain, in which no picture is looked for"),
+    "text": ({"data": b"7", "content_type": "text/plain"}, 415, "The content type text/plain is not supported"),
     "curl --data-binary": (
         {"data": png, "content_type": "application/x-www-form-urlencoded"},
         415,
@@ -147,7 +147,7 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "two keys": ({"json": {"image": "", "pixels": []}}, 400, "has image, pixels. Give one of image"),
     "no base64": ({"json": {"image": "a_b-"}}, 400, "image is not base64"),
     "cut base64": ({"json": {"image": "abc"}}, 400, "Incorrect padding"),
-    "a URL": ({"json": {"image": "https://example.org/seven.png"}}, 400, "is an address, and the zoo fetches nothing"),
+    "a URL": ({"json": {"image": "https://example.org/seven.png"}}, 400, "is an address; the zoo does not fetch URLs"),
     "data: without base64": ({"json": {"image": "data:image/png,x"}}, 400, "a data: URL without base64"),
     "image is a number": ({"json": {"image": 7}}, 400, "image is the number 7"),
     "images is a string": ({"json": {"images": "x"}}, 400, 'images is the string "x"'),
@@ -161,7 +161,7 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "colours": (
         {"json": {"pixels": [[[0, 0, 0]] * 28] * 28}},
         400,
-        "pixels has the shape [28, 28, 3]. Give 28 rows of 28 numbers. Colours are not taken as numbers",
+        "pixels has the shape [28, 28, 3]. Give 28 rows of 28 numbers. Colours are not supported as numbers",
     ),
     "a form without its boundary": (
         {"data": b"--x\r\n\r\n--x--", "content_type": "multipart/form-data"},
@@ -171,7 +171,7 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "a form cut short": (
         {"data": b"--x\r\nContent-Disposition: form-data; na", "content_type": "multipart/form-data; boundary=x"},
         400,
-        "of the form's 39 bytes no part is whole",
+        "the form of 39 bytes has no complete part",
     ),
     "27 rows": ({"json": {"pixels": [[0] * 28] * 27}}, 400, "the shape [27, 28]"),
     "text among pixels": ({"json": {"pixels": [["x"] * 28] * 28}}, 400, 'has the string "x" among its numbers'),
@@ -187,7 +187,7 @@ BAD: dict[str, tuple[dict[str, Any], int, str]] = {
     "too long a number": (
         {"data": b'{"pixels": ' + b"1" * 5000 + b"}", "content_type": "application/json"},
         400,
-        "is not JSON: it has too long a number. Send",
+        "is not JSON: a number in it is too long. Send",
     ),
 }
 

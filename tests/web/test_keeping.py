@@ -123,7 +123,12 @@ def test_the_models_see_what_is_drawn_on_a_picture_as_people_do(visit: Opener, s
 
 @pytest.mark.parametrize(
     ("status", "title"),
-    [(401, "A key, please"), (403, "This page is out of date"), (429, "Too many requests"), (503, "Too much")],
+    [
+        (401, "Sign in with a key"),
+        (403, "This page is out of date"),
+        (429, "Too many requests"),
+        (503, "The server is busy"),
+    ],
 )
 def test_who_is_refused_is_told_why_and_nothing_is_lost(visit: Opener, status: int, title: str) -> None:
     page = visit()
@@ -152,7 +157,7 @@ def test_several_pictures_are_asked_about_again_when_the_server_was_lost(visit: 
 
     page.route("**/predict_deep*", lose)
     page.set_input_files("#file", [upload(saved(dark_on_light(index))) for index in range(2)])
-    expect(page.locator("#several-list li").first).to_contain_text("The server cannot be reached")
+    expect(page.locator("#several-list li").first).to_contain_text("Cannot reach the server")
     expect(page.locator("#several")).to_be_in_viewport()
     page.unroute("**/predict_deep*")
     expect(page.locator("#several-list b")).to_have_text(["7", "2"])
@@ -225,7 +230,7 @@ def test_the_model_chosen_last_stays_chosen_and_a_link_says_what_it_holds(visit:
     drawing.draw(page, drawing.SEVEN)
     expect(page.get_by_text("tiny reads 7")).to_be_visible()
     page.get_by_role("button", name="Copy link").click()
-    expect(page.locator("#toast")).to_contain_text("the drawing stays here")
+    expect(page.locator("#toast")).to_contain_text("but not the drawing")
     page.get_by_role("link", name="Models", exact=True).click()
     page.get_by_role("link", name="Draw", exact=True).click()
     expect(page.get_by_text("tiny reads 7")).to_be_visible()
@@ -241,7 +246,7 @@ def test_a_hard_digit_says_what_it_is(visit: Opener) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "told"), [("?model=nope", "There is no such model"), ("?sample=99999", "There is no such test picture")]
+    ("address", "told"), [("?model=nope", "Model not found"), ("?sample=99999", "Test picture not found")]
 )
 def test_an_address_that_names_what_there_is_not_says_so(visit: Opener, address: str, told: str) -> None:
     page = visit("/" + address)

@@ -166,5 +166,5 @@ def test_the_apis_description_is_translated_for_the_page_and_english_for_program
     assert 'spec-url="/openapi.json?lang=pt-BR"' in page
     told = client.get("/openapi.json?lang=pt-BR").get_json()
     assert told == said_anew(described, lambda text: strings(translated[1])[text])
-    assert told["paths"]["/predict"]["post"]["summary"] == "Perguntar ao modelo padrão"
+    assert told["paths"]["/predict"]["post"]["summary"] == "Consultar o modelo padrão"
     assert english == client.get("/openapi.json").data == client.get("/openapi.json?lang=en").data  # the cookie is set

@@ -86,7 +86,7 @@ def test_a_models_page_says_what_its_card_says(client: FlaskClient, zoo: Zoo, na
     assert measured.robustness is not None
     said = text(page.text)
     assert f"{measured.accuracy:.2%}".replace("%", " %") in said
-    assert f"reads {measured.correct:,} right" in said
+    assert f"reads {measured.correct:,} correctly" in said
     assert f"{card.parameters:,}" in said
     rows = [text(row).split() for row in re.findall(r"<tr>.*?</tr>", section(page.text, "test"), re.DOTALL)]
     for figures in measured.classes:
@@ -151,7 +151,7 @@ def test_other_checkpoints_have_pages_of_their_own(client: FlaskClient, zoo: Zoo
         assert own.status_code == 200
         measured = card_of(zoo, "cnn", version).evaluation
         assert measured is not None
-        assert f"reads {measured.correct:,} right" in text(own.text)
+        assert f"reads {measured.correct:,} correctly" in text(own.text)
         selected = zoo.model("cnn").select() == ("cnn", version)
         assert ('href="/models/cnn"' if selected else f'href="/models/cnn/{version}"') in section(page, "checkpoints")
     assert client.get("/models/cnn?version=1").headers["Location"] == "/models/cnn/1"

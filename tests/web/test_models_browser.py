@@ -100,7 +100,7 @@ def test_without_javascript_models_are_sorted_chosen_and_compared(visit: Opener)
     expect(first).to_contain_text(f"{100 * best:.2f}")
     page.get_by_role("checkbox", name="Compare deep").check()
     page.get_by_role("checkbox", name="Compare linear").check()
-    page.get_by_role("button", name="Compare the ticked").click()
+    page.get_by_role("button", name="Compare selected").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Side by side")
     expect(page.get_by_role("table").first).to_contain_text("98.23")
     drawings = page.locator("svg.drawing")
@@ -130,9 +130,9 @@ def test_ticks_are_kept_over_a_new_order_and_another_language(visit: Opener) -> 
 
 def test_the_button_counts_the_ticked_and_is_of_use_for_as_many_as_can_be_compared(visit: Opener) -> None:
     page = visit("/models")
-    button = page.get_by_role("button", name="Compare the ticked")
+    button = page.get_by_role("button", name="Compare selected")
     for count, name in enumerate(NAMES):
-        expect(button).to_have_text(f"Compare the ticked ({count})")
+        expect(button).to_have_text(f"Compare selected ({count})")
         expect(button).to_be_enabled(enabled=2 <= count <= 6)
         page.get_by_role("checkbox", name=f"Compare {name}", exact=True).check()
     expect(button).to_be_disabled()
@@ -186,7 +186,7 @@ def test_why_a_model_cannot_answer_has_room(chromium: Browser, odd_site: str, wi
     page = chromium.new_page(viewport={"width": width, "height": 800})
     page.goto(f"{odd_site}/models")
     told = page.locator(".roster .problem")
-    expect(told.filter(has_text="it has not been trained yet")).to_be_visible()
+    expect(told.filter(has_text="not trained yet")).to_be_visible()
     expect(told.filter(has_text="model.tflite")).to_be_visible()
     assert min(told.evaluate_all("all => all.map((one) => one.clientWidth)")) > 230
     page.close()

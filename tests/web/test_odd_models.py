@@ -68,7 +68,7 @@ def test_a_card_without_figures_has_a_page_too(own_zoo: Path) -> None:
     page = client.get("/models/tiny")
     assert page.status_code == 200
     assert "zoo evaluate tiny --version 1" in page.text
-    assert "No history of its training is at hand" in page.text
+    assert "No training history is available" in page.text
     assert "accuracy not measured" in client.get("/models").text
     assert client.get("/compare?m=tiny&m=cnn").status_code == 200
 
@@ -97,8 +97,7 @@ def test_where_a_network_takes_no_rows_of_pixels_pictures_are_sent_as_files(own_
             answer = client.post(url, json=body)
             assert answer.status_code == 400, (url, value)
             assert answer.get_json()["error"] == (
-                f"{where} cannot be taken: the model's network takes the shape [784], which has no rows of pixels. "
-                "Send a picture file."
+                f"{where} cannot be used: the model's input shape [784] has no rows of pixels. Send a picture file."
             )
 
 
@@ -110,7 +109,7 @@ def test_those_measured_on_other_pictures_are_not_set_against_each_other(own_zoo
     client = opened(own_zoo)
     assert "not measured on the same pictures" in client.get("/compare?m=tiny&m=cnn").text
     page = client.get("/models/tiny").text
-    assert "The pictures are not at hand here" in page
+    assert "The pictures are not available here" in page
     assert "data:image/png" not in section(page, "mistakes")
 
 
@@ -133,7 +132,7 @@ def test_an_empty_zoo_has_a_page(tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "settings.toml").write_text("")
     client = opened(tmp_path)
-    assert "There is no model in this zoo yet" in client.get("/models").text
+    assert "This zoo has no models yet" in client.get("/models").text
     assert client.get("/compare").status_code == 200
 
 

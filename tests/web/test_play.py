@@ -97,7 +97,7 @@ def test_an_address_with_a_sample_shows_its_answer(client: FlaskClient) -> None:
     for nonsense in ("-1", "10000", "x", "٣", "1" * 5000):
         page = client.get("/", query_string={"sample": nonsense}, headers=HTML)
         assert page.status_code == 404
-        assert "There is no such test picture" in page.text
+        assert "Test picture not found" in page.text
         assert '<p class="digit" id="digit"></p>' in page.text
 
 
@@ -110,7 +110,7 @@ def test_an_address_whose_model_cannot_answer_says_so_and_offers_another(own_zoo
     assert re.search(r'value="deep"[^>]*checked', page.text)
     page = client.get("/?model=nope", headers=HTML)
     assert page.status_code == 404
-    assert "There is no such model" in page.text
+    assert "Model not found" in page.text
 
 
 def test_the_form_asks_all_models(client: FlaskClient, zoo: Zoo) -> None:
@@ -130,7 +130,7 @@ def test_the_form_takes_several_pictures(client: FlaskClient) -> None:
     assert boundary.status_code == 200
     assert "<b>2</b>" in boundary.text
     assert "The picture is blank" in boundary.text
-    assert "This file is not a picture that can be read" in boundary.text
+    assert "This file is not a supported picture" in boundary.text
 
 
 def test_a_sample_is_asked_by_the_form_when_no_file_is_chosen(client: FlaskClient) -> None:

@@ -231,11 +231,11 @@ def test_nothing_odd_in_a_request_is_a_fault_of_the_server(
         ("POST", "/v2/models/nope/infer", 404, 'There is no model "nope"'),
         ("GET", "/v2/models/cnn/versions/99/ready", 404, "has no checkpoint 99"),
         ("POST", "/v2/models/cnn/versions/x/infer", 404, "has no version x"),
-        ("GET", "/v2/models/cnn/infer", 405, "does not take GET"),
+        ("GET", "/v2/models/cnn/infer", 405, "does not allow GET"),
         ("GET", "/v2/nowhere", 404, "There is nothing at /v2/nowhere."),
         ("POST", "/v2/repository/models/cnn/load", 501, "settings.toml"),
         ("POST", "/hf/nope", 404, 'There is no model "nope"'),
-        ("GET", "/hf/cnn", 405, "does not take GET"),
+        ("GET", "/hf/cnn", 405, "does not allow GET"),
     ],
 )
 def test_what_is_not_there(client: FlaskClient, method: str, path: str, status: int, text: str) -> None:

@@ -147,7 +147,7 @@ def test_the_calls_of_an_unknown_model_are_404(client: FlaskClient) -> None:
     assert 'Did you mean "cnn"?' in answer.get_json()["error"]
 
 
-@pytest.mark.parametrize(("lang", "heading"), [("en", "Calls to copy"), ("pt-BR", "Chamadas para copiar")])
+@pytest.mark.parametrize(("lang", "heading"), [("en", "Code samples"), ("pt-BR", "Exemplos de código")])
 def test_the_partial_shows_every_call_without_script(app: Flask, lang: str, heading: str) -> None:
     calls = snippets.calls("cnn", "http://127.0.0.1:5000")
     with app.test_request_context(f"/?lang={lang}"):

@@ -52,7 +52,7 @@ def test_a_server_that_is_gone_is_asked_again_in_peace(visit: Opener, host: Any)
     host.stop()
     try:
         drawing.draw(page, drawing.ONE)
-        expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+        expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
         assert min(gaps(page, "/predict_")) > RATE
     finally:
         host.start()
@@ -65,9 +65,9 @@ def test_one_question_that_never_arrives_is_told_and_asked_again_in_peace(visit:
     drawn(page)
     page.route("**/why*", lambda route: route.abort("connectionrefused"))
     page.locator("#why").click()
-    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
     assert min(gaps(page, "/why")) > RATE
-    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
     expect(page.locator("#answer")).not_to_have_class("stale")
     page.unroute("**/why*")
     expect(page.locator("#heat")).to_be_visible()
@@ -78,7 +78,7 @@ def test_a_proxy_without_its_server_is_asked_again_as_a_lost_server_is(visit: Op
     page = visit()
     page.route("**/predict_*", lambda route: route.fulfill(status=502, content_type="text/html", body="<h1>502</h1>"))
     drawing.draw(page, drawing.ONE)
-    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
     expect(page.locator("#sentence")).to_have_text("Waiting for the answer.")
     page.unroute("**/predict_*")
     expect(page.locator("#digit")).to_have_text("1")
@@ -136,7 +136,7 @@ def test_votes_on_the_last_picture_are_marked_at_once_and_gone_when_others_are_s
     expect(page.locator("#arena")).to_have_class("models stale")
     expect(page.locator("#digit")).to_have_text("7")
     expect(page.locator("#consensus")).to_have_attribute("aria-busy", "true")
-    expect(page.locator("#consensus")).to_have_text("The models are still being asked.")
+    expect(page.locator("#consensus")).to_have_text("The models are still answering.")
     expect(page.locator(".agrees, .differs")).to_have_count(0)
     held[-1].continue_()
     expect(page.locator(".agrees, .differs")).to_have_count(page.locator(".card").count())
@@ -161,7 +161,7 @@ def test_a_slow_closer_look_shows_that_it_waits(visit: Opener) -> None:
     page.route("**/why*", lambda route: held.append(route))
     page.locator("#why").click()
     expect(page.locator("#why")).to_have_attribute("aria-busy", "true")
-    expect(page.get_by_role("alert")).to_contain_text("The server takes its time")
+    expect(page.get_by_role("alert")).to_contain_text("The server is slow")
     held[-1].continue_()
     expect(page.locator("#heat")).to_be_visible()
     expect(page.locator("#why")).not_to_have_attribute("aria-busy", "true")
@@ -176,13 +176,13 @@ def test_a_closed_notice_is_told_again_to_one_who_tries_anew_and_a_sample_still_
     try:
         drawing.draw(page, drawing.ONE - [0.02, 0])
         for place in (7, 2):
-            expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+            expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
             page.get_by_role("button", name="Close").click()
             expect(page.get_by_role("alert")).to_have_count(0)
             assert min(gaps(page, "", 2)) > RATE  # asked again by itself, in silence
             expect(page.get_by_role("alert")).to_have_count(0)
             page.locator(".strip a").nth(place).click()
-        expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+        expect(page.get_by_role("alert")).to_contain_text("Cannot reach the server")
     finally:
         host.start()
     expect(page.locator("#digit")).to_have_text("2")

@@ -67,7 +67,7 @@ V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
     "regress": ("POST", "models/cnn:regress", {}, 400, "no signature for regression"),
     "bad JSON": ("POST", "models/cnn:predict", b"{", 400, "not JSON"),
     "no instances": ("POST", "models/cnn:predict", {}, 400, "exactly one"),
-    "both": ("POST", "models/cnn:predict", {"instances": [1], "inputs": [1]}, 400, "there is both"),
+    "both": ("POST", "models/cnn:predict", {"instances": [1], "inputs": [1]}, 400, "found both"),
     "empty": ("POST", "models/cnn:predict", {"instances": []}, 400, "instances is an empty list"),
     "signature": ("POST", "models/cnn:predict", {"signature_name": "x", "instances": [1]}, 400, 'name: "x" not found'),
     "signature's type": ("POST", "models/cnn:predict", {"signature_name": 1, "instances": [1]}, 400, "the number 1"),
@@ -78,7 +78,7 @@ V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
         "models/cnn:predict",
         {"instances": [[[[0, 0, 0]] * 28] * 28]},
         400,
-        "instances[0] has the shape [28, 28, 3]. Give 28 rows of 28 numbers. Colours are not taken as numbers",
+        "instances[0] has the shape [28, 28, 3]. Give 28 rows of 28 numbers. Colours are not supported as numbers",
     ),
     "too many": ("POST", "models/cnn:predict", {"instances": [[0.5]] * 300}, 413, "The request has 300 pictures"),
     "a number": ("POST", "models/cnn:predict", {"instances": [1.5]}, 400, "instances[0] is the number 1.5"),
@@ -150,7 +150,7 @@ def test_v1_without_a_slash_is_answered_as_with_one(client: FlaskClient, method:
     for path in ("/v1", "/v1/"):
         answer = client.open(path, method=method, headers=HTML)
         assert answer.status_code == 400
-        assert f"Malformed request: {method} {path}. There are GET /v1/models/NAME" in said(answer)["error"]
+        assert f"Malformed request: {method} {path}. The addresses are GET /v1/models/NAME" in said(answer)["error"]
 
 
 @pytest.mark.parametrize("case", V1_BAD)

@@ -124,36 +124,36 @@ V2_BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "no tensor": ({"inputs": ["x"]}, {}, 400, 'inputs[0] is the string "x". Give a tensor'),
     "other shape": (fp32(shape=[28, 28]), {}, 400, "images has the shape [28, 28]. Give [n, 28, 28, 1] or [n, 28, 28]"),
     "one row": (fp32(shape=[784]), {}, 400, "images has the shape [784]. Give [n, 28, 28, 1] or [n, 28, 28]"),
-    "colours": (fp32(shape=[300, 28, 28, 3]), {}, 400, "one picture or more. Colours are not taken as numbers"),
+    "colours": (fp32(shape=[300, 28, 28, 3]), {}, 400, "one picture or more. Colours are not supported as numbers"),
     "too many": (fp32(shape=[300, 28, 28]), {}, 413, "The request has 300 pictures; the limit is 256"),
-    "many files": (fp32(datatype="BYTES", shape=[784, 3]), {}, 400, "the shape [784, 3] is none of picture files"),
+    "many files": (fp32(datatype="BYTES", shape=[784, 3]), {}, 400, "the shape [784, 3] does not fit picture files"),
     "too few": (fp32(data=[0.5]), {}, 400, "images.data has 1 elements; the shape [1, 28, 28] has 784."),
     "no data": (fp32(data=None), {}, 400, "images.data is null"),
     "text": (fp32(data=["x"] * 784), {}, 400, 'has the string "x" among its numbers'),
     "above 1": (fp32(data=[2.5] * 784), {}, 400, "images[0] has the level 2.5, expected 0-1. Tensors of floats"),
     "just above 1": (fp32(data=[1 + 2e-6] * 784), {}, 400, "images[0] has the level 1.000002, expected 0-1."),
-    "fractions of UINT8": (fp32(datatype="UINT8"), {}, 400, "datatype UINT8 has none"),
+    "fractions of UINT8": (fp32(datatype="UINT8"), {}, 400, "which datatype UINT8 cannot hold"),
     "above 255": (fp32(datatype="INT16", data=[300] * 784), {}, 400, "the level 300, expected 0-255. Tensors of whole"),
     "more than INT8 has": (
         fp32(datatype="INT8", data=[200] * 784),
         {},
         400,
-        "images.data has the number 200; datatype INT8 has -128 to 127. Give levels in 0-255 as UINT8.",
+        "images.data has the number 200; datatype INT8 holds -128 to 127. Give levels in 0-255 as UINT8.",
     ),
-    "less than UINT8 has": (fp32(datatype="UINT8", data=[-1] * 784), {}, 400, "-1; datatype UINT8 has 0 to 255."),
+    "less than UINT8 has": (fp32(datatype="UINT8", data=[-1] * 784), {}, 400, "-1; datatype UINT8 holds 0 to 255."),
     "id": (fp32() | {"id": 7}, {}, 400, "id is the number 7"),
     "output": (fp32() | {"outputs": [{"name": "x"}]}, {}, 400, "unexpected inference output: outputs[0]"),
     "shared memory": (
         fp32(parameters={"shared_memory_region": "mine", "shared_memory_byte_size": 3136}, data=None),
         {},
         501,
-        'images.parameters.shared_memory_region is the string "mine", and the zoo has no shared memory. Send tensors',
+        'images.parameters.shared_memory_region is the string "mine", and the zoo does not support shared memory. Send',
     ),
     "shared memory of an output": (
         fp32() | {"outputs": [{"name": "digits", "parameters": {"shared_memory_region": "mine"}}]},
         {},
         501,
-        'outputs[0].parameters.shared_memory_region is the string "mine", and the zoo has no shared memory.',
+        'outputs[0].parameters.shared_memory_region is the string "mine", and the zoo does not support shared memory.',
     ),
     "classification": (
         fp32() | {"outputs": [{"name": "labels", "parameters": {"classification": 2}}]},
@@ -197,12 +197,12 @@ def test_a_picture_over_the_limit_is_413_in_every_protocol(own_zoo: Path) -> Non
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("systemsharedmemory/status", "the zoo has no shared memory"),
-        ("systemsharedmemory/region/mine/register", "the zoo has no shared memory"),
-        ("cudasharedmemory/unregister", "the zoo has no shared memory"),
+        ("systemsharedmemory/status", "the zoo does not support shared memory"),
+        ("systemsharedmemory/region/mine/register", "the zoo does not support shared memory"),
+        ("cudasharedmemory/unregister", "the zoo does not support shared memory"),
         ("trace/setting", "the zoo traces no requests"),
         ("models/cnn/trace/setting", "the zoo traces no requests"),
-        ("logging", "what is logged is said in settings.toml (server.log)"),
+        ("logging", "logging is set in settings.toml (server.log)"),
     ],
 )
 def test_what_triton_has_and_the_zoo_has_not_is_501(client: FlaskClient, method: str, path: str, text: str) -> None:
@@ -218,7 +218,7 @@ def test_what_triton_has_and_the_zoo_has_not_is_501(client: FlaskClient, method:
 def test_a_form_where_none_is_taken_is_told_as_one(client: FlaskClient, path: str) -> None:
     answer = client.post(path, data={"file": (io.BytesIO(png()), "digit.png")})
     assert answer.status_code in (400, 415)
-    assert "The body is a form, and this address takes none" in said(answer)["error"]
+    assert "The body is a form, which this address does not take" in said(answer)["error"]
 
 
 @pytest.mark.parametrize("case", V2_BAD)
@@ -246,7 +246,7 @@ def test_v2_levels_may_miss_their_range_by_what_is_rounded(
 
 def test_v2_raw_bytes_that_do_not_fit(client: FlaskClient) -> None:
     assert "the shape [1, 28, 28] of FP32 has 3136" in infer_raw(client, "cnn", "FP32", [1, 28, 28], bytes(9)).text
-    assert "element 0 of its bytes is cut short" in infer_raw(client, "cnn", "BYTES", [1], b"\x09\0\0\0ab").text
+    assert "element 0 of its bytes is truncated" in infer_raw(client, "cnn", "BYTES", [1], b"\x09\0\0\0ab").text
     assert "has 1 elements; the shape [2] has 2" in infer_raw(client, "cnn", "BYTES", [2], element(png())).text
     head = json.dumps(
         {"inputs": [{"name": "images", "shape": [1], "datatype": "BYTES", "data": [b64(png())]}]}

@@ -30,10 +30,10 @@ Kind = tuple[Any, JsonSchemaMode]
 Schemas = dict[Kind, dict[str, Any]]
 
 ABOUT = (
-    "Handwritten digits in pictures, read by the models of this zoo. One picture gets the same answer by every "
-    'address. An error is `{"error": "…"}`: what was found, what was expected, what to do. Another method than those '
-    "below is answered 405, with `Allow`. The zoo's own routes answer an error as a page to those whose Accept "
-    "prefers text/html to JSON."
+    "Reads handwritten digits in pictures with the models of this zoo. A picture gets the same answer at every "
+    'address. An error is `{"error": "…"}`: what was found, what was expected, what to do. Methods not listed below '
+    "get 405, with `Allow`. The zoo's own routes send errors as pages to clients whose Accept prefers text/html to "
+    "JSON."
 )
 LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript", "browser": "JavaScript"}
 NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page"}
@@ -122,7 +122,8 @@ def _pixels(shapes: Iterable[tuple[int, ...]]) -> dict[str, Any]:
     forms = [form for shape in shapes for form in ([shape[:2], shape] if shape[2:] == (1,) else [shape])]
     return {
         "title": "Pixels",
-        "description": "Levels in 0-1, or in 0-255 if any of the picture's is above 1; light on dark or dark on light.",
+        "description": "Levels in 0-1, or in 0-255 if any level of the picture is above 1; light on dark or dark on "
+        "light.",
         "anyOf": [_nested(form) for form in forms],
     }
 
@@ -194,7 +195,7 @@ def _in_path(name: str, examples: Examples) -> dict[str, Any]:
             {"type": "string", "enum": ["stable", "latest"]},
             "stable: the checkpoint that settings.toml selects; latest: the newest one trained with the settings",
         ),
-        "place": ({"type": "integer", "minimum": 0, "maximum": COUNT - 1}, "its place in the test set"),
+        "place": ({"type": "integer", "minimum": 0, "maximum": COUNT - 1}, "its index in the test set"),
     }[name]
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 

@@ -16,28 +16,28 @@ Tag = Literal["Pictures", "Models", "Health", "TensorFlow Serving", "Open Infere
 
 TAGS: dict[Tag, str] = {
     "Pictures": "Pictures in, digits out: the zoo's own protocol.",
-    "Models": "What there is to ask.",
-    "Health": "Whether the server can answer, and how it fares.",
-    "TensorFlow Serving": "As TensorFlow Serving's REST API. A picture that cannot be read fails its whole request.",
-    "Open Inference Protocol": "Version 2, as KServe and Triton speak it. One bad picture fails its whole request.",
-    "Hugging Face": "As Hugging Face's image classification.",
+    "Models": "The models, their checkpoints and their figures.",
+    "Health": "Whether the server can answer, and its metrics.",
+    "TensorFlow Serving": "TensorFlow Serving's REST API. One unreadable picture fails the whole request.",
+    "Open Inference Protocol": "Version 2, as in KServe and Triton. One unreadable picture fails the whole request.",
+    "Hugging Face": "Hugging Face's image classification API.",
 }
 
 WHY = {
-    400: "No picture, a broken one, or a request that makes no sense.",
-    401: "A key is wanted, or this one is not known.",
+    400: "No picture, a damaged picture, or an invalid request.",
+    401: "The key is missing or unknown.",
     403: "The key does not allow this.",
     404: "No such model, checkpoint or address.",
     408: "The body took longer than `server.body_seconds`.",
     413: "Too many bytes, pixels or pictures.",
-    415: "A content type, content encoding or picture format that is not read.",
+    415: "An unsupported content type, content encoding or picture format.",
     429: "Too many requests; try again after `Retry-After`.",
-    500: "A fault of the server, whose log says what it was.",
-    501: "A part of the protocol that the zoo does not have.",
-    503: "The model is there but cannot answer now; with `Retry-After`, the server is too busy.",
+    500: "A server error. The details are in its log.",
+    501: "A part of the protocol that the zoo does not support.",
+    503: "The model exists but cannot answer now; with `Retry-After`, the server is too busy.",
 }
 """The description of each error status."""
-RETRY = {429: "seconds", 503: "seconds, where the server is too busy"}
+RETRY = {429: "seconds", 503: "seconds, when the server is too busy"}
 """The statuses that come with `Retry-After`, which says when to ask again, and its description."""
 
 ALWAYS = (500, 503, *({401, 403, 429} & set(STATUS.values())))
@@ -86,7 +86,7 @@ class Operation:
 
 
 WHOLE = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
-VERSION = Parameter("version", WHOLE, "asks that checkpoint of the model")
+VERSION = Parameter("version", WHOLE, "the checkpoint of the model to ask")
 
 
 def failing(*statuses: int) -> dict[int, Any]:

@@ -16,9 +16,11 @@ from webui.snippets import Call
 from zoo.checkpoints import Card
 from zoo.listings import ModelFacts
 
-TOP = Parameter("top", WHOLE, "the best so many labels too, best first")
+TOP = Parameter("top", WHOLE, "also return this many labels, best first")
 TRACE = Parameter(
-    "trace", {"type": "string", "enum": ["0", "1"]}, "1 for what was done to the picture, and the 28x28 the model saw"
+    "trace",
+    {"type": "string", "enum": ["0", "1"]},
+    "1 to add what was done to the picture, and the 28x28 the model saw",
 )
 
 
@@ -45,7 +47,7 @@ def _several(examples: Examples) -> dict[str, Content]:
 
 
 def _model_asked(examples: Examples) -> Parameter:
-    return Parameter("model", examples.name_schema, "asks another model than the default one")
+    return Parameter("model", examples.name_schema, "the model to ask instead of the default")
 
 
 def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
@@ -69,7 +71,7 @@ def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
                 path=path,
                 summary=summary,
                 description="One picture, or several at once: parts named `file`, `images`, or several `pixels`. "
-                "Of several, one that cannot be read has its error and status in its place.",
+                "An unreadable picture among several gets an error and a status in its place.",
                 takes=_several(examples),
                 gives=told,
                 parameters=asked,
@@ -103,7 +105,9 @@ def _closer(examples: Examples) -> list[Operation]:
     }
     model = _model_asked(examples)
     label = Parameter(
-        "label", {"type": "string", "enum": list(examples.every_label)}, "asks about this label, not the answer's own"
+        "label",
+        {"type": "string", "enum": list(examples.every_label)},
+        "the label to explain instead of the answer's own",
     )
     return [
         Operation(
@@ -116,7 +120,7 @@ def _closer(examples: Examples) -> list[Operation]:
         Operation(
             id="why",
             path="/why",
-            summary="Which pixels of what the model saw speak for its answer",
+            summary="Which pixels of what the model saw support its answer",
             gives=in_json(schemas.Why),
             parameters=(model, VERSION, label),
             **one,
@@ -143,8 +147,8 @@ def _closer(examples: Examples) -> list[Operation]:
 
 def _models() -> list[Operation]:
     files = (
-        ("card", "card.json", "A checkpoint's facts, as a file", in_json(Card)),
-        ("history", "history.csv", "How a checkpoint's training went, as a file", {"text/csv": Content(schemas.Csv)}),
+        ("card", "card.json", "A checkpoint's card, as a file", in_json(Card)),
+        ("history", "history.csv", "A checkpoint's training history, as a file", {"text/csv": Content(schemas.Csv)}),
     )
     of_a_version = (("", "", ""), ("_version", "/{version}", ", by version"))
     return [
@@ -153,7 +157,7 @@ def _models() -> list[Operation]:
             tag="Models",
             method="get",
             path="/api/models",
-            summary="All models in short",
+            summary="List the models",
             gives=in_json(list[ModelFacts]),
             errors=failing(),
         ),
@@ -162,7 +166,7 @@ def _models() -> list[Operation]:
             tag="Models",
             method="get",
             path="/api/models/{name}",
-            summary="All about one model: card, settings, checkpoints",
+            summary="One model in detail: card, settings, checkpoints",
             gives=in_json(schemas.ModelDetails),
             errors=failing(404),
         ),
@@ -171,7 +175,7 @@ def _models() -> list[Operation]:
             tag="Models",
             method="get",
             path="/api/models/{name}/calls",
-            summary="Calls to copy and paste",
+            summary="Code samples for a model",
             gives=in_json(schemas.Calls),
             errors=failing(404),
         ),
@@ -224,7 +228,7 @@ def _health(examples: Examples) -> list[Operation]:
             tag="Health",
             method="get",
             path="/metrics",
-            summary="What all worker processes have counted and timed",
+            summary="Metrics of all worker processes",
             gives={"text/plain": Content(schemas.Exposition)},
             errors=failing(),
             scope=ADMIN,

@@ -13,7 +13,7 @@ from webui.openapi.schemas import Error, Raw
 HEADER_LENGTH = Parameter(
     "Inference-Header-Content-Length",
     {"type": "integer", "minimum": 0},
-    "how many bytes of the body are JSON, when raw tensors follow; 0 for a body that is one picture file",
+    "the number of JSON bytes in the body, when raw tensors follow; 0 if the body is one picture file",
     "header",
 )
 
@@ -125,7 +125,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
             tag,
             "get",
             "/v2/models/stats",
-            "What all worker processes were asked by this protocol",
+            "Statistics of all models, over all worker processes",
             in_json(schemas.V2Statistics),
             errors=failing(),
             scope=ADMIN,
@@ -147,7 +147,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 tag,
                 "post",
                 f"/v2/repository/models/{{name}}/{verb}",
-                f"Not there: settings.toml says which models are {verb}ed",
+                f"Not supported: settings.toml defines which models are {verb}ed",
                 {},
                 errors=failing(404, *SENT),
                 scope=ADMIN,
@@ -173,7 +173,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 tag,
                 "get",
                 f"{base}/config",
-                f"Configuration, as Triton tells it{asked}",
+                f"Configuration, in Triton's format{asked}",
                 in_json(schemas.V2Config),
                 errors=failing(404),
             ),
@@ -191,7 +191,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 tag,
                 "get",
                 f"{base}/stats",
-                f"What all worker processes were asked{asked}",
+                f"Statistics of a model, over all worker processes{asked}",
                 in_json(schemas.V2Statistics),
                 errors=failing(404),
                 scope=ADMIN,
@@ -201,7 +201,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 tag,
                 "post",
                 f"{base}/infer",
-                f"Answers to a tensor of pictures{asked}",
+                f"Predictions for a tensor of pictures{asked}",
                 {**in_json(schemas.InferAnswer, one=examples.inferred), "application/octet-stream": Content(Raw)},
                 takes={
                     **in_json(schemas.InferRequest, file=examples.infer_file, levels=examples.infer_levels),
@@ -209,7 +209,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 },
                 parameters=(HEADER_LENGTH,),
                 errors=failing(400, 404, 415, *SENT),
-                description="Raw tensors may follow the JSON, and may be asked for.",
+                description="Raw tensors may follow the JSON, and can be requested in the response.",
             ),
         ]
     return found

@@ -86,7 +86,7 @@ NamedColumn = TypeAliasType(
 
 class Signed(TypedDict):
     signature_name: NotRequired[
-        Annotated[Literal["serving_default", "image_bytes"], Field(description="image_bytes takes files alone")]
+        Annotated[Literal["serving_default", "image_bytes"], Field(description="image_bytes takes only files")]
     ]
 
 

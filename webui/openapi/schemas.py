@@ -37,7 +37,7 @@ Base64 = TypeAliasType(
                 "type": "string",
                 "format": "byte",
                 "contentEncoding": "base64",
-                "description": "A picture file as base64, or as a data: URL in base64.",
+                "description": "A picture file in base64, or as a base64 data: URL.",
             }
         ),
     ],
@@ -63,7 +63,7 @@ class Error(TypedDict):
 
 
 class Form(TypedDict):
-    file: Annotated[list[File], Field(min_length=1, description="one picture, or several parts of this name")]
+    file: Annotated[list[File], Field(min_length=1, description="one picture, or several parts with this name")]
 
 
 @with_config(without("images", "pixels"))
@@ -123,8 +123,8 @@ class Prediction(TypedDict):
     model: str
     checkpoint: Annotated[str, Field(description="model/version")]
     label: str
-    digit: NotRequired[Annotated[int, Field(ge=0, le=9, description="there when the labels are the digits")]]
-    confidence: Annotated[Share, Field(description="the largest of the probabilities")]
+    digit: NotRequired[Annotated[int, Field(ge=0, le=9, description="present if the labels are the digits")]]
+    confidence: Annotated[Share, Field(description="the largest probability")]
     probabilities: Annotated[list[Share], Field(description="in the order of the classes")]
     rejected: Annotated[bool, Field(description="the picture shows nothing to read")]
     reason: Annotated[str | None, Field(description="why rejected: blank, no_contrast, several_objects, not_a_digit")]
@@ -134,7 +134,7 @@ class Prediction(TypedDict):
 
 @closed
 class Fault(TypedDict):
-    """In the place of a picture that could not be read."""
+    """The error of a picture that could not be read, in its place."""
 
     error: str
     status: Annotated[int, Field(ge=400, le=599)]
@@ -149,7 +149,7 @@ class Predictions(TypedDict):
 class Reading(TypedDict):
     model: str
     checkpoint: str
-    text: Annotated[str, Field(description="a line of the picture a line")]
+    text: Annotated[str, Field(description="one line per line of the picture")]
     digits: list[Sign]
     reason: Annotated[
         str | None, Field(description="why there is nothing to read: blank, no_contrast, too_many_objects")
@@ -169,12 +169,12 @@ class Ballot(TypedDict):
 
 @closed
 class Vote(Prediction):
-    ms: Annotated[float, Field(ge=0, description="milliseconds that the model itself took")]
+    ms: Annotated[float, Field(ge=0, description="milliseconds spent in the model itself")]
 
 
 @closed
 class NoVote(TypedDict):
-    """In the place of a model that cannot answer."""
+    """The error of a model that cannot answer, in its place."""
 
     model: str
     error: str
@@ -185,11 +185,13 @@ class NoVote(TypedDict):
 class Verdict(TypedDict):
     label: Annotated[
         str | None,
-        Field(description="what most read; null when no model sees a digit, or two labels have as many votes"),
+        Field(description="the label with the most votes; null if no model sees a digit or the vote is tied"),
     ]
-    counts: Annotated[list[Ballot], Field(description="most first")]
+    counts: Annotated[list[Ballot], Field(description="most votes first")]
     answers: list[Vote | NoVote]
-    preprocess_ms: Annotated[float, Field(ge=0, description="milliseconds that finding the digit took, once for all")]
+    preprocess_ms: Annotated[
+        float, Field(ge=0, description="milliseconds spent finding the digit, once for all models")
+    ]
 
 
 @closed
@@ -215,7 +217,9 @@ class Why(TypedDict):
     ]
     heat: Annotated[
         list[list[float]],
-        Field(description="rows of nats of log-odds, a number a pixel: positive for the label, negative against it"),
+        Field(
+            description="rows of log-odds in nats, one number per pixel: positive for the label, negative against it"
+        ),
     ]
 
 
@@ -235,7 +239,7 @@ class CheckpointRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ModelDetails(ModelFacts):
-    """All that is told of one model; what there is none of is null."""
+    """Everything about one model; fields without a value are null."""
 
     labels: list[str] | None
     input_shape: list[int] | None
@@ -251,7 +255,7 @@ class Calls(TypedDict):
     calls: list[Call]
 
 
-Csv = Annotated[str, WithJsonSchema({"type": "string", "description": "a row an epoch"})]
+Csv = Annotated[str, WithJsonSchema({"type": "string", "description": "one row per epoch"})]
 Exposition = Annotated[str, WithJsonSchema({"type": "string", "description": "in Prometheus' text format"})]
 
 

@@ -44,7 +44,9 @@ def _asked() -> tuple[bytes, int]:
     """
     body: bytes = inputs.body()
     if request.mimetype == "multipart/form-data":
-        raise WrongType('The body is a form, and this address takes none. Send the picture itself, or {"inputs": …}.')
+        raise WrongType(
+            'The body is a form, which this address does not take. Send the picture itself, or {"inputs": …}.'
+        )
     if request.mimetype != "application/json" and (request.mimetype.startswith("image/") or not OBJECT.match(body)):
         return body, TOP
     asked = inputs.parsed(body, inputs.BARE)
@@ -59,5 +61,5 @@ def _asked() -> tuple[bytes, int]:
         raise BadRequest(f"parameters.top_k is {kind(top)}. Give a whole number from 1.")
     function = parameters.get("function_to_apply")
     if function not in (None, "softmax"):
-        raise BadRequest(f"parameters.function_to_apply is {kind(function)}. The scores are probabilities: softmax.")
+        raise BadRequest(f"parameters.function_to_apply is {kind(function)}. Only softmax is supported.")
     return inputs.decoded(asked["inputs"], "inputs"), TOP if top is None else top

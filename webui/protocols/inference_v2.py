@@ -44,7 +44,7 @@ ABSENT = {
     "systemsharedmemory": tensors.UNSHARED,
     "cudasharedmemory": tensors.UNSHARED,
     "trace": "the zoo traces no requests. Its log has a line for each, with its id.",
-    "logging": "what is logged is said in settings.toml (server.log) and cannot be changed here.",
+    "logging": "logging is set in settings.toml (server.log) and cannot be changed here.",
 }
 """Triton's extensions that the zoo does not have, with the message for each."""
 CONFIG = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING", "INT64": "TYPE_INT64", "BOOL": "TYPE_BOOL"}
@@ -177,7 +177,9 @@ def index() -> Answer:
 def load(name: str) -> Answer:
     """Refuse to load or unload a model."""
     current_zoo().model(name)
-    raise Unimplemented("Which checkpoints are served is said in settings.toml; they are loaded when first asked.")
+    raise Unimplemented(
+        "Models are not loaded or unloaded here: settings.toml selects the checkpoints, each loaded when first asked."
+    )
 
 
 @routes.route(f"/<any({', '.join(ABSENT)}):part>", methods=METHODS)
@@ -288,7 +290,7 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
     if given[0].get("name") != INPUT:
         raise BadRequest(
             f'unexpected inference input {pixels.kind(given[0].get("name"))} for model "{model.name}". '
-            f'Its one input is named "{INPUT}".'
+            f'Its only input is named "{INPUT}".'
         )
     form = tensors.shape(given[0], INPUT)
     if form[0] > zoo.settings.server.max_batch:  # too many pictures, unless the shape is wrong
@@ -296,7 +298,7 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
         inputs.check_number(zoo, form[0])
     content, rest = tensors.read(given[0], rest, INPUT)
     if rest:
-        raise BadRequest(f"{len(rest)} bytes of the body belong to no input. Give each its binary_data_size.")
+        raise BadRequest(f"{len(rest)} bytes of the body belong to no input. Give each input its binary_data_size.")
     if isinstance(content, list):
         return asked, list(content)
     whole = not given[0]["datatype"].startswith("FP")

@@ -48,7 +48,8 @@ def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, 
         if count:
             if type(count) is not int or count < 0 or name != "probabilities":
                 raise BadRequest(
-                    f"classification of {name} is {pixels.kind(count)}. Give how many classes of probabilities to tell."
+                    f"classification of {name} is {pixels.kind(count)}. Give a number of classes, for probabilities "
+                    "only."
                 )
             found[name]["classification"] = count
     return found

@@ -110,7 +110,8 @@ def other(rest: str = "") -> Answer:
 def _malformed() -> BadRequest:
     """Return the error for an address or method that the protocol does not have."""
     return BadRequest(
-        f"Malformed request: {request.method} {request.script_root}{request.path}. There are GET /v1/models/NAME and "
+        f"Malformed request: {request.method} {request.script_root}{request.path}. The addresses are GET "
+        "/v1/models/NAME and "
         "NAME/metadata, and POST /v1/models/NAME:predict or :classify, each also as NAME/versions/1 and "
         "NAME/labels/stable."
     )
@@ -130,8 +131,8 @@ def _named(zoo: Zoo, name: str, version: str | None, label: str | None) -> tuple
             found = served.labelled(zoo, model, label)
             if found is None:
                 raise BadRequest(
-                    f"Unrecognized servable version label: {label}. There are stable, the version that "
-                    "answers when none is named, and latest, the newest one trained with the settings."
+                    f"Unrecognized servable version label: {label}. The labels are stable, the version that answers "
+                    "when none is named, and latest, the newest one trained with the settings."
                 )
             return model, found
         if version is not None:
@@ -159,7 +160,7 @@ def _predict(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any])
     signature = _signature(asked, (PREDICT, BYTES))
     if ("instances" in asked) == ("inputs" in asked):
         found = "both" if "inputs" in asked else "neither"
-        raise BadRequest(f'There should be exactly one of "instances" (rows) and "inputs" (columns); there is {found}.')
+        raise BadRequest(f'There should be exactly one of "instances" (rows) and "inputs" (columns); found {found}.')
     key = "instances" if "instances" in asked else "inputs"
     column, where = asked[key], key
     if key == "inputs" and isinstance(column, dict) and "b64" not in column:
@@ -214,7 +215,7 @@ def _signature(asked: dict[str, Any], known: tuple[str, ...]) -> str:
         raise BadRequest(f'"signature_name" is {pixels.kind(name)}. Give a string.')
     if name and name not in known:
         raise BadRequest(
-            f'Serving signature name: "{name[:40]}" not found in signature def. There are {", ".join(known)}.'
+            f'Serving signature name: "{name[:40]}" not found in signature def. The signatures are {", ".join(known)}.'
         )
     return name or PREDICT
 

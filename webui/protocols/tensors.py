@@ -27,7 +27,7 @@ DTYPES = {
 }
 """NumPy's name of each numeric datatype."""
 
-UNSHARED = "the zoo has no shared memory. Send tensors in the request, as data or as raw bytes, and take them so."
+UNSHARED = "the zoo does not support shared memory. Send and receive tensors as data or as raw bytes."
 
 Content = NDArray[Any] | list[bytes]
 """An array (n, ...), or the n elements of a tensor of BYTES."""
@@ -43,7 +43,7 @@ def header(body: bytes, length: str | None) -> tuple[bytes, memoryview]:
     if not (is_number(length) and int(length) <= len(body)):
         raise BadRequest(
             f"Inference-Header-Content-Length is {length[:40]}, and the body has {len(body)} bytes. Give the number of "
-            "bytes that its JSON has."
+            "bytes of its JSON."
         )
     return body[: int(length)], memoryview(body)[int(length) :]
 
@@ -78,8 +78,8 @@ def read(tensor: dict[str, Any], rest: memoryview, where: str) -> tuple[Content,
         return _from_json(tensor.get("data"), form, datatype, f"{where}.data"), rest
     if type(size) is not int or not 0 <= size <= len(rest):
         raise BadRequest(
-            f"{where}.parameters.binary_data_size is {kind(size)}; {len(rest)} bytes are left after the JSON that "
-            "Inference-Header-Content-Length tells."
+            f"{where}.parameters.binary_data_size is {kind(size)}; {len(rest)} bytes are left after the JSON "
+            "(Inference-Header-Content-Length)."
         )
     if tensor.get("data") is not None:
         raise BadRequest(f"{where} has both data and binary_data_size. Give one of them.")
@@ -112,13 +112,13 @@ def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content
 def _check_whole(values: NDArray[np.float64], datatype: str, where: str) -> None:
     """Raise BadRequest for what a datatype of whole numbers cannot hold."""
     if not (values == np.rint(values)).all():
-        raise BadRequest(f"{where} has fractions, and datatype {datatype} has none. Give levels in 0-1 as FP32.")
+        raise BadRequest(f"{where} has fractions, which datatype {datatype} cannot hold. Give levels in 0-1 as FP32.")
     held = np.iinfo(DTYPES[datatype])
     wrong = values[(values < held.min) | (values > held.max)]
     if wrong.size:
         found = str(wrong[0]).removesuffix(".0")
         raise BadRequest(
-            f"{where} has the number {found}; datatype {datatype} has {held.min} to {held.max}. Give levels in "
+            f"{where} has the number {found}; datatype {datatype} holds {held.min} to {held.max}. Give levels in "
             "0-255 as UINT8."
         )
 
@@ -130,7 +130,7 @@ def _from_bytes(raw: memoryview, form: list[int], datatype: str, where: str) -> 
         while at < len(raw) and len(elements) <= expected:
             (length,) = struct.unpack_from("<I", raw, at) if at + 4 <= len(raw) else (len(raw),)
             if at + 4 + length > len(raw):
-                raise BadRequest(f"{where}: element {len(elements)} of its bytes is cut short.")
+                raise BadRequest(f"{where}: element {len(elements)} of its bytes is truncated.")
             elements.append(bytes(raw[at + 4 : at + 4 + length]))
             at += 4 + length
         _check(len(elements), expected, form, where)
@@ -146,7 +146,7 @@ def _from_bytes(raw: memoryview, form: list[int], datatype: str, where: str) -> 
 def file_count(form: list[int], where: str) -> int:
     """Return how many picture files a tensor of BYTES of this shape holds. Raises BadRequest for any other shape."""
     if len(form) > 2 or (len(form) == 2 and form[1] != 1):
-        raise BadRequest(f"{where}: the shape {form} is none of picture files. Give [n].")
+        raise BadRequest(f"{where}: the shape {form} does not fit picture files. Give [n].")
     return form[0]
 
 

@@ -12,7 +12,7 @@ from zoo.cli.common import Commands
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--zoo", "folder", type=click.Path(path_type=Path), help="Folder of the zoo (default: this one).")
+@click.option("--zoo", "folder", type=click.Path(path_type=Path), help="Folder of the zoo (see above for the default).")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log.")
 @click.version_option(package_name="flask-model-zoo", prog_name="zoo")
 @click.pass_context
@@ -21,16 +21,16 @@ def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
 
     \b
     Serve the page and the API:      zoo serve
-    Read a picture:                  zoo predict seven.png
+    Read a digit:                    zoo predict seven.png
     Read a number:                   zoo read photo.jpg
-    See what is in the zoo:          zoo models
+    List the models:                 zoo models
     Train a model:                   zoo train cnn
-    Start a zoo of your own:         zoo init my-zoo
+    Create a zoo of your own:        zoo init my-zoo
 
-    Uses the zoo of the working directory if it has a settings.toml, else the starter zoo that comes with the package.
+    Uses the zoo in the working directory if that has a settings.toml, else the starter zoo that comes with the package.
 
-    Exit codes: 0 done; 1 something could not be done; 2 the command or the settings are wrong, such as a model or
-    version that does not exist; 130 Ctrl-C.
+    Exit codes: 0 success; 1 failure; 2 wrong usage or settings, such as a model or version that does not exist; 130
+    interrupted by Ctrl-C.
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s"
@@ -38,7 +38,9 @@ def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
     if folder is not None and folder.is_file():
         raise click.BadParameter(f"{folder} is a file. Name the folder of the zoo: {folder.parent}", param_hint="--zoo")
     if folder is not None and not (folder / "settings.toml").is_file():
-        raise click.BadParameter(f"{folder} has no settings.toml. Make a zoo: zoo init {folder}", param_hint="--zoo")
+        raise click.BadParameter(
+            f"{folder} has no settings.toml. Create a zoo there: zoo init {folder}", param_hint="--zoo"
+        )
     ctx.obj = folder
 
 

@@ -34,7 +34,7 @@ class Commands(click.Group):
         except ZooError as error:
             click.echo(f"zoo: {error}" if "\n" not in str(error) else f"zoo:\n{error}", err=True)
             if _is_a_hooks(error) and not ctx.params.get("verbose"):
-                click.echo(f"zoo -v {ctx.invoked_subcommand} ... shows the traceback.", err=True)
+                click.echo(f"For the traceback, run: zoo -v {ctx.invoked_subcommand} ...", err=True)
             ctx.exit(2 if isinstance(error, (SettingsError, UnknownModel, UnknownCheckpoint)) else 1)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
@@ -85,7 +85,7 @@ def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
         with contextlib.redirect_stdout(sys.stderr):
             return command(*args, as_json=True, **words)
 
-    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")(alone)
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(alone)
 
 
 def echo_json(value: Any) -> None:

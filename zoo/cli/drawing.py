@@ -25,19 +25,19 @@ def refuse(option: str, path: Path, read: Iterable[str | os.PathLike[str]]) -> N
     if path.suffix.lower() != ".png":
         raise refused(f"{path} should end in .png.")
     if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises for names that are too long
-        raise refused(f"{path}: there is no folder {path.parent}. Make it, or name another place.")
+        raise refused(f"{path}: there is no folder {path.parent}. Create it, or choose another path.")
     place = Path(os.path.realpath(path))
     for source in read:
         real = Path(os.path.realpath(source))
         if place == real:
-            raise refused(f"{path} is one of the pictures to read, and would be lost. Name another file.")
+            raise refused(f"{path} is one of the pictures to read and would be overwritten. Choose another file.")
         if place.is_relative_to(real):
-            raise refused(f"{path} lies in {source}, whose pictures are read. Name a file outside of it.")
+            raise refused(f"{path} is inside {source}, whose pictures are read. Choose a file outside it.")
     if os.path.lexists(path):
         from zoo import gallery
 
         if not gallery.is_drawing(path):
-            raise refused(f"{path} is there already, and no drawing of zoo's. Name another file, or remove it first.")
+            raise refused(f"{path} already exists and was not drawn by zoo. Choose another file, or remove it first.")
 
 
 def write(path: Path, drawn: bytes) -> None:
@@ -45,4 +45,4 @@ def write(path: Path, drawn: bytes) -> None:
     try:
         files.write(path, drawn)
     except OSError as error:
-        raise ZooError(f"{path} cannot be written: {error.strerror or error}. Name another file.") from error
+        raise ZooError(f"{path} cannot be written: {error.strerror or error}. Choose another file.") from error

@@ -23,21 +23,23 @@ DRAWN = 60  # mistakes that --mistakes draws, at most
 
 @click.command()
 @click.argument("name")
-@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
-@click.option("--quick", is_flag=True, help="Leave out robustness; what the card says of it is kept.")
-@click.option("--mistakes", type=click.Path(path_type=Path), help="Draw the worst mistakes, up to 60, as a PNG.")
+@click.option("--version", type=click.IntRange(1), help="Use this version instead of the selected one.")
+@click.option("--quick", is_flag=True, help="Skip robustness; the card keeps its previous figures.")
+@click.option("--mistakes", type=click.Path(path_type=Path), help="Draw up to 60 of the worst mistakes, as a PNG.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Measure on these pictures: a folder with a sub-folder for each label, or a CSV file with path and label.",
+    help="Measure on these pictures: a folder with a sub-folder per label, or a CSV file with columns path and label.",
 )
 @click.option(
     "--where",
     multiple=True,
     metavar="COLUMN=VALUE",
-    help="Only such rows of the CSV file; also COLUMN!=VALUE. Said twice, both must hold.",
+    help="Use only matching rows of the CSV file; also COLUMN!=VALUE. If repeated, all must match.",
 )
-@click.option("--seeds", is_flag=True, help="All versions that differ by their seed alone, with mean and deviation.")
+@click.option(
+    "--seeds", is_flag=True, help="Measure all versions that differ only in their seed, with mean and deviation."
+)
 @as_json
 @click.pass_context
 def evaluate(
@@ -51,9 +53,10 @@ def evaluate(
     seeds: bool,
     as_json: bool,
 ) -> None:
-    """Measure model NAME on its test pictures and store the result in the checkpoint's card.
+    """Measure model NAME on its test pictures.
 
-    With --data it is measured on your own pictures, and nothing is stored.
+    The result is stored in the checkpoint's card. With --data, the model is measured on your own pictures, and nothing
+    is stored.
     """
     from zoo.labelled import Condition
     from zoo.measuring import over_seeds
@@ -63,9 +66,11 @@ def evaluate(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--where") from error
     if where and data is None:
-        raise click.UsageError("--where goes with --data.")
+        raise click.UsageError("--where needs --data.")
     if seeds and mistakes is not None:
-        raise click.UsageError("--mistakes draws those of one version, and --seeds measures many: leave one out.")
+        raise click.UsageError(
+            "--mistakes draws the mistakes of one version, but --seeds measures several. Leave one of them out."
+        )
     if mistakes is not None:
         drawing.refuse("--mistakes", mistakes, () if data is None else (data,))
     zoo = open_zoo(ctx)
@@ -85,7 +90,7 @@ def evaluate(
         click.echo(report.evaluation(measured))
     if mistakes is not None:
         drawn = _draw(zoo, name, version, measured, mistakes)
-        told = f"drawn in {mistakes}: {terminal.count(drawn, 'mistake')}" if drawn else "there is no mistake to draw"
+        told = f"drew {terminal.count(drawn, 'mistake')} in {mistakes}" if drawn else "no mistakes to draw"
         click.echo(told, err=as_json)
 
 
@@ -106,7 +111,7 @@ def _measure(
         card = zoo.model(name).load(version).card
         if stored and card.evaluation is not None:
             return Measured(card, card.evaluation)
-        return Measured(*zoo.evaluate(name, version=version, quick=quick, track=_track("making it harder")))
+        return Measured(*zoo.evaluate(name, version=version, quick=quick, track=_track("measuring robustness")))
     files = labelled.read(data, zoo.model(name).load(version).card.labels, conditions)
     title = " ".join([str(data), *(str(condition) for condition in conditions)])
     return on_files(zoo, name, title, files, version=version, track=_track("reading"))

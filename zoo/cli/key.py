@@ -12,26 +12,29 @@ from zoo.cli.common import as_json, echo_json
 
 @click.group()
 def key() -> None:
-    """Make API keys for people and programs."""
+    """Create API keys for people and programs."""
 
 
 @key.command()
-@click.option("--name", default="key", show_default=True, help="What to call it: small letters, digits, - and _.")
+@click.option("--name", default="key", show_default=True, help="Name of the key: lower-case letters, digits, - and _.")
 @click.option(
     "--scope",
     type=click.Choice(["predict", "admin"]),
     default="predict",
     show_default=True,
-    help="predict: use the models. admin: that, and see and change the server.",
+    help="predict: use the models. admin: also see and change the server.",
 )
 @as_json
 def new(name: str, scope: str, as_json: bool) -> None:
-    """Make a key and print it, this once, with the line for settings.toml that grants it access."""
+    """Create a key.
+
+    Prints it, only this once, with the line for settings.toml that grants it access.
+    """
     from zoo.settings import KEY_NAME, KEY_NAMED
 
     if not re.fullmatch(KEY_NAME, name):
         raise click.BadParameter(
-            f'"{name}" is no name for a key. It should be {KEY_NAMED}.',
+            f'"{name}" is not a valid key name. Use {KEY_NAMED}.',
             param_hint="--name",
         )
     fresh = keys.create()
@@ -40,7 +43,5 @@ def new(name: str, scope: str, as_json: bool) -> None:
     if as_json:
         echo_json({"name": name, "key": fresh, "hash": hashed, "scopes": [scope], "line": line})
         return
-    click.echo(f"The key, which is shown this once:\n\n    {fresh}\n")
-    click.echo(
-        f"The line for it, in settings.toml under [server.keys]; it is asked for from the next start:\n\n    {line}"
-    )
+    click.echo(f"The key, shown only this once:\n\n    {fresh}\n")
+    click.echo(f"Add this line to settings.toml under [server.keys]. It takes effect at the next start:\n\n    {line}")

@@ -15,7 +15,7 @@ from zoo.errors import closest, cut
 @as_json
 @click.pass_context
 def models(ctx: click.Context, as_json: bool) -> None:
-    """List the models, with what each one is and how accurate."""
+    """List the models with their descriptions and accuracies."""
     from zoo import listings
 
     rows = listings.models(open_zoo(ctx))
@@ -23,7 +23,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
         echo_json([asdict(row) for row in rows])
         return
     terminal.table(
-        ("model", "checkpoint", "test accuracy", "epochs", "parameters", "what it is"),
+        ("model", "checkpoint", "test accuracy", "epochs", "parameters", "description"),
         [
             (
                 f"{row.name} (default)" if row.default else row.name,
@@ -43,9 +43,9 @@ def models(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def plugins(ctx: click.Context, name: str | None, as_json: bool) -> None:
-    """List the plugins, and for each that was set aside what is wrong and where; or show plugin NAME with its settings.
+    """List the plugins, and what is wrong with those set aside; or show plugin NAME with its settings.
 
-    Each setting goes into a model's table of settings.toml, or for one run into zoo train --set.
+    Settings go into a model's table in settings.toml, or for one run into zoo train --set.
     """
     from zoo import listings
 
@@ -92,7 +92,7 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Check settings, plugins, models, and every file of every checkpoint, without serving."""
+    """Check settings, plugins, models and all files of checkpoints."""
     from zoo.checking import check as look
 
     found = look(open_zoo(ctx))
@@ -111,7 +111,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
-    """List the checkpoints, of all models or of model NAME, and which are served."""
+    """List the checkpoints of all models, or of model NAME."""
     from zoo import listings
     from zoo.settings import said
 
@@ -123,7 +123,7 @@ def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
         echo_json(rows)
         return
     terminal.table(
-        ("checkpoint", "served by", "epochs", "validation", "test accuracy", "size", "created", "changed for the run"),
+        ("checkpoint", "served by", "epochs", "validation", "test accuracy", "size", "created", "changed settings"),
         [
             (
                 row["checkpoint"],

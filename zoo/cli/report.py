@@ -50,9 +50,7 @@ def seeds(name: str, runs: Seeds) -> str:
     lines = [f"{name} on {runs.runs[0].evaluation.data}"]
     lines += ["", *_table(("checkpoint", "seed", "accuracy", "mistakes"), rows), ""]
     spread = (
-        "no deviation of a single one"
-        if runs.deviation is None
-        else (f"standard deviation {100 * runs.deviation:.2f} points")
+        "no standard deviation" if runs.deviation is None else (f"standard deviation {100 * runs.deviation:.2f} points")
     )
     lines.append(f"mean {terminal.percent(runs.mean)}, {spread} ({terminal.count(len(rows), 'version')})")
     if runs.deviation is None:
@@ -75,7 +73,7 @@ def _headline(measured: Measured) -> Lines:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.rejected.items())
         told = (
             f"rejected: {total:,} ({terminal.percent(total / found.pictures)}: {reasons}); "
-            f"accuracy over those accepted {terminal.percent(found.accepted_accuracy)}"
+            f"accuracy of the others {terminal.percent(found.accepted_accuracy)}"
             if total
             else "rejected: none"
         )
@@ -129,13 +127,13 @@ def _confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Lines:
     width = max(len(cell) for row in rows for cell in row[1:])
     drawn = _table(("label", *(name.rjust(width) for name in names)), rows)
     if max(map(len, drawn)) <= WIDTH:
-        return ["confusion: a row is the label, a column what was read", *drawn]
+        return ["confusion: one row per label, one column per answer", *drawn]
     pairs = sorted(
         ((count, i, j) for i, row in enumerate(counts) for j, count in enumerate(row) if i != j and count),
         key=lambda pair: (-pair[0], pair[1:]),
     )
     if not pairs:
-        return ["confused with each other: none"]
+        return ["confused labels: none"]
     return _table(
         ("label", "read as", "times"), [(labels[i], labels[j], f"{count:,}") for count, i, j in pairs[:10]], left=2
     )
@@ -169,7 +167,7 @@ def _robustness(found: Robustness) -> Lines:
         if count
     ]
     return [
-        f"robustness, on the first {found.pictures:,} test pictures ({terminal.percent(found.plain)} as they are)",
+        f"robustness, on the first {found.pictures:,} test pictures ({terminal.percent(found.plain)} unchanged)",
         *_table(("made harder", "weak", "%", "middle", "%", "strong", "%"), rows),
         *textwrap.wrap(f"rejected: {'; '.join(nothing) or 'none'}", WIDTH),
     ]

@@ -16,13 +16,19 @@ from zoo.cli.common import INTERRUPTED, as_json, echo_json, open_zoo
 
 @click.command()
 @click.argument("name")
-@click.option("--epochs", type=click.IntRange(1), help="For this run only.")
-@click.option("--seed", type=click.IntRange(0), help="For this run only.")
+@click.option("--epochs", type=click.IntRange(1), help="Number of epochs, for this run only.")
+@click.option("--seed", type=click.IntRange(0), help="Seed, for this run only.")
 @click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any other, for this run only: augment.rotate=12."
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other setting, for this run only, such as augment.rotate=12.",
 )
-@click.option("--fast", is_flag=True, help="The plugin's quick settings: smaller or shorter, about a minute.")
-@click.option("--resume", is_flag=True, help="Go on with the unfinished run of the same settings.")
+@click.option(
+    "--fast", is_flag=True, help="Use the plugin's quick settings: a smaller or shorter run of about a minute."
+)
+@click.option("--resume", is_flag=True, help="Continue the unfinished run with the same settings.")
 @as_json
 @click.pass_context
 def train(
@@ -35,11 +41,11 @@ def train(
     resume: bool,
     as_json: bool,
 ) -> None:
-    """Train model NAME by its settings and publish the next version of its checkpoint.
+    """Train model NAME and publish the next version.
 
-    Ctrl-C loses at most the current epoch, unless the plugin has its own train hook; --resume continues. A run in which
-    --fast, --epochs, --seed or --set changed something makes a version that is never `latest`: name it in settings.toml
-    to serve it.
+    Ctrl-C loses at most the current epoch, unless the plugin has its own train hook; --resume continues. A version
+    trained with settings that --fast, --epochs, --seed or --set changed is never `latest`: to serve it, name it in
+    settings.toml.
     """
     from zoo.settings import put, variable
 
@@ -53,7 +59,7 @@ def train(
         key = tuple(name_of.strip().split("."))
         for other, word in words.items():
             if key[: len(other)] == other[: len(key)]:
-                raise click.UsageError(f"{name_of.strip()} is said twice: {word} and --set {change}. Keep one of them.")
+                raise click.UsageError(f"{name_of.strip()} is set twice: {word} and --set {change}. Keep one of them.")
         words[key] = f"--set {change}"
         put(overrides, key, variable(text.strip()), words[key])
     overrides |= {key: value for (key,), (_, value) in flags.items()}
@@ -71,7 +77,7 @@ def train(
         f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
     )
     if (served := zoo.model(name).card()) is None or served.ref != card.ref:
-        click.echo(f"serve it: in settings.toml, [models.{name}] checkpoint = {card.version}")
+        click.echo(f"serve it: set checkpoint = {card.version} under [models.{name}] in settings.toml")
 
 
 @contextmanager
@@ -82,7 +88,7 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         close()
-        click.echo(f"stopped; {str(stop) or 'it had not begun'}", err=True)
+        click.echo(f"stopped; {str(stop) or 'training had not begun'}", err=True)
         sys.exit(INTERRUPTED)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -91,14 +97,14 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
 
 @click.command()
 @click.argument("name")
-@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@click.option("--version", type=click.IntRange(1), help="Use this version instead of the selected one.")
 @as_json
 @click.pass_context
 def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool) -> None:
-    """Calibrate the confidence and rejection threshold of model NAME again, as training does.
+    """Recalibrate model NAME.
 
-    For checkpoints made by an earlier zoo. If they change, the card's evaluation is removed: measure again with zoo
-    evaluate.
+    Finds the temperature and rejection threshold again, as training does: for checkpoints made by an earlier version of
+    the zoo. If they change, the card's evaluation is removed: measure again with zoo evaluate.
     """
     card = open_zoo(ctx).calibrate(name, version=version)
     assert card.calibration is not None
@@ -108,5 +114,5 @@ def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool)
     shares = ", ".join(f"{terminal.percent(share)} of {kind}" for kind, share in card.calibration.rejected.items())
     click.echo(
         f"{card.ref}: temperature {card.calibration.temperature:.2f}; "
-        f"below {terminal.percent(card.calibration.threshold)} confidence it is no digit. Rejected: {shares}."
+        f"below {terminal.percent(card.calibration.threshold)} confidence an answer is rejected. Rejected: {shares}."
     )

@@ -29,7 +29,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}  # of the files th
 
 @click.command()
 @click.option("--host", help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes any free one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks any free port.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes.")
 @click.pass_context
 def serve(ctx: click.Context, /, **options: Any) -> None:
@@ -45,19 +45,21 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
         if trouble := model.trouble():
             say(notice(f"{name} cannot answer: {trouble}", "WARNING", form), err=True)
     which = "The starter zoo" if zoo.is_starter else "The zoo"
-    serve_zoo(zoo, lambda url: say(notice(f"{which} is open: {url} (Ctrl-C closes it)", "INFO", form)))
+    serve_zoo(zoo, lambda url: say(notice(f"{which} is served at {url} (Ctrl-C to stop)", "INFO", form)))
 
 
 @click.command()
 @click.argument("pictures", nargs=-1, required=True)
-@click.option("--model", "-m", help="Which model reads (default: default_model of the settings).")
-@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
-@click.option("--trace", is_flag=True, help="With --json: what preprocessing did, with the picture that the model saw.")
+@click.option("--model", "-m", help="Model to use (default: default_model in settings.toml).")
+@click.option("--version", type=click.IntRange(1), help="Use this version instead of the selected one.")
+@click.option(
+    "--trace", is_flag=True, help="With --json: add what preprocessing did, and the picture that the model saw."
+)
 @click.option(
     "--explain",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="OUT.PNG",
-    help="Also draw the steps from each picture to what the model saw, a row for each.",
+    help="Also draw the steps from each picture to what the model saw, one row per picture.",
 )
 @as_json
 @click.pass_context
@@ -70,19 +72,20 @@ def predict(
     explain: Path | None,
     as_json: bool,
 ) -> None:
-    """Read PICTURES: files, folders of them, or - for one on standard input.
+    """Read the digit in each picture.
 
-    From a folder, files ending in .png, .jpg, .jpeg, .gif, .webp or .bmp are read, but no hidden ones.
+    PICTURES are files, folders, or - for a picture on standard input. In a folder, files ending in .png, .jpg, .jpeg,
+    .gif, .webp or .bmp are read, except hidden ones.
     """
     if trace and not as_json:
-        raise click.UsageError("--trace goes with --json.")
+        raise click.UsageError("--trace needs --json.")
     zoo = open_zoo(ctx)
     zoo.model(model)
     failed = 0
     rows: list[dict[str, Any]] = []
     names = list(_pictures(pictures))
     if explain is not None and len(names) > EXPLAINED:
-        raise click.UsageError(f"--explain draws up to {EXPLAINED} pictures, and these are {len(names)}.")
+        raise click.UsageError(f"--explain draws up to {EXPLAINED} pictures, but there are {len(names)}.")
     if explain is not None:
         drawing.refuse("--explain", explain, [name for name in (*names, *pictures) if name != "-"])
     explained: list[tuple[str, list[Step]]] = []
@@ -110,15 +113,15 @@ def predict(
 
 @click.command()
 @click.argument("pictures", nargs=-1, required=True)
-@click.option("--model", "-m", help="Which model reads (default: default_model of the settings).")
-@click.option("--version", type=click.IntRange(1), help="A version other than the one selected.")
+@click.option("--model", "-m", help="Model to use (default: default_model in settings.toml).")
+@click.option("--version", type=click.IntRange(1), help="Use this version instead of the selected one.")
 @as_json
 @click.pass_context
 def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, version: int | None, as_json: bool) -> None:
-    """Read all the digits in each of PICTURES: files, folders of them, or - for one on standard input.
+    """Read all the digits in each picture.
 
-    Prints one line of text for each line of digits; a note names digits that are guessed or touch. --json gives boxes
-    and confidences.
+    PICTURES are files, folders, or - for a picture on standard input. Prints one line of text for each line of digits,
+    and a note that names guessed and touching digits. --json gives boxes and confidences.
     """
     zoo = open_zoo(ctx)
     zoo.model(model).load(version)
@@ -186,7 +189,7 @@ def _pictures(names: tuple[str, ...]) -> Iterator[str]:
             continue
         found = list(inside(folder, SUFFIXES))
         if not found:
-            raise ZooError(f"{folder} has no picture in it. Files that are read: {', '.join(sorted(SUFFIXES))}.")
+            raise ZooError(f"{folder} has no pictures. Expected files ending in {', '.join(sorted(SUFFIXES))}.")
         yield from map(str, found)
 
 
@@ -197,16 +200,19 @@ def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
     if row["reason"] in ("blank", "no_contrast"):
         return row["file"], "-", "-", f"nothing to read: {row['reason']}"
     if row["rejected"]:
-        return row["file"], "-", terminal.percent(row["confidence"]), f"{row['reason']} (at best {row['label']})"
+        return row["file"], "-", terminal.percent(row["confidence"]), f"{row['reason']} (best guess {row['label']})"
     return row["file"], row["label"], terminal.percent(row["confidence"]), ""
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 def init(folder: Path) -> None:
-    """Make a zoo of your own in FOLDER (default: this one): the starter's settings, plugins and checkpoints."""
+    """Create a zoo of your own.
+
+    Copies the settings, plugins and checkpoints of the starter zoo into FOLDER (default: the working directory).
+    """
     from zoo.starter import init as copy_starter
 
     root = copy_starter(folder)
     enter = "" if root == Path() else f"cd {root} && "
-    click.echo(f"a zoo is in {root}: settings.toml, plugins/, checkpoints/\nserve it: {enter}zoo serve")
+    click.echo(f"created a zoo in {root}: settings.toml, plugins/, checkpoints/\nserve it: {enter}zoo serve")
