@@ -367,8 +367,8 @@ class Origins:
         """
         says = f" = {'…' if key in HIDDEN else _show(value)}" if shown and not isinstance(value, dict) else ""
         if around := max((other for other in self.others if other == key[: len(other)]), key=len, default=()):
-            inside = ".".join(key[len(around) :])  # the key within the value that the variable or flag gave
-            return f"{self.others[around]}{inside and ': '}{inside}{says}"
+            inside = key[len(around) :]  # the rest of the key, within what the variable or flag gave
+            return f"{'.'.join((self.others[around], *inside))}{says}"
         for other, name in self.others.items():
             if other[: len(key)] == key and isinstance(value, dict):
                 return name
