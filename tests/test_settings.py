@@ -182,11 +182,11 @@ def test_a_mistake_of_a_whole_table_is_told_with_the_table(zoo_folder: Path, tex
 
 def test_a_mistake_inside_what_a_variable_or_the_run_gave_is_not_blamed_on_the_file(zoo_folder: Path) -> None:
     zoo = staged(zoo_folder, "")
-    with pytest.raises(SettingsError, match=r"^stages: 0\.units = 0: it should be greater than"):
+    with pytest.raises(SettingsError, match=r"^stages\.0\.units = 0: it should be greater than"):
         zoo.train("soft", overrides={"stages": [{"units": 0}]})
-    with pytest.raises(SettingsError, match=r"^ZOO_MODELS__SOFT__STAGES: 0\.units = 0: it should be greater than"):
+    with pytest.raises(SettingsError, match=r"^ZOO_MODELS__SOFT__STAGES\.0\.units = 0: it should be greater than"):
         Zoo.open(zoo_folder, environ={"ZOO_MODELS__SOFT__STAGES": "[{units = 0}]"})
-    with pytest.raises(SettingsError, match=r"^ZOO_SERVER: secret = …: it has 5 characters"):
+    with pytest.raises(SettingsError, match=r"^ZOO_SERVER\.secret = …: it has 5 characters"):
         Zoo.open(zoo_folder, environ={"ZOO_SERVER": '{secret = "short"}'})
 
 
