@@ -223,6 +223,13 @@ def test_check_reports_what_an_older_card_does_not_tell(zoo_folder: Path) -> Non
     assert text.startswith("the settings have coarse = 5, but checkpoint soft/1 was trained with 0")
 
 
+def test_check_writes_values_as_they_are_set(zoo_folder: Path) -> None:
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write("from zoo import ModelSettings\nclass Settings(ModelSettings):\n    dropout: float | None = 0.5\n")
+    texts = [finding.text for finding in check(Zoo.open(zoo_folder, environ={"ZOO_MODELS__SOFT__DROPOUT": "null"}))]
+    assert any(text.startswith("the settings have dropout = null, but checkpoint soft/1 was trained") for text in texts)
+
+
 def test_publishing_never_overwrites_and_takes_the_next_number(zoo_folder: Path, tmp_path: Path) -> None:
     catalogue = versions(zoo_folder, 4)
     facts = catalogue.card("soft", 4).model_dump(exclude={"version", "files"})

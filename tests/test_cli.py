@@ -179,6 +179,12 @@ def test_a_fifo_is_read_where_it_is_named_and_refused_where_it_is_found(
         ),
         (["predict", "x.png", "--version", "9"], 2, 'Model "soft" has no checkpoint 9. It has: 1.'),
         (["predict"], 2, "Missing argument 'PICTURES...'"),
+        (
+            ["predict", "x.png", "-m", "soft/1"],
+            2,
+            'There is no model "soft/1". Name the model "soft" and its version separately: --version 1, or version=1',
+        ),
+        (["plugins", "sotf"], 2, 'there is no plugin "sotf". Did you mean "soft"? The plugins are: soft.'),
         (["train", "sofft"], 2, 'There is no model "sofft"'),
         (["train", "soft", "--set", "epochs"], 2, "'epochs' should be KEY=VALUE"),
         (["train", "soft", "--epochs", "1", "--set", "epochs=2"], 2, "twice: --epochs 1 and --set epochs=2. Keep one"),
@@ -230,6 +236,39 @@ def test_plugins_shows_what_is_wrong_and_where(zoo_folder: Path, run) -> None:
     assert rows["soft"]["problem"] is None
     assert "epochs" in rows["soft"]["settings"]["properties"]
     assert rows["bad"]["problem"].startswith("plugins/bad.py:2")
+
+
+def test_plugins_shows_one_plugin_with_its_settings(zoo_folder: Path, run) -> None:
+    own = """
+from typing import Literal
+
+from pydantic import Field
+from zoo import ModelSettings
+
+class Settings(ModelSettings):
+    units: int = Field(64, ge=1, lt=4096, description="units of the hidden layer")
+    act: Literal["relu", "tanh"] | None = None
+    blocks: list[dict[str, float]] = []
+"""
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(own)
+    (zoo_folder / "plugins/bad.py").write_text("x = 1\nimport nowhere_to_be_found\n")
+    lines = run("plugins", "soft", cwd=zoo_folder).stdout.splitlines()
+    for line in (
+        "plugin\tsoft",
+        "what it is\tOne dense layer on the bare pixels",
+        "setting\tdefault\ttakes\twhat it is",
+        "units\t64\twhole number >= 1, < 4096\tunits of the hidden layer",
+        "act\tnull\trelu or tanh or null\t",
+        "blocks\t[]\tlist of table of number\t",
+        "augment.rotate\t0.0\tnumber >= 0, <= 90\tdegrees to either side",
+    ):
+        assert line in lines
+    (row,) = json.loads(run("plugins", "soft", "--json", cwd=zoo_folder).stdout)
+    assert (row["name"], row["settings"]["properties"]["units"]["default"]) == ("soft", 64)
+    shown = run("plugins", "bad", cwd=zoo_folder).stdout
+    assert "state\tSET ASIDE: plugins/bad.py:2" in shown
+    assert "Traceback (most recent call last)" in shown
 
 
 def test_models_and_checkpoints_list_what_is_there(zoo_folder: Path, run) -> None:
