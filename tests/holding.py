@@ -35,6 +35,10 @@ def app(environ, start_response):
     if path == "/hold":  # until the test says so
         with socket.create_connection(("127.0.0.1", int(environ["QUERY_STRING"]))) as gate:
             gate.recv(1)
+    if path == "/left":  # tells the test whether the client has left, as often as it is asked
+        with socket.create_connection(("127.0.0.1", int(environ["QUERY_STRING"]))) as gate:
+            while gate.recv(1) == b"?":
+                gate.sendall(b"yes" if environ["zoo.left"] else b"no ")
     if path == "/broken":
         raise LookupError("on purpose")
     if path == "/parts":

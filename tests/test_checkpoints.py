@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import resource
 import shutil
 from pathlib import Path
@@ -134,6 +135,53 @@ def test_a_model_answers_again_once_its_checkpoint_is_restored(
     assert zoo.predict("soft", picture(0)).digit == 7
 
 
+@pytest.mark.parametrize(
+    "name", ["../../../plugins/soft.py", "/dev/zero", "", ".", "sub/../../x", "..\\x", "C:x", "a\0b"]
+)
+def test_a_card_that_lists_files_outside_its_folder_is_damaged(zoo_folder: Path, name: str) -> None:
+    path = zoo_folder / "checkpoints/soft/1/card.json"
+    card = json.loads(path.read_text())
+    card["files"][name] = {"sha256": "0" * 64, "bytes": 0}
+    path.write_text(json.dumps(card | {"seal": None}))
+    (finding,) = [one for one in check(Zoo.open(zoo_folder, environ={})) if one.what == "checkpoint soft/1"]
+    assert finding.level == "error"
+    assert f'"{name}" is not the name of a file in the folder of the checkpoint' in finding.text
+
+
+def test_a_file_that_is_no_regular_one_is_damage_and_is_not_read(zoo_folder: Path) -> None:
+    folder = zoo_folder / "checkpoints/soft/1"
+    card = json.loads((folder / "card.json").read_text())
+    for name, fact in card["files"].items():
+        (folder / name).unlink()
+        fact |= {"bytes": 0}
+    os.mkfifo(folder / "history.csv")
+    (folder / "model.tflite").symlink_to("/dev/zero")
+    (folder / "model.weights.h5").mkdir()
+    (folder / "card.json").write_text(json.dumps(card | {"seal": None}))
+    catalogue = Catalogue(zoo_folder / "checkpoints")
+    with pytest.raises(ModelUnavailable) as raised:
+        catalogue.verify(catalogue.card("soft", 1))
+    assert str(raised.value).count("cannot be read (it is not a regular file)") == 3
+    assert catalogue.history(catalogue.card("soft", 1)) == []
+    (folder / "card.json").unlink()
+    os.mkfifo(folder / "card.json")
+    with pytest.raises(ModelUnavailable, match=r"its card cannot be read: it is not a regular file\."):
+        catalogue.card("soft", 1)
+
+
+def test_a_file_may_lie_in_a_folder_of_its_own_and_be_a_link_to_what_the_card_lists(zoo_folder: Path) -> None:
+    folder = zoo_folder / "checkpoints/soft/1"
+    (folder / "deep").mkdir()
+    (folder / "history.csv").rename(folder / "deep/rows.csv")
+    (folder / "history.csv").symlink_to("deep/rows.csv")
+    card = json.loads((folder / "card.json").read_text())
+    card["files"]["deep/rows.csv"] = card["files"]["history.csv"]
+    (folder / "card.json").write_text(json.dumps(card | {"seal": None}))
+    catalogue = Catalogue(zoo_folder / "checkpoints")
+    catalogue.verify(catalogue.card("soft", 1))
+    assert catalogue.history(catalogue.card("soft", 1))
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"format": 1}', "[]", "\x00"])
 def test_a_damaged_card_makes_its_model_unavailable_not_the_zoo(zoo_folder: Path, text: str) -> None:
     (zoo_folder / "checkpoints/soft/1/card.json").write_text(text)
@@ -190,6 +238,13 @@ def test_check_reports_a_plugin_that_has_changed_since_it_trained_a_checkpoint(z
     path.write_text(json.dumps(card))
     assert warnings() == [], "an older card does not say"
     assert "plugin_sha256" not in Catalogue(zoo_folder / "checkpoints").card("soft", 1).model_dump()
+
+
+def test_check_writes_values_as_they_are_set(zoo_folder: Path) -> None:
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write("from zoo import ModelSettings\nclass Settings(ModelSettings):\n    dropout: float | None = 0.5\n")
+    texts = [finding.text for finding in check(Zoo.open(zoo_folder, environ={"ZOO_MODELS__SOFT__DROPOUT": "null"}))]
+    assert any(text.startswith("the settings have dropout = null, but checkpoint soft/1 was trained") for text in texts)
 
 
 def test_publishing_never_overwrites_and_takes_the_next_number(zoo_folder: Path, tmp_path: Path) -> None:

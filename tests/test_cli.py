@@ -113,6 +113,62 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
     assert lines[3].startswith("absent.png\t-\t-\tabsent.png cannot be read: No such file or directory.")
 
 
+ODD = "odd\x1b[31m\x1b]0;t\x07\x9b.png"
+SHOWN = r"odd\x1b[31m\x1b]0;t\x07\x9b.png"
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal(trained: Path, tmp_path: Path, picture, run) -> None:
+    for label in ("7", "1"):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        (tmp_path / "in" / label / ODD).write_bytes(picture(0))
+    (tmp_path / "in/7" / f"broken {ODD}").write_text("")
+    for words in (
+        ["predict", "in"],
+        ["read", "in/7", "--model", ODD],
+        ["evaluate", "soft", "--data", "in"],
+        ["predict", "in", "--explain", f"in/{ODD}"],
+    ):
+        done = run("--zoo", str(trained), *words, cwd=tmp_path)
+        assert SHOWN in done.stdout + done.stderr, words
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr), words
+    found = json.loads(run("--zoo", str(trained), "predict", f"in/7/{ODD}", "--json", cwd=tmp_path).stdout)
+    assert found["predictions"][0]["file"] == f"in/7/{ODD}"
+
+
+def test_control_characters_in_names_are_escaped_in_the_table_on_a_terminal(
+    trained: Path, tmp_path: Path, picture
+) -> None:
+    (tmp_path / ODD).write_bytes(picture(0))
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "zoo", "--zoo", str(trained), "predict", ODD]
+    done = subprocess.run(words, cwd=tmp_path, stdout=theirs, timeout=300, env=os.environ | {"COLUMNS": "200"})
+    os.close(theirs)
+    told = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert SHOWN in told
+    assert "\x1b]0" not in told
+    assert "\x07" not in told
+
+
+def test_a_fifo_is_read_where_it_is_named_and_refused_where_it_is_found(
+    trained: Path, tmp_path: Path, picture, run
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(picture(0))
+    os.mkfifo(tmp_path / "in/b.png")
+    for word, key, answered in (("predict", "predictions", "label"), ("read", "readings", "text")):
+        done = run("--zoo", str(trained), word, "in", "--json", cwd=tmp_path)
+        assert done.returncode == 1
+        whole, refused = json.loads(done.stdout)[key]
+        assert whole[answered] == "7"
+        assert refused == {"file": "in/b.png", "error": "in/b.png cannot be read: it is not a file."}
+    with ThreadPoolExecutor() as pool:
+        pool.submit((tmp_path / "in/b.png").write_bytes, picture(0))
+        named = run("--zoo", str(trained), "predict", "in/b.png", "--json", cwd=tmp_path)
+    assert json.loads(named.stdout)["predictions"][0]["label"] == "7"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -123,6 +179,12 @@ def test_one_bad_picture_fails_in_its_place_and_the_others_are_read(
         ),
         (["predict", "x.png", "--version", "9"], 2, 'Model "soft" has no checkpoint 9. It has: 1.'),
         (["predict"], 2, "Missing argument 'PICTURES...'"),
+        (
+            ["predict", "x.png", "-m", "soft/1"],
+            2,
+            'There is no model "soft/1". Name the model "soft" and its version separately: --version 1, or version=1',
+        ),
+        (["plugins", "sotf"], 2, 'there is no plugin "sotf". Did you mean "soft"? The plugins are: soft.'),
         (["train", "sofft"], 2, 'There is no model "sofft"'),
         (["train", "soft", "--set", "epochs"], 2, "'epochs' should be KEY=VALUE"),
         (["train", "soft", "--epochs", "1", "--set", "epochs=2"], 2, "twice: --epochs 1 and --set epochs=2. Keep one"),
@@ -174,6 +236,39 @@ def test_plugins_shows_what_is_wrong_and_where(zoo_folder: Path, run) -> None:
     assert rows["soft"]["problem"] is None
     assert "epochs" in rows["soft"]["settings"]["properties"]
     assert rows["bad"]["problem"].startswith("plugins/bad.py:2")
+
+
+def test_plugins_shows_one_plugin_with_its_settings(zoo_folder: Path, run) -> None:
+    own = """
+from typing import Literal
+
+from pydantic import Field
+from zoo import ModelSettings
+
+class Settings(ModelSettings):
+    units: int = Field(64, ge=1, lt=4096, description="units of the hidden layer")
+    act: Literal["relu", "tanh"] | None = None
+    blocks: list[dict[str, float]] = []
+"""
+    with (zoo_folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(own)
+    (zoo_folder / "plugins/bad.py").write_text("x = 1\nimport nowhere_to_be_found\n")
+    lines = run("plugins", "soft", cwd=zoo_folder).stdout.splitlines()
+    for line in (
+        "plugin\tsoft",
+        "what it is\tOne dense layer on the bare pixels",
+        "setting\tdefault\ttakes\twhat it is",
+        "units\t64\twhole number >= 1, < 4096\tunits of the hidden layer",
+        "act\tnull\trelu or tanh or null\t",
+        "blocks\t[]\tlist of table of number\t",
+        "augment.rotate\t0.0\tnumber >= 0, <= 90\tdegrees to either side",
+    ):
+        assert line in lines
+    (row,) = json.loads(run("plugins", "soft", "--json", cwd=zoo_folder).stdout)
+    assert (row["name"], row["settings"]["properties"]["units"]["default"]) == ("soft", 64)
+    shown = run("plugins", "bad", cwd=zoo_folder).stdout
+    assert "state\tSET ASIDE: plugins/bad.py:2" in shown
+    assert "Traceback (most recent call last)" in shown
 
 
 def test_models_and_checkpoints_list_what_is_there(zoo_folder: Path, run) -> None:

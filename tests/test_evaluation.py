@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -256,6 +257,20 @@ def test_what_cannot_be_looked_into_is_counted_and_named(trained: Path, folders:
         assert message in told
     assert whole.returncode == 1
     assert re.fullmatch(r"zoo: digits/\d cannot be read: Permission denied\.\n", whole.stderr)
+
+
+def test_what_is_not_a_file_is_counted_and_named_without_waiting_for_it(
+    trained: Path, tmp_path: Path, picture: Picture
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/a.png").write_bytes(picture(0))
+    os.mkfifo(tmp_path / "7/b.png")
+    (tmp_path / "some.csv").write_text("path,label\n7/a.png,7\n7/b.png,7\n/dev/zero,7\n")
+    zoo = Zoo.open(trained, environ={})
+    for data, refused in (("some.csv", ("7/b.png", "/dev/zero")), (".", ("7/b.png",))):
+        found = on_files(zoo, "soft", data, labelled.read(tmp_path / data, DIGITS))
+        assert found.evaluation.pictures == 1
+        assert found.left_out.named == tuple(f"{tmp_path / name} cannot be read: it is not a file" for name in refused)
 
 
 def test_when_nothing_can_be_used_it_says_what_was_expected(trained: Path, listed: Path) -> None:

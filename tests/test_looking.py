@@ -142,6 +142,38 @@ def test_a_png_that_tells_its_size_elsewhere_than_at_its_beginning_tells_none() 
     assert images.announced(magic + heads[large] + rest) == large
 
 
+def test_no_size_is_announced_of_what_may_cost_more_to_decode_than_its_bytes_and_pixels() -> None:
+    def saved(kind: str, **how: object) -> bytes:
+        file = io.BytesIO()
+        PIL.Image.new("L", (28, 28)).save(file, kind, **how)
+        return file.getvalue()
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    plain, deflated, photo = saved("PNG"), zlib.compress(bytes(1_000_000)), saved("JPEG")
+    text, comment = chunk(b"tEXt", b"Comment\0seven"), b"\xff\xfe\0\7seven"
+    scan = photo.index(b"\xff\xda")
+    for cheap in (
+        saved("PNG", dpi=(300, 300)),
+        plain[:33] + 20 * text + plain[33:],
+        plain[:33] + chunk(b"sRGB", b"\0") + chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\0") + plain[33:],
+        saved("JPEG", comment=b"seven", dpi=(300, 300)),
+    ):
+        assert images.announced(cheap) == (28, 28)
+    for costly in (
+        *(plain[:33] + chunk(kind, b"a\0\0" + deflated) + plain[33:] for kind in (b"zTXt", b"iTXt", b"iCCP")),
+        plain[:-12] + chunk(b"zTXt", b"a\0\0" + deflated) + plain[-12:],  # read too, after the pixels
+        plain[:33] + 40 * text + plain[33:],
+        plain[:-12],
+        photo[:2] + 40 * comment + photo[2:],
+        photo[:scan] + 40 * comment + photo[scan:],
+        photo[:-2] + 4 * photo[scan:],
+    ):
+        assert images.announced(costly) is None
+        assert images.announced(costly[:-1]) is None
+
+
 @pytest.mark.long
 def test_a_plain_png_is_read_as_pillow_reads_it_and_a_damaged_one_is_told_as_before() -> None:
     limits = PictureSettings()

@@ -59,7 +59,30 @@ BAD = {
     "has a setting without a default": (
         "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    units: int\n"
         "@hookimpl\ndef build(settings):\n    return 1",
-        "Every setting needs a default of a JSON type.",
+        "Settings cannot be used: units: Field required. Every setting needs a default of a JSON type.",
+    ),
+    "has a default that its own rules refuse": (
+        "from pydantic import Field\nfrom zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n"
+        "    units: int = Field(0, ge=1)\n@hookimpl\ndef build(settings):\n    return 1",
+        "bad.py: Settings cannot be used: units: Input should be greater than or equal to 1. Every setting needs",
+    ),
+    "has settings that are secrets": (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "from pydantic import Field, Secret, SecretBytes, SecretStr\nfrom zoo import ModelSettings, hookimpl\n"
+        "from zoo.settings import Table\n@dataclass\nclass Login:\n    password: SecretBytes = SecretBytes(b'')\n"
+        "class Access(Table):\n    keys: list[SecretStr] = []\n    login: Login = Login()\n"
+        "    more: dict[str, Access] = {}\nclass Settings(ModelSettings):\n    token: SecretStr = 'hunter2'\n"
+        "    pin: Secret[int] | None = None\n    access: Access = Access()\n"
+        "@hookimpl\ndef build(settings):\n    return 1",
+        "plugins/bad.py: Settings has token as SecretStr, pin as Secret, access.keys as SecretStr, "
+        "access.login.password as SecretBytes: settings are stored in every checkpoint's card. Read secrets from the "
+        "environment, inside the hook that needs them.",
+    ),
+    "wraps and has settings": (
+        "from zoo import ModelSettings, hookimpl\nclass Settings(ModelSettings):\n    turns: int = 4\n"
+        "@hookimpl(wrapper=True)\ndef predict(settings):\n    return (yield)",
+        "plugins/bad.py: Settings is never used: without build(settings) it only wraps other plugins' hooks, and gets "
+        "their settings. Remove the class",
     ),
     "has a setting that JSON cannot tell": (
         "from collections.abc import Callable\nfrom zoo import ModelSettings, hookimpl\n"
@@ -419,6 +442,17 @@ def sees_nothing(folder: Path, dtype: str) -> None:
 def test_a_trace_of_another_kind_is_told(zoo_folder: Path, picture) -> None:
     sees_nothing(zoo_folder, "float32")
     with pytest.raises(PluginError, match=r"has `seen` of float32; it should be .* an array of uint8"):
+        Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
+
+
+@pytest.mark.parametrize("answer", ["image[..., None]", "(image[..., None] > 127)"])
+def test_a_preprocess_hook_that_gives_levels_and_not_floats_is_named(zoo_folder: Path, picture, answer: str) -> None:
+    plugin = zoo_folder / "plugins/soft.py"
+    hook = f"from zoo import Trace\n\n@hookimpl\ndef preprocess(image):\n    return {answer}, Trace(image)\n"
+    plugin.write_text(plugin.read_text() + "\n\n" + hook)
+    with pytest.raises(
+        PluginError, match=r"preprocess hook returned an array of (uint8|bool); the network takes float32 in 0"
+    ):
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 

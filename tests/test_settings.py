@@ -113,6 +113,83 @@ def test_a_mistake_is_told_with_place_value_and_remedy(zoo_folder: Path, text: s
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("[models.tta]", "[models] tta"), ('[models.other]\nplugin = "tta"', '[models.other] plugin = "tta"')],
+)
+def test_a_table_for_a_plugin_that_only_wraps_is_told_that_it_is_no_model(
+    zoo_folder: Path, text: str, place: str
+) -> None:
+    (zoo_folder / "plugins/tta.py").write_text(
+        "from zoo import hookimpl\n\n\n@hookimpl(wrapper=True)\ndef predict():\n    return (yield)\n"
+    )
+    (zoo_folder / "settings.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        Zoo.open(zoo_folder, environ={})
+    assert str(caught.value) == (
+        f'settings.toml: {place}: plugin "tta" only wraps other plugins\' hooks, so it is not a model and takes '
+        "no table. The plugins with models are: soft."
+    )
+
+
+STAGED = """
+from pydantic import BaseModel, Field, model_validator
+from zoo import ModelSettings
+
+class Stage(BaseModel):
+    units: int = Field(8, ge=1)
+    most: int = 99
+
+    @model_validator(mode="after")
+    def _few(self):
+        if self.units > self.most:
+            raise ValueError("units should be at most most")
+        return self
+
+class Settings(ModelSettings):
+    stages: list[Stage] = []
+    head: Stage = Stage()
+
+    @model_validator(mode="after")
+    def _some(self):
+        if len(self.stages) > 3:
+            raise ValueError("there should be at most 3 stages")
+        return self
+"""
+
+
+def staged(folder: Path, settings: str, environ: dict[str, str] | None = None) -> Zoo:
+    """A zoo whose model `soft` has settings in tables within a list, and validators of whole tables."""
+    with (folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write(STAGED)
+    with (folder / "settings.toml").open("a") as file:
+        file.write(settings)
+    return Zoo.open(folder, environ=environ or {})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("stages = [{}, {}, {}, {}]", "settings.toml: [models.soft]: there should be at most 3 stages."),
+        ("head.units = 100", "settings.toml: [models.soft.head]: units should be at most most."),
+        ("stages = [{units = 0}]", "settings.toml: [models.soft.stages.0] units = 0: it should be greater than"),
+    ],
+)
+def test_a_mistake_of_a_whole_table_is_told_with_the_table(zoo_folder: Path, text: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{re.escape(says)}"):
+        staged(zoo_folder, text)
+
+
+def test_a_mistake_inside_what_a_variable_or_the_run_gave_is_not_blamed_on_the_file(zoo_folder: Path) -> None:
+    zoo = staged(zoo_folder, "")
+    with pytest.raises(SettingsError, match=r"^stages\.0\.units = 0: it should be greater than"):
+        zoo.train("soft", overrides={"stages": [{"units": 0}]})
+    with pytest.raises(SettingsError, match=r"^ZOO_MODELS__SOFT__STAGES\.0\.units = 0: it should be greater than"):
+        Zoo.open(zoo_folder, environ={"ZOO_MODELS__SOFT__STAGES": "[{units = 0}]"})
+    with pytest.raises(SettingsError, match=r"^ZOO_SERVER\.secret = …: it has 5 characters"):
+        Zoo.open(zoo_folder, environ={"ZOO_SERVER": '{secret = "short"}'})
+
+
 def test_a_plugin_without_a_table_makes_no_model_whose_name_is_taken(zoo_folder: Path, picture) -> None:
     plugin = zoo_folder / "plugins" / "soft.py"
     plugin.with_name("stats.py").write_text(plugin.read_text())

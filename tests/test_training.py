@@ -519,7 +519,7 @@ def test_what_cannot_answer_is_no_version_and_what_is_trained_is_not_trained_aga
 @pytest.mark.long
 def test_pictures_that_are_given_otherwise_than_trained_are_told(empty_zoo: Path) -> None:
     hook = "\n\n@hookimpl\ndef preprocess(image):\n    import numpy as np\n    from zoo import Trace\n"
-    hook += "    return np.full((28, 28, 1), 255, np.float32), Trace(image)\n"
+    hook += "    return np.ones((28, 28, 1), np.float32), Trace(image)\n"
     (empty_zoo / "plugins/soft.py").write_text(DROPOUT + hook)
     progress = Told()
     Zoo.open(empty_zoo, environ={}).train("soft", progress=progress)
@@ -633,6 +633,40 @@ def test_a_network_that_does_not_fit_is_told_before_training(
 ) -> None:
     (empty_zoo / "plugins/soft.py").write_text(DROPOUT.replace(old, new, 1) + hook)
     with pytest.raises(TrainingError, match=says):
+        Zoo.open(empty_zoo, environ={}).train("soft")
+
+
+STANDARDISED = """
+
+@hookimpl
+def preprocess(image):
+    from zoo import Trace
+    return ((image[..., None] - 33.3) / 78.6).astype("float32"), Trace(image)
+"""
+TRAIN = """
+
+@hookimpl
+def train(model):
+    raise RuntimeError("begun")
+"""
+
+
+@pytest.mark.parametrize(
+    ("hooks", "says"),
+    [
+        (
+            STANDARDISED,
+            r"its preprocess hook returns values from -0\.424 to 2\.82, but the training data is in 0-1\. Ret",
+        ),
+        (STANDARDISED + TRAIN, "its train hook raised RuntimeError: begun"),
+    ],
+    ids=["the zoo's training", "the plugin's own training"],
+)
+def test_pictures_of_another_scale_than_the_training_datas_are_told_before_training(
+    empty_zoo: Path, hooks: str, says: str
+) -> None:
+    (empty_zoo / "plugins/soft.py").write_text(DROPOUT + hooks)
+    with pytest.raises(PluginError, match=says):
         Zoo.open(empty_zoo, environ={}).train("soft")
 
 

@@ -10,11 +10,12 @@ from flask import Blueprint, request
 
 from webui import inputs, snippets
 from webui.current import current_zoo
-from webui.faults import status_of
+from webui.faults import Refused, status_of
 from webui.jsons import HEADERS, Answer
 from webui.notices import message
 from webui.query import PLAIN, Asked, asked, asked_model, asked_top, asked_trace, asked_version
 from webui.shortcut import FAILED
+from webui.visits import LEFT
 from zoo import images, listings
 from zoo.errors import ZooError
 
@@ -79,10 +80,12 @@ def calls(name: str) -> Answer:
 def _each(found: Sequence[Any], tell: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     """Return the answers to several pictures, in their order.
 
-    A picture that could not be read has its error and status instead.
+    A picture that could not be read has its error and status instead. Raises Refused once the client has left.
     """
     answers: list[dict[str, Any]] = []
     for one in found:
+        if request.environ.get("zoo.left"):  # set by `webui.bridge`
+            raise Refused(LEFT, "The client left before its pictures were read.")
         try:
             if isinstance(one, ZooError):
                 raise one

@@ -74,9 +74,10 @@ def _unchunked(received: int) -> _Refused:
 class Bridge:
     """An ASGI app around a WSGI app.
 
-    `max_body` is in bytes, `body_seconds` what a client gets to send its body. The app finds the whole body in
-    `environ["zoo.body"]` too. It is called by one of the threads of `turns`, or in the event loop where that is quick.
-    A GET or HEAD of a path in `live` never waits for a thread. The app is not called for requests that are refused:
+    `max_body` is in bytes, `body_seconds` what a client gets to send its body. The app is called by one of the threads
+    of `turns`, or in the event loop where that is quick. It finds the whole body in `environ["zoo.body"]` too. Once the
+    client has left, `environ["zoo.left"]` is True, so that the app can stop what takes long. A GET or HEAD of a path in
+    `live` never waits for a thread. The app is not called for requests that are refused:
 
     - 400: the body ends early, or the Host is wrong,
     - 408: the body takes too long,
@@ -227,7 +228,12 @@ class Bridge:
                 return call.context.run(call.begin)
             finally:
                 quick.learn(path, call.status, share + call.seconds)
-        answer = await self._turns.begin(call.context, call.begin, lambda: _disconnect(receive))
+
+        async def left() -> None:
+            await _disconnect(receive)
+            call.environ["zoo.left"] = True
+
+        answer = await self._turns.begin(call.context, call.begin, left)
         if pixels:
             quick.learn(path, call.status, call.seconds)
         return answer
@@ -346,6 +352,7 @@ _BASE: WSGIEnvironment = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
+    "zoo.left": False,
     "wsgi.input_terminated": True,  # not in PEP 3333; lets werkzeug read the body to its end without counting
 }
 

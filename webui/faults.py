@@ -35,11 +35,11 @@ class WrongType(ZooError):
 
 
 class TooMany(ZooError):
-    """A request with more pictures, or values of JSON, than one may have."""
+    """A request with more pictures, values of JSON or fields of a form than one may have."""
 
 
 class Refused(ZooError):
-    """A request that the server did not pass on to the app, and the HTTP status of its response."""
+    """A request that is refused or given up because of how it was sent, and the HTTP status of its response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec
 
 import PIL.Image
 from flask_babel import format_decimal, format_timedelta, get_locale, gettext, lazy_gettext, ngettext
@@ -21,6 +22,7 @@ from zoo.checkpoints import Bin, Evaluation, Reliability, Robustness
 from zoo.evaluation import wilson
 
 History = Sequence[Mapping[str, float]]
+P = ParamSpec("P")
 
 COLUMNS = {
     "epoch": lazy_gettext("Epoch"),
@@ -69,6 +71,7 @@ REJECTED = {
 }
 """KINDS, UNITS, REASONS and REJECTED translate the names that a card uses; a missing name is shown as it is."""
 
+PLACES = 15  # decimals of a figure, at most
 SHADES = 5  # of wrong answers in a confusion matrix
 
 
@@ -89,27 +92,43 @@ class Panel:
     plot: Plot
 
 
+def or_dash(write: Callable[P, str]) -> Callable[P, str]:
+    """Let a function that formats a figure return a dash where it raises: a card may have any number, or none."""
+
+    @functools.wraps(write)
+    def written(*args: P.args, **options: P.kwargs) -> str:
+        try:
+            return write(*args, **options)
+        except (ArithmeticError, TypeError, ValueError):  # decimal's errors are arithmetic ones
+            return "\N{EN DASH}"
+
+    return written
+
+
 def word(words: Mapping[str, Any], key: str) -> str:
     """Return the translation of a name that a card uses, or the name itself."""
     return str(words.get(key, key))
 
 
+@or_dash
 def number(value: float) -> str:
-    """Return a number in the reader's language: four significant digits, whole numbers in full.
+    """Return a number in the reader's language: four significant digits in up to PLACES, whole numbers in full.
 
     Babel's own formatting takes several times as long, which shows in tables of hundreds of epochs.
     """
-    places = 0 if value == int(value) else max(0, 3 - math.floor(math.log10(abs(value))))
+    places = 0 if value == int(value) else min(max(0, 3 - math.floor(math.log10(abs(value)))), PLACES)
     text = f"{value:,.{places}f}"
     symbols = get_locale().number_symbols["latn"]
     return text.translate({ord(","): symbols["group"], ord("."): symbols["decimal"]})
 
 
+@or_dash
 def strength(value: float) -> str:
     """Return a strength in the reader's language, with up to three decimals."""
     return str(format_decimal(value, "0.###"))
 
 
+@or_dash
 def duration(seconds: float) -> str:
     """Return a time in words, such as 27 minutes."""
     return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5))
@@ -148,7 +167,7 @@ def confusion(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:
     most = max((count for at, row in enumerate(counts) for to, count in enumerate(row) if at != to), default=0)
 
     def shade(count: int) -> int:
-        return math.ceil(SHADES * math.log1p(count) / math.log1p(most)) if count else 0
+        return math.ceil(SHADES * math.log(1 + count) / math.log(1 + most)) if count > 0 else 0
 
     return [
         [Cell(count, 0 if at == to else shade(count)) for to, count in enumerate(row)] for at, row in enumerate(counts)

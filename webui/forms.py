@@ -15,7 +15,10 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser, MultiPartParser
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
-from webui.faults import BadRequest
+from webui.faults import BadRequest, TooMany
+
+URLENCODED = 50_000  # bytes of an urlencoded form, at most; the zoo's own have a key, a token and an address
+FIELDS = 100  # of an urlencoded form, at most
 
 _KIND = re.compile(r"multipart/form-data;\s*boundary=(?:\"([^\"\\]{1,70})\"|([0-9A-Za-z'()+_,./:=?-]{1,70}))\s*", re.I)
 _HEAD = re.compile(
@@ -53,12 +56,17 @@ def only_file(kind: str, body: bytes) -> bytes | None:
 
 
 class Forms(FormDataParser):
-    """Flask's form parser, with files kept in memory. A form that `Parts` cannot parse counts as one without parts."""
+    """Flask's form parser, with files kept in memory and urlencoded forms kept small.
+
+    A form that `Parts` cannot parse counts as one without parts.
+    """
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
     ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Return the stream, the form and the files of a body. Raises BadRequest, RequestEntityTooLarge."""
+        """Return the stream, the form and the files of a body. Raises BadRequest, TooMany, RequestEntityTooLarge."""
+        if mimetype == "application/x-www-form-urlencoded":
+            return stream, super().parse(_small(stream), mimetype, content_length, options)[1], self.cls()
         boundary = (options or {}).get("boundary", "")
         if mimetype != "multipart/form-data" or not boundary:
             return super().parse(stream, mimetype, content_length, options)
@@ -119,6 +127,22 @@ class Parts(MultiPartParser):
                 f"than {most / 1e6:g} MB. Send a file with its filename or its content type, as curl -F "
                 "file=@digit.png does."
             )
+
+
+def _small(stream: IO[bytes]) -> IO[bytes]:
+    """Return an urlencoded form to parse. Raises TooMany for a large one: werkzeug would parse any size."""
+    body = stream.read(URLENCODED + 1)
+    fields = body.count(b"&") + 1
+    if len(body) > URLENCODED:
+        found = f"more than {URLENCODED:,} bytes"
+    elif fields > FIELDS:
+        found = f"{fields:,} fields"
+    else:
+        return BytesIO(body)
+    raise TooMany(
+        f"The form came as application/x-www-form-urlencoded and has {found}; the limits are {URLENCODED:,} bytes and "
+        f"{FIELDS} fields. Send a picture as multipart/form-data, as curl -F file=@digit.png does."
+    )
 
 
 def _name_of_file(part: Field) -> str | None:

@@ -87,12 +87,18 @@ def history(name: str, version: str | None) -> Response:
 
 
 def _file(name: str, version: str | None, file: str, kind: str) -> Response:
-    """Return a file of a checkpoint as a download. Responds with 404 when it is missing."""
+    """Return a file of a checkpoint as a download.
+
+    Responds with 404 when it is missing, a link, not a regular file, or not what the card says.
+    """
     zoo = current_zoo()
     model = zoo.model(name)
     owner, number = model.answering() if version is None else model.select(whole(version))
+    path = zoo.catalogue.path(owner, number) / file
+    if path.is_symlink() or not path.is_file():
+        abort(404)
     try:
-        content = (zoo.catalogue.path(owner, number) / file).read_bytes()
+        content = zoo.catalogue.content(zoo.catalogue.card(owner, number), file)
     except OSError:
         abort(404)
     response = Response(content, mimetype=kind, headers={**HEADERS, "Cache-Control": "no-cache"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
@@ -85,11 +85,19 @@ def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIAppl
     return wrapped
 
 
+_SANE: tuple[tuple[str, Callable[[str], object]], ...] = (
+    ("HTTP_X_FORWARDED_PREFIX", PATHS.fullmatch),
+    ("HTTP_X_FORWARDED_HOST", is_host),
+    ("HTTP_X_FORWARDED_PROTO", ("http", "https").__contains__),
+)
+"""Forwarded headers, and what tells whether a value of one is valid."""
+
+
 def _checked(app: WSGIApplication) -> WSGIApplication:
     """Drop forwarded values that no proxy would send, so that no URL is built from them."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        for name, sane in (("HTTP_X_FORWARDED_PREFIX", PATHS.fullmatch), ("HTTP_X_FORWARDED_HOST", is_host)):
+        for name, sane in _SANE:
             if any(not sane(one.strip()) for one in environ.get(name, "").split(",") if one.strip()):
                 del environ[name]
         if environ.get("HTTP_X_FORWARDED_PREFIX", "").endswith("/"):

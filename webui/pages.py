@@ -19,6 +19,7 @@ from webui import inputs, samples, snippets
 from webui.current import current_zoo
 from webui.errors import wants_page
 from webui.faults import UnknownSample
+from webui.figures import or_dash
 from webui.notices import Notice, explain
 from webui.plain import PICTURES
 from webui.words import mishaps, words
@@ -94,7 +95,7 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
         lang=str(get_locale()).replace("_", "-"),
         languages=LANGUAGES,
         percent=percent,
-        number=format_decimal,
+        number=or_dash(format_decimal),
         known=known,
         **values,
     )
@@ -119,6 +120,7 @@ def switch(tag: str) -> str:
     return f"{url_for(here, **(request.view_args or {}))}?{query}"
 
 
+@or_dash
 def percent(share: float, places: int = 2) -> str:
     """Return a share of 0-1 as a percentage in the reader's language.
 

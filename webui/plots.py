@@ -119,8 +119,9 @@ class Plot:
         return self.height - self.margins[2]
 
     def across(self, place: float) -> float:
-        """Return the x coordinate of a position on the x axis, in units of the drawing."""
-        return round(self.left + (place - self.x.low) / (self.x.high - self.x.low) * (self.right - self.left), 1)
+        """Return the x coordinate of a position on the x axis, in units of the drawing, clipped to the axis."""
+        share = min(1.0, max(0.0, (place - self.x.low) / (self.x.high - self.x.low)))
+        return round(self.left + share * (self.right - self.left), 1)
 
     def down(self, place: float) -> float:
         """Return the y coordinate of a position on the y axis, in units of the drawing, clipped to the axis."""

@@ -1,10 +1,11 @@
 """Which requests the event loop answers itself, because that is quicker than handing them to a thread.
 
 These are small pictures at an address that predicts one digit, if its last answers were quick. Rows of digits are not
-among them: what they take differs from picture to picture. Times are measured, not guessed: an address begins in a
-thread, and one whose model has become slow goes back to threads after `PATIENCE` slow answers in a row. One slow answer
-proves nothing, because any process may lose its core for some milliseconds. Neither does a quick refusal, which asks no
-model. Requests that name a version are never answered in the loop: it may have to be loaded again.
+among them: what they take differs from picture to picture. Neither are files that may take much longer to decode than
+their bytes and pixels suggest, such as a PNG with compressed metadata. Times are measured, not guessed: an address
+begins in a thread, and one whose model has become slow goes back to threads after `PATIENCE` slow answers in a row. One
+slow answer proves nothing, because any process may lose its core for some milliseconds. Neither does a quick refusal,
+which asks no model. Requests that name a version are never answered in the loop: it may have to be loaded again.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from webui.plain import sole_picture
 from zoo.images import announced
 
 SMALL = 16_384  # bytes of a body; a connection brings as much in one piece
-PIXELS = 450_000  # pixels of a picture, by its header: 640 x 640 and a little more
+PIXELS = 450_000  # pixels of a JPEG, by its header: 640 x 640 and a little more
+PNG_PIXELS = 102_400  # pixels of a PNG, by its header: 320 x 320; more take over 5 ms even in a file of 1 kB
 TINY = 4_096  # pixels; up to here, most of an answer's time is the same for one picture and for many
 SECONDS = 0.005  # an answer that took this long was slow
 PATIENCE = 3  # slow answers in a row
 MOST = 1_000  # paths that are remembered
 
+_PNG = 0x89  # the first byte of a PNG, and of no other picture whose size is announced
 _ONE_DIGIT = re.compile(r"(/predict(_[^/]+)?|/hf/[^/]+|/models/[^/]+/infer)$")
 
 
@@ -48,9 +51,13 @@ class Quick:
         picture = sole_picture(environ)
         if picture is None and environ.get("CONTENT_TYPE", "").startswith("multipart/form-data"):
             return 0
-        size = announced(body if picture is None else picture)  # the bytes decide, not the content type
-        pixels = size[0] * size[1] if size else 0
-        return pixels if pixels <= PIXELS else 0
+        if picture is None:
+            picture = body
+        size = announced(picture)  # the bytes decide, not the content type
+        if size is None:
+            return 0
+        pixels = size[0] * size[1]
+        return pixels if pixels <= (PNG_PIXELS if picture[0] == _PNG else PIXELS) else 0
 
     def knows(self, path: str) -> bool:
         """Whether small pictures at this path are answered quickly."""

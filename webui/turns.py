@@ -19,7 +19,7 @@ Whoever pops it first decides: a thread, or the end of the wait. A step that was
 so that what it holds, such as a body, is freed.
 """
 
-LOOK = 0.2  # seconds; a request that waits longer gives up its turn if its client leaves
+LOOK = 0.2  # seconds after which it is noticed that a client leaves; one that still waits gives up its turn
 
 
 class Crowded(Exception):
@@ -51,7 +51,10 @@ class Turns:
         return self._put(context, step)[0]
 
     async def begin(self, context: Context, step: Callable[[], T], left: Callable[[], Awaitable[None]]) -> T:
-        """Run the first step of a request. Raises Crowded, or Left if `left`, which is awaited, returns first."""
+        """Run the first step of a request. Raises Crowded, or Left if `left` returns before the step's turn comes.
+
+        `left` waits until the client leaves. It is awaited from `LOOK` seconds on, while the step runs too.
+        """
         waiting = self._busy - self._threads
         if waiting >= self._max_waiting:
             raise Crowded(
@@ -64,20 +67,17 @@ class Turns:
         def look(waited_for: asyncio.Future[T]) -> None:
             watches.append(asyncio.ensure_future(self._watch(turn, waited_for, left)))
 
-        clock = None
-        if waiting >= 0:
-            clock = asyncio.get_running_loop().call_later(min(LOOK, self._wait_seconds), look, future)
+        clock = asyncio.get_running_loop().call_later(min(LOOK, self._wait_seconds), look, future)
         try:
             return await future
         finally:
-            if clock is not None:
-                clock.cancel()
-                for watch in watches:
-                    watch.cancel()
+            clock.cancel()
+            for watch in watches:
+                watch.cancel()
             del future  # its exception holds this frame: a cycle that keeps the request until it is collected
 
     async def _watch(self, turn: _Turn, future: asyncio.Future[Any], left: Callable[[], Awaitable[None]]) -> None:
-        """End a wait that has become long, when the client leaves or the time is up."""
+        """End a wait that has become long, when the client leaves or the time is up. A step that runs is left alone."""
         error: Exception = Left()
         try:
             async with asyncio.timeout(max(0.0, self._wait_seconds - LOOK)):
@@ -90,6 +90,8 @@ class Turns:
         if _taken(turn) is not None:
             self._busy -= 1
             _unless_done(future, future.set_exception, error)
+        elif isinstance(error, Crowded):
+            await left()
 
     def _put(self, context: Context, step: Callable[[], T]) -> tuple[asyncio.Future[T], _Turn]:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()

@@ -37,6 +37,11 @@ def checked_input(
         raise PluginError(
             f'Model "{model}": its {_hook(hooks)} returned shape {np.shape(answer[0])}; the network takes {shape}.'
         )
+    if np.asarray(answer[0]).dtype.kind != "f":
+        raise PluginError(
+            f'Model "{model}": its {_hook(hooks)} returned an array of {_kind(answer[0])}; the network takes '
+            "float32 in 0-1. Convert uint8 levels with (levels / 255).astype('float32')."
+        )
     if getattr(answer[1].seen, "dtype", None) != np.uint8:
         raise PluginError(
             f'Model "{model}": the Trace of its {_hook(hooks)} has `seen` of {_kind(answer[1].seen)}; it should be '

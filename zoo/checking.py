@@ -8,6 +8,7 @@ from typing import Literal
 from zoo.errors import ZooError
 from zoo.inhabitants import called_otherwise
 from zoo.models import Model
+from zoo.settings import said
 from zoo.zoo import Zoo
 
 
@@ -46,15 +47,15 @@ def _model(model: Model) -> list[Finding]:
         loaded = model.load()
     except ZooError as error:
         return [Finding("error", what, str(error))]
-    said = model.settings.model_dump(mode="json")
+    now = model.settings.model_dump(mode="json")
     trained = loaded.settings.model_dump(mode="json")  # with defaults for what an older card lacks
-    apart = [key for key in said if said[key] != trained[key]]
+    apart = [key for key in now if now[key] != trained[key]]
     found = [
         Finding(
             "warning",
             what,
-            f"the settings have {key} = {said[key]}, but checkpoint {loaded.card.ref} was trained with {trained[key]}. "
-            "That value is used until the next training.",
+            f"the settings have {key} = {said(now[key])}, but checkpoint {loaded.card.ref} was trained with "
+            f"{said(trained[key])}. That value is used until the next training.",
         )
         for key in apart
     ]

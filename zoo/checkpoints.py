@@ -11,17 +11,17 @@ import csv
 import errno
 import functools
 import hashlib
+import io
 import json
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zoo import files
 from zoo.errors import CardChanged, ModelUnavailable, SettingsError, UnknownCheckpoint, closest, cut
@@ -29,6 +29,7 @@ from zoo.settings import MODEL_NAME
 
 CARD = "card.json"
 HISTORY = "history.csv"
+LARGEST = 1e12  # of the numbers in a history; larger ones are mistakes, and a page could not show them
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -158,6 +159,15 @@ class Card(BaseModel):
     files: dict[str, FileFact]
     seal: str | None = Field(None, description="SHA-256 of all other fields, as sorted JSON; see `Catalogue.card`")
 
+    @field_validator("files")
+    @classmethod
+    def _lie_inside(cls, files: dict[str, FileFact]) -> dict[str, FileFact]:
+        for name in files:
+            path = PureWindowsPath(name)  # stricter than POSIX: it also knows drives and backslashes
+            if not path.parts or path.anchor or ".." in path.parts or "\0" in name:
+                raise ValueError(f'"{cut(name)}" is not the name of a file in the folder of the checkpoint')
+        return files
+
     @property
     def ref(self) -> str:
         """The checkpoint's name, as "cnn/2"."""
@@ -195,7 +205,8 @@ class Catalogue:
         """Read a card. Raises UnknownCheckpoint when there is none, ModelUnavailable when it is damaged."""
         path = self.path(model, version) / CARD
         try:
-            card, sealed = _parsed(path.read_bytes())
+            with files.opened(path) as file:
+                card, sealed = _parsed(file.read())
         except FileNotFoundError as error:
             if version in self.found(model):
                 raise ModelUnavailable(
@@ -231,11 +242,11 @@ class Catalogue:
         """Return the history of a checkpoint's training, one row per epoch; empty when there is none.
 
         A row has numbers such as epoch, loss, accuracy, val_loss, val_accuracy, learning_rate and seconds. Cells that
-        are not finite numbers are left out.
+        are not numbers from -LARGEST to LARGEST are left out.
         """
         try:
-            with (self.path(card.model, card.version) / HISTORY).open(encoding="utf-8", newline="") as file:
-                return [_numbers(row) for row in csv.DictReader(file)]
+            text = self.content(card, HISTORY).decode()
+            return [_numbers(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
         except (OSError, ValueError, csv.Error):
             return []
 
@@ -298,22 +309,34 @@ class Catalogue:
 
     def verify(self, card: Card) -> None:
         """Hash every file of a checkpoint. Raises ModelUnavailable naming each file that is missing or changed."""
-        folder = self.path(card.model, card.version)
-        wrong = []
-        for name, fact in card.files.items():
-            path = folder / name
-            try:
-                if path.stat().st_size != fact.bytes:
-                    wrong.append(f"{name} has {path.stat().st_size} bytes, but its card says {fact.bytes}")
-                elif files.sha256(path) != fact.sha256:
-                    wrong.append(f"{name} has changed since it was saved (SHA-256 differs from its card)")
-            except OSError as error:
-                wrong.append(f"{name} cannot be read ({error.strerror})")
-        if wrong:
+        if wrong := [problem for name in card.files if (problem := self._damage(card, name))]:
             raise ModelUnavailable(
                 f"Checkpoint {card.ref} is damaged: {'; '.join(wrong)}. "
                 f"Restore it from a copy, select another version, or train again: zoo train {card.model}."
             )
+
+    def content(self, card: Card, name: str) -> bytes:
+        """Return a file of a checkpoint. Raises OSError when it cannot be read or is not what its card says."""
+        if problem := self._damage(card, name):
+            raise OSError(errno.EIO, problem)
+        with files.opened(self.path(card.model, card.version) / name) as file:
+            return file.read()
+
+    def _damage(self, card: Card, name: str) -> str | None:
+        """Return how a file differs from what its card says, or None if it does not, or the card does not list it."""
+        path, fact = self.path(card.model, card.version) / name, card.files.get(name)
+        if fact is None:
+            return None
+        try:
+            with files.opened(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != fact.bytes:
+                    return f"{name} has {size} bytes, but its card says {fact.bytes}"
+                if hashlib.file_digest(file, "sha256").hexdigest() != fact.sha256:
+                    return f"{name} has changed since it was saved (SHA-256 differs from its card)"
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror})"
+        return None
 
     def facts(self, folder: Path) -> dict[str, FileFact]:
         """Return size and hash of every file in a folder except the card, by its path relative to the folder."""
@@ -391,11 +414,11 @@ def _read(folder: Path) -> Iterator[list[Path]]:
 
 
 def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, float]:
-    """Return the finite numbers of a CSV row by their columns."""
+    """Return the numbers of a CSV row from -LARGEST to LARGEST by their columns."""
     found = {}
     for name, text in row.items():
         with suppress(TypeError, ValueError):
-            if name is not None and math.isfinite(number := float(text)):  # type: ignore[arg-type]
+            if name is not None and abs(number := float(text)) <= LARGEST:  # type: ignore[arg-type]
                 found[name] = number
     return found
 

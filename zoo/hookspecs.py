@@ -45,6 +45,7 @@ def train(model: keras.Model, data: Data, settings: ModelSettings, report: Repor
 def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:  # type: ignore[empty-body]
     """Turn one decoded picture into the model's input, float32 (h, w, c) in 0-1, and a Trace of what was done.
 
+    An array of integers is an error. Another scale than 0-1 needs a `train` hook that brings the data to it.
     Default: `zoo.ink`, which returns (28, 28, 1). Raises NoInk when there is nothing to read.
     """
 

@@ -226,22 +226,56 @@ def _canvas(data: bytes) -> tuple[int, int]:
 
 
 def announced(data: bytes) -> tuple[int, int] | None:
-    """Return width and height from the header of a PNG or a sequential JPEG, without decoding; None for anything else.
+    """Return width and height by the header of a PNG or a sequential JPEG, without decoding; None for anything else.
 
-    Also None if the file may have a second header, which Pillow would use instead.
+    Also None if decoding may cost much more than the file's bytes and pixels suggest: for compressed metadata, for many
+    chunks, segments or scans, and for a second header, which Pillow would use instead.
     """
-    if data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") and len(data) >= 24 and data.rfind(b"IHDR") == 12:
-        width, height = struct.unpack_from(">II", data, 16)
-        return width, height
-    at = 2 if data.startswith(b"\xff\xd8\xff") else len(data)
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if kind in (0xC0, 0xC1):  # start of a baseline or extended sequential frame (ITU-T T.81, table B.1)
-            height, width = struct.unpack_from(">HH", data, at + 5)
+    if data.startswith(_PNG_BEGINS):
+        return _size_of_png(data)
+    return _size_of_jpeg(data) if data.startswith(b"\xff\xd8\xff") else None
+
+
+_PNG_BEGINS = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+_CHEAP = frozenset((b"IDAT", b"PLTE", b"tRNS", b"bKGD", b"cHRM", b"cICP", b"eXIf", b"sBIT", *_SILENT))
+"""Chunks of a PNG, between the first and the last, that are read in proportion to their bytes."""
+_LONGEST = 32  # chunks of a PNG or segments of a JPEG, at most; for a small picture, encoders write fewer than 20
+_FRAMES = (0xC0, 0xC1)  # start of a baseline or extended sequential frame (ITU-T T.81, table B.1)
+_TABLES = (0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0))  # DHT, DQT, DRI, COM and APPn
+_SOS = 0xDA  # start of scan
+
+
+def _size_of_png(data: bytes) -> tuple[int, int] | None:
+    """Return the size of a PNG with only a few chunks, all of them cheap."""
+    at, last = 33, len(data) - 12
+    for _ in range(_LONGEST):
+        if at > last:
+            return None
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IEND":
+            width, height = struct.unpack_from(">II", data, 16)
             return width, height
-        if kind in (0xC2, 0xDA) or length < 2:
-            break
-        at += 2 + length
+        if kind not in _CHEAP:
+            return None
+        at += 12 + length
+    return None
+
+
+def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
+    """Return the size of a sequential JPEG with one frame, few segments before its first scan, and few scans."""
+    at, size = 2, None
+    for _ in range(_LONGEST):
+        if at + 9 > len(data) or data[at] != 0xFF:
+            return None
+        kind = data[at + 1]
+        if kind == _SOS:  # each component may have a scan of its own
+            return size if _scans(data) <= 4 else None
+        if kind in _FRAMES and size is None:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            size = width, height
+        elif kind not in _TABLES:
+            return None
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
 
 

@@ -46,6 +46,12 @@ def settled(
         elif plugin not in families or families[plugin].addon:
             known = [known for known, family in families.items() if not family.addon]
             where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
+            if plugin in families:
+                problems.append(
+                    f'{where}: plugin "{plugin}" only wraps other plugins\' hooks, so it is not a model and '
+                    f"takes no table. The plugins with models are: {', '.join(known) or 'none'}."
+                )
+                continue
             remedy = ""
             if known and not entry.plugin:
                 meant = max(known, key=lambda one: len(one) if plugin.startswith(one) else 0)

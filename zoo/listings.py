@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.errors import ZooError
 from zoo.models import Model
+from zoo.settings import ModelSettings, said
 from zoo.zoo import Zoo
 
 
@@ -101,6 +103,68 @@ def plugins(zoo: Zoo) -> list[dict[str, Any]]:
         }
         for bad in zoo.plugins.quarantined.values()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFacts:
+    """One row about a setting of a plugin. `default` is as `zoo train --set` takes it, `takes` for people to read."""
+
+    key: str
+    default: str
+    takes: str
+    description: str
+
+
+def settings(kind: type[ModelSettings]) -> list[SettingFacts]:
+    """Return a row per setting of a plugin's settings class, with those of nested tables as `augment.rotate`."""
+    schema = kind.model_json_schema()
+    tables = schema.get("$defs", {})
+    return list(_settings(_resolved(schema, tables), tables, kind().model_dump(mode="json", by_alias=True), ""))
+
+
+def _settings(
+    table: Mapping[str, Any], tables: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str
+) -> Iterator[SettingFacts]:
+    """Yield the rows of one table's JSON schema; `tables` are the schemas that it refers to."""
+    for name, schema in table["properties"].items():
+        inner, default = _resolved(schema, tables), defaults.get(name)
+        if "properties" in inner and isinstance(default, Mapping):
+            yield from _settings(inner, tables, default, f"{prefix}{name}.")
+        else:
+            shown = said(default) or '""'
+            yield SettingFacts(f"{prefix}{name}", shown, _takes(inner, tables), schema.get("description", ""))
+
+
+def _resolved(schema: Mapping[str, Any], tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a JSON schema, or the one that it refers to."""
+    return tables[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "table",
+}
+BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "pattern": "matching"}
+
+
+def _takes(schema: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
+    """Describe the values that a JSON schema allows: `whole number >= 1, <= 64`, `adam or sgd`, `list of text`."""
+    schema = _resolved(schema, tables)
+    if choices := schema.get("enum") or [schema[key] for key in ("const",) if key in schema]:
+        return " or ".join(filter(None, (", ".join(map(said, choices[:-1])), said(choices[-1]))))
+    if branches := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(_takes(branch, tables) for branch in branches)
+    if schema.get("type") == "array":
+        parts = schema.get("prefixItems") or [schema.get("items") or {}]
+        return f"list of {', '.join(_takes(part, tables) for part in parts)}"
+    if isinstance(values := schema.get("additionalProperties"), Mapping):
+        return f"table of {_takes(values, tables)}"
+    bounds = ", ".join(f"{sign} {schema[bound]}" for bound, sign in BOUNDS.items() if bound in schema)
+    return f"{KINDS.get(schema.get('type', ''), 'any value')} {bounds}".rstrip()
 
 
 def checkpoints(zoo: Zoo) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from zoo import datasets
 from zoo.checkpoints import Card, Evaluation, Mistake
 from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, UnknownModel, ZooError
 from zoo.evaluation import Track, figures
-from zoo.sources import Source
+from zoo.sources import Source, found
 from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
 
@@ -88,7 +88,7 @@ def on_files(
             else:
                 counts["unknown label"] += 1
                 named.append(f'{path}: its label "{label}" is not one of {", ".join(card.labels)}')
-        answers = zoo.predict_many(name, [path for path, _ in ours], version=version)
+        answers = zoo.predict_many(name, [found(path) for path, _ in ours], version=version)
         for (path, number), answer in zip(ours, answers, strict=True):
             if isinstance(answer, ZooError):
                 counts["unreadable"] += 1

@@ -21,16 +21,17 @@ import traceback
 import types
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pluggy
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 
 from zoo import files, hookspecs, stopping
 from zoo.errors import PluginError, SettingsError, ZooError, closest, ended, why
 from zoo.hookspecs import HOOKS
-from zoo.settings import MODEL_NAME, ModelEntry, ModelSettings, Origins, Table, over, validate
+from zoo.settings import MODEL_NAME, Key, ModelEntry, ModelSettings, Origins, Table, over, validate
 from zoo.types import Prediction, Reading
 
 GROUP = "zoo"  # the entry-point group
@@ -234,6 +235,11 @@ def _family(name: str, source: str, plugin: Any) -> Family:
     settings = getattr(plugin, "Settings", ModelSettings)
     if not (isinstance(settings, type) and issubclass(settings, ModelSettings)):
         problems.append(f"{source}: Settings should be a class that derives from zoo.ModelSettings.")
+    elif not problems and wrappers and settings is not ModelSettings:
+        problems.append(
+            f"{source}: Settings is never used: without build(settings) it only wraps other plugins' hooks, and gets "
+            "their settings. Remove the class; use constants or environment variables for its own options."
+        )
     elif not problems:
         problems += _settings(source, settings)
     if problems:
@@ -316,8 +322,9 @@ class NoAnswer(PluginError):
 def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
     """Return what is wrong with a plugin's settings class, one line per mistake.
 
-    Every field needs a default, and values and schema have to be expressible in JSON. A field with a name that the zoo
-    uses itself could never be set, or would break code that relies on the original.
+    Every field needs a default, and values and schema have to be expressible in JSON, in which a secret is lost or
+    shown. A field with a name that the zoo uses itself could never be set, or would break code that relies on the
+    original.
     """
     taken = [name for name in settings.model_fields if name in ModelEntry.model_fields or name in vars(ModelSettings)]
     if taken:
@@ -330,17 +337,47 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
         if not _within(fields[name].annotation, base.annotation)
     ]
     try:
+        if secrets := [f"{'.'.join(key)} as {kind.__name__}" for key, kind in _secrets(settings)]:
+            return [
+                f"{source}: Settings has {', '.join(secrets)}: settings are stored in every checkpoint's card. Read "
+                "secrets from the environment, inside the hook that needs them."
+            ]
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # pydantic only warns of a default of the wrong type
             own = settings().model_dump(mode="json")
             settings.model_validate_json(settings().model_dump_json())
             settings.model_json_schema()
     except Exception as error:
-        told = str(error).replace("\n", " ")
+        told = _mistakes(error) if isinstance(error, ValidationError) else str(error).replace("\n", " ")
         return [f"{source}: Settings cannot be used: {told}. Every setting needs a default of a JSON type."]
     if not isinstance(settings.fast, Mapping):
         return [*problems, f"{source}: fast should be the settings that --fast changes, such as {{'epochs': 3}}."]
     return problems + validate(settings, over(own, settings.fast), Origins(f"{source}: fast"), ())[1]
+
+
+def _mistakes(error: ValidationError) -> str:
+    """Return pydantic's complaints as `units: Field required; ...`, without its links."""
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors())
+
+
+def _secrets(kind: Any, key: Key = (), above: tuple[Any, ...] = ()) -> Iterator[tuple[Key, type]]:
+    """Yield the key and class of each secret in a type, also in its tables, lists and alternatives.
+
+    `key` leads to the type, and `above` are the tables around it, because a table may contain itself.
+    """
+    origin = get_origin(kind) or kind
+    if isinstance(origin, type) and issubclass(origin, Secret | SecretBytes | SecretStr):
+        yield key, origin
+    elif isinstance(origin, type) and origin not in above:
+        inner: Mapping[str, Any] = {}
+        if issubclass(origin, BaseModel):
+            inner = {name: field.annotation for name, field in origin.model_fields.items()}
+        elif is_dataclass(origin) or is_typeddict(origin):
+            inner = get_type_hints(origin)
+        for name, annotation in inner.items():
+            yield from _secrets(annotation, (*key, name), (*above, origin))
+    for part in get_args(kind):
+        yield from _secrets(part, key, above)
 
 
 def _within(kind: Any, base: Any) -> bool:

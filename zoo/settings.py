@@ -360,14 +360,20 @@ class Origins:
     file: str
     others: dict[Key, str] = field(default_factory=dict)
 
-    def point(self, key: Key, value: Any, shown: bool = True) -> str:
-        """Return `settings.toml: [models.cnn] epochs = 0`, or its variable or flag instead; the value if `shown`."""
+    def point(self, key: Key, value: Any, shown: bool = True, whole: bool = False) -> str:
+        """Return `settings.toml: [models.cnn] epochs = 0`, or its variable or flag instead; the value if `shown`.
+
+        With `whole`, the value is a table that is wrong as a whole: `settings.toml: [models.cnn]`.
+        """
         says = f" = {'…' if key in HIDDEN else _show(value)}" if shown and not isinstance(value, dict) else ""
+        if around := max((other for other in self.others if other == key[: len(other)]), key=len, default=()):
+            inside = key[len(around) :]  # the rest of the key, within what the variable or flag gave
+            return f"{'.'.join((self.others[around], *inside))}{says}"
         for other, name in self.others.items():
-            if other == key:
-                return f"{name}{says}"
             if other[: len(key)] == key and isinstance(value, dict):
                 return name
+        if whole:
+            return f"{self.file}: [{'.'.join(key)}]"
         table = ".".join(key[:-1])
         where = f"{self.file}: " + (f"[{table}] " if table else "")
         return f"{where}{key[-1]}{says}"
@@ -517,7 +523,9 @@ def _line(
     # For a union pydantic appends the branch that it tried, which is not a key of the file.
     key = table + (path[:-1] if mistake["type"].endswith("_type") and path and path[-1] in ("int", "str") else path)
     unknown = mistake["type"] == "extra_forbidden"
-    where = sources.point(key, mistake["input"], shown=not unknown) if key else sources.file
+    # A validator of a table, rather than of one of its keys, reports the table.
+    whole = isinstance(mistake["input"], dict) and (not path or mistake["type"] in ("value_error", "assertion_error"))
+    where = sources.point(key, mistake["input"], shown=not unknown, whole=whole) if key else sources.file
     if unknown:  # the value is not shown, since it may be a secret under a misspelt key
         allowed = [*(beside if len(path) == 1 else ()), *_kind_at(kind, path[:-1]).model_fields]
         of = f" of {owner}" if owner else ""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.answers import checked_input
-from zoo.errors import NoInk, TrainingError, why
+from zoo.errors import NoInk, PluginError, TrainingError, why
 from zoo.plugins import Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 SOME = 256  # validation pictures that are checked, at most
+SLACK = 0.01  # by how much rounding may take preprocessed pictures out of 0-1
 
 Shape = tuple[int, ...]
 
@@ -49,7 +50,14 @@ def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: k
         )
     if not (own_train and hooks.is_own("predict")):  # hooks of the plugin's own may use any output
         _tells(model, network, len(data.labels))
-    return np.stack([checked_input(model, hooks, settings, taken, picture)[0] for picture in pictures])
+    seen = np.stack([checked_input(model, hooks, settings, taken, picture)[0] for picture in pictures])
+    low, high = float(seen.min()), float(seen.max())
+    if not own_train and not (low >= -SLACK and high <= 1 + SLACK):  # also for NaN
+        raise PluginError(
+            f'Model "{model}": {whose}{hooks.wrapped("preprocess")} returns values from {low:.3g} to {high:.3g}, but '
+            "the training data is in 0-1. Return values in 0-1, or add a train hook that brings the data to that scale."
+        )
+    return seen
 
 
 def _given(model: str, hooks: Hooks, settings: ModelSettings, data: Data) -> Shape:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -16,7 +18,9 @@ from zoo.types import Image
 if TYPE_CHECKING:
     import PIL.Image
 
-Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | Image | PIL.Image.Image"
+Source: TypeAlias = (
+    "bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO | NotAFile | Image | PIL.Image.Image"
+)
 """A picture: its file's bytes, a path, an open binary file, a decoded uint8 array, or a Pillow image."""
 
 
@@ -62,6 +66,28 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
         raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
+class NotAFile:
+    """In place of a path that is not to be opened: a source whose reading fails."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.name = Path(path)
+
+    def read(self, most: int = -1) -> bytes:
+        raise OSError(errno.EINVAL, "it is not a file")
+
+
+def found(path: str | os.PathLike[str]) -> Source:
+    """Return the source for a path that a folder or a list names: itself, or NotAFile for a FIFO, socket or device.
+
+    Opening a FIFO waits for a writer, perhaps for ever. A person who names one means it, so that `content` reads it.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # reading it reports the error
+        return path
+    return path if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else NotAFile(path)
+
+
 def several(pictures: Iterable[Source]) -> Iterable[Source]:
     """Return the pictures unchanged. Raises PictureBroken for a single picture, which would iterate by byte or row."""
     alone = isinstance(pictures, bytes | bytearray | memoryview | str | os.PathLike) or hasattr(pictures, "read")
@@ -74,7 +100,7 @@ def several(pictures: Iterable[Source]) -> Iterable[Source]:
     return pictures
 
 
-def _read(file: BinaryIO, most: int) -> bytes:
+def _read(file: BinaryIO | NotAFile, most: int) -> bytes:
     """Read the rest of an open file, at most `most` bytes. Raises PictureBroken."""
     name = getattr(file, "name", "The open file")
     try:
@@ -90,7 +116,7 @@ def inside(folder: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
     """Yield the files in a folder at any depth, sorted, without hidden ones; with `suffixes` only those that end so.
 
     Links are followed. A folder that cannot be read, and a link that is broken or leads back to a folder above it, are
-    yielded themselves, so that reading them reports the error.
+    yielded themselves, so that reading them reports the error. So are FIFOs, sockets and devices: see `found`.
     """
     return _inside(folder, suffixes, ())
 
@@ -113,10 +139,9 @@ def _inside(folder: Path, suffixes: Collection[str], above: tuple[tuple[int, int
         path = folder / entry.name
         try:
             is_folder = entry.is_dir()
-            is_picture = entry.is_file() or (entry.is_symlink() and not path.exists())  # no pipes
         except OSError:
-            is_folder, is_picture = False, True
+            is_folder = False
         if is_folder:
             yield from _inside(path, suffixes, (*above, here))
-        elif is_picture and (not suffixes or path.suffix.lower() in suffixes):
+        elif not suffixes or path.suffix.lower() in suffixes:
             yield path

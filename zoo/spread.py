@@ -20,6 +20,7 @@ from zoo.quiet import quiet
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
 
+    from zoo.sources import Source
     from zoo.zoo import Zoo
 
 PART = 128  # pictures that a process takes at a time
@@ -52,7 +53,7 @@ def pays(zoo: Zoo, model: str | None, count: int, version: int | None = None) ->
 
 
 def predict_many(
-    zoo: Zoo, model: str | None, paths: Sequence[str], *, version: int | None = None, trace: bool = False
+    zoo: Zoo, model: str | None, pictures: Sequence[Source], *, version: int | None = None, trace: bool = False
 ) -> Generator[Answers]:
     """Yield the answers of `Zoo.predict_many` for picture files, in order, up to `PART` at a time.
 
@@ -63,7 +64,7 @@ def predict_many(
     with quiet():
         for name in SHARED:
             importlib.import_module(name)
-    parts = [paths[start : start + PART] for start in range(0, len(paths), PART)]
+    parts = [pictures[start : start + PART] for start in range(0, len(pictures), PART)]
     count = min(cores(), len(parts))
     context = multiprocessing.get_context("fork")
     workers: list[tuple[ForkProcess, Connection]] = []
@@ -94,7 +95,7 @@ def predict_many(
 
 
 def _work(
-    zoo: Zoo, model: str | None, version: int | None, trace: bool, parts: Sequence[Sequence[str]], there: Connection
+    zoo: Zoo, model: str | None, version: int | None, trace: bool, parts: Sequence[Sequence[Source]], there: Connection
 ) -> None:
     """Run a worker: send the answers to each of its parts in turn, or the error that stops it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,8 +10,20 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+def escaped(text: str) -> str:
+    """Return a text with its control characters, except tabs and line ends, as `\\x1b`.
+
+    A file name or a plugin's error may have some, and a terminal would obey them.
+    """
+    return text.translate(_CONTROLS)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table to standard output; when that is not a terminal, one line per row with tabs between the cells."""
+    rows = [[escaped(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in (*([columns] if any(columns) else []), *rows):
             print("\t".join(" ".join(cell.split()) for cell in row))
@@ -95,7 +107,10 @@ class Bar:
             self._progress.update(self._task, facts=text, left="")
 
     def note(self, text: str) -> None:
-        (self._progress.console.print if self._progress else lambda text: print(text, file=sys.stderr))(text)
+        if self._progress is not None:
+            self._progress.console.print(escaped(text))
+        else:
+            print(escaped(text), file=sys.stderr)
 
     def close(self) -> None:
         if self._progress is not None:
@@ -137,7 +152,7 @@ class Lines:
         print(text, file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(escaped(text), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         pass

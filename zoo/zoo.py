@@ -125,6 +125,12 @@ class Zoo:
                 raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
             if others := inhabitants.called_otherwise(name, self.models, self.plugins):
                 raise UnknownModel(f'There is no model "{name}": {others}')
+            model, _, version = name.partition("/")
+            if model in self.models and version.isdecimal():
+                raise UnknownModel(
+                    f'There is no model "{cut(name)}". Name the model "{model}" and its version separately: '
+                    f"--version {cut(version)}, or version={cut(version)} in the API and in Python."
+                )
             raise UnknownModel(
                 f'There is no model "{cut(name)}".{closest(name, self.models)} '
                 f"The models are: {', '.join(self.models)}."

@@ -68,6 +68,23 @@ def test_the_app_is_not_called_for_one_who_left_while_waiting(serve: Serve) -> N
         assert not never.asked()
 
 
+@pytest.mark.parametrize("wait_seconds", [30.0, 0.1], ids=["while others might wait", "when the wait would be over"])
+def test_the_app_is_told_of_one_who_leaves_while_it_answers(serve: Serve, wait_seconds: float) -> None:
+    served = serve(workers=1, threads=1, wait_seconds=wait_seconds)
+    with Gate() as gate, served.connect() as client:
+        client.sendall(f"POST /left?{gate.port} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx".encode())
+        with gate.reached() as app:
+
+            def told() -> bytes:
+                app.sendall(b"?")
+                return app.recv(3)
+
+            assert told() == b"no "
+            client.close()
+            until(lambda: told() == b"yes", "the app is told")
+    assert served.ask("/")[0].status == 200
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("wait_seconds", [30.0, 0.3], ids=["who leave", "who are refused"])
 def test_the_bodies_of_those_who_wait_no_more_are_not_kept(serve: Serve, wait_seconds: float) -> None:

@@ -47,6 +47,8 @@ def test_predict_asks_the_model_that_is_named_and_no_two(client: FlaskClient) ->
     assert said(send(client, "/predict?model=cnn", saved(drawing())))["model"] == "cnn"
     assert said(send(client, "/predict_cnn?model=cnn", saved(drawing())))["model"] == "cnn"
     assert send(client, "/predict?model=nobody", saved(drawing())).status_code == 404
+    told = send(client, "/predict?model=cnn/2", saved(drawing())).get_json()["error"]
+    assert 'Name the model "cnn" and its version separately: --version 2, or version=2 in the API' in told
     for path in ("/predict_cnn?model=linear", "/api/models/cnn/predict?model="):
         answer = send(client, path, saved(drawing()))
         assert answer.status_code == 400

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from asking import HTML, b64, png, said
 from flask.testing import FlaskClient
-from guarding import KEYS, PHONE, zoo_with
+from guarding import KEYS, PAGE, PHONE, token, zoo_with
 from protocols import LENGTH, element
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
@@ -196,6 +196,39 @@ def test_millions_of_values_are_413_before_they_are_parsed(
         tracemalloc.stop()
     assert answer.status_code == 413
     assert "values, the most that 256 pictures (the limit, server.max_batch) can have" in said(answer)["error"]
+
+
+URLENCODED = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/logout", "/predict_cnn"])
+def test_an_urlencoded_form_with_millions_of_fields_is_413_before_it_is_parsed(tmp_path: Path, path: str) -> None:
+    client = create_app(Zoo.open(zoo_with(tmp_path, KEYS if path != "/" else ""))).test_client()
+    if path not in ("/", "/login"):  # the token is looked for in the form
+        form = {"key": PHONE, "csrf_token": token(client.get("/login", headers=PAGE).text)}
+        assert client.post("/login", data=form).status_code == 303
+    sent = gzip.compress(b"a=1&" * 4_000_000, 1)
+    tracemalloc.start()
+    try:
+        answer = post(client, path, URLENCODED, sent, {"Content-Encoding": "gzip", "Accept": "application/json"})
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000  # the body itself, inflated, and its pieces
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 413
+    assert "has more than 50,000 bytes; the limits are" in said(answer)["error"]
+    page = post(client, path, URLENCODED, sent, {"Content-Encoding": "gzip"} | PAGE)
+    assert page.status_code == 413
+    assert "This request cannot be answered" in page.text
+
+
+def test_an_urlencoded_form_may_have_so_many_bytes_and_fields_and_no_more(client: FlaskClient) -> None:
+    fits = {"49,999 bytes": b"model_type=" + b"x" * 49_988, "100 fields": b"a=1&" * 99 + b"model_type=none"}
+    for how, form in fits.items():
+        assert post(client, "/", URLENCODED, form, {}).status_code == 404, how  # there is no such model
+    for form, found in ((b"a=" + b"x" * 50_000, "more than 50,000 bytes"), (b"a=1&" * 100 + b"a=1", "101 fields")):
+        answer = post(client, "/", URLENCODED, form, {})
+        assert answer.status_code == 413
+        assert f"has {found}; the limits are 50,000 bytes and 100 fields." in said(answer)["error"]
 
 
 @pytest.mark.parametrize(("path", "key"), [("/predict_linear", "pixels"), ("/v1/models/linear:predict", "instances")])

@@ -337,6 +337,22 @@ def test_a_proxys_host_is_one_or_nothing(host: str, used: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("scheme", "used"),
+    [("https", "https"), ("http", "http"), ("http, https", "https"), ("javascript", "http"), ("https://x", "http")],
+)
+def test_a_proxys_scheme_is_http_or_https_or_nothing(scheme: str, used: str) -> None:
+    found: list[str] = []
+
+    def app(environ, start_response) -> list[bytes]:
+        found.append(environ["wsgi.url_scheme"])
+        return []
+
+    environ = {"PATH_INFO": "/", "REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http"}
+    mounted(app, 1, "", app)(environ | {"HTTP_X_FORWARDED_PROTO": scheme}, lambda *_: None)  # type: ignore[arg-type, return-value]
+    assert found == [used]
+
+
+@pytest.mark.parametrize(
     ("host", "told"),
     [
         ("xn--mnchen-3ya.de:81", "münchen.de:81"),

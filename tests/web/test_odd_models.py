@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import flip_byte
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from paging import opened, section, text
+
+COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "own")
+CELLS = (
+    st.floats(allow_nan=True).map(repr)
+    | st.integers(-(10**400), 10**400).map(str)
+    | st.sampled_from(["", "1e308", "-1e308", "5e-324", "-0.0", "0.5", "0.99999999", "1e12", "3"])
+    | st.text(max_size=4)
+)
+HISTORIES = st.tuples(st.lists(st.sampled_from(COLUMNS), max_size=8), st.lists(st.lists(CELLS, max_size=9), max_size=4))
 
 
 def test_an_untrained_model_says_so(own_zoo: Path) -> None:
@@ -71,6 +88,80 @@ def test_a_card_without_figures_has_a_page_too(own_zoo: Path) -> None:
     assert "No training history is available" in page.text
     assert "accuracy not measured" in client.get("/models").text
     assert client.get("/compare?m=tiny&m=cnn").status_code == 200
+
+
+@pytest.mark.parametrize("file", ["card.json", "history.csv"])
+@pytest.mark.parametrize("odd", ["link", "fifo", "folder", "other"])
+def test_only_a_checkpoints_own_files_are_sent(zoo_folder: Path, file: str, odd: str) -> None:
+    path = zoo_folder / "checkpoints/soft/1" / file
+    client = opened(zoo_folder)
+    assert client.get(f"/models/soft/{file}").status_code == 200
+    whole = path.read_bytes()
+    path.unlink()
+    if odd == "link":
+        (zoo_folder / "kept").write_bytes(whole)
+        path.symlink_to(zoo_folder / "kept")
+    elif odd == "fifo":
+        os.mkfifo(path)
+    elif odd == "folder":
+        path.mkdir()
+    else:
+        path.write_text("root:x:0:0:root:/root:/bin/sh\n")
+    for url in (f"/models/soft/{file}", f"/models/soft/1/{file}"):
+        answer = client.get(url)
+        assert answer.status_code == (503 if (file, odd) == ("card.json", "other") else 404)
+        assert b"root:x" not in answer.data
+    assert client.get("/models/soft").status_code == 200
+
+
+@pytest.fixture
+def soft(zoo_folder: Path) -> FlaskClient:
+    return opened(zoo_folder)
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(HISTORIES)
+@example((list(COLUMNS[:5]), [["1", "0.5", "0.3", "0.4", "-1e308"], ["2", "0.4", "0.4", "1e308", "0.4"]]))
+@example((["epoch", "loss"], [["1e308", "1"], ["-1e308", "5e-324"]]))
+@example((["epoch", "accuracy"], [[str(epoch), str(epoch / 1000)] for epoch in range(1000)]))
+def test_a_model_has_its_page_whatever_its_history_says(
+    zoo_folder: Path, soft: FlaskClient, history: tuple[Any, Any]
+) -> None:
+    columns, rows = history
+    file = io.StringIO()
+    csv.writer(file).writerows([columns, *rows])
+    content = file.getvalue().encode(errors="surrogatepass")
+    folder = zoo_folder / "checkpoints/soft/1"
+    (folder / "history.csv").write_bytes(content)
+    card = json.loads((folder / "card.json").read_text())
+    card["files"]["history.csv"] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "card.json").write_text(json.dumps(card | {"seal": None}))
+    for url in ("/models/soft", "/compare?m=soft&m=soft/1"):
+        page = soft.get(url)
+        assert page.status_code == 200
+        assert not re.search(r"\b(nan|inf)\b", " ".join(re.findall(r' d="[^"]*"|<td>[^<]*', page.text)))
+        assert max(map(len, re.findall(r"<td>([^<]*)", page.text)), default=0) < 30
+
+
+@pytest.mark.parametrize("odd", [1e308, -1e308, 10**400, -1, 5e-324], ids=lambda odd: str(odd)[:6])
+def test_a_card_with_impossible_figures_has_a_page_too(own_zoo: Path, odd: float) -> None:
+    path = own_zoo / "checkpoints/tiny/1/card.json"
+    card = json.loads(path.read_text())
+    found = card["evaluation"]
+    odd_float = 1e308 if odd == 10**400 else float(odd)
+    card["training"] |= {"epochs": odd, "seconds": odd}
+    card["settings"]["validation"] = odd
+    card["calibration"]["rejected"]["validation"] = odd_float
+    found |= {"accuracy": odd_float, "interval": [odd_float, odd_float]}
+    found["calibration"] |= {"ece": odd_float, "nll": odd_float, "brier": odd_float}
+    found["mistakes"][0]["confidence"] = found["classes"][0]["recall"] = odd_float
+    found["robustness"]["plain"] = found["robustness"]["kinds"][0]["strengths"][0] = odd_float
+    if isinstance(odd, int):
+        card["parameters"] = found["pictures"] = found["confusion"][0][1] = found["classes"][0]["pictures"] = odd
+    path.write_text(json.dumps(card | {"seal": None}))
+    client = opened(own_zoo)
+    for url in ("/models/tiny", "/models/tiny/1", "/models", "/compare?m=tiny&m=cnn"):
+        assert client.get(url).status_code == 200, url
 
 
 def test_a_card_of_the_first_zoos_has_a_page_too(own_zoo: Path) -> None:

@@ -156,6 +156,12 @@ def test_more_pictures_than_the_limit_are_413(own_zoo: Path) -> None:
     assert files(client, "/predict_cnn", png(), png()).status_code == 200
 
 
+def test_reading_several_pictures_stops_once_the_client_has_left(client: FlaskClient) -> None:
+    body, left = {"images": [b64(png())] * 2}, {"zoo.left": True}
+    assert client.post("/read", json=body, environ_overrides={"zoo.left": False}).status_code == 200
+    assert client.post("/read", json=body, environ_overrides=left).status_code == 499
+
+
 ODD: list[Any] = [
     None,
     True,

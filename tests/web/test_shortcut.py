@@ -26,7 +26,7 @@ from webui import create_app
 from webui.bridge import Bridge
 from webui.forms import only_file
 from webui.mounting import mounted
-from webui.quick import PATIENCE, PIXELS, SECONDS, SMALL, Quick
+from webui.quick import PATIENCE, PIXELS, PNG_PIXELS, SECONDS, SMALL, Quick
 from webui.turns import Turns
 from zoo import Zoo, keys
 
@@ -234,7 +234,7 @@ async def ask(bridge: Bridge, body: bytes, path: bytes = b"/predict", query: byt
 
 
 def test_small_pictures_are_answered_in_the_loop_while_that_is_quick() -> None:
-    app, wide = Told(), saved(PIL.Image.new("L", (PIXELS, 2)))
+    app, wide = Told(), saved(PIL.Image.new("L", (PNG_PIXELS, 2)))
     noise = saved(PIL.Image.fromarray(np.random.default_rng(1).integers(0, 255, (200, 200), np.uint8)))
     assert len(noise) > SMALL
     assert len(wide) < SMALL
@@ -258,6 +258,23 @@ def test_small_pictures_are_answered_in_the_loop_while_that_is_quick() -> None:
     assert app.threads[:3] == [thread, loop, loop]
     assert app.threads[3:8] == [thread] * 5
     assert app.threads[8:] == [loop] * PATIENCE + [thread, thread, loop]
+
+
+def test_a_photo_may_have_more_pixels_than_a_png_which_hides_many_in_few_bytes() -> None:
+    side = 640
+    assert PNG_PIXELS < side * side < PIXELS
+    photo, drawn = saved(PIL.Image.new("L", (side, side)), "JPEG"), saved(PIL.Image.new("L", (side, side)))
+    small = saved(PIL.Image.new("L", (320, 320)))
+    app = Told()
+
+    async def all_of_it() -> None:
+        bridge = Bridge(app, max_body=1_000_000, body_seconds=5, turns=Turns(1))
+        for body in (small, small, photo, drawn):
+            assert len(body) < SMALL
+            await ask(bridge, body)
+
+    asyncio.run(all_of_it())
+    assert app.threads == ["wsgi", "MainThread", "MainThread", "wsgi"]
 
 
 def test_a_quick_refusal_brings_no_slow_answer_into_the_loop() -> None:
@@ -331,6 +348,14 @@ def test_what_is_quick_is_known_under_a_prefix_too() -> None:
 
     asyncio.run(all_of_it())
     assert app.threads == ["wsgi", "MainThread"]
+
+
+def test_a_form_with_an_empty_file_is_answered_in_a_thread() -> None:
+    kind, body = forms()["curl"]
+    body = body.replace(png(), b"")
+    assert only_file(kind, body) == b""
+    environ = {"QUERY_STRING": "", "PATH_INFO": "/predict", "CONTENT_TYPE": kind, "zoo.body": body}
+    assert Quick().suits(environ, body) == 0
 
 
 def test_only_so_many_addresses_are_kept_in_mind() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from zoo import terminal
 from zoo.errors import PluginError, SettingsError, UnknownCheckpoint, UnknownModel, ZooError
 
 if TYPE_CHECKING:
@@ -32,17 +33,20 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ZooError as error:
-            click.echo(f"zoo: {error}" if "\n" not in str(error) else f"zoo:\n{error}", err=True)
+            tell(f"zoo: {error}" if "\n" not in str(error) else f"zoo:\n{error}", err=True)
             if _is_a_hooks(error) and not ctx.params.get("verbose"):
-                click.echo(f"For the traceback, run: zoo -v {ctx.invoked_subcommand} ...", err=True)
+                tell(f"For the traceback, run: zoo -v {ctx.invoked_subcommand} ...", err=True)
             ctx.exit(2 if isinstance(error, (SettingsError, UnknownModel, UnknownCheckpoint)) else 1)
+        except click.ClickException as error:
+            error.message = terminal.escaped(error.message)  # type: ignore[misc]
+            raise
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             _hush(sys.stdout)
             ctx.exit(0)
         except OSError as error:
-            click.echo(f"zoo: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+            tell(f"zoo: {error.filename or 'a file'}: {error.strerror or error}", err=True)
             ctx.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -58,10 +62,15 @@ def _is_a_hooks(error: BaseException | None) -> bool:
     return False
 
 
+def tell(text: str, err: bool = False) -> None:
+    """Print a text for people, its control characters escaped. All that is not a table or JSON goes through here."""
+    click.echo(terminal.escaped(text), err=err)
+
+
 def say(line: str, err: bool = False) -> None:
     """Print a line, and carry on if it cannot be written, as to a full disk or a closed pipe."""
     try:
-        click.echo(line, err=err)
+        tell(line, err=err)
     except OSError:
         _hush(sys.stderr if err else sys.stdout)
 

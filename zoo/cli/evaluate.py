@@ -10,7 +10,7 @@ import click
 
 from zoo import terminal
 from zoo.cli import drawing, report
-from zoo.cli.common import as_json, echo_json, open_zoo
+from zoo.cli.common import as_json, echo_json, open_zoo, tell
 
 if TYPE_CHECKING:
     from zoo.evaluation import Track
@@ -81,17 +81,17 @@ def evaluate(
         if as_json:
             echo_json(runs.to_dict())
         else:
-            click.echo(report.seeds(name, runs))
+            tell(report.seeds(name, runs))
         return
     measured = _measure(zoo, name, version, quick, data, conditions)
     if as_json:
         echo_json(measured.to_dict())
     else:
-        click.echo(report.evaluation(measured))
+        tell(report.evaluation(measured))
     if mistakes is not None:
         drawn = _draw(zoo, name, version, measured, mistakes)
         told = f"drew {terminal.count(drawn, 'mistake')} in {mistakes}" if drawn else "no mistakes to draw"
-        click.echo(told, err=as_json)
+        tell(told, err=as_json)
 
 
 def _measure(

@@ -7,7 +7,7 @@ import re
 import click
 
 from zoo import keys
-from zoo.cli.common import as_json, echo_json
+from zoo.cli.common import as_json, echo_json, tell
 
 
 @click.group()
@@ -43,5 +43,5 @@ def new(name: str, scope: str, as_json: bool) -> None:
     if as_json:
         echo_json({"name": name, "key": fresh, "hash": hashed, "scopes": [scope], "line": line})
         return
-    click.echo(f"The key, shown only this once:\n\n    {fresh}\n")
-    click.echo(f"Add this line to settings.toml under [server.keys]. It takes effect at the next start:\n\n    {line}")
+    tell(f"The key, shown only this once:\n\n    {fresh}\n")
+    tell(f"Add this line to settings.toml under [server.keys]. It takes effect at the next start:\n\n    {line}")

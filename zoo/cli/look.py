@@ -7,7 +7,8 @@ from dataclasses import asdict
 import click
 
 from zoo import terminal
-from zoo.cli.common import as_json, echo_json, open_zoo
+from zoo.cli.common import as_json, echo_json, open_zoo, tell
+from zoo.errors import closest, cut
 
 
 @click.command()
@@ -38,32 +39,53 @@ def models(ctx: click.Context, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("name", required=False)
 @as_json
 @click.pass_context
-def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins, and what is wrong with those set aside."""
+def plugins(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """List the plugins, and what is wrong with those set aside; or show plugin NAME with its settings.
+
+    Settings go into a model's table in settings.toml, or for one run into zoo train --set.
+    """
     from zoo import listings
 
-    rows = listings.plugins(open_zoo(ctx, to_train=True))
+    zoo = open_zoo(ctx, to_train=True)
+    rows = [row for row in listings.plugins(zoo) if name in (None, row["name"])]
+    if name is not None and not rows:
+        known = [*zoo.plugins.families, *zoo.plugins.quarantined]
+        raise click.BadParameter(
+            f'there is no plugin "{cut(name)}".{closest(name, known)} The plugins are: {", ".join(known) or "none"}.',
+            param_hint="NAME",
+        )
     if as_json:
         echo_json(rows)
         return
-    terminal.table(
-        ("plugin", "from", "hooks", "models", "state"),
-        [
-            (
-                row["name"],
-                row["source"],
-                ", ".join(row["hooks"]) or "-",
-                ", ".join(row["models"]) or "-",
-                f"SET ASIDE: {row['problem']}" if row["problem"] else "; ".join(row["warnings"]) or "ok",
-            )
-            for row in rows
-        ],
-    )
+    cells = [
+        (
+            row["name"],
+            row["source"],
+            ", ".join(row["hooks"]) or "-",
+            ", ".join(row["models"]) or "-",
+            f"SET ASIDE: {row['problem']}" if row["problem"] else "; ".join(row["warnings"]) or "ok",
+        )
+        for row in rows
+    ]
+    columns = ("plugin", "from", "hooks", "models", "state")
+    if name is None:
+        terminal.table(columns, cells)
+    else:
+        facts = [*zip(columns, cells[0], strict=True), ("what it is", rows[0]["summary"] or "-")]
+        terminal.table(("", ""), facts)
+    family = zoo.plugins.families.get(name or "")
+    if family is not None and not family.addon:
+        tell("")
+        terminal.table(
+            ("setting", "default", "takes", "what it is"),
+            [(one.key, one.default, one.takes, one.description) for one in listings.settings(family.settings)],
+        )
     for row in rows:
         if row["traceback"]:
-            click.echo(f"\n{row['name']}:\n{row['traceback'].rstrip()}")
+            tell(f"\n{row['name']}:\n{row['traceback'].rstrip()}")
 
 
 @click.command()
@@ -80,7 +102,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
         echo_json([{"level": f.level, "what": f.what, "text": f.text} for f in found])
     else:
         terminal.table(("", "", ""), [(f.level, f.what, f.text) for f in found])
-        click.echo(f"{terminal.count(errors, 'error')}, {terminal.count(warnings, 'warning')}.", err=True)
+        tell(f"{terminal.count(errors, 'error')}, {terminal.count(warnings, 'warning')}.", err=True)
     ctx.exit(1 if errors else 0)
 
 
@@ -91,6 +113,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the checkpoints of all models, or of model NAME."""
     from zoo import listings
+    from zoo.settings import said
 
     zoo = open_zoo(ctx, to_train=True)
     if name is not None and name not in zoo.catalogue.models():
@@ -114,7 +137,7 @@ def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
                         terminal.percent(row["accuracy"]),
                         f"{row['bytes'] / 1e6:.2f} MB",
                         row["created"][:10],
-                        ", ".join(f"{key} = {value}" for key, value in row["overrides"].items()) or "-",
+                        ", ".join(f"{key} = {said(value)}" for key, value in row["overrides"].items()) or "-",
                     )
                 ),
             )

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from zoo import terminal
-from zoo.cli.common import INTERRUPTED, as_json, echo_json, open_zoo
+from zoo.cli.common import INTERRUPTED, as_json, echo_json, open_zoo, tell
 
 
 @click.command()
@@ -71,13 +71,13 @@ def train(
         echo_json(card.model_dump(mode="json"))
         return
     facts = card.training
-    click.echo(
+    tell(
         f"checkpoint {card.ref}: {terminal.count(facts['epochs'], 'epoch')} in {terminal.duration(facts['seconds'])}, "
         f"validation {terminal.percent(facts.get('val_accuracy'))}\n"
         f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
     )
     if (served := zoo.model(name).card()) is None or served.ref != card.ref:
-        click.echo(f"serve it: set checkpoint = {card.version} under [models.{name}] in settings.toml")
+        tell(f"serve it: set checkpoint = {card.version} under [models.{name}] in settings.toml")
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def _interruptible(close: Callable[[], None]) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         close()
-        click.echo(f"stopped; {str(stop) or 'training had not begun'}", err=True)
+        tell(f"stopped; {str(stop) or 'training had not begun'}", err=True)
         sys.exit(INTERRUPTED)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -112,7 +112,7 @@ def calibrate(ctx: click.Context, name: str, version: int | None, as_json: bool)
         echo_json({"checkpoint": card.ref, **card.calibration.model_dump(mode="json")})
         return
     shares = ", ".join(f"{terminal.percent(share)} of {kind}" for kind, share in card.calibration.rejected.items())
-    click.echo(
+    tell(
         f"{card.ref}: temperature {card.calibration.temperature:.2f}; "
         f"below {terminal.percent(card.calibration.threshold)} confidence an answer is rejected. Rejected: {shares}."
     )

@@ -14,7 +14,7 @@ import click
 
 from zoo import terminal
 from zoo.cli import drawing
-from zoo.cli.common import as_json, echo_json, open_zoo, say
+from zoo.cli.common import as_json, echo_json, open_zoo, say, tell
 from zoo.errors import PictureError, ZooError
 
 if TYPE_CHECKING:
@@ -83,13 +83,14 @@ def predict(
     zoo.model(model)
     failed = 0
     rows: list[dict[str, Any]] = []
-    names = list(_pictures(pictures))
+    asked = list(_pictures(pictures))
+    names = [name for name, _ in asked]
     if explain is not None and len(names) > EXPLAINED:
         raise click.UsageError(f"--explain draws up to {EXPLAINED} pictures, but there are {len(names)}.")
     if explain is not None:
         drawing.refuse("--explain", explain, [name for name in (*names, *pictures) if name != "-"])
     explained: list[tuple[str, list[Step]]] = []
-    with closing(_answers(zoo, model, version, names, trace)) as answers:
+    with closing(_answers(zoo, model, version, [source for _, source in asked], trace)) as answers:
         for at in terminal.track(range(len(names)), "reading"):
             source, answer = next(answers)
             if isinstance(answer, ZooError):
@@ -126,9 +127,9 @@ def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, versi
     zoo = open_zoo(ctx)
     zoo.model(model).load(version)
     rows: list[dict[str, Any]] = []
-    for name in _pictures(pictures):
+    for name, source in _pictures(pictures):
         try:
-            source = sys.stdin.buffer.read(zoo.settings.pictures.most) if name == "-" else name
+            source = _taken(zoo, source)
             rows.append({"file": name, **zoo.read(model, source, version=version).to_dict()})
         except PictureError as error:
             rows.append({"file": name, "error": str(error)})
@@ -136,30 +137,32 @@ def read(ctx: click.Context, pictures: tuple[str, ...], model: str | None, versi
     if as_json:
         echo_json({"readings": rows})
     elif len(rows) == 1 and not failed:
-        click.echo(rows[0]["text"] or f"nothing to read: {rows[0]['reason']}", err=not rows[0]["text"])
+        tell(rows[0]["text"] or f"nothing to read: {rows[0]['reason']}", err=not rows[0]["text"])
         if guessed := _guessed(rows[0]):
-            click.echo(guessed, err=True)
+            tell(guessed, err=True)
     else:
         terminal.table(("file", "digits", ""), [_told(row) for row in rows])
     ctx.exit(1 if failed else 0)
 
 
 def _answers(
-    zoo: Zoo, model: str | None, version: int | None, names: Sequence[str], trace: bool
+    zoo: Zoo, model: str | None, version: int | None, sources: Sequence[Source], trace: bool
 ) -> Generator[tuple[Source, Prediction | ZooError]]:
     """Yield each picture with its answer, using several processes if there are many pictures."""
     from zoo import spread
 
-    if "-" not in names and spread.pays(zoo, model, len(names), version):
-        with closing(spread.predict_many(zoo, model, names, version=version, trace=trace)) as found:
-            yield from zip(names, chain.from_iterable(found), strict=True)
+    if "-" not in sources and spread.pays(zoo, model, len(sources), version):
+        with closing(spread.predict_many(zoo, model, sources, version=version, trace=trace)) as found:
+            yield from zip(sources, chain.from_iterable(found), strict=True)
         return
-    for start in range(0, len(names), BATCH):
-        sources = [
-            sys.stdin.buffer.read(zoo.settings.pictures.most) if name == "-" else name
-            for name in names[start : start + BATCH]
-        ]
-        yield from zip(sources, zoo.predict_many(model, sources, version=version), strict=True)
+    for start in range(0, len(sources), BATCH):
+        batch = [_taken(zoo, source) for source in sources[start : start + BATCH]]
+        yield from zip(batch, zoo.predict_many(model, batch, version=version), strict=True)
+
+
+def _taken(zoo: Zoo, source: Source) -> Source:
+    """Return a source as it is, or for "-" what standard input has, up to the zoo's limit."""
+    return sys.stdin.buffer.read(zoo.settings.pictures.most) if source == "-" else source
 
 
 def _told(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -178,19 +181,22 @@ def _guessed(row: dict[str, Any]) -> str:
     return "; ".join(f"{kind}: {', '.join(told)}" for kind, told in kinds if told)
 
 
-def _pictures(names: tuple[str, ...]) -> Iterator[str]:
-    """Yield the given files, and the pictures inside the given folders. Raises ZooError for a folder without any."""
-    from zoo.sources import inside
+def _pictures(names: tuple[str, ...]) -> Iterator[tuple[str, Source]]:
+    """Yield the given files, and the pictures inside the given folders, each with its name.
+
+    Raises ZooError for a folder without any.
+    """
+    from zoo.sources import found, inside
 
     for name in names:
         folder = Path(name)
         if name == "-" or not folder.is_dir():
-            yield name
+            yield name, name
             continue
-        found = list(inside(folder, SUFFIXES))
-        if not found:
+        paths = list(map(str, inside(folder, SUFFIXES)))
+        if not paths:
             raise ZooError(f"{folder} has no pictures. Expected files ending in {', '.join(sorted(SUFFIXES))}.")
-        yield from map(str, found)
+        yield from ((path, found(path)) for path in paths)
 
 
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -215,4 +221,4 @@ def init(folder: Path) -> None:
 
     root = copy_starter(folder)
     enter = "" if root == Path() else f"cd {root} && "
-    click.echo(f"created a zoo in {root}: settings.toml, plugins/, checkpoints/\nserve it: {enter}zoo serve")
+    tell(f"created a zoo in {root}: settings.toml, plugins/, checkpoints/\nserve it: {enter}zoo serve")
