@@ -117,6 +117,7 @@ ODD = "odd\x1b[31m\x1b]0;t\x07\x9b.png"
 SHOWN = r"odd\x1b[31m\x1b]0;t\x07\x9b.png"
 
 
+@pytest.mark.long
 def test_control_characters_in_names_do_not_reach_the_terminal(trained: Path, tmp_path: Path, picture, run) -> None:
     for label in ("7", "1"):
         (tmp_path / "in" / label).mkdir(parents=True)

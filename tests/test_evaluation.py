@@ -388,6 +388,7 @@ def test_versions_that_differ_by_their_seed_alone_are_told_with_mean_and_deviati
     assert "mean 70.00 %, standard deviation 10.00 points (3 versions)" in done.stdout
 
 
+@pytest.mark.long
 def test_a_version_whose_start_is_gone_is_still_among_its_own_seeds(zoo_folder: Path) -> None:
     first = zoo_folder / "checkpoints/soft/1"
     settings = json.loads((first / "card.json").read_text())["settings"]

@@ -151,6 +151,7 @@ def test_what_lies_among_digits_that_touch_makes_no_frame_of_them() -> None:
     assert [abs(box[0] - left) < 8 for box, left in zip(found, (40, 130, 230, 520, 600), strict=True)] == [True] * 5
 
 
+@pytest.mark.long
 def test_a_single_digit_is_read_though_its_strokes_are_thick(zoo: Zoo, mnist: Labelled) -> None:
     rng = np.random.default_rng(2)
     right = 0
@@ -184,6 +185,7 @@ def test_a_row_half_in_a_shadow_is_read_whole(zoo: Zoo, mnist: Labelled) -> None
     assert zoo.read(None, canvas.astype(np.uint8)).text == "72104"
 
 
+@pytest.mark.long
 def test_the_hard_edge_of_a_shadow_is_no_ink_in_rows(zoo: Zoo, mnist: Labelled) -> None:
     rng = np.random.default_rng(3)
     right = 0

@@ -146,6 +146,7 @@ def test_what_cannot_be_trained_is_told_in_a_line(empty_zoo: Path) -> None:
         zoo.train("soft", resume=True)
 
 
+@pytest.mark.long
 def test_a_build_that_raises_or_builds_no_network_is_named(empty_zoo: Path) -> None:
     plugin = empty_zoo / "plugins/soft.py"
     plugin.write_text("from zoo import hookimpl\n@hookimpl\ndef build(settings):\n    raise ValueError('no layers')")
