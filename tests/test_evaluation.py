@@ -218,9 +218,9 @@ def test_mistakes_are_not_drawn_over_what_is_measured(trained: Path, folders: Pa
         assert told in " ".join(done.stderr.split())
 
     before = {path: path.read_bytes() for path in folders.parent.rglob("*.png")}
-    refused("digits/7/more/00.png lies in ", folders, "digits/7/more/00.png")
-    refused("digits/new.png lies in ", folders, "digits/new.png")
-    refused("listed/pictures/00.png is there already", listed / "labels.csv", "listed/pictures/00.png")
+    refused("digits/7/more/00.png is inside ", folders, "digits/7/more/00.png")
+    refused("digits/new.png is inside ", folders, "digits/new.png")
+    refused("listed/pictures/00.png already exists", listed / "labels.csv", "listed/pictures/00.png")
     refused("there is no folder absent", folders, "absent/new.png")
     assert {path: path.read_bytes() for path in folders.parent.rglob("*.png")} == before
 
