@@ -62,7 +62,7 @@ def test_with_keys_it_asks_for_who_is_signed_in(chromium: Browser, tmp_path: Pat
             page.get_by_role("button", name="EXPERIMENTAR", exact=True).click()
         assert answer.value.status == 200
         assert answer.value.json()["label"] == "7"
-        expect(page.get_by_text("Exigida", exact=True)).to_be_visible()
+        expect(page.get_by_text("Obrigatória", exact=True)).to_be_visible()
         expect(page.get_by_text("Chave Bearer", exact=True)).to_be_visible()
         expect(page.get_by_text("Chave em X-API-Key", exact=True)).to_be_visible()
         for left in ("None Applied", "Requires", "OR"):
@@ -122,7 +122,7 @@ def test_it_speaks_portuguese(address: str, chromium: Browser) -> None:
     page.goto(f"{address}/docs")
     expect(page.get_by_text("Expandir", exact=True)).to_be_visible()
     page.get_by_text("/predict_{name}", exact=False).first.click()
-    expect(page.get_by_text("PEDIDO", exact=True)).to_be_visible()
+    expect(page.get_by_text("REQUISIÇÃO", exact=True)).to_be_visible()
     expect(page.get_by_text("Consultar um modelo", exact=True).first).to_be_visible()
     expect(page.get_by_text("asks that checkpoint of the model")).to_have_count(0)
     expect(page.get_by_text("o checkpoint do modelo a consultar").first).to_be_visible()
@@ -144,7 +144,7 @@ def test_axe_finds_nothing_folded_and_unfolded(address: str, chromium: Browser, 
     expect(page.get_by_text("Expandir", exact=True)).to_be_visible()
     assert not violations(page)
     page.get_by_text("/predict_{name}", exact=False).first.click()
-    expect(page.get_by_text("PEDIDO", exact=True)).to_be_visible()
+    expect(page.get_by_text("REQUISIÇÃO", exact=True)).to_be_visible()
     assert not violations(page)
     context.close()
 

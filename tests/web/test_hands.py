@@ -223,7 +223,7 @@ def test_a_file_that_is_no_picture_leaves_what_was_undone(visit: Opener) -> None
     expect(page.locator("#digit")).to_have_text("1")
     page.get_by_role("button", name="Undo").click()
     page.set_input_files("#file", {"name": "2.png", "mimeType": "image/png", "buffer": b"some text"})
-    expect(page.get_by_role("alert")).to_contain_text("This file is not a picture")
+    expect(page.get_by_role("alert")).to_contain_text("This file is not a supported picture")
     page.get_by_role("button", name="Redo").click()
     expect(page.locator("#digit")).to_have_text("1")
 
