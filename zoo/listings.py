@@ -11,6 +11,17 @@ from zoo.models import Model
 from zoo.settings import ModelSettings, said
 from zoo.zoo import Zoo
 
+# A JSON schema in words for people.
+_KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "table",
+}
+_BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "pattern": "matching"}
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
@@ -140,21 +151,10 @@ def _resolved(schema: Mapping[str, Any], tables: Mapping[str, Any]) -> Mapping[s
     return tables[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
 
-KINDS = {
-    "integer": "whole number",
-    "number": "number",
-    "string": "text",
-    "boolean": "true or false",
-    "null": "null",
-    "object": "table",
-}
-BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<", "pattern": "matching"}
-
-
 def _takes(schema: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
     """Describe the values that a JSON schema allows: `whole number >= 1, <= 64`, `adam or sgd`, `list of text`."""
     schema = _resolved(schema, tables)
-    if choices := schema.get("enum") or [schema[key] for key in ("const",) if key in schema]:
+    if choices := schema.get("enum", [schema["const"]] if "const" in schema else []):
         return " or ".join(filter(None, (", ".join(map(said, choices[:-1])), said(choices[-1]))))
     if branches := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(_takes(branch, tables) for branch in branches)
@@ -163,8 +163,8 @@ def _takes(schema: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
         return f"list of {', '.join(_takes(part, tables) for part in parts)}"
     if isinstance(values := schema.get("additionalProperties"), Mapping):
         return f"table of {_takes(values, tables)}"
-    bounds = ", ".join(f"{sign} {schema[bound]}" for bound, sign in BOUNDS.items() if bound in schema)
-    return f"{KINDS.get(schema.get('type', ''), 'any value')} {bounds}".rstrip()
+    bounds = ", ".join(f"{sign} {schema[bound]}" for bound, sign in _BOUNDS.items() if bound in schema)
+    return f"{_KINDS.get(schema.get('type', ''), 'any value')} {bounds}".rstrip()
 
 
 def checkpoints(zoo: Zoo) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LITERT = "model.tflite"
 WEIGHTS = "model.weights.h5"
 LARGEST = 8  # pictures per interpreter call; with more, layers no longer fit the cache and are up to 50 % slower
-FEW = 16  # up to this many pictures run one by one: a batch saves a tenth, but may have to wait for another batch
+FEW = 16  # up to this many pictures run one by one: a batch saves little, and may have to wait for another
 IN_KERAS = 256  # pictures per call of Keras, where the call itself costs more than its computation
 AGREE = 1e-4  # largest difference allowed between LiteRT's and Keras' probabilities
 AGREE_ON_AVERAGE = 5e-3  # mean difference allowed with int8 weights; for the zoo's own models it is 1e-4
