@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from asking import ROOT
@@ -14,9 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response
 
 from webui import create_app
 from zoo import Zoo
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 expect.set_options(timeout=20_000)  # ms; a machine that is busy with other things is slow, and its pages right
 
@@ -64,6 +68,18 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
+def whole(app: Flask) -> WSGIApplication:
+    """The same app, its answers read and closed before they are sent.
+
+    werkzeug's server leaves the file of an answer open when the browser resets the connection meanwhile.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return Response.from_app(app, environ, buffered=True)(environ, start_response)
+
+    return answer
+
+
 class Site:
     """The app of the repository's zoo on a port of its own, which can be stopped and started again."""
 
@@ -78,7 +94,7 @@ class Site:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        self._server = make_server("127.0.0.1", self._port, self._app, threaded=True, request_handler=Quiet)
+        self._server = make_server("127.0.0.1", self._port, whole(self._app), threaded=True, request_handler=Quiet)
         self._port = self._server.port
         threading.Thread(target=self._server.serve_forever).start()
 
