@@ -15,8 +15,9 @@ import pytest
 
 from zoo import Zoo
 from zoo.checking import check
+from zoo.configuration import keys_of, plain, put, read, said, variable
 from zoo.errors import SettingsError, UnknownModel
-from zoo.settings import Settings, keys_of, plain, put, read, said, variable
+from zoo.settings import Settings
 
 MISTAKES = {
     "unknown plugin setting": (

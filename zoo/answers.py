@@ -11,7 +11,7 @@ import numpy as np
 from zoo.checkpoints import Card
 from zoo.datasets import DIGITS
 from zoo.errors import NoInk, PluginError, ZooError
-from zoo.plugins import Hooks
+from zoo.hooks import Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Batch, Image, Prediction, Scores, Trace
 

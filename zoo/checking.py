@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from zoo.configuration import said
 from zoo.errors import ZooError
 from zoo.inhabitants import called_otherwise
 from zoo.models import Model
-from zoo.settings import said
 from zoo.zoo import Zoo
 
 

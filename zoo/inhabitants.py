@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zoo.checkpoints import Catalogue
+from zoo.configuration import Origins, validate
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, closest
 from zoo.models import Model
 from zoo.plugins import Plugins
-from zoo.settings import MODEL_NAME, ModelEntry, Origins, Settings, validate
+from zoo.settings import MODEL_NAME, ModelEntry, Settings
 
 TAKEN = {"stats": "/v2/models/stats gives the statistics of all models"}
 """Names that no model may have, each with the reason."""

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zoo.configuration import said
 from zoo.errors import ZooError
 from zoo.models import Model
-from zoo.settings import ModelSettings, said
+from zoo.settings import ModelSettings
 from zoo.zoo import Zoo
 
 # A JSON schema in words for people.

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 from zoo import graph, ink
 from zoo.answers import checked_input, checked_scores, rescaled
 from zoo.checkpoints import Card, Catalogue
+from zoo.contract import Family
 from zoo.errors import ModelUnavailable, NoInk, UnknownCheckpoint, ZooError
-from zoo.plugins import Family, Hooks
+from zoo.hooks import Hooks
 from zoo.runtime import WEIGHTS, load_weights
 from zoo.settings import ModelEntry, ModelSettings, Others
 from zoo.types import Image, Prediction, Reading, Scores, Trace

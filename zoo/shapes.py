@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.answers import checked_input
 from zoo.errors import NoInk, PluginError, TrainingError, why
-from zoo.plugins import Hooks
+from zoo.hooks import Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
 

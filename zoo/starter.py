@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from zoo import files
+from zoo.configuration import FILE
 from zoo.errors import SettingsError, ZooError
-from zoo.settings import FILE
 
 CARRIED = Path(__file__).parent / "starter"
 """The starter zoo inside an installed package; an editable install has no such folder."""

@@ -34,8 +34,9 @@ from zoo import datasets, extras, files, graph, shapes, stopping, unfinished
 from zoo.answers import checked_scores
 from zoo.calibration import calibrate
 from zoo.checkpoints import HISTORY, Card, Catalogue
+from zoo.contract import Family
 from zoo.errors import PluginError, TrainingError, ZooError, ended
-from zoo.plugins import Family, Hooks, NoAnswer
+from zoo.hooks import Hooks, NoAnswer
 from zoo.settings import ModelSettings
 from zoo.types import Data
 from zoo.unfinished import NOWHERE, Row, Stand

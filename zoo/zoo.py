@@ -16,6 +16,7 @@ import numpy as np
 from zoo import defaults, images, inhabitants, looking, plugins
 from zoo.answers import Answers, prediction
 from zoo.checkpoints import VERSION, Card, Catalogue, Evaluation
+from zoo.configuration import FILE, Key, Origins, keys_of, over, plain, read, said, validate
 from zoo.errors import (
     ModelUnavailable,
     NoInk,
@@ -32,7 +33,7 @@ from zoo.errors import (
 from zoo.looking import Look
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
-from zoo.settings import FILE, Key, Origins, Settings, keys_of, over, plain, read, said, validate
+from zoo.settings import Settings
 from zoo.sources import Source, content, several
 from zoo.starter import CARRIED, locate
 from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlarged

@@ -113,7 +113,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the checkpoints of all models, or of model NAME."""
     from zoo import listings
-    from zoo.settings import said
+    from zoo.configuration import said
 
     zoo = open_zoo(ctx, to_train=True)
     if name is not None and name not in zoo.catalogue.models():

@@ -47,7 +47,7 @@ def train(
     trained with settings that --fast, --epochs, --seed or --set changed is never `latest`: to serve it, name it in
     settings.toml.
     """
-    from zoo.settings import put, variable
+    from zoo.configuration import put, variable
 
     overrides: dict[str, Any] = {}
     flags = {(key,): (f"--{key}", value) for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
