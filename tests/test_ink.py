@@ -21,8 +21,10 @@ from pydantic import ValidationError
 from zoo.datasets import Labelled
 from zoo.errors import NoInk
 from zoo.images import decode
-from zoo.ink import InkSettings, fit, normalise, ready, resize, sheets_of
-from zoo.settings import PictureSettings
+from zoo.ink import normalise, resize
+from zoo.mnist_form import fit, ready
+from zoo.settings import InkSettings, PictureSettings
+from zoo.sheets import sheets_of
 from zoo.types import Polarity
 
 Pixels = NDArray[np.uint8]
@@ -340,7 +342,7 @@ def test_each_note_on_a_table_with_a_grain_is_found(five: Pixels, random: np.ran
     for left in range(15, 210 * count, 210):
         scene[30:210, left : left + 180] = write(cover(five, 110, 180, 180), (250, 235, 120), PEN)
     scene += random.normal(0, 3, (*scene.shape[:2], 1))
-    boxes = sorted(sheet.box for sheet in sheets_of(photographed(scene)))
+    boxes = sorted(sheet.box for sheet in sheets_of(photographed(scene), InkSettings()))
     assert len(boxes) == count
     for place, box in enumerate(boxes):
         assert box == pytest.approx((15 + 210 * place, 30, 195 + 210 * place, 210), abs=20)
@@ -364,7 +366,7 @@ def test_the_strip_of_a_highlighter_is_no_paper(
     down, across = np.nonzero(ink > 0.3)
     page = np.full((119, 318, 3), PAPER, np.float64)
     page[down.min() - 4 : down.max() + 5, across.min() - 4 : across.max() + 5] *= np.array(colour) / 255
-    assert sheets_of(photographed(write(ink, page, PEN) + random.normal(0, 2.5, (119, 318, 1)))) == []
+    assert sheets_of(photographed(write(ink, page, PEN) + random.normal(0, 2.5, (119, 318, 1))), InkSettings()) == []
 
 
 def test_a_note_with_nothing_on_it_is_no_paper_but_a_mark() -> None:
@@ -561,7 +563,7 @@ def test_the_corners_of_a_straightened_scan_are_no_ink(
 
 def test_known_ink_is_fitted_as_mnist_has_it(digit: Pixels) -> None:
     large = np.asarray(PIL.Image.fromarray(digit).resize((112, 112), PIL.Image.Resampling.BICUBIC))
-    known = fit(large)
+    known = fit(large, InkSettings())
     assert (known.shape, known.dtype) == ((28, 28), np.uint8)
     assert np.corrcoef(known.ravel(), digit.ravel())[0, 1] > 0.75, "one whole pixel aside is 0.8 of a thin 4"
     np.testing.assert_array_equal(normalise(known)[1].seen, known, "it is in MNIST's form")
@@ -572,14 +574,14 @@ def test_a_bold_digit_that_fills_its_piece_is_no_paper() -> None:
     pen = PIL.ImageDraw.Draw(piece)
     pen.ellipse((4, 4, 79, 79), fill=255)
     pen.ellipse((32, 26, 50, 56), fill=0)
-    seen = fit(np.asarray(piece))
+    seen = fit(np.asarray(piece), InkSettings())
     assert min(seen[14, :12].max(), seen[14, 16:].max()) > 200
     assert seen[13, 13] < 60, "the hole is a hole"
 
 
 def test_a_piece_without_ink_is_told() -> None:
     with pytest.raises(NoInk, match="no ink in it is stronger than 80") as told:
-        fit(np.full((30, 20), 40, np.uint8))
+        fit(np.full((30, 20), 40, np.uint8), InkSettings())
     assert told.value.reason == "blank"
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zoo import ink, scenes, strokes
 from zoo.errors import NoInk
+from zoo.mnist_form import SIDE
 from zoo.settings import ModelSettings
 from zoo.types import Data
 
@@ -76,4 +77,4 @@ def photographed(digits: NDArray[np.uint8], rng: np.random.Generator) -> tuple[N
         except NoInk:
             continue
         found.append(place)
-    return np.array(images, np.uint8).reshape(-1, ink.SIDE, ink.SIDE, 1), np.array(found, np.intp)
+    return np.array(images, np.uint8).reshape(-1, SIDE, SIDE, 1), np.array(found, np.intp)

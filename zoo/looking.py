@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo import images, ink
+from zoo import images, mnist_form
 from zoo.errors import PluginError, ZooError
 from zoo.images import Reduced
 from zoo.models import Loaded, Model
@@ -20,7 +20,7 @@ from zoo.sources import Source
 from zoo.types import Batch, Image, Trace
 
 Given = Callable[[Source], "bytes | Image"]
-FORM = (ink.SIDE, ink.SIDE)
+FORM = (mnist_form.SIDE, mnist_form.SIDE)
 GLANCE = 5  # times the network's side: the short side of a picture at the first look, at least
 ENOUGH = 1.25  # times the network's side: the long side of the ink for the first look to be enough, at least
 
@@ -81,7 +81,7 @@ def look_at_many(
         except ZooError as error:
             errors[place] = error
     if small:
-        batch, known = ink.ready(np.concatenate([*small.values()]).reshape(-1, *FORM))
+        batch, known = mnist_form.ready(np.concatenate([*small.values()]).reshape(-1, *FORM))
         if None not in known.boxes and not seen:
             return LookedAt(batch, [None] * len(batch), known.trace, errors)
         for row, (place, image) in enumerate(small.items()):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.masks import hull_of, is_boxed, rectangle_around
 from zoo.types import Box, Mask, Plane
 
-# "Box" is short for bounding box. A cell is a pixel of the mask, except where it is one of a printed table.
-
-# For ruled lines in a picture of many digits; chosen on composed rows of MNIST's validation digits.
-_FAINT = 0.65  # of the usual ink; a printed line is fainter
-_LONG = 0.1  # of the picture's long side: length of a line, its gaps closed, at least
-_MEETS = 0.6  # of the length of a line down the page: distance between the outermost lines across that it meets
-RISE = 0.06  # of a line's length: how far it may rise or fall
+# "Box" is short for bounding box. A cell is a pixel of the mask.
 
 # For sheets of paper.
 _SHEET = 10  # cells on the short side of a sheet, at least, so that there is room for ink
@@ -26,26 +20,12 @@ _TAKEN = 0.08  # of the long side squared: box of a sheet so large that a smooth
 _RIGHT_ANGLED = 0.9  # of the smallest rectangle around it: area of a sheet of which only the rim is a mark, at least
 _AS_HEAVY = 0.2  # of the best mark's ink: another sheet's, at least
 
-# For rings, frames and boxes around digits.
+# For rings and boxes around a digit.
 _ROUND = 0.75  # of the longer side: shorter side of a ring around a digit, at least; a 0 is narrower
 _HOLLOW = 0.35  # of its box: area of a ring, at most
-_SLIM = 0.45  # width to height of a single stroke, at most
+SLIM = 0.45  # width to height of a single stroke, at most
 _FREE = 0.08  # of a ring's width or height: distance on each side between its box and the digit in it, at least
 _WITHIN = 0.35  # of a ring's height: height of the digit in it, at least; a lower mark is the dot of a 0
-_AROUND = 0.7  # of each side of a mark in a frame: how much of it has the frame's ink beside it, at least
-_STRAIGHT = 0.8  # of an edge of the box: how much of it has ink nearby if the mark is straight there, at least
-_RIM = 0.06  # of the box's width or height: what counts as nearby
-
-# For the combs of forms: a line with short strokes.
-_SPINE = 0.2  # of a comb's height: the part, at the top or bottom, in which its line is
-_STRAIGHT_ON = 0.95  # of a comb's width: how much of it the line covers, at least
-_TEETH = 0.25  # of a comb's width: how much of it the strokes cover, at most
-
-_EDGE = 0.03  # of the height of a frame: distance between it and the marks in it, at least
-
-# For the filled cells of printed tables.
-_FILLED = 0.6  # of its box: area of a cell, at least
-_SQUAT = 2.5  # longer to shorter side of a cell, at most
 
 # For the wedge that straightening a picture leaves in its corner.
 _WEDGE = 0.4  # of its box: area of the wedge, at least
@@ -54,138 +34,6 @@ _SLIGHT = 0.3  # shorter to longer side of the wedge, at most: the tangent of th
 
 _FLAT = 0.25  # height to width of an underline, at most
 _FRAMES = 12  # frames of at least half a picture that are examined; more are a pattern
-_JAGS = 0.1  # of the ink of straight lines: what is left beside them where they rise or fall a little, at most
-_ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))  # directions of rectangles that are tried, in radians
-_TURNS = np.stack([[*np.cos(_ANGLES), *-np.sin(_ANGLES)], [*np.sin(_ANGLES), *np.cos(_ANGLES)]], axis=1)
-
-
-def without_lines(mask: Mask) -> Mask:
-    """Remove thin lines from border to border, if the rest is clear of the borders, as a digit on ruled paper is."""
-    height, width = mask.shape
-    rest = mask
-    if np.count_nonzero(mask.any(axis=0)) > 0.9 * width:
-        rest = rest & ~_lines(mask)
-    if np.count_nonzero(mask.any(axis=1)) > 0.9 * height:
-        rest = rest & ~_lines(mask.T).T
-    if rest is mask:
-        return mask
-    ring = np.concatenate([rest[0], rest[-1], rest[:, 0], rest[:, -1]])
-    return rest if rest.any() and ring.mean() < 0.02 else mask
-
-
-def _lines(mask: Mask) -> Mask:
-    """Return the part of a mask on thin horizontal lines that rise or fall by up to 2 pixels."""
-    rows = spread_out(mask, 2, across=False).mean(axis=1) > 0.9
-    if not rows.any():
-        return np.zeros_like(mask)
-    limit = max(2, round(0.04 * max(mask.shape)))
-    on_lines: Mask = mask & ~_thicker_than(mask, limit) & rows[:, None]
-    return on_lines
-
-
-def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
-    """Remove ruled lines, broken or not, that are too faint to be strokes; `high` is the usual strength of ink.
-
-    `ink` is float32 (h, w). Lines are thin and long, and slope no more than in a picture held askew. Where a line
-    crosses a stroke, the stroke stays. A line down the page is removed only if it goes from one line across to another,
-    as margins and the sides of tables and boxes do: otherwise a 1 would be removed.
-    """
-    across, lines = _ruling(mask, ink, high)
-    if not across.any():
-        return mask
-    down, _ = _ruling(mask.T, ink.T, high, lines.T)
-    rest = mask & ~(across | down.T)
-    return rest if rest.any() else mask
-
-
-def _ruling(mask: Mask, ink: Plane, high: float, others: Mask | None = None) -> tuple[Mask, Mask]:
-    """Return the faint lines across a mask; with `others`, only the lines that go from one of these to another.
-
-    Returns them without the strokes that they cross, and with their gaps closed, bool (h, w) each.
-    """
-    long = max(mask.shape)
-    thickest, gap = max(2, round(0.005 * long)), max(3, round(0.01 * long))
-    thin = mask & ~_thicker_than(mask, thickest) & (ink < _FAINT * high)
-    if not thin.any():
-        return thin, thin
-    joined = thin
-    for _ in range(gap):
-        grown = joined.copy()
-        grown[:, 1:] |= joined[:, :-1]
-        grown[:, :-1] |= joined[:, 1:]
-        joined = grown
-    dashes = Marks(joined, ink, 0)
-    wide, tall = dashes.right - dashes.left - 2 * gap, dashes.bottom - dashes.top
-    lines = (wide > _LONG * long) & (tall <= thickest + RISE * wide)
-    if others is not None:
-        met = others & joined
-        places, marks = met.nonzero()[1], dashes.labels[met]
-        first, last = np.full(len(wide), mask.shape[1]), np.zeros(len(wide), np.intp)
-        np.minimum.at(first, marks, places)
-        np.maximum.at(last, marks, places)
-        lines &= last - first > _MEETS * wide
-    whole = dashes.paint(lines)
-    return thin & whole, whole
-
-
-def _thicker_than(mask: Mask, limit: int) -> Mask:
-    """Return the part of a mask that lies in runs of more than `limit` cells down a column."""
-    thick = mask
-    for _ in range(limit):
-        thick = thick[1:] & thick[:-1]
-    opened = np.zeros_like(mask)
-    for start in range(limit + 1):
-        opened[start : start + len(thick)] |= thick
-    return opened
-
-
-def spread_out(mask: Mask, times: int, across: bool = True) -> Mask:
-    """Grow a mask by one cell up and down, and with `across` also left and right, `times` times."""
-    for _ in range(times):
-        grown = mask.copy()
-        grown[1:] |= mask[:-1]
-        grown[:-1] |= mask[1:]
-        if across:
-            grown[:, 1:] |= mask[:, :-1]
-            grown[:, :-1] |= mask[:, 1:]
-        mask = grown
-    return mask
-
-
-def stretched(mask: Mask, height: int, width: int) -> Mask:
-    """Resize a mask to (height, width) by nearest neighbour."""
-    rows, columns = mask.shape
-    cells: Mask = mask[np.arange(height)[:, None] * rows // height, np.arange(width) * columns // width]
-    return cells
-
-
-def hull_of(mask: Mask) -> Mask:
-    """Return a mask with every cell added that lies between cells of it both in its row and in its column."""
-    rows = np.logical_or.accumulate(mask, 1) & np.logical_or.accumulate(mask[:, ::-1], 1)[:, ::-1]
-    columns = np.logical_or.accumulate(mask, 0) & np.logical_or.accumulate(mask[::-1], 0)[::-1]
-    hull: Mask = rows & columns
-    return hull
-
-
-def _rectangle(hull: Mask) -> float:
-    """Return the area in cells of the smallest rectangle around a mask without gaps in its rows.
-
-    Rectangles in every direction are tried, 3 degrees apart.
-    """
-    down = np.flatnonzero(hull.any(axis=1))
-    rows = hull[down]
-    first, last = rows.argmax(axis=1), rows.shape[1] - rows[:, ::-1].argmax(axis=1)
-    # The corners of the outermost cells of each row.
-    corners = np.array([[*first, *first, *last, *last], [*down, *(down + 1), *down, *(down + 1)]], np.float32)
-    turned = _TURNS @ corners  # corners along and across each direction: (2 directions, corners)
-    along, across = (turned.max(axis=1) - turned.min(axis=1)).reshape(2, -1)
-    return float((along * across).min())
-
-
-def box_of(mask: Mask) -> Box:
-    """Return the bounding box of a mask, bool (h, w), which is not empty."""
-    down, across = np.logical_or.reduce(mask, 1).tobytes(), np.logical_or.reduce(mask, 0).tobytes()
-    return across.find(1), down.find(1), across.rfind(1) + 1, down.rfind(1) + 1
 
 
 def _followed(to: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -193,13 +41,6 @@ def _followed(to: NDArray[np.intp]) -> NDArray[np.intp]:
     for _ in range(len(to).bit_length()):  # pointer jumping: each pass goes twice as far
         to = to[to]
     return to
-
-
-def is_boxed(body: Mask, sides: int = 3) -> bool:
-    """Whether a mark, bool (h, w) cut to its box, has straight edges along at least `sides` sides of the box."""
-    down, across = (max(1, round(_RIM * side)) for side in body.shape)
-    edges = (body[:down].any(0), body[-down:].any(0), body[:, :across].any(1), body[:, -across:].any(1))
-    return sum(float(edge.mean()) > _STRAIGHT for edge in edges) >= sides
 
 
 class Marks:
@@ -345,7 +186,7 @@ class Marks:
         covered = np.count_nonzero(hull)
         filled = np.count_nonzero(self.mask & hull)  # paper within a closed stroke is another mark, but counts
         # An ellipse covers 0.79 of its rectangle; paper seen at an angle covers nine tenths.
-        return body if filled > 0.7 * covered and covered > 0.86 * _rectangle(hull) else None
+        return body if filled > 0.7 * covered and covered > 0.86 * rectangle_around(hull) else None
 
     def rim(self) -> tuple[Mask, Mask] | None:
         """Return the heaviest mark and its inside, bool (h, w) each, if they form a rectangle clear of the borders.
@@ -362,7 +203,7 @@ class Marks:
         body = self.paint(self.numbers == mark)
         hull = hull_of(body)
         inside = hull & ~self.mask
-        is_rim = inside.any() and np.count_nonzero(hull) > _RIGHT_ANGLED * _rectangle(hull)
+        is_rim = inside.any() and np.count_nonzero(hull) > _RIGHT_ANGLED * rectangle_around(hull)
         return (body, inside) if is_rim else None
 
     def several(self) -> bool:
@@ -370,7 +211,7 @@ class Marks:
         if len(self.mass) == 1:
             return False
         best, tall = self.best, self.bottom - self.top
-        if self.is_ringed and self.right[best] - self.left[best] < _SLIM * tall[best]:
+        if self.is_ringed and self.right[best] - self.left[best] < SLIM * tall[best]:
             return True  # either a 1 in a circle, or a 0 with a stroke through it
         long = max(self.right[best] - self.left[best], tall[best])
         rival = ~self.foreign & (self.mass > 0.25 * self.mass[best]) & (tall > 0.5 * tall[best])
@@ -385,7 +226,7 @@ class Marks:
         """Return which marks cover little of their boxes, bool (n,)."""
         return np.asarray(self.area < _HOLLOW * (self.right - self.left) * (self.bottom - self.top))
 
-    def _hold(
+    def hold(
         self, outer: NDArray[np.intp], inner: NDArray[np.intp], aside: NDArray[np.float64], apart: NDArray[np.float64]
     ) -> Mask:
         """Return which pairs of marks are one and another of some size in its box, bool (n,).
@@ -404,76 +245,9 @@ class Marks:
         wide, tall = self.right[outer] - self.left[outer], self.bottom[outer] - self.top[outer]
         ring = np.minimum(wide, tall) >= _ROUND * np.maximum(wide, tall)
         ring &= self.hollow()[outer]
-        return np.asarray(ring & self._hold(outer, digits, _FREE * wide, _FREE * tall))
+        return np.asarray(ring & self.hold(outer, digits, _FREE * wide, _FREE * tall))
 
-    def frames(self) -> Mask:
-        """Return which marks are drawn around others, bool (n,): circles and boxes, single or joined side by side."""
-        tall = self.bottom - self.top
-        found = self.hollow() & (tall > 8)
-        for mark in found.nonzero()[0].tolist():
-            away = _EDGE * tall[[mark]]
-            held = self._hold(np.array([mark]), self.numbers, away, away).nonzero()[0]
-            found[mark] = len(held) and self._is_drawn_around(mark, held.tolist())
-        return np.asarray(found)
-
-    def hanging(self, frames: Mask, least: float, sizes: tuple[float, float]) -> Mask:
-        """Return what hangs on the straight lines of some marks, bool (n,) to bool (h, w): digits that touch a frame.
-
-        Lines longer than `least` are removed. Of the rest, parts are kept whose height is between the two `sizes` and
-        which are no lines themselves. Nothing is kept of a frame drawn by hand, whose bent lines fall into pieces.
-        """
-        body = self.paint(frames)
-        rest = body & ~_thicker_than(body, round(least)) & ~_thicker_than(body.T, round(least)).T
-        if not rest.any():
-            return rest
-        parts = Marks(rest, rest.astype(np.float32), 0)
-        tall, wide = parts.bottom - parts.top, parts.right - parts.left
-        fits = (tall > sizes[0]) & (tall < sizes[1]) & (wide > _SLIM * tall) & (wide < 2 * tall)
-        if parts.area[~fits].sum() > _JAGS * (np.count_nonzero(body) - np.count_nonzero(rest)):
-            return np.zeros_like(rest)
-        return parts.paint(fits)
-
-    def cells(self) -> Mask:
-        """Return which marks are filled boxes, bool (n,), such as the cells of a table; a bold 1 is slimmer."""
-        wide, tall = self.right - self.left, self.bottom - self.top
-        found = (self.area > _FILLED * wide * tall) & (np.maximum(wide, tall) < _SQUAT * np.minimum(wide, tall))
-        found &= np.minimum(wide, tall) > 8
-        for mark in found.nonzero()[0].tolist():
-            left, top, right, bottom = self._box(mark)
-            found[mark] = is_boxed(self.labels[top:bottom, left:right] == mark, sides=4)
-        return np.asarray(found)
-
-    def combs(self) -> Mask:
-        """Return which marks are combs, bool (n,): a straight line with short strokes up or down, as on forms."""
-        wide, tall = self.right - self.left, self.bottom - self.top
-        found = self.hollow() & (wide > 2 * tall) & (tall > 3)
-        for mark in found.nonzero()[0].tolist():
-            left, top, right, bottom = self._box(mark)
-            ink = self.labels[top:bottom, left:right] == mark
-            rim = max(1, round(_SPINE * len(ink)))
-            spine = max(ink[:rim].any(axis=0).mean(), ink[-rim:].any(axis=0).mean())
-            teeth = ink[len(ink) // 2]
-            count = np.count_nonzero(teeth[1:] & ~teeth[:-1]) + teeth[0]
-            found[mark] = spine > _STRAIGHT_ON and count >= 3 and teeth.mean() < _TEETH
-        return np.asarray(found)
-
-    def _is_drawn_around(self, frame: int, held: Sequence[int]) -> bool:
-        """Whether a mark has ink on all four sides of another in its box, or straight edges along three of its own.
-
-        Circles and boxes have the first, combs and boxes with a gap the second; digits that touch have neither.
-        """
-        left, top, right, bottom = self._box(frame)
-        ink = self.labels[top:bottom, left:right] == frame
-        if is_boxed(ink):
-            return True
-        for mark in held:
-            a, b, c, d = (edge - begin for edge, begin in zip(self._box(mark), (left, top, left, top), strict=True))
-            sides = ink[:b, a:c], ink[d:, a:c], ink[b:d, :a].T, ink[b:d, c:].T
-            if min(side.any(axis=0).mean() for side in sides) > _AROUND:
-                return True
-        return False
-
-    def _box(self, mark: int) -> Box:
+    def box(self, mark: int) -> Box:
         """Return the bounding box of a mark."""
         return int(self.left[mark]), int(self.top[mark]), int(self.right[mark]), int(self.bottom[mark])
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from zoo import graph, ink
+from zoo import graph, mnist_form
 from zoo.answers import checked_input, checked_scores, rescaled
 from zoo.checkpoints import Card, Catalogue
 from zoo.contract import Family
@@ -261,7 +261,7 @@ class Model:
         """
         if _takes_mnists_form(loaded):
             try:
-                level = ink.fit(level, loaded.settings.ink)
+                level = mnist_form.fit(level, loaded.settings.ink)
             except NoInk:
                 return np.zeros(tuple(loaded.card.input_shape), np.float32)
         return self.preprocess(loaded, level)[0]
@@ -284,4 +284,8 @@ class Model:
 
 def _takes_mnists_form(loaded: Loaded) -> bool:
     """Whether a checkpoint's settings and input shape are those for pictures in MNIST's form."""
-    return loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (ink.SIDE, ink.SIDE, 1)
+    return loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (
+        mnist_form.SIDE,
+        mnist_form.SIDE,
+        1,
+    )

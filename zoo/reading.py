@@ -9,9 +9,10 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.marks import box_of, is_boxed
+from zoo.bodies import check_number
+from zoo.masks import box_of, is_boxed
 from zoo.parting import INK, Parted, part
-from zoo.pieces import PAD, Piece, check_number, in_lines
+from zoo.pieces import PAD, Piece, in_lines
 from zoo.types import Box, Image, Mask, Scores
 
 # Chosen on composed scenes of MNIST's training digits, touching ones among them. Confidences are 0-1.

@@ -19,6 +19,7 @@ from PIL import ImageDraw
 
 from zoo import ink
 from zoo.glyphs import DIGITS, SIGNS, Stroke
+from zoo.mnist_form import SIDE
 from zoo.types import Image
 
 _SIDE = 112  # pixels on each side of the sheet: four times MNIST's
@@ -32,7 +33,7 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     The same seed gives the same digits. About 0.7 ms each.
     """
     classes = np.arange(count) % 10
-    images = np.empty((count, ink.SIDE, ink.SIDE, 1), np.uint8)
+    images = np.empty((count, SIDE, SIDE, 1), np.uint8)
     for i, digit in enumerate(classes):
         rng = np.random.default_rng([seed, i])
         forms = DIGITS[int(digit)]
@@ -45,7 +46,7 @@ def no_digits(digits: NDArray[np.uint8], count: int, seed: int) -> NDArray[np.ui
 
     Of five, three are signs, one is a scribble, and one shows several of `digits`, uint8 (m, 28, 28, 1), that touch.
     """
-    images = np.empty((count, ink.SIDE, ink.SIDE, 1), np.uint8)
+    images = np.empty((count, SIDE, SIDE, 1), np.uint8)
     signs = list(SIGNS.values())
     for i in range(count):
         rng = np.random.default_rng([seed, i, 1])

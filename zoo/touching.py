@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import ImageDraw, ImageFilter
 
 from zoo import datasets, files, graph, parting, scenes, strokes
-from zoo.marks import box_of
+from zoo.masks import box_of
 from zoo.types import Mask, Plane
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.marks import without_ruling
+from zoo.ruling import without_ruling
 
 
 @pytest.fixture
