@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import re
@@ -10,6 +11,7 @@ import threading
 import warnings
 import weakref
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -321,29 +323,66 @@ def test_of_an_animated_png_the_first_picture_is_read_whatever_follows_it(digit:
         np.testing.assert_array_equal(decode(data[:end], LIMITS), digit)
 
 
+class Watched:
+    """Limits that tell when the limit on pixels is `asked` for, which happens with the file open."""
+
+    max_mb = 16
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    @property
+    def max_megapixels(self) -> float:
+        self.asked.set()
+        return 50
+
+
+class Holding(Watched):
+    """Limits that keep the file open until `go`; before a WebP is opened, they let it pass once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times, self.go = 0, threading.Event()
+
+    @property
+    def max_megapixels(self) -> float:
+        self.times += 1
+        if self.times > 1:
+            self.asked.set()
+            assert self.go.wait(60)
+        return 50
+
+
+@contextlib.contextmanager
+def one_large_picture_open() -> Iterator[None]:
+    """Within the block, another thread is in the middle of decoding a large picture."""
+    data, limits = saved(PIL.Image.new("L", (2100, 2100)), "WEBP", lossless=True), Holding()
+    thread = threading.Thread(target=decode, args=(data, limits))
+    thread.start()
+    try:
+        assert limits.asked.wait(30)
+        yield
+    finally:
+        limits.go.set()
+        thread.join()
+
+
 def test_a_large_animation_keeps_no_small_one_waiting(digit: Pixels) -> None:
     large, small = (
         saved(first, "PNG", save_all=True, append_images=[PIL.Image.new("L", first.size)])
         for first in (PIL.Image.new("L", (2100, 2100), 255), PIL.Image.fromarray(digit))
     )
-    opened, ended = threading.Event(), threading.Event()
-
-    class Told:
-        max_mb = 16
-
-        @property
-        def max_megapixels(self) -> float:  # asked for once the picture is open
-            opened.set()
-            return 50
+    ended = threading.Event()
 
     def read() -> None:
         decode(small, LIMITS)
         ended.set()
 
-    with images._large:
-        threads = [threading.Thread(target=decode, args=(large, Told())), threading.Thread(target=read)]
+    limits = Watched()
+    with one_large_picture_open():
+        threads = [threading.Thread(target=decode, args=(large, limits)), threading.Thread(target=read)]
         threads[0].start()
-        assert opened.wait(30)
+        assert limits.asked.wait(30)
         threads[1].start()
         was_read = ended.wait(30)
     for thread in threads:
@@ -455,7 +494,7 @@ def test_large_progressive_jpegs_are_decoded_one_at_a_time() -> None:
         decode_reduced(data, LIMITS, 140)
         done.set()
 
-    with images._large:
+    with one_large_picture_open():
         threads = [threading.Thread(target=read, args=one) for one in zip((plain, progressive), ended, strict=True)]
         for thread in threads:
             thread.start()
@@ -517,11 +556,10 @@ def test_a_large_png_in_small_pieces_is_read() -> None:
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": False}, {"exif": b"Exif\0\0II*\0"}], ids=str)
 @pytest.mark.parametrize("side", [28, 300])
-def test_a_webp_announces_its_size(options: dict[str, object], side: int) -> None:
-    data = saved(np.full((side, side + 5, 3), 99, np.uint8), "WEBP", **options)
-    assert images._canvas(data) == (side + 5, side)
-    with pytest.raises(PictureTooLarge):
-        decode(data, PictureSettings(max_megapixels=1e-4))
+def test_a_webp_is_too_large_by_its_first_bytes_and_before_it_is_opened(options: dict[str, object], side: int) -> None:
+    head = saved(np.full((side, side + 5, 3), 99, np.uint8), "WEBP", **options)[:30]
+    assert f"{side + 5} x {side} =" in wrong(head, PictureTooLarge, PictureSettings(max_megapixels=1e-4))
+    assert "truncated or damaged" in wrong(head, PictureBroken)
 
 
 def test_a_picture_that_shows_nothing_is_let_go_at_once(root: Path) -> None:

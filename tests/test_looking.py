@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
-from itertools import pairwise
 
 import numpy as np
 import PIL.Image
@@ -108,72 +105,6 @@ def test_enough_is_less_than_a_glance_shows_of_a_digit_that_fills_half_of_it() -
     assert ENOUGH < GLANCE / 2
 
 
-def test_the_head_tells_the_size_of_png_and_jpeg_and_of_nothing_else() -> None:
-    for size in ((3, 5), (640, 480), (1, 1)):
-        for kind in ("PNG", "JPEG"):
-            for mode in ("L", "RGB"):
-                file = io.BytesIO()
-                PIL.Image.new(mode, size).save(file, kind)
-                assert images.announced(file.getvalue()) == size, (kind, mode)
-    file = io.BytesIO()
-    PIL.Image.new("L", (64, 64)).save(file, "JPEG", progressive=True)
-    whole = io.BytesIO()
-    PIL.Image.new("L", (64, 64)).save(whole, "JPEG")
-    cut = [whole.getvalue()[:at] for at in range(len(whole.getvalue()))]
-    assert images.announced(file.getvalue()) is None
-    assert {images.announced(part) for part in cut} == {None, (64, 64)}
-    assert [part for part in (b"", b"GIF89a" + bytes(30), b"\xff\xd8\xff\xe0\0\0" * 9) if images.announced(part)] == []
-
-
-def test_a_png_that_tells_its_size_elsewhere_than_at_its_beginning_tells_none() -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    magic, small, large = b"\x89PNG\r\n\x1a\n", (28, 28), (3000, 3000)
-    heads = {size: chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)) for size in (small, large)}
-    rest = chunk(b"IDAT", zlib.compress(bytes(3000 * 376))) + chunk(b"IEND", b"")
-    disguised = {
-        "another chunk before": magic + chunk(b"zoOt", struct.pack(">II", *small)) + heads[large] + rest,
-        "two heads": magic + heads[small] + heads[large] + rest,
-    }
-    for how, content in disguised.items():
-        assert PIL.Image.open(io.BytesIO(content)).size == large, how
-        assert images.announced(content) is None, how
-    assert images.announced(magic + heads[large] + rest) == large
-
-
-def test_no_size_is_announced_of_what_may_cost_more_to_decode_than_its_bytes_and_pixels() -> None:
-    def saved(kind: str, **how: object) -> bytes:
-        file = io.BytesIO()
-        PIL.Image.new("L", (28, 28)).save(file, kind, **how)
-        return file.getvalue()
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    plain, deflated, photo = saved("PNG"), zlib.compress(bytes(1_000_000)), saved("JPEG")
-    text, comment = chunk(b"tEXt", b"Comment\0seven"), b"\xff\xfe\0\7seven"
-    scan = photo.index(b"\xff\xda")
-    for cheap in (
-        saved("PNG", dpi=(300, 300)),
-        plain[:33] + 20 * text + plain[33:],
-        plain[:33] + chunk(b"sRGB", b"\0") + chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\0") + plain[33:],
-        saved("JPEG", comment=b"seven", dpi=(300, 300)),
-    ):
-        assert images.announced(cheap) == (28, 28)
-    for costly in (
-        *(plain[:33] + chunk(kind, b"a\0\0" + deflated) + plain[33:] for kind in (b"zTXt", b"iTXt", b"iCCP")),
-        plain[:-12] + chunk(b"zTXt", b"a\0\0" + deflated) + plain[-12:],  # read too, after the pixels
-        plain[:33] + 40 * text + plain[33:],
-        plain[:-12],
-        photo[:2] + 40 * comment + photo[2:],
-        photo[:scan] + 40 * comment + photo[scan:],
-        photo[:-2] + 4 * photo[scan:],
-    ):
-        assert images.announced(costly) is None
-        assert images.announced(costly[:-1]) is None
-
-
 @pytest.mark.long
 def test_a_plain_png_is_read_as_pillow_reads_it_and_a_damaged_one_is_told_as_before() -> None:
     limits = PictureSettings()
@@ -196,8 +127,17 @@ def test_a_plain_png_is_read_as_pillow_reads_it_and_a_damaged_one_is_told_as_bef
         images.decode(good, PictureSettings(max_megapixels=1))
 
 
-def test_reductions_grow_with_the_picture() -> None:
-    steps = [images._reduction(side, 140) for side in range(1, 3000, 7)]
-    assert steps[0] == 1
-    assert steps[-1] == 8
-    assert all(one <= other for one, other in pairwise(steps))
+@pytest.mark.parametrize(
+    ("side", "by", "kind"),
+    [
+        *((side, by, "PNG") for side, by in ((1, 1), (199, 1), (200, 2), (399, 2), (400, 4), (799, 4), (800, 8))),
+        *((side, by, "GIF") for side, by in ((199, 1), (200, 2), (1700, 8))),
+        *((side, by, "JPEG") for side, by in ((199, 1), (200, 2), (800, 8), (1500, 8), (1700, 16))),
+    ],
+)
+def test_a_picture_is_reduced_as_far_as_its_short_side_keeps_enough(side: int, by: int, kind: str) -> None:
+    file = io.BytesIO()
+    PIL.Image.new("L", (side + 9, side)).save(file, kind)
+    reduced = images.decode_reduced(file.getvalue(), PictureSettings(), 100)
+    assert (reduced.by, reduced.size) == (by, (side + 9, side))
+    assert reduced.pixels.shape[:2] == (-(-side // by), -(-(side + 9) // by))

@@ -22,7 +22,7 @@ from webui import pixels
 from webui.current import current_zoo
 from webui.faults import BadRequest, NoPicture, TooMany, WrongType
 from webui.plain import sole_picture
-from zoo import images
+from zoo import formats, images
 from zoo.errors import ZooError, counted, cut
 from zoo.models import Model
 from zoo.types import Image, Prediction
@@ -113,7 +113,7 @@ def parsed(body: bytes, picture: str) -> dict[str, Any]:
     """
     if request.mimetype == "multipart/form-data":
         raise BadRequest("The body is a form, which this address does not take. Send a JSON object.")
-    if not body.startswith(b"{") and (form := images.format_of(body)) is not None:
+    if not body.startswith(b"{") and (form := formats.format_of(body)) is not None:
         raise BadRequest(f"The body is a {form} picture; this address expects JSON. {picture}")
     _check_values(body)
     if _is_deep(body):

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 from webui.plain import sole_picture
-from zoo.images import announced
+from zoo.formats import announced
 
 SMALL = 16_384  # bytes of a body; a connection brings as much in one piece
 PIXELS = 450_000  # pixels of a JPEG, by its header: 640 x 640 and a little more
