@@ -26,10 +26,10 @@ class Condition:
     @classmethod
     def parse(cls, text: str) -> Condition:
         """Parse `column=value` or `column!=value`. Raises ValueError for anything else."""
-        found = re.fullmatch(r"([^=!]+)(!?)=(.*)", text, re.DOTALL)
-        if found is None:
+        match = re.fullmatch(r"([^=!]+)(!?)=(.*)", text, re.DOTALL)
+        if match is None:
             raise ValueError(f"{text!r} should be COLUMN=VALUE or COLUMN!=VALUE.")
-        return cls(found[1].strip(), found[3].strip(), bool(found[2]))
+        return cls(match[1].strip(), match[3].strip(), bool(match[2]))
 
     def __str__(self) -> str:
         return f"{self.column}{'!=' if self.negated else '='}{self.value}"
@@ -63,24 +63,29 @@ def _read(source: Path, labels: Sequence[str], where: Sequence[Condition]) -> li
     if source / LIST in lists:
         return _listed(source / LIST, where)
     if any(folder.name in labels for folder in folders):
-        if where:
-            raise DatasetError(
-                f"{source} has a folder for each label but no {LIST}, so there are no columns to select by."
-            )
-        pictures = [(path, folder.name) for folder in folders for path in inside(folder)]
-        if not pictures:
-            raise DatasetError(f"{source}: its folders are empty. {_expected(labels)}")
-        return pictures
+        return _in_folders(source, folders, labels, where)
     if len(lists) == 1:
         return _listed(lists[0], where)
     if lists:
         raise DatasetError(
             f"{source} has {len(lists)} CSV files but no {LIST}. Choose one: {', '.join(map(str, lists))}."
         )
-    found = ", ".join(folder.name for folder in folders[:10])
+    names = ", ".join(folder.name for folder in folders[:10])
     raise DatasetError(
-        f"{source}: no labelled pictures{f', only the folders {found}' if found else ''}. {_expected(labels)}"
+        f"{source}: no labelled pictures{f', only the folders {names}' if names else ''}. {_expected(labels)}"
     )
+
+
+def _in_folders(
+    source: Path, folders: Sequence[Path], labels: Sequence[str], where: Sequence[Condition]
+) -> list[tuple[Path, str]]:
+    """Return the paths in the folders of `source`, labelled with the folders' names. Raises DatasetError."""
+    if where:
+        raise DatasetError(f"{source} has a folder for each label but no {LIST}, so there are no columns to select by.")
+    pictures = [(path, folder.name) for folder in folders for path in inside(folder)]
+    if not pictures:
+        raise DatasetError(f"{source}: its folders are empty. {_expected(labels)}")
+    return pictures
 
 
 def _expected(labels: Sequence[str]) -> str:
@@ -116,14 +121,12 @@ def _listed(path: Path, where: Sequence[Condition]) -> list[tuple[Path, str]]:
         if columns.count(column) > 1:
             raise DatasetError(f'{path} has the column "{column}" more than once. Its columns are: {have}.')
     taken = [row for row in rows if all(condition.holds(row) for condition in where)]
+    if not rows:
+        raise DatasetError(f"{path} has no rows below the column names.")
     if not taken:
-        asked = " and ".join(map(str, where))
+        conditions = " and ".join(map(str, where))
         values = "; ".join(f"{c.column} is one of {_some({row[c.column] for row in rows})}" for c in where)
-        raise DatasetError(
-            f"{path}: none of its {len(rows)} rows matches {asked}. {values}."
-            if rows
-            else f"{path} has no rows below the column names."
-        )
+        raise DatasetError(f"{path}: none of its {len(rows)} rows matches {conditions}. {values}.")
     return [(path.parent / row["path"], row["label"]) for row in taken]
 
 

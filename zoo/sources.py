@@ -8,9 +8,10 @@ import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import PictureBroken
 from zoo.types import Image
@@ -42,28 +43,36 @@ def content(picture: Source, most: int = -1) -> bytes | Image:
 
         return of_pillow(picture)
     if isinstance(picture, np.ndarray) or hasattr(picture, "__array_interface__"):
-        pixels = np.asarray(picture)
-        if pixels.ndim == 3 and pixels.shape[2] == 1:
-            pixels = pixels[..., 0]
-        kinds = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
-        if pixels.dtype != np.uint8 or not kinds or not pixels.size:
-            raise PictureBroken(
-                f"An array of {pixels.dtype} {pixels.shape} is not a picture: give uint8 (height, width), "
-                "(height, width, 3) or (height, width, 4)."
-            )
-        return pixels
+        return _pixels(np.asarray(picture))
     if isinstance(picture, bytearray | memoryview):
         return bytes(picture)
-    if not isinstance(picture, str | os.PathLike):
-        if hasattr(picture, "read"):
-            return _read(picture, most)
-        raise PictureBroken(f"A {type(picture).__name__} is not a picture: give {_EXPECTED}.")
+    if isinstance(picture, str | os.PathLike):
+        return _read_path(picture, most)
+    if hasattr(picture, "read"):
+        return _read(picture, most)
+    raise PictureBroken(f"A {type(picture).__name__} is not a picture: give {_EXPECTED}.")
+
+
+def _pixels(array: NDArray[np.generic]) -> Image:
+    """Return an array as a picture's pixels, (h, w, 1) as (h, w). Raises PictureBroken for one that is no picture."""
+    pixels = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    is_shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if pixels.dtype != np.uint8 or not is_shaped or not pixels.size:
+        raise PictureBroken(
+            f"An array of {pixels.dtype} {pixels.shape} is not a picture: give uint8 (height, width), "
+            "(height, width, 3) or (height, width, 4)."
+        )
+    return cast(Image, pixels)
+
+
+def _read_path(path: str | os.PathLike[str], most: int) -> bytes:
+    """Read a file, at most `most` bytes. Raises PictureBroken."""
     try:
-        with open(os.fspath(picture), "rb") as file:  # noqa: PTH123 - quicker than Path.open, which shows in large folders
+        with open(os.fspath(path), "rb") as file:  # noqa: PTH123 - quicker than Path.open, which shows in large folders
             size = os.fstat(file.fileno()).st_size  # 0 for pipes and devices; read(n) allocates n bytes at once
             return file.read(min(size + 1, most) if size else most)
     except (OSError, ValueError) as error:
-        raise PictureBroken(f"{Path(picture)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise PictureBroken(f"{Path(path)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 class NotAFile:
@@ -104,12 +113,12 @@ def _read(file: BinaryIO | NotAFile, most: int) -> bytes:
     """Read the rest of an open file, at most `most` bytes. Raises PictureBroken."""
     name = getattr(file, "name", "The open file")
     try:
-        found = file.read(most)
+        data = file.read(most)
     except (OSError, ValueError) as error:  # closed, or opened for writing
         raise PictureBroken(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-    if not isinstance(found, bytes):
-        raise PictureBroken(f"{name} gives {type(found).__name__} instead of bytes: open it in binary mode.")
-    return found
+    if not isinstance(data, bytes):
+        raise PictureBroken(f"{name} gives {type(data).__name__} instead of bytes: open it in binary mode.")
+    return data
 
 
 def inside(folder: Path, suffixes: Collection[str] = ()) -> Iterator[Path]:
@@ -126,8 +135,8 @@ def _inside(folder: Path, suffixes: Collection[str], above: tuple[tuple[int, int
     try:
         facts = folder.stat()
         here = (facts.st_dev, facts.st_ino)
-        with os.scandir(folder) as found:
-            entries = [] if here in above else sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as scanned:
+            entries = [] if here in above else sorted(scanned, key=lambda entry: entry.name)
     except OSError:
         yield folder
         return
