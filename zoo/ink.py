@@ -32,7 +32,7 @@ from zoo.ground import BOTH, SEEN, Ground, as_grey, contrast_to, grounds_of, med
 from zoo.marks import Marks, box_of, hull_of, spread_out, stretched, without_lines
 from zoo.settings import InkSettings
 from zoo.steps import tell
-from zoo.types import Batch, Box, Image, Mask, Plane, Polarity, Trace
+from zoo.types import Batch, Box, Image, Input, Mask, Plane, Polarity, Trace
 
 SIDE = 28
 """Pixels on each side of MNIST's form."""
@@ -118,7 +118,7 @@ class Sheet:
         return spread, page
 
 
-def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
+def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Input, Trace]:
     """Bring `picture`, uint8 grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), to MNIST's form: float32 (28, 28, 1), 0-1.
 
     A picture already in that form is only divided by 255, and its negative is inverted first. Raises `NoInk` with
@@ -253,7 +253,7 @@ def fit(level: Image, settings: InkSettings = DEFAULT) -> Image:
     return _fit(level[top:bottom, left:right].astype(np.float32) / np.float32(255), settings, whole=True)[0]
 
 
-def resize(picture: Image) -> tuple[Batch, Trace]:
+def resize(picture: Image) -> tuple[Input, Trace]:
     """Convert `picture` to grey and resize it to 28x28, whatever its aspect and polarity; alpha is ignored.
 
     Returns float32 (28, 28, 1), 0-1, and a trace whose `scale` is that of the picture's long side.
@@ -263,7 +263,7 @@ def resize(picture: Image) -> tuple[Batch, Trace]:
     return _batch(seen), Trace(seen, box=(0, 0, *image.size), scale=SIDE / max(image.size))
 
 
-def _batch(seen: Image) -> Batch:
+def _batch(seen: Image) -> Input:
     """Convert what the model sees, uint8 (28, 28), to its input, float32 (28, 28, 1), 0-1."""
     return (seen.astype(np.float32) / np.float32(255))[:, :, None]  # (28, 28) -> (28, 28, 1)
 
