@@ -53,8 +53,9 @@ def checked_input(
             "(levels / 255).astype('float32').",
         )
     levels = np.asarray(levels, np.float32)
-    # The sum of squares, which takes a fifth of the time, overflows for finite levels too if they are huge.
-    if not math.isfinite(np.vdot(levels, levels)) and not np.isfinite(levels).all():
+    flat = levels.ravel()
+    # The sum of squares takes a fraction of the time, but is infinite for huge levels too.
+    if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
         raise _wrong_input(hooks, settings, "returned NaN or infinity; the network takes float32 in 0-1.")
     if getattr(trace.seen, "dtype", None) != np.uint8:
         raise PluginError(
@@ -138,10 +139,10 @@ def rejection(card: Card, confidence: float, reason: str | None) -> str | None:
 def prediction(model: str, card: Card, scores: Sequence[float], trace: Trace) -> Prediction:
     """Return the answer for one picture by its probabilities, in class order, and its trace."""
     reason = rejection(card, max(scores), trace.reason)
-    return _told(model, card.ref, tuple(card.labels), scores, reason, trace)
+    return _most_probable(model, card.ref, tuple(card.labels), scores, reason, trace)
 
 
-def _told(
+def _most_probable(
     model: str,
     checkpoint: str,
     labels: tuple[str, ...],
@@ -237,7 +238,7 @@ class Answers(Sequence[Prediction | ZooError]):
     def __getitem__(self, place: slice) -> list[Prediction | ZooError]: ...
     def __getitem__(self, place: int | slice) -> Prediction | ZooError | list[Prediction | ZooError]:
         if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
+            return [self[index] for index in range(*place.indices(len(self)))]
         try:
             row = self._rows[place]
         except IndexError:
@@ -264,4 +265,4 @@ class Answers(Sequence[Prediction | ZooError]):
     def _prediction(self, row: int) -> Prediction:
         trace = None if self._trace is None else self._trace(row)
         scores = self.scores[row].tolist()
-        return _told(self._model, self._checkpoint, self._labels, scores, self.reasons[row], trace)
+        return _most_probable(self._model, self._checkpoint, self._labels, scores, self.reasons[row], trace)

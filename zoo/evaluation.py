@@ -44,8 +44,8 @@ def _answers(loaded: Loaded, images: Image) -> tuple[Scores, list[str | None]]:
     """Return probabilities (n, k) for grey pictures (n, h, w), and for each why it is rejected, or None."""
     seen = [loaded.preprocess(image) for image in images]
     scores = loaded.probabilities(np.stack([array for array, _ in seen]))
-    confidence = scores.max(axis=1).tolist()
-    return scores, [rejection(loaded.card, one, trace.reason) for one, (_, trace) in zip(confidence, seen, strict=True)]
+    answers = zip(scores.max(axis=1).tolist(), seen, strict=True)
+    return scores, [rejection(loaded.card, confidence, trace.reason) for confidence, (_, trace) in answers]
 
 
 def _robustness(loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:

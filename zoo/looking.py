@@ -36,7 +36,7 @@ class Look:
 
 def look(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Look:
     """Decode and preprocess a picture for a model. Raises a PictureError, or PluginError."""
-    return _look_again(loaded, picture, _glance(loaded, picture, limits), limits)
+    return _from_glance(loaded, picture, _glance(loaded, picture, limits), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def look_at_many(loaded: Loaded, pictures: Iterable[Source], given: Given, limit
             if finds_ink and glance.pixels.shape == FORM:
                 small[place] = glance.pixels
             else:
-                look = _look_again(loaded, content, glance, limits)
+                look = _from_glance(loaded, content, glance, limits)
                 seen[place] = look.seen, look.trace
         except PluginError:
             raise
@@ -99,7 +99,7 @@ def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> 
     return images.decode_reduced(picture, limits, GLANCE * max(loaded.shape[:2]))
 
 
-def _look_again(loaded: Loaded, picture: bytes | Image, glance: Reduced, limits: PictureSettings) -> Look:
+def _from_glance(loaded: Loaded, picture: bytes | Image, glance: Reduced, limits: PictureSettings) -> Look:
     """Preprocess a picture as decoded for the first look, or decode it larger if its digit is too small there."""
     image, by, size = glance
     seen, trace = loaded.preprocess(image)

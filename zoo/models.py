@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Loaded:
         """The name of the model that it answers for."""
         return self.settings.name
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """The shape of one picture as the network takes it."""
         return tuple(self.card.input_shape)
