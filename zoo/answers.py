@@ -54,8 +54,8 @@ def checked_input(
         )
     levels = np.asarray(levels, np.float32)
     flat = levels.ravel()
-    # The sum of squares takes a fraction of the time, but is infinite for huge levels too.
-    if not math.isfinite(flat.dot(flat)) and not np.isfinite(flat).all():
+    # The sum of squares takes a fraction of the time, but is infinite for huge levels too. `dot` would warn of that.
+    if not math.isfinite(np.vdot(flat, flat)) and not np.isfinite(flat).all():
         raise _wrong_input(hooks, settings, "returned NaN or infinity; the network takes float32 in 0-1.")
     if getattr(trace.seen, "dtype", None) != np.uint8:
         raise PluginError(
