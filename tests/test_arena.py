@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from zoo import Zoo, hookimpl, ink
+from zoo import ModelSettings, Trace, Zoo, hookimpl
 from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ModelUnavailable, PictureUnsupported, ZooError
-from zoo.types import Prediction
+from zoo.types import Input, Prediction
 
 MANY = 50
 
 
 @pytest.fixture
 def crowd(zoo_folder: Path) -> Zoo:
-    """A zoo of 50 models, all of one checkpoint; the last one squeezes its pictures only."""
+    """A zoo of 50 models, all of one checkpoint."""
     entries = "".join(f'[models.soft_{n}]\nplugin = "soft"\ncheckpoint = "soft/1"\n' for n in range(MANY - 1))
     with (zoo_folder / "settings.toml").open("a") as settings:
         settings.write(entries)
     return Zoo.open(zoo_folder, environ={})
 
 
-def test_each_votes_as_it_answers_alone_and_the_digit_is_found_once(
-    crowd: Zoo, picture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_votes_as_it_answers_alone_and_the_digit_is_found_once(crowd: Zoo, picture) -> None:
     content = picture(0, side=200, ink_dark=True)
     alone = {name: crowd.predict(name, content) for name in crowd.models}
-    found = []
-    normalise = ink.normalise
-    monkeypatch.setattr(ink, "normalise", lambda *given: found.append(1) or normalise(*given))
     verdict = ask_all(crowd, content)
     assert len(verdict.votes) == MANY
     assert {vote.model: vote.answer for vote in verdict.votes} == alone
-    assert len(found) == 1
+    traces = {id(vote.answer.trace) for vote in verdict.votes if isinstance(vote.answer, Prediction)}
+    assert len(traces) == 1
+
+
+class Blinding:
+    """Shows one model only black."""
+
+    @hookimpl(wrapper=True)
+    def preprocess(self, settings: ModelSettings) -> Generator[None, tuple[Input, Trace], tuple[Input, Trace]]:
+        array, trace = yield
+        return (array * 0 if settings.name == "soft_1" else array), trace
+
+
+def test_a_wrapper_of_the_calling_program_sees_the_picture_of_each_model(crowd: Zoo, picture) -> None:
+    before = {vote.model: vote.answer for vote in ask_all(crowd, picture(0)).votes}
+    crowd.join("blinding", Blinding())
+    answers = {vote.model: vote.answer for vote in ask_all(crowd, picture(0)).votes}
+    assert answers == {name: crowd.predict(name, picture(0)) for name in crowd.models}
+    assert [name for name in answers if answers[name] != before[name]] == ["soft_1"]
 
 
 def test_a_plugins_own_preprocessing_is_not_shared(zoo_folder: Path, picture) -> None:

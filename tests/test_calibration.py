@@ -136,13 +136,12 @@ def test_a_zoo_answers_by_what_it_has_calibrated_and_an_evaluation_does_not_undo
 
 @pytest.mark.long
 def test_a_model_that_only_squeezes_pictures_is_not_calibrated_on_photographs(trained: Path) -> None:
-    model = Zoo.open(trained, environ={}).model("soft")
-    loaded, data = model.load(), datasets.training_data("mnist", 1000)
-    assert model.hooks is not None
+    loaded = Zoo.open(trained, environ={}).model("soft").load()
+    data = datasets.training_data("mnist", 1000)
 
     def found(preprocess: str) -> Calibration:
         settings = loaded.settings.model_copy(update={"preprocess": preprocess})
-        return calibration.calibrate(model.hooks, settings, (28, 28, 1), loaded.handle, data)
+        return calibration.calibrate(loaded.hooks, settings, (28, 28, 1), loaded.handle, data)
 
     # What it cannot see would make it twice as unsure of all that it can.
     assert found("resize").temperature == pytest.approx(found("ink").temperature, rel=0.1)

@@ -134,7 +134,7 @@ def test_the_documented_requests_get_the_answers_shown(root: Path, shipped: Path
 
 
 def test_every_reason_is_documented(root: Path) -> None:
-    from webui.pages import REASONS
+    from zoo.types import REASONS
 
     text = (root / "docs/api.md").read_text()
     assert not [reason for reason in REASONS if f"`{reason}`" not in text]

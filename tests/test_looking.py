@@ -32,12 +32,11 @@ def photograph(digit: np.ndarray, size: int, at: tuple[int, int], kind: str = "J
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_large_digit_takes_a_glance_and_a_small_one_a_closer_look(zoo: Zoo, mnist, kind: str) -> None:
-    model = zoo.model("cnn")
-    loaded = model.load()
+    loaded = zoo.model("cnn").load()
     sides = []
     for size in (1200, 90):
         content = photograph(mnist.images[0, ..., 0], size, (1000, 300), kind)
-        found = zoo.look(model, loaded, content)
+        found = zoo.look(loaded, content)
         answer = zoo.predict("cnn", content)
         assert answer.digit == 7
         assert answer.trace is not None
@@ -54,32 +53,30 @@ def test_a_large_digit_takes_a_glance_and_a_small_one_a_closer_look(zoo: Zoo, mn
 
 def test_the_digit_is_as_sharp_after_a_glance(zoo: Zoo, mnist) -> None:
     """What the model sees of a photograph, decoded small, is what it sees of it decoded whole, to a shade."""
-    model = zoo.model("cnn")
-    loaded = model.load()
+    loaded = zoo.model("cnn").load()
     for index in range(6):
         content = photograph(mnist.images[index, ..., 0], 1000, (700, 400))
-        near, _ = model.preprocess(loaded, images.decode(content, PictureSettings()))
-        assert np.abs(zoo.look(model, loaded, content).seen - near).mean() < 0.03
+        near, _ = loaded.preprocess(images.decode(content, PictureSettings()))
+        assert np.abs(zoo.look(loaded, content).seen - near).mean() < 0.03
 
 
 def test_a_picture_without_a_digit_is_looked_at_closely_before_it_is_called_blank(zoo: Zoo) -> None:
-    model = zoo.model("cnn")
-    found = zoo.look(model, model.load(), photograph(np.zeros((28, 28), np.uint8), 100, (0, 0)))
+    found = zoo.look(zoo.model("cnn").load(), photograph(np.zeros((28, 28), np.uint8), 100, (0, 0)))
     assert found.trace.reason in ("blank", "no_contrast")
     assert min(found.image.shape[:2]) >= 900
 
 
 def test_a_second_look_does_not_count_among_the_pictures_of_a_request(zoo: Zoo, mnist) -> None:
-    model = zoo.model("cnn")
+    loaded = zoo.model("cnn").load()
     content = photograph(mnist.images[0, ..., 0], 90, (1000, 300))
     limits = PictureSettings(max_total_megapixels=2 * 2.4 * 1.8)
     from zoo.looking import look
 
     with images.together():
         for _ in range(2):
-            assert look(model, model.load(), content, limits).trace.box is not None
+            assert look(loaded, content, limits).trace.box is not None
         with pytest.raises(PictureTooLarge):
-            look(model, model.load(), content, limits)
+            look(loaded, content, limits)
 
 
 @pytest.mark.parametrize("turn", [1, 6])

@@ -34,10 +34,8 @@ def test_its_answer_is_the_mean_of_its_members(joined: Path, mnist: Labelled) ->
     batch = mnist.images[:200].astype(np.float32) / np.float32(255)
 
     def raw(name: str, version: int) -> np.ndarray:
-        model = zoo.model(name)
-        loaded = model.load(version)
-        assert model.hooks is not None
-        return np.asarray(model.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings))
+        loaded = zoo.model(name).load(version)
+        return np.asarray(loaded.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings))
 
     sure = [zoo.temperature(f"soft/{version}") for version in (1, 2)]
     assert min(sure) > 0

@@ -456,6 +456,55 @@ def test_a_preprocess_hook_that_gives_levels_and_not_floats_is_named(zoo_folder:
         Zoo.open(zoo_folder, environ={}).predict("soft", picture(0))
 
 
+def returns(folder: Path, answer: str) -> Zoo:
+    """The zoo with a plugin whose own preprocessing returns that expression of `image` as its array."""
+    hook = f"@hookimpl\ndef preprocess(image):\n    return {answer}, Trace(image)\n"
+    with (folder / "plugins/soft.py").open("a") as plugin:
+        plugin.write("\n\nimport numpy as np\nfrom zoo import Trace\n\n\n" + hook)
+    return Zoo.open(folder, environ={})
+
+
+SCALED = "(image[..., None] / np.float32(255))"
+
+
+@pytest.mark.parametrize("form", [".tolist()", ".astype(np.float64)", ".astype(np.float16)"])
+def test_preprocessed_levels_may_be_in_lists_or_of_another_precision(zoo_folder: Path, picture, form: str) -> None:
+    content = picture(0)
+    alone = Zoo.open(zoo_folder, environ={}).predict("soft", content)
+    zoo = returns(zoo_folder, SCALED + form)
+    answer = zoo.predict("soft", content)
+    assert answer.probabilities == pytest.approx(alone.probabilities, abs=2e-3)
+    assert [vote.answer for vote in ask_all(zoo, content).votes] == [answer]
+    assert zoo.why("soft", content).heat.any()
+    seen = zoo.look(zoo.model("soft").load(), content).seen
+    assert (seen.dtype, seen.shape) == (np.float32, (28, 28, 1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("[[[0.5]], [[0.5], [0.5]]]", "returned list that is not an array of numbers"),
+        (f"{SCALED} * np.nan", "returned NaN or infinity; the network takes float32 in 0-1"),
+        (f"{SCALED}.astype(np.float64) + np.inf", "returned NaN or infinity; the network takes float32 in 0-1"),
+    ],
+)
+def test_levels_that_are_no_numbers_are_the_hooks_fault_alone(
+    zoo_folder: Path, picture, answer: str, says: str
+) -> None:
+    zoo = returns(zoo_folder, answer)
+    with pytest.raises(PluginError, match=f"its preprocess hook {says}"):
+        zoo.predict("soft", picture(0))
+    with pytest.raises(PluginError, match=f"its preprocess hook {says}"):
+        zoo.why("soft", picture(0))
+    (vote,) = ask_all(zoo, picture(0)).votes
+    assert isinstance(vote.answer, PluginError)
+
+
+def test_huge_levels_are_numbers(zoo_folder: Path, picture) -> None:
+    zoo = returns(zoo_folder, f"{SCALED} * np.float32(1e30)")
+    assert zoo.look(zoo.model("soft").load(), picture(0)).seen.max() > 1e29
+
+
 @pytest.mark.parametrize("default", ["'many'", "None", "[1]"])
 def test_a_default_that_is_not_of_its_settings_type_is_the_plugins_own_mistake(zoo_folder: Path, default: str) -> None:
     write(

@@ -49,13 +49,12 @@ def test_all_patches_are_asked_at_once_and_bare_ground_is_not_asked() -> None:
 def test_without_the_pixels_that_decided_a_digit_is_not_read_any_more(root, mnist) -> None:
     """Covering the tenth of a digit's ink that the map points at lowers its odds more than covering any other tenth."""
     zoo = Zoo.open(root, environ={})
-    model = zoo.model("cnn")
-    loaded = model.load()
+    loaded = zoo.model("cnn").load()
     lost, others = [], []
     for place in range(10):
         seen = mnist.images[place].astype(np.float32) / 255
         label = int(mnist.classes[place])
-        heat = saliency.occlusion(seen, lambda batch: model.scores(loaded, batch), label)
+        heat = saliency.occlusion(seen, loaded.probabilities, label)
         inked = np.argwhere(seen[..., 0] > 0.3)
         order = np.argsort(-heat[tuple(inked.T)])
         tenth = len(inked) // 10
@@ -63,7 +62,7 @@ def test_without_the_pixels_that_decided_a_digit_is_not_read_any_more(root, mnis
         def odds(gone: np.ndarray, seen: np.ndarray = seen, label: int = label) -> float:
             without = seen.copy()
             without[tuple(gone.T)] = 0
-            share = float(model.scores(loaded, without[np.newaxis])[0, label])
+            share = float(loaded.probabilities(without[np.newaxis])[0, label])
             return float(np.log(share + 1e-6) - np.log(1 - share + 1e-6))
 
         lost.append(odds(inked[order[:tenth]]))
@@ -97,17 +96,16 @@ def test_a_linear_network_shows_its_weights() -> None:
 def test_the_dense_network_of_the_zoo_shows_the_weights_in_effect(root, picture) -> None:
     """Those of its file, through the hidden units that this picture wakes, at the card's temperature."""
     zoo = Zoo.open(root, environ={})
-    model = zoo.model("linear")
     why = zoo.why("linear", picture(0))
     assert why.by == "weights"
-    loaded = model.load()
+    loaded = zoo.model("linear").load()
     interpreter = loaded.handle._single
     tensors = {
         tuple(int(n) for n in one["shape"]): interpreter.get_tensor(one["index"])
         for one in interpreter.get_tensor_details()
         if tuple(one["shape"]) in {(128, 784), (10, 128), (128,)}
     }
-    seen = zoo.look(model, loaded, picture(0)).seen.reshape(-1)
+    seen = zoo.look(loaded, picture(0)).seen.reshape(-1)
     awake = tensors[128, 784] @ seen + tensors[(128,)] > 0
     effect = (tensors[10, 128] * awake) @ tensors[128, 784]  # (10, 784)
     card = loaded.card

@@ -118,12 +118,11 @@ def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mn
     model = zoo.model(name)
     loaded = model.load()
     batch = mnist.images.astype(np.float32) / np.float32(255)
-    assert model.hooks is not None
     # Without the card's temperature, which keeps the order but not the values.
-    litert = np.asarray(model.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings))
+    litert = np.asarray(loaded.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings))
 
     start_tensorflow()
-    network = model.hooks.call("build", settings=loaded.settings)
+    network = loaded.hooks.call("build", settings=loaded.settings)
     network.load_weights(zoo.catalogue.path(*model.select()) / WEIGHTS)
     network = around(network, loaded.settings.views)
     keras = keras_probabilities(network, batch, gives_probabilities(network, batch[:64]))

@@ -28,13 +28,10 @@ from zoo.arena import Verdict, ask_all
 from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, UnknownModel, ZooError
 from zoo.listings import ModelFacts
-from zoo.types import Prediction, Reading
+from zoo.types import REASONS, Prediction, Reading
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 """The languages of the pages: BCP 47 tag to the language's own name."""
-
-REASONS = ("several_objects", "not_a_digit", "blank", "no_contrast", "too_many_objects")
-"""The reasons for which the zoo rejects a picture; a plugin may give others."""
 
 REMEMBERED = 365 * 24 * 3600  # seconds that the choice of a language is kept
 ACCEPT = ",".join(PICTURES)
@@ -148,7 +145,7 @@ def known(summary: str) -> str:
 
 def seen(prediction: Prediction) -> str | None:
     """Return the picture that the model saw, as a data: URL of a PNG, or None if there was nothing to see."""
-    if prediction.trace is None or (prediction.rejected and prediction.trace.box is None):
+    if prediction.trace is None or prediction.trace.is_empty:
         return None
     return f"data:image/png;base64,{prediction.trace.to_dict()['seen']}"
 

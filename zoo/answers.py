@@ -13,12 +13,15 @@ from zoo.datasets import DIGITS
 from zoo.errors import NoInk, PluginError, ZooError
 from zoo.hooks import Hooks
 from zoo.settings import ModelSettings
-from zoo.types import Batch, Image, Prediction, Scores, Trace
+from zoo.types import Batch, Image, Input, Prediction, Scores, Trace
+
+NOT_NUMBERS = (TypeError, ValueError, RuntimeError)
+"""What NumPy raises when it cannot make an array: of rows of different lengths, or of another framework's tensor."""
 
 
 def checked_input(
-    model: str, hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...] | None, image: Image
-) -> tuple[Batch, Trace]:
+    hooks: Hooks, settings: ModelSettings, shape: tuple[int, ...] | None, image: Image
+) -> tuple[Input, Trace]:
     """Call a model's `preprocess` hook for a network that takes `shape`, and check the result. Raises PluginError.
 
     A picture with nothing to read gives zeros, and a trace with the reason. With `shape` None, any shape is accepted
@@ -32,27 +35,37 @@ def checked_input(
         nothing.__traceback__ = None  # pluggy has the exception in one of its frames: a cycle, which keeps the picture
         return np.zeros(shape, np.float32), Trace(np.zeros(shape[:2], np.uint8), reason=nothing.reason)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Trace)):
-        raise PluginError(f'Model "{model}": its {_hook(hooks)} should return (array, Trace).')
-    if shape is not None and np.shape(answer[0]) != shape:
-        raise PluginError(
-            f'Model "{model}": its {_hook(hooks)} returned shape {np.shape(answer[0])}; the network takes {shape}.'
+        raise _wrong_input(hooks, settings, "should return (array, Trace).")
+    array, trace = answer
+    try:
+        levels = np.asarray(array)
+    except NOT_NUMBERS as error:
+        raise _wrong_input(
+            hooks, settings, f"returned {_kind(array)} that is not an array of numbers ({error})."
+        ) from error
+    if shape is not None and levels.shape != shape:
+        raise _wrong_input(hooks, settings, f"returned shape {levels.shape}; the network takes {shape}.")
+    if levels.dtype.kind != "f":
+        raise _wrong_input(
+            hooks,
+            settings,
+            f"returned an array of {levels.dtype}; the network takes float32 in 0-1. Convert uint8 levels with "
+            "(levels / 255).astype('float32').",
         )
-    if np.asarray(answer[0]).dtype.kind != "f":
+    levels = np.asarray(levels, np.float32)
+    flat = levels.ravel()
+    # The sum of squares takes a fraction of the time, but is infinite for huge levels too. `dot` would warn of that.
+    if not math.isfinite(np.vdot(flat, flat)) and not np.isfinite(flat).all():
+        raise _wrong_input(hooks, settings, "returned NaN or infinity; the network takes float32 in 0-1.")
+    if getattr(trace.seen, "dtype", None) != np.uint8:
         raise PluginError(
-            f'Model "{model}": its {_hook(hooks)} returned an array of {_kind(answer[0])}; the network takes '
-            "float32 in 0-1. Convert uint8 levels with (levels / 255).astype('float32')."
+            f'Model "{settings.name}": the Trace of its {_preprocess(hooks)} has `seen` of {_kind(trace.seen)}; it '
+            "should be what the model saw, as an array of uint8 with levels in 0-255."
         )
-    if getattr(answer[1].seen, "dtype", None) != np.uint8:
-        raise PluginError(
-            f'Model "{model}": the Trace of its {_hook(hooks)} has `seen` of {_kind(answer[1].seen)}; it should be '
-            "what the model saw, as an array of uint8 with levels in 0-255."
-        )
-    return answer
+    return levels, trace
 
 
-def checked_scores(
-    model: str, hooks: Hooks, settings: ModelSettings, handle: Any, batch: Batch, classes: int
-) -> Scores:
+def checked_scores(hooks: Hooks, settings: ModelSettings, handle: Any, batch: Batch, classes: int) -> Scores:
     """Call a model's `predict` hook for a batch (n, ...), and check its probabilities (n, classes).
 
     Raises PluginError.
@@ -60,26 +73,32 @@ def checked_scores(
     answer = hooks.call("predict", model=handle, batch=batch, settings=settings)
     try:
         scores: Scores = np.asarray(answer, np.float32)
-    except (TypeError, ValueError) as error:
-        raise _wrong(model, hooks, f"returned {_kind(answer)} that is not an array of numbers ({error}).") from error
+    except NOT_NUMBERS as error:
+        raise _wrong_scores(
+            hooks, settings, f"returned {_kind(answer)} that is not an array of numbers ({error})."
+        ) from error
     if scores.shape != (len(batch), classes):
-        raise _wrong(model, hooks, f"returned shape {scores.shape}, expected {(len(batch), classes)}.")
+        raise _wrong_scores(hooks, settings, f"returned shape {scores.shape}, expected {(len(batch), classes)}.")
     if not _are_probabilities(scores):
         if np.isnan(scores).any():
-            raise _wrong(model, hooks, "returned NaN; it should return probabilities, 0-1.")
-        raise _wrong(model, hooks, "should return probabilities whose rows sum to 1.")
+            raise _wrong_scores(hooks, settings, "returned NaN; it should return probabilities, 0-1.")
+        raise _wrong_scores(hooks, settings, "should return probabilities whose rows sum to 1.")
     return scores
 
 
-def _hook(hooks: Hooks) -> str:
+def _preprocess(hooks: Hooks) -> str:
     """Name the `preprocess` hook for a message, with the plugins that wrap it."""
     return f"preprocess hook{hooks.wrapped('preprocess')}"
 
 
-def _wrong(model: str, hooks: Hooks, what: str) -> PluginError:
+def _wrong_input(hooks: Hooks, settings: ModelSettings, what: str) -> PluginError:
+    """Return the error that a model's `preprocess` hook is at fault, with `what` as the rest of the sentence."""
+    return PluginError(f'Model "{settings.name}": its {_preprocess(hooks)} {what}')
+
+
+def _wrong_scores(hooks: Hooks, settings: ModelSettings, what: str) -> PluginError:
     """Return the error that a model's `predict` hook is at fault, with `what` as the rest of the sentence."""
-    whose = f"predict{hooks.wrapped('predict')}"
-    return PluginError(f'Model "{model}": {whose} {what}')
+    return PluginError(f'Model "{settings.name}": predict{hooks.wrapped("predict")} {what}')
 
 
 def _kind(value: Any) -> str:
@@ -120,10 +139,10 @@ def rejection(card: Card, confidence: float, reason: str | None) -> str | None:
 def prediction(model: str, card: Card, scores: Sequence[float], trace: Trace) -> Prediction:
     """Return the answer for one picture by its probabilities, in class order, and its trace."""
     reason = rejection(card, max(scores), trace.reason)
-    return _told(model, card.ref, tuple(card.labels), scores, reason, trace)
+    return _most_probable(model, card.ref, tuple(card.labels), scores, reason, trace)
 
 
-def _told(
+def _most_probable(
     model: str,
     checkpoint: str,
     labels: tuple[str, ...],
@@ -219,7 +238,7 @@ class Answers(Sequence[Prediction | ZooError]):
     def __getitem__(self, place: slice) -> list[Prediction | ZooError]: ...
     def __getitem__(self, place: int | slice) -> Prediction | ZooError | list[Prediction | ZooError]:
         if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
+            return [self[index] for index in range(*place.indices(len(self)))]
         try:
             row = self._rows[place]
         except IndexError:
@@ -246,4 +265,4 @@ class Answers(Sequence[Prediction | ZooError]):
     def _prediction(self, row: int) -> Prediction:
         trace = None if self._trace is None else self._trace(row)
         scores = self.scores[row].tolist()
-        return _told(self._model, self._checkpoint, self._labels, scores, self.reasons[row], trace)
+        return _most_probable(self._model, self._checkpoint, self._labels, scores, self.reasons[row], trace)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
-import numpy as np
-
-from zoo.answers import prediction
 from zoo.errors import PictureError, ZooError
 from zoo.looking import Look
-from zoo.models import Loaded, Model
+from zoo.models import Loaded
+from zoo.settings import InkSettings
 from zoo.sources import Source
-from zoo.types import Prediction
+from zoo.types import Image, Prediction
 from zoo.zoo import Zoo
+
+Way: TypeAlias = tuple[str, InkSettings, tuple[int, ...]]
+"""What the zoo's own preprocessing depends on: two settings and the shape of the network's input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One model's answer for the picture, or why it has none. `ms` is the model's own time in milliseconds."""
+    """One model's answer for the picture, or why it has none. `ms` is its own time in milliseconds, 0 without one."""
 
     model: str
     answer: Prediction | ZooError
@@ -44,8 +45,8 @@ class Verdict:
 
     def counts(self) -> list[tuple[str, int]]:
         """Return each label that a model reads, with its number of votes, most first. Rejections do not count."""
-        answers = (vote.answer for vote in self.votes)
-        return Counter(one.label for one in answers if isinstance(one, Prediction) and not one.rejected).most_common()
+        answers = (vote.answer for vote in self.votes if isinstance(vote.answer, Prediction))
+        return Counter(answer.label for answer in answers if not answer.rejected).most_common()
 
 
 def ask_all(zoo: Zoo, picture: Source) -> Verdict:
@@ -54,38 +55,51 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
     The picture is read once, and preprocessed once for all models that preprocess alike. A model that cannot answer
     has its error as its vote. Raises a PictureError.
     """
-    given = zoo.given(picture)
-    shared: dict[Any, Look] = {}
-    own = any("preprocess" in family.hooks for family in zoo.plugins.families.values() if family.addon)
-    spent = 0.0
+    content = zoo.given(picture)
+    looks: dict[Way, Look] = {}
+    seconds = 0.0
     votes = []
     for name, model in zoo.models.items():
-        key, start = None, time.perf_counter()
         try:
             loaded = model.load()
-            key = None if own else _way(model, loaded)
-            look, start = shared.get(key), time.perf_counter()
-            if look is None:
-                look = zoo.look(model, loaded, given)
-                if key is not None:
-                    shared[key] = look
-                    spent += time.perf_counter() - start
-                    start = time.perf_counter()
-            scores = model.scores(loaded, look.seen[np.newaxis])
-            answer: Prediction | ZooError = prediction(name, loaded.card, scores[0].tolist(), look.trace)
-            model.tell(loaded, [answer])
+            way = _way(loaded)
+            if way is not None and way not in looks:
+                looks[way], took = _shared_look(zoo, loaded, content)
+                seconds += took
+        except PictureError:  # the picture's own fault: all would fail
+            raise
         except ZooError as error:
-            if isinstance(error, PictureError) and key is not None:  # the picture's own fault: all would fail
-                model.tell(loaded, [error])
-                raise
-            answer, start = error, time.perf_counter()
-        votes.append(Vote(name, answer, 1000 * (time.perf_counter() - start)))
-    return Verdict(tuple(votes), 1000 * spent)
+            votes.append(Vote(name, error, 0.0))
+        else:
+            votes.append(_vote(zoo, loaded, content, None if way is None else looks[way]))
+    return Verdict(tuple(votes), 1000 * seconds)
 
 
-def _way(model: Model, loaded: Loaded) -> Any:
-    """Return a key equal for models that preprocess alike; None when the model's plugin has its own `preprocess`."""
-    if model.family is None or "preprocess" in model.family.hooks:
+def _way(loaded: Loaded) -> Way | None:
+    """Return a key equal for models that preprocess alike; None where a plugin's hook or wrapper takes part in it."""
+    if not loaded.hooks.is_default("preprocess"):
         return None
-    settings = loaded.settings
-    return settings.preprocess, settings.ink, tuple(loaded.card.input_shape)
+    return loaded.settings.preprocess, loaded.settings.ink, loaded.shape
+
+
+def _shared_look(zoo: Zoo, loaded: Loaded, content: bytes | Image) -> tuple[Look, float]:
+    """Return the picture as a model and all that preprocess alike see it, and how many seconds that took."""
+    start = time.perf_counter()
+    try:
+        look = zoo.look(loaded, content)
+    except PictureError as error:
+        loaded.notify([error])
+        raise
+    return look, time.perf_counter() - start
+
+
+def _vote(zoo: Zoo, loaded: Loaded, content: bytes | Image, look: Look | None) -> Vote:
+    """Return the vote of one model on a picture, or on how models that preprocess alike see it if `look` is given."""
+    start = time.perf_counter()
+    try:
+        look = look or zoo.look(loaded, content)
+        answer = loaded.predict(look.seen, look.trace)
+        loaded.notify([answer])
+    except ZooError as error:
+        return Vote(loaded.name, error, 0.0)
+    return Vote(loaded.name, answer, 1000 * (time.perf_counter() - start))

@@ -55,10 +55,10 @@ def calibrate(
 
     def scores(pictures: Sequence[Image]) -> Scores:
         """Return probabilities (n, k), preprocessed and predicted as when serving; uniform where nothing is found."""
-        seen = [checked_input(settings.name, hooks, settings, shape, picture) for picture in pictures]
+        seen = [checked_input(hooks, settings, shape, picture) for picture in pictures]
         batch = np.stack([array for array, _ in seen])
-        answers = checked_scores(settings.name, hooks, settings, model, batch, len(data.labels))
-        empty = [trace.reason is not None and trace.box is None for _, trace in seen]
+        answers = checked_scores(hooks, settings, model, batch, len(data.labels))
+        empty = [trace.is_empty for _, trace in seen]
         return np.where(np.array(empty)[:, None], np.float32(1 / len(data.labels)), answers)
 
     plain, photographed, strange = scores(digits), scores(photos), scores(others)

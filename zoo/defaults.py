@@ -13,7 +13,7 @@ from zoo.graph import Graph
 from zoo.hookspecs import hookimpl
 from zoo.runtime import LITERT, WEIGHTS, LiteRT, export, save_weights
 from zoo.settings import ModelSettings
-from zoo.types import Batch, Data, History, Image, Report, Scores, Trace, Weights
+from zoo.types import Batch, Data, History, Image, Input, Report, Scores, Trace, Weights
 from zoo.views import around
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def train(model: keras.Model, data: Data, settings: ModelSettings, report: Repor
 
 
 @hookimpl(trylast=True)
-def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:
+def preprocess(image: Image, settings: ModelSettings) -> tuple[Input, Trace]:
     """Find the digit and bring it to MNIST's form; with preprocess = "resize", only resize the picture."""
     from zoo import ink
 

@@ -76,7 +76,7 @@ class PictureUnsupported(PictureError):
 
 
 class NoInk(ZooError):
-    """Nothing stands out from a picture's background. `reason` is `blank`, `no_contrast` or `too_many_objects`."""
+    """Nothing stands out from a picture's background. `reason` is one of `zoo.types.NOTHING`."""
 
     def __init__(self, message: str, reason: str = "blank") -> None:
         super().__init__(message)

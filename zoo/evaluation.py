@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zoo import datasets, robustness
 from zoo.answers import rejection
 from zoo.checkpoints import Bin, ClassFigures, Evaluation, Hardship, Mistake, Reliability, Robustness
-from zoo.models import Loaded, Model
+from zoo.models import Loaded
 from zoo.types import Image, Scores
 
 BINS = 15  # of equal width, for the calibration error; as in Guo et al. 2017, arXiv:1706.04599
@@ -23,40 +23,40 @@ Track: TypeAlias = Callable[[Sequence[int]], Iterable[int]]
 """Returns the steps of a long measurement unchanged, and may show progress while they are consumed."""
 
 
-def on_test_pictures(model: Model, loaded: Loaded, *, robust: bool = True, track: Track = iter) -> Evaluation:
+def on_test_pictures(loaded: Loaded, *, robust: bool = True, track: Track = iter) -> Evaluation:
     """Measure a checkpoint on its dataset's test pictures, each through preprocessing and prediction as when serving.
 
     With `robust` the first `robustness.PICTURES` of them are also measured in harder variants, which takes about a
     minute; without it the card's robustness is kept. Raises PluginError or DatasetError.
     """
     data = datasets.test_data(loaded.settings.dataset)
-    scores, reasons = _answers(model, loaded, data.images[..., 0])
+    scores, reasons = _answers(loaded, data.images[..., 0])
     measured = figures(data.name, data.classes, scores, data.labels, reasons)
     if robust:
         images, classes = data.images[: robustness.PICTURES, ..., 0], data.classes[: robustness.PICTURES]
-        hard: Robustness | None = _robustness(model, loaded, images, classes, track)
+        hard: Robustness | None = _robustness(loaded, images, classes, track)
     else:
         hard = stored.robustness if (stored := loaded.card.evaluation) else None
     return measured.model_copy(update={"robustness": hard})
 
 
-def _answers(model: Model, loaded: Loaded, images: Image) -> tuple[Scores, list[str | None]]:
+def _answers(loaded: Loaded, images: Image) -> tuple[Scores, list[str | None]]:
     """Return probabilities (n, k) for grey pictures (n, h, w), and for each why it is rejected, or None."""
-    seen = [model.preprocess(loaded, image) for image in images]
-    scores = model.scores(loaded, np.stack([array for array, _ in seen]))
-    confidence = scores.max(axis=1).tolist()
-    return scores, [rejection(loaded.card, one, trace.reason) for one, (_, trace) in zip(confidence, seen, strict=True)]
+    seen = [loaded.preprocess(image) for image in images]
+    scores = loaded.probabilities(np.stack([array for array, _ in seen]))
+    answers = zip(scores.max(axis=1).tolist(), seen, strict=True)
+    return scores, [rejection(loaded.card, confidence, trace.reason) for confidence, (_, trace) in answers]
 
 
-def _robustness(model: Model, loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:
+def _robustness(loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:
     """Measure accuracy on pictures, uint8 (n, 28, 28), of classes (n,): unchanged, and at every kind and strength."""
-    plain, _ = _answers(model, loaded, images)
+    plain, _ = _answers(loaded, images)
     variants = [(kind, strength) for kind in robustness.KINDS for strength in kind.strengths]
     accuracy: dict[str, list[float]] = {}
     rejected: dict[str, list[int]] = {}
     for at in track(range(len(variants))):
         kind, strength = variants[at]
-        scores, reasons = _answers(model, loaded, robustness.vary(images, kind, strength))
+        scores, reasons = _answers(loaded, robustness.vary(images, kind, strength))
         accuracy.setdefault(kind.name, []).append(_share(scores.argmax(axis=1) == classes))
         rejected.setdefault(kind.name, []).append(sum(reason is not None for reason in reasons))
     return Robustness(

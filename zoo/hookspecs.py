@@ -18,7 +18,7 @@ import pluggy
 
 from zoo.errors import ZooError
 from zoo.settings import ModelSettings
-from zoo.types import Batch, Data, History, Image, Prediction, Reading, Report, Scores, Trace
+from zoo.types import Batch, Data, History, Image, Input, Prediction, Reading, Report, Scores, Trace
 
 if TYPE_CHECKING:
     import keras
@@ -42,10 +42,10 @@ def train(model: keras.Model, data: Data, settings: ModelSettings, report: Repor
 
 
 @hookspec(firstresult=True)
-def preprocess(image: Image, settings: ModelSettings) -> tuple[Batch, Trace]:  # type: ignore[empty-body]
+def preprocess(image: Image, settings: ModelSettings) -> tuple[Input, Trace]:  # type: ignore[empty-body]
     """Turn one decoded picture into the model's input, float32 (h, w, c) in 0-1, and a Trace of what was done.
 
-    An array of integers is an error. Another scale than 0-1 needs a `train` hook that brings the data to it.
+    Integers, NaN and infinity are errors. Another scale than 0-1 needs a `train` hook that brings the data to it.
     Default: `zoo.ink`, which returns (28, 28, 1). Raises NoInk when there is nothing to read.
     """
 

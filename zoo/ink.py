@@ -25,7 +25,7 @@ from zoo.mnist_form import SIDE, fitted, plain_grey, ready
 from zoo.settings import InkSettings
 from zoo.sheets import search_sheet
 from zoo.steps import tell
-from zoo.types import Batch, Box, Image, Trace
+from zoo.types import Box, Image, Input, Trace
 
 # Chosen together with the defaults of `InkSettings`, and with the constants of the rooms named above, on the same
 # pictures and on scenes composed from MNIST's training digits: shadows, ruled paper, frames, dirt, a table around the
@@ -36,7 +36,7 @@ _PLAIN = 12  # cells on the same side; a digit smaller than this is searched for
 DEFAULT = InkSettings()
 
 
-def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, Trace]:
+def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Input, Trace]:
     """Bring `picture`, uint8 grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), to MNIST's form: float32 (28, 28, 1), 0-1.
 
     A picture already in that form is only divided by 255, and its negative is inverted first. Raises `NoInk` with
@@ -89,7 +89,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Batch, T
     return _batch(seen), Trace(seen, found.polarity, box, scale / step, shift, reason)
 
 
-def resize(picture: Image) -> tuple[Batch, Trace]:
+def resize(picture: Image) -> tuple[Input, Trace]:
     """Convert `picture` to grey and resize it to 28x28, whatever its aspect and polarity; alpha is ignored.
 
     Returns float32 (28, 28, 1), 0-1, and a trace whose `scale` is that of the picture's long side.
@@ -99,6 +99,6 @@ def resize(picture: Image) -> tuple[Batch, Trace]:
     return _batch(seen), Trace(seen, box=(0, 0, *image.size), scale=SIDE / max(image.size))
 
 
-def _batch(seen: Image) -> Batch:
+def _batch(seen: Image) -> Input:
     """Convert what the model sees, uint8 (28, 28), to its input, float32 (28, 28, 1), 0-1."""
     return (seen.astype(np.float32) / np.float32(255))[:, :, None]  # (28, 28) -> (28, 28, 1)

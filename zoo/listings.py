@@ -80,39 +80,57 @@ def model(zoo: Zoo, name: str) -> dict[str, Any]:
         "input_shape": card.input_shape if card else None,
         "settings": chosen.settings.model_dump(mode="json") if family else None,
         "settings_schema": family.settings.model_json_schema() if family else None,
-        "checkpoints": [row for row in checkpoints(zoo) if row["model"] == name or name in row.get("served_by", ())],
+        "checkpoints": [row for row in checkpoints(zoo) if row["model"] == name or name in row["served_by"]],
         "card": card.model_dump(mode="json") if card else None,
     }
 
 
-def plugins(zoo: Zoo) -> list[dict[str, Any]]:
-    """Return a row per plugin, with the JSON schema of its settings, or its problem and traceback if quarantined."""
-    rows: list[dict[str, Any]] = [
-        {
-            "name": family.name,
-            "source": family.source,
-            "summary": family.summary,
-            "hooks": sorted(family.hooks),
-            "models": [name for name, model in zoo.models.items() if model.plugin == family.name],
-            "settings": family.settings.model_json_schema(),
-            "warnings": list(family.warnings),
-            "problem": None,
-            "traceback": None,
-        }
+@dataclass(frozen=True, slots=True)
+class PluginFacts:
+    """One row about a plugin, with the JSON schema of its settings, or its problem and traceback if quarantined."""
+
+    name: str
+    source: str
+    summary: str
+    hooks: list[str]
+    models: list[str]
+    settings: dict[str, Any] | None
+    warnings: list[str]
+    problem: str | None
+    traceback: str | None
+
+
+def plugins(zoo: Zoo) -> list[PluginFacts]:
+    """Return a row per plugin, the quarantined ones last."""
+    used_by: dict[str, list[str]] = {}
+    for name, model in zoo.models.items():
+        used_by.setdefault(model.plugin, []).append(name)
+    rows = [
+        PluginFacts(
+            name=family.name,
+            source=family.source,
+            summary=family.summary,
+            hooks=sorted(family.hooks),
+            models=used_by.get(family.name, []),
+            settings=family.settings.model_json_schema(),
+            warnings=list(family.warnings),
+            problem=None,
+            traceback=None,
+        )
         for family in zoo.plugins.families.values()
     ]
     return rows + [
-        {
-            "name": bad.name,
-            "source": bad.source,
-            "summary": "",
-            "hooks": [],
-            "models": [name for name, model in zoo.models.items() if model.plugin == bad.name],
-            "settings": None,
-            "warnings": [],
-            "problem": bad.problem,
-            "traceback": bad.traceback or None,
-        }
+        PluginFacts(
+            name=bad.name,
+            source=bad.source,
+            summary="",
+            hooks=[],
+            models=used_by.get(bad.name, []),
+            settings=None,
+            warnings=[],
+            problem=bad.problem,
+            traceback=bad.traceback or None,
+        )
         for bad in zoo.plugins.quarantined.values()
     ]
 
@@ -169,7 +187,10 @@ def _takes(schema: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
 
 
 def checkpoints(zoo: Zoo) -> list[dict[str, Any]]:
-    """Return a row per checkpoint: the models it serves, accuracies (0-1), size in bytes, settings of its run alone."""
+    """Return a row per checkpoint: the models it serves, accuracies (0-1), size in bytes, settings of its run alone.
+
+    A row with a `problem` has none of what is in the card.
+    """
     served: dict[tuple[str, int], list[str]] = {}
     for model in zoo.models.values():
         try:

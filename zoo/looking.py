@@ -14,10 +14,10 @@ import numpy as np
 from zoo import images, mnist_form
 from zoo.errors import PluginError, ZooError
 from zoo.images import Reduced
-from zoo.models import Loaded, Model
+from zoo.models import Loaded
 from zoo.settings import PictureSettings
 from zoo.sources import Source
-from zoo.types import Batch, Image, Trace
+from zoo.types import Batch, Image, Input, Trace
 
 Given = Callable[[Source], "bytes | Image"]
 FORM = (mnist_form.SIDE, mnist_form.SIDE)
@@ -29,21 +29,21 @@ ENOUGH = 1.25  # times the network's side: the long side of the ink for the firs
 class Look:
     """The network's input, float32 (…), its trace, in the file's own pixels, and the decoded picture."""
 
-    seen: Batch
+    seen: Input
     trace: Trace
     image: Image
 
 
-def look(model: Model, loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Look:
+def look(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> Look:
     """Decode and preprocess a picture for a model. Raises a PictureError, or PluginError."""
-    return _settled(model, loaded, picture, _glance(loaded, picture, limits), limits)
+    return _from_glance(loaded, picture, _glance(loaded, picture, limits), limits)
 
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
     """The network's input, float32 (m, ...), for the m of many pictures without an error, in order.
 
-    By their index among the m, `reasons` say why there is nothing to read in a picture, and `trace` returns its trace.
+    By their index among the m, `reasons` are those of the traces, and `trace` returns a picture's trace.
     `errors` are those of the other pictures, by their index among all.
     """
 
@@ -53,17 +53,15 @@ class LookedAt:
     errors: Mapping[int, ZooError]
 
 
-def look_at_many(
-    model: Model, loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings
-) -> LookedAt:
+def look_at_many(loaded: Loaded, pictures: Iterable[Source], given: Given, limits: PictureSettings) -> LookedAt:
     """Decode and preprocess many pictures as `look` does; `given` returns a picture's content.
 
     If the model takes MNIST's form, the pictures already in that form are recognised in one batch; one array of all
     pictures, uint8 (n, 28, 28), is the fastest. Raises PluginError.
     """
-    finds_ink = model.finds_ink(loaded)
+    finds_ink = loaded.finds_ink
     errors: dict[int, ZooError] = {}
-    seen: dict[int, tuple[Batch, Trace]] = {}
+    seen: dict[int, tuple[Input, Trace]] = {}
     small: dict[int, Image] = {}
     if finds_ink and isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and pictures.shape[1:] == FORM:
         small, pictures = dict(enumerate(pictures)), ()
@@ -74,7 +72,7 @@ def look_at_many(
             if finds_ink and glance.pixels.shape == FORM:
                 small[place] = glance.pixels
             else:
-                look = _settled(model, loaded, content, glance, limits)
+                look = _from_glance(loaded, content, glance, limits)
                 seen[place] = look.seen, look.trace
         except PluginError:
             raise
@@ -86,10 +84,10 @@ def look_at_many(
             return LookedAt(batch, [None] * len(batch), known.trace, errors)
         for row, (place, image) in enumerate(small.items()):
             is_ready = known.boxes[row] is not None
-            seen[place] = (batch[row], known.trace(row)) if is_ready else model.preprocess(loaded, image)
+            seen[place] = (batch[row], known.trace(row)) if is_ready else loaded.preprocess(image)
     ordered = [seen[place] for place in sorted(seen)]
     traces = [trace for _, trace in ordered]
-    none = np.empty((0, *loaded.card.input_shape), np.float32)
+    none = np.empty((0, *loaded.shape), np.float32)
     batch = np.stack([level for level, _ in ordered]) if ordered else none
     return LookedAt(batch, [trace.reason for trace in traces], traces.__getitem__, errors)
 
@@ -98,18 +96,18 @@ def _glance(loaded: Loaded, picture: bytes | Image, limits: PictureSettings) -> 
     """Decode the picture for a first look."""
     if not isinstance(picture, bytes):
         return Reduced.whole(picture)
-    return images.decode_reduced(picture, limits, GLANCE * max(loaded.card.input_shape[:2]))
+    return images.decode_reduced(picture, limits, GLANCE * max(loaded.shape[:2]))
 
 
-def _settled(model: Model, loaded: Loaded, picture: bytes | Image, glance: Reduced, limits: PictureSettings) -> Look:
+def _from_glance(loaded: Loaded, picture: bytes | Image, glance: Reduced, limits: PictureSettings) -> Look:
     """Preprocess a picture as decoded for the first look, or decode it larger if its digit is too small there."""
     image, by, size = glance
-    seen, trace = model.preprocess(loaded, image)
-    if by > 1 and not _is_enough(trace, max(loaded.card.input_shape[:2])):
+    seen, trace = loaded.preprocess(image)
+    if by > 1 and not _is_enough(trace, max(loaded.shape[:2])):
         assert isinstance(picture, bytes)
         image, nearer, _ = images.decode_reduced(picture, limits, again=True)
         if nearer < by:
-            seen, trace = model.preprocess(loaded, image)
+            seen, trace = loaded.preprocess(image)
         by = nearer
     return Look(seen, trace if by == 1 else trace.enlarged(by, size), image)
 

@@ -9,21 +9,21 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zoo import graph, mnist_form
-from zoo.answers import checked_input, checked_scores, rescaled
+from zoo.answers import checked_input, checked_scores, prediction, rescaled
 from zoo.checkpoints import Card, Catalogue
 from zoo.contract import Family
 from zoo.errors import ModelUnavailable, NoInk, UnknownCheckpoint, ZooError
 from zoo.hooks import Hooks
 from zoo.runtime import WEIGHTS, load_weights
 from zoo.settings import ModelEntry, ModelSettings, Others
-from zoo.types import Image, Prediction, Reading, Scores, Trace
+from zoo.types import Batch, Image, Input, Prediction, Reading, Scores, Trace
 
 FRESH = 1.0  # seconds for which the result of checking or loading a checkpoint is reused
 KEPT = 2  # versions requested by ?version= that stay loaded besides the selected one, for each model
@@ -31,15 +31,80 @@ KEPT = 2  # versions requested by ?version= that stay loaded besides the selecte
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint ready to predict: its card, the settings in its card, and what the `load` hook returned."""
+    """A checkpoint ready to predict: its card, the settings in its card, the hooks, and what the `load` hook returned.
+
+    The settings and hooks are of the model that it answers for, which may be another than the one it was trained for.
+    """
 
     card: Card
     settings: ModelSettings
+    hooks: Hooks
     handle: Any
+
+    @property
+    def name(self) -> str:
+        """The name of the model that it answers for."""
+        return self.settings.name
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one picture as the network takes it."""
+        return tuple(self.card.input_shape)
+
+    @property
+    def takes_mnists_form(self) -> bool:
+        """Whether the settings and the input shape are those for pictures in MNIST's form."""
+        return self.settings.preprocess == "ink" and self.shape == (mnist_form.SIDE, mnist_form.SIDE, 1)
+
+    @property
+    def finds_ink(self) -> bool:
+        """Whether preprocessing is exactly `ink.normalise`, without a plugin's hook or wrapper."""
+        return self.takes_mnists_form and self.hooks.is_default("preprocess")
+
+    def preprocess(self, image: Image) -> tuple[Input, Trace]:
+        """Return a picture as the network takes it, float32 `shape`, and the trace.
+
+        With nothing to read the array is all 0 and the trace has the reason. Raises PluginError.
+        """
+        return checked_input(self.hooks, self.settings, self.shape, image)
+
+    def preprocess_piece(self, level: Image) -> Input:
+        """Preprocess a digit whose ink is already found, uint8 (h, w), light on black.
+
+        It is brought to MNIST's form first if the model takes that form; a model with another input shape or
+        preprocessing gets it as it is. Returns float32 `shape`. Raises PluginError.
+        """
+        if self.takes_mnists_form:
+            try:
+                level = mnist_form.fit(level, self.settings.ink)
+            except NoInk:
+                return np.zeros(self.shape, np.float32)
+        return self.preprocess(level)[0]
+
+    def probabilities(self, batch: Batch) -> Scores:
+        """Return probabilities (n, k) for a batch (n, ...), at the card's temperature.
+
+        Raises PluginError when the `predict` hook does not return probabilities.
+        """
+        scores = checked_scores(self.hooks, self.settings, self.handle, batch, len(self.card.labels))
+        calibration = self.card.calibration
+        return rescaled(scores, calibration.temperature) if calibration else scores
+
+    def predict(self, seen: Input, trace: Trace) -> Prediction:
+        """Return the answer for one preprocessed picture. Raises PluginError."""
+        return prediction(self.name, self.card, self.probabilities(seen[np.newaxis])[0].tolist(), trace)
+
+    def notify(self, answers: Sequence[Prediction | Reading | ZooError]) -> None:
+        """Call the `answered` hooks with what has been answered."""
+        self.hooks.tell(answers, self.settings)
 
 
 class Model:
-    """One model of the zoo. `problem` says why it cannot answer if its plugin is at fault."""
+    """One model of the zoo. `problem` says why it cannot answer if its plugin is at fault.
+
+    `family` and `hooks` are those of its plugin; both are None when the plugin is at fault. `others` is the access to
+    the other models.
+    """
 
     def __init__(
         self,
@@ -47,7 +112,10 @@ class Model:
         entry: ModelEntry,
         catalogue: Catalogue,
         plugin: str,
+        others: Others,
+        *,
         family: Family | None = None,
+        hooks: Hooks | None = None,
         settings: ModelSettings | None = None,
         problem: str | None = None,
     ) -> None:
@@ -55,11 +123,11 @@ class Model:
         self.checkpoint = entry.checkpoint
         self.plugin = plugin
         self.family = family
-        self.settings = settings or ModelSettings()
-        self.zoo: Others | None = None
+        self.hooks = hooks
+        self.settings = (settings or ModelSettings()).named(name, others)
+        self.others = others
         self.problem = problem
-        self.hooks: Hooks | None = None
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._served: Loaded | None = None
         self._versions: OrderedDict[tuple[str, int], Loaded] = OrderedDict()  # others, by (model, version)
         self._failed: dict[tuple[str, int], tuple[float, ZooError]] = {}  # when and why loading failed
@@ -71,7 +139,7 @@ class Model:
 
         Raises UnknownCheckpoint, or ModelUnavailable when a card cannot be read.
         """
-        return self._catalogue.select(self.name, self.checkpoint if version is None else version, self.plugin)
+        return self.catalogue.select(self.name, self.checkpoint if version is None else version, self.plugin)
 
     def pin(self) -> None:
         """Fix "latest" to the version that it means now, whatever is trained later."""
@@ -93,7 +161,7 @@ class Model:
         if served is not None:
             return served.card
         try:
-            return self._catalogue.card(*self.select())
+            return self.catalogue.card(*self.select())
         except (UnknownCheckpoint, ModelUnavailable):
             return None
 
@@ -123,7 +191,7 @@ class Model:
     @property
     def is_untrained(self) -> bool:
         """Whether the model only needs to be trained: it has a plugin and selects "latest", but has no versions."""
-        return self.family is not None and self.checkpoint == "latest" and not self._catalogue.versions(self.name)
+        return self.family is not None and self.checkpoint == "latest" and not self.catalogue.versions(self.name)
 
     def load(self, version: int | None = None) -> Loaded:
         """Return the selected checkpoint, or the given version, verified and loaded on first use.
@@ -176,11 +244,10 @@ class Model:
     def _open(self, owner: str, version: int) -> Loaded:
         """Verify a checkpoint and call the `load` hook on it. Raises ZooError, which is remembered as the failure."""
         with self._watched((owner, version)):
-            card, settings = self._inspect(owner, version)
-            assert self.hooks is not None
-            handle = self.hooks.call("load", folder=self._catalogue.path(owner, version), settings=settings)
+            card, settings, hooks = self._inspect(owner, version)
+            handle = hooks.call("load", folder=self.catalogue.path(owner, version), settings=settings)
         self._failed.pop((owner, version), None)
-        return Loaded(card, settings, handle)
+        return Loaded(card, settings, hooks, handle)
 
     @contextmanager
     def _watched(self, ref: tuple[str, int]) -> Iterator[None]:
@@ -199,17 +266,20 @@ class Model:
         self._failed.clear()
         self._whole.clear()
 
-    def _inspect(self, owner: str, version: int) -> tuple[Card, ModelSettings]:
-        """Verify a checkpoint without loading it; return its card and settings. Raises ModelUnavailable or similar."""
+    def _inspect(self, owner: str, version: int) -> tuple[Card, ModelSettings, Hooks]:
+        """Verify a checkpoint without loading it; return its card and settings, and the hooks for it.
+
+        Raises ModelUnavailable or similar.
+        """
         if self.family is None or self.hooks is None:
             raise ModelUnavailable(self.problem or f'Model "{self.name}" has no plugin.')
-        card = self._catalogue.card(owner, version)
+        card = self.catalogue.card(owner, version)
         if card.plugin != self.family.name:
             raise ModelUnavailable(
                 f'Model "{self.name}" uses plugin "{self.family.name}", but checkpoint {card.ref} is of plugin '
                 f'"{card.plugin}". Select a checkpoint of its own plugin.'
             )
-        self._catalogue.verify(card)
+        self.catalogue.verify(card)
         try:
             settings = self.family.settings.model_validate_json(json.dumps(card.settings))
         except ValidationError as error:
@@ -220,7 +290,7 @@ class Model:
             ) from error
         if settings.runtime == "tensorflow":
             graph.check()
-        return card, settings.named(self.name, self.zoo, self.hooks.build)
+        return card, settings.named(self.name, self.others, self.hooks.build), self.hooks
 
     def network(self, version: int | None = None) -> Any:
         """Return the trained keras.Model of a checkpoint: what `build` makes, with the checkpoint's weights.
@@ -229,63 +299,12 @@ class Model:
         fit.
         """
         ref = self.select(version)
-        card, settings = self._inspect(*ref)
+        card, settings, hooks = self._inspect(*ref)
         if WEIGHTS not in card.files:
             raise ModelUnavailable(
                 f"{card.ref} has no weights of a Keras network ({WEIGHTS}): its plugin's save hook writes other files. "
                 "It cannot be a member of another model."
             )
-        assert self.hooks is not None
-        network = self.hooks.call("build", settings=settings)
-        load_weights(network, self._catalogue.path(*ref) / WEIGHTS)
+        network = hooks.call("build", settings=settings)
+        load_weights(network, self.catalogue.path(*ref) / WEIGHTS)
         return network
-
-    def preprocess(self, loaded: Loaded, image: Image) -> tuple[NDArray[np.float32], Trace]:
-        """Return a picture as the network takes it, float32 `card.input_shape`, and the trace.
-
-        With nothing to read the array is all 0 and the trace has the reason. Raises PluginError.
-        """
-        assert self.hooks is not None
-        return checked_input(self.name, self.hooks, loaded.settings, tuple(loaded.card.input_shape), image)
-
-    def finds_ink(self, loaded: Loaded) -> bool:
-        """Whether the model's preprocessing is exactly `ink.normalise`, without a plugin's hook or wrapper."""
-        assert self.hooks is not None
-        return _takes_mnists_form(loaded) and self.hooks.is_default("preprocess")
-
-    def take(self, loaded: Loaded, level: Image) -> NDArray[np.float32]:
-        """Preprocess a digit whose ink is already found, uint8 (h, w), light on black.
-
-        It is brought to MNIST's form first if the model takes that form; a model with another input shape or
-        preprocessing gets it as it is. Returns float32 `card.input_shape`. Raises PluginError.
-        """
-        if _takes_mnists_form(loaded):
-            try:
-                level = mnist_form.fit(level, loaded.settings.ink)
-            except NoInk:
-                return np.zeros(tuple(loaded.card.input_shape), np.float32)
-        return self.preprocess(loaded, level)[0]
-
-    def tell(self, loaded: Loaded, answers: Sequence[Prediction | Reading | ZooError]) -> None:
-        """Call the `answered` hooks with what this model has answered."""
-        assert self.hooks is not None
-        self.hooks.tell(answers, loaded.settings)
-
-    def scores(self, loaded: Loaded, batch: NDArray[np.float32]) -> Scores:
-        """Return probabilities (n, k) for a batch (n, ...), at the card's temperature.
-
-        Raises PluginError when the `predict` hook does not return probabilities.
-        """
-        assert self.hooks is not None
-        scores = checked_scores(self.name, self.hooks, loaded.settings, loaded.handle, batch, len(loaded.card.labels))
-        calibration = loaded.card.calibration
-        return rescaled(scores, calibration.temperature) if calibration else scores
-
-
-def _takes_mnists_form(loaded: Loaded) -> bool:
-    """Whether a checkpoint's settings and input shape are those for pictures in MNIST's form."""
-    return loaded.settings.preprocess == "ink" and tuple(loaded.card.input_shape) == (
-        mnist_form.SIDE,
-        mnist_form.SIDE,
-        1,
-    )

@@ -10,10 +10,13 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from zoo.bodies import check_number
+from zoo.errors import NoInk
+from zoo.images import Reduced
 from zoo.masks import box_of, is_boxed
+from zoo.models import Loaded
 from zoo.parting import INK, Parted, part
-from zoo.pieces import PAD, Piece, in_lines
-from zoo.types import Box, Image, Mask, Scores
+from zoo.pieces import PAD, Piece, find, in_lines
+from zoo.types import Box, Image, Mask, Reading, Scores, Sign, enlarged
 
 # Chosen on composed scenes of MNIST's training digits, touching ones among them. Confidences are 0-1.
 _SURE = 0.85  # confidence below which a piece cut by the picture's edge is no digit
@@ -71,6 +74,35 @@ class Found:
 
 Recognise = Callable[[Sequence[Image]], NDArray[np.float32]]
 """Classifies n pictures, uint8 (h, w), of one digit each: probabilities (n, k), uniform where nothing can be read."""
+
+
+def read_picture(loaded: Loaded, picture: Reduced) -> Reading:
+    """Return all the digits in a decoded picture as a model reads them. Raises PluginError."""
+    image, by, size = picture
+    card = loaded.card
+    threshold = max(LEAST, card.calibration.threshold if card.calibration else 0.0)
+
+    def recognise(levels: Sequence[Image]) -> Scores:
+        return loaded.probabilities(np.stack([loaded.preprocess_piece(level) for level in levels]))
+
+    try:
+        digits = read(find(image, loaded.settings.ink), recognise)
+    except NoInk as nothing:
+        return Reading(loaded.name, card.ref, (), nothing.reason)
+    signs = []
+    for digit in digits:
+        best = int(digit.scores.argmax())
+        signs.append(
+            Sign(
+                label=card.labels[best],
+                confidence=float(digit.scores[best]),
+                box=enlarged(digit.box, by, size),
+                line=digit.line,
+                rejected=digit.odd or bool(digit.scores[best] < threshold),
+                touching=digit.touching,
+            )
+        )
+    return Reading(loaded.name, card.ref, tuple(signs), None if signs else "blank")
 
 
 def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:

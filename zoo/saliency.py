@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zoo.types import Batch, Plane, Scores
+from zoo.errors import UnknownLabel, closest, cut
+from zoo.looking import Look
+from zoo.models import Loaded
+from zoo.types import Batch, Input, Plane, Scores, Why
 
 PATCH = 4  # pixels on each side of the square that is covered: about a stroke's width
 STEP = 2  # pixels from one square to the next
@@ -18,7 +21,27 @@ _LEAST = 1e-6  # probabilities are clipped to this and to 1 less it
 _NUDGE = 0.05  # of full ink: change of a pixel that measures its weight; few ReLUs switch within it
 
 
-def occlusion(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Plane:
+def why(loaded: Loaded, look: Look, label: str | int | None) -> Why:
+    """Return which pixels of what a model saw speak for its answer, or for another `label`.
+
+    The map is 0 when there is nothing to read. Raises UnknownLabel, or PluginError.
+    """
+    seen = look.seen
+    answer = loaded.predict(seen, look.trace)
+    label = answer.label if label is None else str(label)
+    if label not in answer.labels:
+        raise UnknownLabel(
+            f'Model "{loaded.name}" has no label "{cut(label)}".{closest(label, answer.labels)} '
+            f"Its labels are: {', '.join(answer.labels)}."
+        )
+    method = loaded.settings.why
+    if look.trace.is_empty:
+        return Why(answer, label, method, np.zeros(seen.shape[:2], np.float32))
+    find = weights if method == "weights" else occlusion
+    return Why(answer, label, method, find(seen, loaded.probabilities, answer.labels.index(label)))
+
+
+def occlusion(seen: Input, predict: Callable[[Batch], Scores], label: int) -> Plane:
     """Return how much each pixel speaks for class `label`: float32 (height, width), in nats of log-odds.
 
     `seen` is one picture as the model takes it, float32 (height, width) or (height, width, channels). The map is
@@ -49,7 +72,7 @@ def occlusion(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Pl
     return heat
 
 
-def weights(seen: Batch, predict: Callable[[Batch], Scores], label: int) -> Plane:
+def weights(seen: Input, predict: Callable[[Batch], Scores], label: int) -> Plane:
     """Return what full ink in each pixel adds to class `label` over the mean of all classes, in nats.
 
     Float32 (height, width). For a linear network these are its weights; a network with ReLU is linear around each

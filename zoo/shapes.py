@@ -29,7 +29,7 @@ def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: k
     not fit, and PluginError when the hook is at fault.
     """
     pictures = data.validation_images[:SOME, ..., 0]
-    given = _given(model, hooks, settings, data)
+    given = _given(hooks, settings, data)
     taken = _taken(model, network, given)
     whose = "its preprocess hook" if hooks.is_own("preprocess") else "the zoo's own preprocess"
     of_data, own_train = data.images.shape[1:], hooks.is_own("train")
@@ -50,9 +50,9 @@ def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: k
         )
     if not (own_train and hooks.is_own("predict")):  # hooks of the plugin's own may use any output
         _tells(model, network, len(data.labels))
-    seen = np.stack([checked_input(model, hooks, settings, taken, picture)[0] for picture in pictures])
+    seen = np.stack([checked_input(hooks, settings, taken, picture)[0] for picture in pictures])
     low, high = float(seen.min()), float(seen.max())
-    if not own_train and not (low >= -SLACK and high <= 1 + SLACK):  # also for NaN
+    if not own_train and (low < -SLACK or high > 1 + SLACK):
         raise PluginError(
             f'Model "{model}": {whose}{hooks.wrapped("preprocess")} returns values from {low:.3g} to {high:.3g}, but '
             "the training data is in 0-1. Return values in 0-1, or add a train hook that brings the data to that scale."
@@ -60,11 +60,11 @@ def network_inputs(model: str, hooks: Hooks, settings: ModelSettings, network: k
     return seen
 
 
-def _given(model: str, hooks: Hooks, settings: ModelSettings, data: Data) -> Shape:
+def _given(hooks: Hooks, settings: ModelSettings, data: Data) -> Shape:
     """Return the shape that the `preprocess` hook gives, or the data's if no picture has anything to read."""
     for picture in data.validation_images[:SOME, ..., 0]:
         try:
-            return np.shape(checked_input(model, hooks, settings, None, picture)[0])
+            return np.shape(checked_input(hooks, settings, None, picture)[0])
         except NoInk:
             continue
     return data.images.shape[1:]

@@ -318,7 +318,7 @@ def _tried(run: Run, folder: Path, facts: Mapping[str, Any], seen: NDArray[Any],
     Raises ZooError when a hook fails.
     """
     handle = run.hooks.call("load", folder=folder, settings=run.settings)
-    scores = checked_scores(run.model, run.hooks, run.settings, handle, seen, len(facts["labels"]))
+    scores = checked_scores(run.hooks, run.settings, handle, seen, len(facts["labels"]))
     classes = data.validation_classes[: len(seen)]
     right, meant = float((scores.argmax(axis=1) == classes).mean()), facts["training"].get("val_accuracy", 0.0)
     if right < meant - STRAY:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 Image = NDArray[np.uint8]
 """A decoded picture, upright: grey (height, width), RGB (height, width, 3) or RGBA (height, width, 4), 0-255."""
 
+Input = NDArray[np.float32]
+"""One picture as a model takes it, for example (28, 28, 1) in 0-1."""
+
 Batch = NDArray[np.float32]
-"""A model's input, for example (n, 28, 28, 1) in 0-1."""
+"""Several of those, for example (n, 28, 28, 1)."""
 
 Scores = NDArray[np.float32]
 """Probabilities, (n, k), whose rows sum to 1 within 1e-5; or logits of the same shape."""
@@ -35,6 +38,12 @@ Box = tuple[int, int, int, int]
 Polarity = Literal["light-on-dark", "dark-on-light"]
 """Whether ink is lighter or darker than its background."""
 
+NOTHING = ("blank", "no_contrast", "too_many_objects")
+"""The reasons for which there is nothing to read in a picture: those of `zoo.errors.NoInk`."""
+
+REASONS = ("several_objects", "not_a_digit", *NOTHING)
+"""The reasons for which a picture is rejected; a plugin may give others. The first two have a best guess."""
+
 Weights = Literal["int8", "float32"]
 """The format of a network's weights for inference: 8 bits, or exactly as trained."""
 
@@ -45,8 +54,8 @@ class Trace:
 
     `seen` is what the model saw, uint8 (h, w) or (h, w, 3), by default (28, 28), ink light. `box` is the ink's bounding
     box in the original's pixels, `scale` the factor from those to the model's pixels, and `shift` the (x, y) move in
-    the model's pixels that brought the centre of mass to the middle. `reason` says why there is nothing to read; it is
-    None otherwise.
+    the model's pixels that brought the centre of mass to the middle. `reason`, one of `REASONS` or the plugin's own,
+    says why an answer is rejected whatever the model makes of what it saw; it is None otherwise.
     """
 
     seen: NDArray[np.uint8] = field(hash=False)  # arrays are not hashable
@@ -55,6 +64,11 @@ class Trace:
     scale: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
     reason: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing to read was found, so that `seen` shows nothing."""
+        return self.reason is not None and self.box is None
 
     def __eq__(self, other: object) -> bool:
         """Whether the same was done, and all pixels seen are equal."""
@@ -129,7 +143,8 @@ class Prediction:
 
     `checkpoint` is "model/version". `probabilities` are in class order and sum to 1; `confidence` is the largest of
     them. `digit` is None unless the labels are the digits 0-9. `rejected` says that the picture shows nothing to read,
-    and `reason` why; the probabilities are given all the same.
+    several objects or no digit; `reason`, one of `REASONS` or the plugin's own, says which. The probabilities are given
+    all the same.
     """
 
     model: str
@@ -250,7 +265,7 @@ class Sign:
 class Reading:
     """What one model read in a picture of many digits, in reading order.
 
-    `reason` says why there is nothing to read: blank, no_contrast or too_many_objects; it is None otherwise.
+    `reason` says why there is nothing to read, by one of `NOTHING`; it is None otherwise.
     """
 
     model: str

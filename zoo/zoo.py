@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from contextvars import ContextVar
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import defaults, images, inhabitants, looking, plugins
-from zoo.answers import Answers, prediction
-from zoo.checkpoints import VERSION, Card, Catalogue, Evaluation
-from zoo.configuration import FILE, Key, Origins, keys_of, over, plain, read, said, validate
-from zoo.errors import (
-    ModelUnavailable,
-    NoInk,
-    PictureError,
-    SettingsError,
-    TrainingError,
-    UnknownCheckpoint,
-    UnknownLabel,
-    UnknownModel,
-    ZooError,
-    closest,
-    cut,
-)
+from zoo import images, inhabitants, looking, plugins
+from zoo.answers import Answers
+from zoo.checkpoints import Card, Catalogue, Evaluation
+from zoo.configuration import Key, Origins, read
+from zoo.errors import PictureError, SettingsError, TrainingError, UnknownModel, ZooError
 from zoo.looking import Look
+from zoo.members import Members
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
 from zoo.settings import Settings
 from zoo.sources import Source, content, several
 from zoo.starter import CARRIED, locate
-from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlarged
+from zoo.types import Image, Prediction, Reading, Step, Why
 
 if TYPE_CHECKING:
     import keras
@@ -45,19 +31,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("zoo")
 
-_building: ContextVar[tuple[str, ...]] = ContextVar("building", default=())
-"""The checkpoints whose networks are being built, each as a member of the one before; to detect cycles."""
-
 
 class Zoo:
     """An open zoo: a folder of plugins, checkpoints and settings. Use `Zoo.open`."""
 
-    def __init__(self, root: Path, settings: Settings, found: Plugins, catalogue: Catalogue) -> None:
+    def __init__(
+        self, root: Path, settings: Settings, found: Plugins, sources: Origins, *, to_train: bool = False
+    ) -> None:
+        """Make the models, as `Zoo.open` does. Raises SettingsError with every mistake."""
         self.root = root
         self.settings = settings
         self.plugins = found
-        self.catalogue = catalogue
-        self.models: dict[str, Model] = {}
+        self.catalogue = Catalogue(root / settings.checkpoints_folder)
+        self._members = Members(self.model)
+        self.models, self._manager, mistakes = inhabitants.make_models(
+            root, settings, found, self.catalogue, sources, self._members
+        )
+        if not to_train:
+            mistakes += inhabitants.without_version(self.models.values(), self.catalogue, sources)
+        if mistakes:
+            raise SettingsError(mistakes)
 
     @classmethod
     def open(
@@ -76,26 +69,7 @@ class Zoo:
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
         settings, sources = read(root, os.environ if environ is None else environ, flags)
-        found = plugins.find(root / settings.plugins_folder)
-        zoo = cls(root, settings, found, Catalogue(root / settings.checkpoints_folder))
-        zoo.models, problems = inhabitants.settled(root, settings, found, zoo.catalogue, sources)
-        if not to_train:
-            problems += inhabitants.without_version(zoo.models.values(), zoo.catalogue, sources)
-        if problems:
-            raise SettingsError(problems)
-        zoo._settle()
-        return zoo
-
-    def _settle(self) -> None:
-        """Give every model its hooks and access to the other models."""
-        ready = {name: model.family for name, model in self.models.items() if model.family is not None}
-        addons = [family for family in self.plugins.families.values() if family.addon]
-        self._manager, hooks = plugins.register(ready, addons, defaults)
-        for name in hooks:
-            self.models[name].hooks = hooks[name]
-        for name, model in self.models.items():
-            model.settings = model.settings.named(name, self)
-            model.zoo = self
+        return cls(root, settings, plugins.find(root / settings.plugins_folder), sources, to_train=to_train)
 
     def join(self, name: str, plugin: Any) -> None:
         """Register a plugin of the calling program that wraps all models' hooks, like an addon in the plugins folder.
@@ -122,20 +96,7 @@ class Zoo:
         """Return the model of that name, or the default model. Raises UnknownModel."""
         name = self.default_model if name is None else str(name)
         if name not in self.models:
-            if name in self.plugins.quarantined:  # under a name that no model can have
-                raise UnknownModel(f'There is no model "{name}": {self.plugins.quarantined[name].problem}')
-            if others := inhabitants.called_otherwise(name, self.models, self.plugins):
-                raise UnknownModel(f'There is no model "{name}": {others}')
-            model, _, version = name.partition("/")
-            if model in self.models and version.isdecimal():
-                raise UnknownModel(
-                    f'There is no model "{cut(name)}". Name the model "{model}" and its version separately: '
-                    f"--version {cut(version)}, or version={cut(version)} in the API and in Python."
-                )
-            raise UnknownModel(
-                f'There is no model "{cut(name)}".{closest(name, self.models)} '
-                f"The models are: {', '.join(self.models)}."
-            )
+            raise inhabitants.unknown_model(name, self.models, self.plugins)
         return self.models[name]
 
     def warm(self) -> None:
@@ -151,16 +112,14 @@ class Zoo:
 
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, PluginError, or a PictureError.
         """
-        chosen = self.model(model)
-        loaded = chosen.load(version)
+        loaded = self.model(model).load(version)
         try:
-            look = self.look(chosen, loaded, picture)
+            look = self.look(loaded, picture)
         except PictureError as error:
-            chosen.tell(loaded, [error])
+            loaded.notify([error])
             raise
-        scores = chosen.scores(loaded, look.seen[np.newaxis])
-        answer = prediction(chosen.name, loaded.card, scores[0].tolist(), look.trace)
-        chosen.tell(loaded, [answer])
+        answer = loaded.predict(look.seen, look.trace)
+        loaded.notify([answer])
         return answer
 
     def predict_many(self, model: str | None, pictures: Iterable[Source], *, version: int | None = None) -> Answers:
@@ -169,13 +128,12 @@ class Zoo:
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable or PluginError, and PictureBroken when given a single
         picture instead of several.
         """
-        chosen = self.model(model)
-        loaded = chosen.load(version)
-        seen = looking.look_at_many(chosen, loaded, several(pictures), self.given, self.settings.pictures)
+        loaded = self.model(model).load(version)
+        seen = looking.look_at_many(loaded, several(pictures), self.given, self.settings.pictures)
         none = np.empty((0, len(loaded.card.labels)), np.float32)
-        scores = chosen.scores(loaded, seen.batch) if len(seen.batch) else none
-        answers = Answers.by(chosen.name, loaded.card, scores, seen.reasons, seen.trace, seen.errors)
-        chosen.tell(loaded, answers)
+        scores = loaded.probabilities(seen.batch) if len(seen.batch) else none
+        answers = Answers.by(loaded.name, loaded.card, scores, seen.reasons, seen.trace, seen.errors)
+        loaded.notify(answers)
         return answers
 
     def read(self, model: str | None, picture: Source, *, version: int | None = None) -> Reading:
@@ -183,45 +141,16 @@ class Zoo:
 
         A picture with nothing to read gives an empty reading with the reason. Raises what `predict` does.
         """
-        chosen = self.model(model)
-        loaded = chosen.load(version)
+        from zoo import reading
+
+        loaded = self.model(model).load(version)
         try:
-            answer = self._read(chosen, loaded, picture)
+            answer = reading.read_picture(loaded, self._decode(picture))
         except PictureError as error:
-            chosen.tell(loaded, [error])
+            loaded.notify([error])
             raise
-        chosen.tell(loaded, [answer])
+        loaded.notify([answer])
         return answer
-
-    def _read(self, chosen: Model, loaded: Loaded, picture: Source) -> Reading:
-        """Return the reading of a picture by a loaded model. Raises a PictureError or PluginError."""
-        from zoo import pieces, reading
-
-        image, by, size = self._decode(picture)
-        card = loaded.card
-        threshold = max(reading.LEAST, card.calibration.threshold if card.calibration else 0.0)
-
-        def recognise(levels: Sequence[Image]) -> Scores:
-            return chosen.scores(loaded, np.stack([chosen.take(loaded, level) for level in levels]))
-
-        try:
-            found = reading.read(pieces.find(image, loaded.settings.ink), recognise)
-        except NoInk as nothing:
-            return Reading(chosen.name, card.ref, (), nothing.reason)
-        signs = []
-        for one in found:
-            best = int(one.scores.argmax())
-            signs.append(
-                Sign(
-                    label=card.labels[best],
-                    confidence=float(one.scores[best]),
-                    box=enlarged(one.box, by, size),
-                    line=one.line,
-                    rejected=one.odd or bool(one.scores[best] < threshold),
-                    touching=one.touching,
-                )
-            )
-        return Reading(chosen.name, card.ref, tuple(signs), None if signs else "blank")
 
     def explain(self, model: str | None, picture: Source, *, version: int | None = None) -> list[Step]:
         """Return the steps from a picture to what one model saw, as its own preprocessing takes them.
@@ -231,14 +160,13 @@ class Zoo:
         """
         from zoo import steps
 
-        chosen = self.model(model)
-        loaded = chosen.load(version)
-        with steps.watching() as told:
-            look = self.look(chosen, loaded, picture)
-        told.setdefault("picture", steps.on_ground(look.image))
-        if look.trace.reason is None or look.trace.box is not None:
-            told["seen"] = look.trace.seen
-        return [Step(name, told[name]) for name in steps.STEPS if name in told]
+        loaded = self.model(model).load(version)
+        with steps.watching() as pictures:
+            look = self.look(loaded, picture)
+        pictures.setdefault("picture", steps.on_ground(look.image))
+        if not look.trace.is_empty:
+            pictures["seen"] = look.trace.seen
+        return [Step(name, pictures[name]) for name in steps.STEPS if name in pictures]
 
     def why(
         self, model: str | None, picture: Source, *, label: str | int | None = None, version: int | None = None
@@ -250,31 +178,16 @@ class Zoo:
         """
         from zoo import saliency
 
-        chosen = self.model(model)
-        loaded = chosen.load(version)
-        look = self.look(chosen, loaded, picture)
-        seen = look.seen
-        scores = chosen.scores(loaded, seen[np.newaxis])
-        answer = prediction(chosen.name, loaded.card, scores[0].tolist(), look.trace)
-        asked = answer.label if label is None else str(label)
-        if asked not in answer.labels:
-            raise UnknownLabel(
-                f'Model "{chosen.name}" has no label "{cut(asked)}".{closest(asked, answer.labels)} '
-                f"Its labels are: {', '.join(answer.labels)}."
-            )
-        way = loaded.settings.why
-        if look.trace.reason is not None and look.trace.box is None:
-            return Why(answer, asked, way, np.zeros(seen.shape[:2], np.float32))
-        find = saliency.weights if way == "weights" else saliency.occlusion
-        return Why(answer, asked, way, find(seen, partial(chosen.scores, loaded), answer.labels.index(asked)))
+        loaded = self.model(model).load(version)
+        return saliency.why(loaded, self.look(loaded, picture), label)
 
     def given(self, picture: Source) -> bytes | Image:
         """Return a picture file's bytes, or a decoded picture's pixels. Raises PictureBroken if it is unreadable."""
         return content(picture, self.settings.pictures.most)
 
-    def look(self, model: Model, loaded: Loaded, picture: Source) -> Look:
+    def look(self, loaded: Loaded, picture: Source) -> Look:
         """Return a picture as one model sees it. Raises PictureError or PluginError."""
-        return looking.look(model, loaded, self.given(picture), self.settings.pictures)
+        return looking.look(loaded, self.given(picture), self.settings.pictures)
 
     def decode(self, picture: Source) -> Image:
         """Decode a picture for `preprocess` hooks: uint8, upright, within the settings' limits. Raises PictureError."""
@@ -305,53 +218,15 @@ class Zoo:
         Raises SettingsError for settings that do not exist or are not valid, UnknownModel, ModelUnavailable when the
         plugin is missing or quarantined, TrainingError, and PluginError. Ctrl-C raises `training.Stopped`.
         """
-        from zoo import training
+        from zoo import preparing, training
 
         model = self.model(name)
-        if model.family is None or model.hooks is None:
-            raise ModelUnavailable(model.problem or f'Model "{name}" has no plugin.')
         self._refuse_starter()
-        asked: dict[str, Any] = plain(dict(overrides or {}))
-        changes = over(plain(dict(model.family.settings.fast)) if fast else {}, asked)
-        own = model.settings.model_dump(mode="json")
-        settings, wrong = validate(
-            model.family.settings,
-            over(own, changes),
-            Origins(FILE, {("models", name, *key): ".".join(key) for key in keys_of(changes)}),
-            ("models", name),
-            f'plugin "{model.plugin}"',
-        )
-        if settings is None:
-            raise SettingsError(wrong)
-        departing = {key: value for key, value in settings.model_dump(mode="json").items() if value != own.get(key)}
-        of_this_run = {key: departing[key] for key in changes if key in departing}
-        run = training.Run(
-            model=name,
-            family=model.family,
-            hooks=model.hooks,
-            settings=settings.named(name, self, model.hooks.build),
-            overrides=of_this_run,
-            catalogue=self.catalogue,
-            work=self.root / ".zoo",
-            command=self._command(name, fast, asked),
-            quick=fast and bool(of_this_run),
-        )
+        run = preparing.prepare(self.root, model, fast, overrides or {})
         card = training.train(run, resume, progress or training.Silent())
-        for one in self.models.values():
-            one.reselect()
+        for other in self.models.values():
+            other.reselect()
         return card
-
-    def _command(self, name: str, fast: bool, overrides: Mapping[str, Any]) -> str:
-        """Return the shell command that starts the same training from the working directory."""
-        words = ["zoo", *([] if self.root == locate().resolve() else ["--zoo", str(self.root)]), "train", name]
-        words += ["--fast"] if fast else []
-        for key in keys_of(overrides):
-            value: Any = overrides
-            for part in key:
-                value = value[part]
-            flag = key[0] in ("epochs", "seed") and isinstance(value, int)
-            words += [f"--{key[0]}", str(value)] if flag else ["--set", f"{'.'.join(key)}={said(value)}"]
-        return shlex.join(words)
 
     def _refuse_starter(self) -> None:
         """Raise TrainingError in the starter zoo, which nothing may change."""
@@ -369,11 +244,9 @@ class Zoo:
         from zoo import calibration, datasets
 
         self._refuse_starter()
-        model = self.model(name)
-        loaded = model.load(version)
-        assert model.hooks is not None
+        loaded = self.model(name).load(version)
         data = datasets.training_data(loaded.settings.dataset, loaded.settings.validation)
-        found = calibration.calibrate(model.hooks, loaded.settings, tuple(loaded.card.input_shape), loaded.handle, data)
+        found = calibration.calibrate(loaded.hooks, loaded.settings, loaded.shape, loaded.handle, data)
         card = self.catalogue.card(loaded.card.model, loaded.card.version)
         if found == card.calibration:
             return card
@@ -392,37 +265,14 @@ class Zoo:
         Raises UnknownModel, UnknownCheckpoint, ModelUnavailable (also for a model that is a member of itself), and
         TrainingError without TensorFlow.
         """
-        from zoo import training
-
-        model, version = self._version(name)
-        ref = "{}/{}".format(*model.select(version))
-        around = _building.get()
-        if ref in around:
-            parts = ", which is made of ".join((*around[around.index(ref) + 1 :], ref))
-            raise ModelUnavailable(f"{ref} is made of {parts}: a cycle. Ask for another member in build.")
-        training.start_tensorflow()
-        token = _building.set((*around, ref))
-        try:
-            network: keras.Model = model.network(version)
-        finally:
-            _building.reset(token)
-        return network
+        return self._members.network(name)
 
     def temperature(self, name: str) -> float:
         """Return the temperature in the card of a model, "cnn", or of a version, "cnn/2"; 1 without a calibration.
 
         Raises UnknownModel, UnknownCheckpoint, or ModelUnavailable when the card cannot be read.
         """
-        model, version = self._version(name)
-        found = self.catalogue.card(*model.select(version)).calibration
-        return found.temperature if found else 1.0
-
-    def _version(self, name: str) -> tuple[Model, int | None]:
-        """Split "cnn/2" into model and version; the version of "cnn" is None, which means the selected one."""
-        name, _, version = name.partition("/")
-        if version and not VERSION.fullmatch(version):
-            raise UnknownCheckpoint(f'"{name}/{cut(version)}" names no version. Use a whole number, as in {name}/1.')
-        return self.model(name), int(version) if version else None
+        return self._members.temperature(name)
 
     def evaluate(
         self, name: str, *, version: int | None = None, quick: bool = False, track: evaluation.Track = iter
@@ -435,9 +285,8 @@ class Zoo:
         """
         from zoo import evaluation
 
-        model = self.model(name)
-        loaded = model.load(version)
-        measured = evaluation.on_test_pictures(model, loaded, robust=not quick, track=track)
+        loaded = self.model(name).load(version)
+        measured = evaluation.on_test_pictures(loaded, robust=not quick, track=track)
         stored = loaded.card.evaluation
         if self.is_starter:
             return loaded.card, measured

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from seeing import violations
 
-from webui.pages import REASONS
+from zoo.types import REASONS
 
 Opener = Callable[..., Page]
 

@@ -15,7 +15,8 @@ from flask.testing import FlaskClient
 
 import webui
 from webui import create_app
-from zoo import Zoo
+from webui.pages import seen
+from zoo import Prediction, Trace, Zoo
 
 WEBUI = Path(webui.__file__).parent
 
@@ -64,6 +65,17 @@ def test_a_blank_picture_is_said_to_be_blank(client: FlaskClient) -> None:
     assert "confidence" not in page.text.split('id="facts"')[1].split("</p>")[0]
     bars = page.text.split('id="bars"')[1].split("</table>")[0]
     assert bars.count('<rect width="0"') == bars.count("<td>\N{EN DASH}</td>") == 10  # scores for nothing mean nothing
+
+
+def test_what_a_model_saw_of_a_rejected_picture_is_shown_unless_it_is_nothing() -> None:
+    def shown(reason: str | None, trace: Trace) -> bool:
+        return seen(Prediction("m", "m/1", "7", 7, 0.4, (), (), reason is not None, reason, trace)) is not None
+
+    black = np.zeros((28, 28), np.uint8)
+    assert not shown("blank", Trace(black, reason="blank"))
+    assert shown("several_objects", Trace(black, box=(0, 0, 9, 9), reason="several_objects"))
+    assert shown("not_a_digit", Trace(black))  # a plugin's own trace need not have a box
+    assert shown(None, Trace(black))
 
 
 def test_votes_on_a_blank_picture_have_no_scores(client: FlaskClient) -> None:

@@ -19,7 +19,7 @@ from webui.snippets import Call
 from zoo.checkpoints import Card
 from zoo.listings import ModelFacts
 from zoo.steps import STEPS
-from zoo.types import Sign
+from zoo.types import NOTHING, REASONS, Sign
 
 closed = with_config(ConfigDict(extra="forbid"))
 
@@ -126,8 +126,8 @@ class Prediction(TypedDict):
     digit: NotRequired[Annotated[int, Field(ge=0, le=9, description="present if the labels are the digits")]]
     confidence: Annotated[Share, Field(description="the largest probability")]
     probabilities: Annotated[list[Share], Field(description="in the order of the classes")]
-    rejected: Annotated[bool, Field(description="the picture shows nothing to read")]
-    reason: Annotated[str | None, Field(description="why rejected: blank, no_contrast, several_objects, not_a_digit")]
+    rejected: Annotated[bool, Field(description="the picture shows no single digit to read")]
+    reason: Annotated[str | None, Field(description=f"why rejected: {', '.join(REASONS)}")]
     top: NotRequired[Annotated[list[Best], Field(description="with ?top=, best first")]]
     trace: NotRequired[Annotated[Trace, Field(description="with ?trace=1")]]
 
@@ -151,9 +151,7 @@ class Reading(TypedDict):
     checkpoint: str
     text: Annotated[str, Field(description="one line per line of the picture")]
     digits: list[Sign]
-    reason: Annotated[
-        str | None, Field(description="why there is nothing to read: blank, no_contrast, too_many_objects")
-    ]
+    reason: Annotated[str | None, Field(description=f"why there is nothing to read: {', '.join(NOTHING)}")]
 
 
 @closed

@@ -50,7 +50,7 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool) -> None:
     from zoo import listings
 
     zoo = open_zoo(ctx, to_train=True)
-    rows = [row for row in listings.plugins(zoo) if name in (None, row["name"])]
+    rows = [row for row in listings.plugins(zoo) if name in (None, row.name)]
     if name is not None and not rows:
         known = [*zoo.plugins.families, *zoo.plugins.quarantined]
         raise click.BadParameter(
@@ -58,15 +58,15 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool) -> None:
             param_hint="NAME",
         )
     if as_json:
-        echo_json(rows)
+        echo_json([asdict(row) for row in rows])
         return
     cells = [
         (
-            row["name"],
-            row["source"],
-            ", ".join(row["hooks"]) or "-",
-            ", ".join(row["models"]) or "-",
-            f"SET ASIDE: {row['problem']}" if row["problem"] else "; ".join(row["warnings"]) or "ok",
+            row.name,
+            row.source,
+            ", ".join(row.hooks) or "-",
+            ", ".join(row.models) or "-",
+            f"SET ASIDE: {row.problem}" if row.problem else "; ".join(row.warnings) or "ok",
         )
         for row in rows
     ]
@@ -74,7 +74,7 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool) -> None:
     if name is None:
         terminal.table(columns, cells)
     else:
-        facts = [*zip(columns, cells[0], strict=True), ("what it is", rows[0]["summary"] or "-")]
+        facts = [*zip(columns, cells[0], strict=True), ("what it is", rows[0].summary or "-")]
         terminal.table(("", ""), facts)
     family = zoo.plugins.families.get(name or "")
     if family is not None and not family.addon:
@@ -84,8 +84,8 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool) -> None:
             [(one.key, one.default, one.takes, one.description) for one in listings.settings(family.settings)],
         )
     for row in rows:
-        if row["traceback"]:
-            tell(f"\n{row['name']}:\n{row['traceback'].rstrip()}")
+        if row.traceback:
+            tell(f"\n{row.name}:\n{row.traceback.rstrip()}")
 
 
 @click.command()

@@ -201,9 +201,11 @@ def _pictures(names: tuple[str, ...]) -> Iterator[tuple[str, Source]]:
 
 def _row(row: dict[str, Any]) -> tuple[str, str, str, str]:
     """Return a prediction as a row of the table: file, label, confidence, and a note or error."""
+    from zoo.types import NOTHING
+
     if "error" in row:
         return row["file"], "-", "-", row["error"]
-    if row["reason"] in ("blank", "no_contrast"):
+    if row["reason"] in NOTHING:
         return row["file"], "-", "-", f"nothing to read: {row['reason']}"
     if row["rejected"]:
         return row["file"], "-", terminal.percent(row["confidence"]), f"{row['reason']} (best guess {row['label']})"

@@ -23,7 +23,7 @@ function rows(labels) {
   return [...body.rows];
 }
 
-const seesNothing = ({ rejected, trace }) => rejected && !trace?.box;
+const seesNothing = ({ rejected, trace }) => rejected && !(trace && (trace.box || trace.reason === null)); // as Trace.is_empty
 
 // Why there is no digit: a word or two, then a sentence, which names the best guess if there is one.
 const rejection = (answer) => `${texts[seesNothing(answer) ? "nothing" : `no_${answer.reason}`] ?? texts.no_not_a_digit}.`;
