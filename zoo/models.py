@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from zoo import graph, ink
 from zoo.answers import checked_input, checked_scores, rescaled
-from zoo.checkpoints import Card, Catalogue
+from zoo.cards import Card
+from zoo.checkpoints import Catalogue
 from zoo.contract import Family
 from zoo.errors import ModelUnavailable, NoInk, UnknownCheckpoint, ZooError
 from zoo.hooks import Hooks
