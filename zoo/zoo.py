@@ -15,7 +15,8 @@ import numpy as np
 
 from zoo import defaults, images, inhabitants, looking, plugins
 from zoo.answers import Answers, prediction
-from zoo.checkpoints import VERSION, Card, Catalogue, Evaluation
+from zoo.cards import Card, Evaluation
+from zoo.checkpoints import VERSION, Catalogue
 from zoo.configuration import FILE, Key, Origins, keys_of, over, plain, read, said, validate
 from zoo.errors import (
     ModelUnavailable,
@@ -41,7 +42,8 @@ from zoo.types import Image, Prediction, Reading, Scores, Sign, Step, Why, enlar
 if TYPE_CHECKING:
     import keras
 
-    from zoo import evaluation, training
+    from zoo import evaluation
+    from zoo.progress import Progress
 
 log = logging.getLogger("zoo")
 
@@ -294,7 +296,7 @@ class Zoo:
         fast: bool = False,
         overrides: Mapping[str, Any] | None = None,
         resume: bool = False,
-        progress: training.Progress | None = None,
+        progress: Progress | None = None,
     ) -> Card:
         """Train a model by its settings, publish the next version and return its card.
 
@@ -306,6 +308,8 @@ class Zoo:
         plugin is missing or quarantined, TrainingError, and PluginError. Ctrl-C raises `training.Stopped`.
         """
         from zoo import training
+        from zoo.progress import Silent
+        from zoo.runs import Run
 
         model = self.model(name)
         if model.family is None or model.hooks is None:
@@ -325,7 +329,7 @@ class Zoo:
             raise SettingsError(wrong)
         departing = {key: value for key, value in settings.model_dump(mode="json").items() if value != own.get(key)}
         of_this_run = {key: departing[key] for key in changes if key in departing}
-        run = training.Run(
+        run = Run(
             model=name,
             family=model.family,
             hooks=model.hooks,
@@ -336,7 +340,7 @@ class Zoo:
             command=self._command(name, fast, asked),
             quick=fast and bool(of_this_run),
         )
-        card = training.train(run, resume, progress or training.Silent())
+        card = training.train(run, resume, progress or Silent())
         for one in self.models.values():
             one.reselect()
         return card
@@ -389,10 +393,10 @@ class Zoo:
     def network(self, name: str) -> keras.Model:
         """Return the trained network of a model, "cnn", or of one of its versions, "cnn/2".
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable (also for a model that is a member of itself), and
-        TrainingError without TensorFlow.
+        Raises UnknownModel, UnknownCheckpoint, and ModelUnavailable, also for a model that is a member of itself and
+        without TensorFlow.
         """
-        from zoo import training
+        from zoo import backend
 
         model, version = self._version(name)
         ref = "{}/{}".format(*model.select(version))
@@ -400,7 +404,8 @@ class Zoo:
         if ref in around:
             parts = ", which is made of ".join((*around[around.index(ref) + 1 :], ref))
             raise ModelUnavailable(f"{ref} is made of {parts}: a cycle. Ask for another member in build.")
-        training.start_tensorflow()
+        backend.check_for_answers(f"The network of {ref} needs TensorFlow")
+        backend.start()
         token = _building.set((*around, ref))
         try:
             network: keras.Model = model.network(version)
