@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import Zoo, datasets, fitting, training
+from zoo import Zoo, backend, datasets, fitting
 from zoo.types import Data
 
 PLAIN = "cnn_10"  # a model without augmentation and moving average of the weights, which Keras' fit does not have
@@ -61,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", action="store_true", help="whole epochs of 55,000 pictures")
     share = 1 if parser.parse_args().whole else 4
-    training.start_tensorflow()
+    backend.start()
     zoo = Zoo.open(Path(__file__).parent.parent)
     whole = datasets.training_data("mnist", 5000)
     n = len(whole.images) // share

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from webui import create_app
 from zoo import Zoo
-from zoo.checkpoints import Card
+from zoo.cards import Card
 
 NAMES = list(Zoo.open(ROOT).models)
 

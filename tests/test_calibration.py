@@ -10,7 +10,7 @@ import pytest
 
 from zoo import Zoo, calibration, datasets, files, ink, scenes, strokes
 from zoo.answers import rescaled
-from zoo.checkpoints import Calibration
+from zoo.cards import Calibration
 from zoo.errors import CardChanged, NoInk, ZooError
 from zoo.types import Image
 

@@ -14,8 +14,9 @@ from conftest import flip_byte
 from limiting import python_limited
 
 from zoo import Zoo, files, listings
+from zoo.cards import Card
 from zoo.checking import check
-from zoo.checkpoints import Card, Catalogue
+from zoo.checkpoints import Catalogue
 from zoo.errors import ModelUnavailable, SettingsError, UnknownCheckpoint
 
 

@@ -17,7 +17,7 @@ import pytest
 from limiting import run_limited
 
 from zoo import Zoo, labelled, robustness
-from zoo.checkpoints import Evaluation
+from zoo.cards import Evaluation
 from zoo.datasets import DIGITS, Labelled
 from zoo.errors import DatasetError, ModelUnavailable
 from zoo.evaluation import calibration, calibration_error, class_figures, confusion, figures, reliability, worst

@@ -81,3 +81,10 @@ def test_a_member_without_weights_of_a_network_is_named(zoo_folder: Path) -> Non
     (folder / "card.json").write_text(json.dumps(card))
     with pytest.raises(ModelUnavailable, match=r"^soft/1 has no weights of a Keras network .* cannot be a member"):
         Zoo.open(zoo_folder, environ={}).network("soft/1")
+
+
+def test_without_tensorflow_a_network_is_unavailable(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    says = r"^The network of soft/1 needs TensorFlow, which is not installed\. Install it: pip install 'flask-model-zoo"
+    with pytest.raises(ModelUnavailable, match=says):
+        Zoo.open(trained, environ={}).network("soft")

@@ -11,7 +11,8 @@ import PIL.Image
 import pytest
 from rings import inked, ring
 
-from zoo import parting, touching
+from zoo import parting
+from zoo.composing import compose
 from zoo.datasets import Labelled
 from zoo.runtime import LiteRT
 
@@ -20,7 +21,7 @@ TALL = 60
 
 @pytest.mark.long
 def test_several_are_told_from_one(mnist: Labelled) -> None:
-    rows = touching.compose(mnist.images[..., 0], 600, 77)
+    rows = compose(mnist.images[..., 0], 600, 77)
     told = LiteRT(parting.NETWORK).predict(rows.level[..., None].astype(np.float32) / np.float32(255))
     several = told[:, 0] > 0.5
     assert (several & ~rows.several).sum() <= 0.02 * (~rows.several).sum()
@@ -69,10 +70,10 @@ def test_nothing_gives_nothing() -> None:
 
 
 def test_rows_are_composed_alike_by_the_same_seed(mnist: Labelled) -> None:
-    one, other = (touching.compose(mnist.images[..., 0], 8, 5) for _ in range(2))
+    one, other = (compose(mnist.images[..., 0], 8, 5) for _ in range(2))
     assert (one.level == other.level).all()
     assert (one.share == other.share).all()
-    assert (touching.compose(mnist.images[..., 0], 8, 6).level != one.level).any()
+    assert (compose(mnist.images[..., 0], 8, 6).level != one.level).any()
 
 
 @pytest.mark.long

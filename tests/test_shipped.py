@@ -111,8 +111,8 @@ def test_their_settings_are_those_of_settings_toml(zoo: Zoo) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", EPOCHS)
 def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mnist: Labelled, name: str) -> None:
+    from zoo import backend
     from zoo.runtime import WEIGHTS, gives_probabilities, keras_probabilities
-    from zoo.training import start_tensorflow
     from zoo.views import around
 
     model = zoo.model(name)
@@ -121,7 +121,7 @@ def test_the_whole_test_set_through_litert_keras_and_the_full_route(zoo: Zoo, mn
     # Without the card's temperature, which keeps the order but not the values.
     litert = np.asarray(loaded.hooks.call("predict", model=loaded.handle, batch=batch, settings=loaded.settings))
 
-    start_tensorflow()
+    backend.start()
     network = loaded.hooks.call("build", settings=loaded.settings)
     network.load_weights(zoo.catalogue.path(*model.select()) / WEIGHTS)
     network = around(network, loaded.settings.views)

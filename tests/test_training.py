@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 
 from zoo import Zoo, files, hookimpl
-from zoo.checkpoints import Card
+from zoo.cards import Card
 from zoo.errors import ModelUnavailable, PluginError, SettingsError, TrainingError
+from zoo.progress import Silent
 from zoo.terminal import Lines
-from zoo.training import Silent
 
 DROPOUT = '''"""A dense layer behind dropout, whose random state a resumed run has to find again."""
 

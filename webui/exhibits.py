@@ -13,7 +13,7 @@ from webui import figures
 from webui.figures import Pictures
 from webui.pages import page
 from webui.query import LONGEST, whole_number
-from zoo.checkpoints import Card, Evaluation
+from zoo.cards import Card, Evaluation
 from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, ZooError
 from zoo.zoo import Zoo
 

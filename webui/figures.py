@@ -18,7 +18,7 @@ from flask_babel import format_decimal, format_timedelta, get_locale, gettext, l
 from webui import plots
 from webui.plots import Line, Plot
 from zoo import datasets
-from zoo.checkpoints import Bin, Evaluation, Reliability, Robustness
+from zoo.cards import Bin, Evaluation, Reliability, Robustness
 from zoo.evaluation import wilson
 
 History = Sequence[Mapping[str, float]]

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from zoo.checkpoints import Card
+from zoo.cards import Card
 from zoo.datasets import DIGITS
 from zoo.errors import NoInk, PluginError, ZooError
 from zoo.hooks import Hooks

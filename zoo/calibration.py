@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zoo import scenes, strokes
 from zoo.answers import checked_input, checked_scores, rescaled
-from zoo.checkpoints import Calibration
+from zoo.cards import Calibration
 from zoo.hooks import Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data, Image, Scores

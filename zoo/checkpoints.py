@@ -7,171 +7,26 @@ with files but no card is a damaged one.
 
 from __future__ import annotations
 
-import csv
 import errno
-import functools
 import hashlib
-import io
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import datetime
-from pathlib import Path, PureWindowsPath
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
-from zoo import files
+from zoo import cards, files
+from zoo.cards import Card, FileFact
 from zoo.errors import CardChanged, ModelUnavailable, SettingsError, UnknownCheckpoint, closest, cut
+from zoo.history import from_csv
 from zoo.settings import MODEL_NAME
 
 CARD = "card.json"
 HISTORY = "history.csv"
-LARGEST = 1e12  # of the numbers in a history; larger ones are mistakes, and a page could not show them
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
-
-
-class FileFact(BaseModel):
-    """Hash and size in bytes of a checkpoint's file when it was saved."""
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
-
-
-class Mistake(BaseModel):
-    """A picture that the model gets wrong: its index in the data, its class (`label`), and the class predicted."""
-
-    index: int
-    label: int
-    predicted: int
-    confidence: float
-    reason: str | None = Field(
-        None, exclude_if=lambda reason: reason is None, description="why it was rejected; absent otherwise"
-    )
-
-
-class ClassFigures(BaseModel):
-    """The figures of one class, shares in 0-1; None where the divisor is 0."""
-
-    label: str
-    pictures: int
-    recall: float | None = Field(description="share of the class's pictures that are read as that class")
-    precision: float | None = Field(description="share of the pictures read as the class that belong to it")
-    f1: float | None = Field(description="harmonic mean of recall and precision")
-
-
-class Bin(BaseModel):
-    """The answers with confidence in one bin: their number, mean confidence and accuracy (0-1), None when empty."""
-
-    count: int
-    confidence: float | None
-    accuracy: float | None
-
-
-class Reliability(BaseModel):
-    """How far confidence can be trusted. `zoo.evaluation.calibration` has the formulas; bins go from low to high."""
-
-    ece: float = Field(description="expected calibration error, 0-1")
-    nll: float = Field(description="negative log-likelihood per picture, in nats")
-    brier: float = Field(description="Brier score, summed over the classes, 0-2")
-    bins: list[Bin]
-
-
-class Hardship(BaseModel):
-    """One way of making the pictures harder: three strengths from weak to strong, and the accuracy (0-1) at each."""
-
-    kind: str
-    unit: str
-    strengths: list[float]
-    accuracy: list[float]
-    rejected: list[int] = Field(description="number of rejected pictures at each strength")
-
-
-class Robustness(BaseModel):
-    """Accuracy (0-1) on the first test pictures, unchanged and made harder; see `zoo.robustness`."""
-
-    pictures: int
-    seed: int
-    plain: float = Field(description="accuracy on the same pictures, unchanged")
-    kinds: list[Hardship]
-
-
-class Evaluation(BaseModel):
-    """What `zoo evaluate` measured. `mistakes` lists every mistake, so all other pictures were predicted correctly.
-
-    Fields with a default are missing in the cards of the first zoos, which still load.
-    """
-
-    data: str
-    pictures: int
-    correct: int
-    accuracy: float
-    interval: tuple[float, float] = Field(description="Wilson 95 % interval of the accuracy")
-    created: datetime
-    rejected: dict[str, int] = Field({}, description="number of rejected pictures, by reason")
-    accepted_accuracy: float | None = Field(None, description="accuracy over the pictures that were not rejected")
-    classes: list[ClassFigures] = []
-    confusion: list[list[int]] = Field([], description="(k, k) counts: one row per label, one column per answer")
-    calibration: Reliability | None = None
-    robustness: Robustness | None = None
-    mistakes: list[Mistake]
-
-
-class Calibration(BaseModel):
-    """What `zoo train` found from validation pictures, plain and photographed, and pictures of no digit."""
-
-    temperature: float = Field(gt=0, description="divisor of the logarithms of the probabilities")
-    threshold: float = Field(ge=0, le=1, description="confidence below which a picture is rejected as no digit")
-    rejected: dict[str, float] = Field({}, description="share of each kind of picture that the threshold rejects")
-
-
-class Card(BaseModel):
-    """A checkpoint's card: what it is and how it was made. `zoo train` or `zoo evaluate` reproduces every figure."""
-
-    model_config = ConfigDict(extra="allow")
-
-    format: int = 1
-    model: str
-    version: int = Field(ge=1)
-    plugin: str
-    plugin_sha256: str | None = Field(
-        None,
-        pattern=r"^[0-9a-f]{64}$",
-        exclude_if=lambda sha256: sha256 is None,
-        description="SHA-256 of the plugin's source file that trained it; older cards lack it",
-    )
-    summary: str = ""
-    created: datetime
-    settings: dict[str, Any]
-    overrides: dict[str, Any] = Field(
-        {}, description="settings changed for this run only; such a version is never latest"
-    )
-    data: dict[str, Any]
-    labels: list[str]
-    input_shape: list[int]
-    parameters: int
-    training: dict[str, Any]
-    software: dict[str, str]
-    calibration: Calibration | None = None
-    evaluation: Evaluation | None = None
-    files: dict[str, FileFact]
-    seal: str | None = Field(None, description="SHA-256 of all other fields, as sorted JSON; see `Catalogue.card`")
-
-    @field_validator("files")
-    @classmethod
-    def _lie_inside(cls, files: dict[str, FileFact]) -> dict[str, FileFact]:
-        for name in files:
-            path = PureWindowsPath(name)  # stricter than POSIX: it also knows drives and backslashes
-            if not path.parts or path.anchor or ".." in path.parts or "\0" in name:
-                raise ValueError(f'"{cut(name)}" is not the name of a file in the folder of the checkpoint')
-        return files
-
-    @property
-    def ref(self) -> str:
-        """The checkpoint's name, as "cnn/2"."""
-        return f"{self.model}/{self.version}"
 
 
 class Catalogue:
@@ -206,14 +61,14 @@ class Catalogue:
         path = self.path(model, version) / CARD
         try:
             with files.opened(path) as file:
-                card, sealed = _parsed(file.read())
+                card, sealed = cards.parse(file.read())
         except FileNotFoundError as error:
             if version in self.found(model):
                 raise ModelUnavailable(
                     f"Checkpoint {model}/{version} is damaged: its {CARD} is missing. Restore it from a copy, "
                     "or select another version."
                 ) from error
-            raise UnknownCheckpoint(self._none(model, str(version))) from error
+            raise UnknownCheckpoint(self._no_such(model, str(version))) from error
         except OSError as error:
             raise ModelUnavailable(
                 f"Checkpoint {model}/{version}: its card cannot be read: {error.strerror}."
@@ -242,12 +97,11 @@ class Catalogue:
         """Return the history of a checkpoint's training, one row per epoch; empty when there is none.
 
         A row has numbers such as epoch, loss, accuracy, val_loss, val_accuracy, learning_rate and seconds. Cells that
-        are not numbers from -LARGEST to LARGEST are left out.
+        are not numbers, or are absurdly large, are left out.
         """
         try:
-            text = self.content(card, HISTORY).decode()
-            return [_numbers(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
-        except (OSError, ValueError, csv.Error):
+            return from_csv(self.content(card, HISTORY))
+        except OSError:
             return []
 
     def select(self, model: str, wanted: int | str, plugin: str | None = None) -> tuple[str, int]:
@@ -261,38 +115,48 @@ class Catalogue:
                 card = self.card(model, version)
                 if not card.overrides and plugin in (None, card.plugin):
                     return model, version
-            raise UnknownCheckpoint(self._none(model, "latest", plugin))
+            raise UnknownCheckpoint(self._no_latest(model, plugin))
         owner, _, number = str(wanted).rpartition("/")
         owner = owner or model
         if not VERSION.fullmatch(number) or int(number) not in self.found(owner):
-            raise UnknownCheckpoint(self._none(owner, str(wanted), plugin))
+            raise UnknownCheckpoint(self._no_such(owner, str(wanted), plugin))
         return owner, int(number)
 
-    def _none(self, model: str, wanted: str, plugin: str | None = None) -> str:
-        """Return the message that a wanted checkpoint does not exist, with those that do."""
-        versions = [version for version in self.versions(model) if self._is_of(plugin, model, version)]
-        number = wanted.rpartition("/")[2]
-        form = "" if number.isdecimal() or wanted == "latest" else f" {self._form(model if '/' in wanted else wanted)}"
-        wanted = cut(wanted)
-        if not versions and "/" in wanted:
-            owners = [owner for owner in self.models() if self.versions(owner)]
-            return (
-                f"There is no checkpoint {wanted}.{closest(model, owners)} Models with checkpoints: "
-                f"{', '.join(owners) or '-'}.{form}"
-            )
+    def _no_latest(self, model: str, plugin: str | None) -> str:
+        """Return the message that a model has no version trained with its own settings."""
+        versions = self._of(plugin, model)
         if not versions:
-            rest = ""
-            if others := self.versions(model):
-                rest = f' of its plugin "{plugin}", only of another ({", ".join(map(str, others))})'
-            return f'Model "{model}" has no checkpoint{rest or " yet"}. Train one: zoo train {model}.{form}'
-        have = ", ".join(map(str, versions))
-        if wanted == "latest":
-            return (
-                f'Model "{model}" has no version trained with its own settings, only quick or changed runs ({have}). '
-                f"Name one of them as its checkpoint, or train: zoo train {model}."
-            )
-        near = "" if number.isdecimal() or "/" in wanted else closest(wanted, ["latest"])
-        return f'Model "{model}" has no checkpoint {wanted}.{near} It has: {have}.{form}'
+            return self._untrained(model, plugin)
+        return (
+            f'Model "{model}" has no version trained with its own settings, only quick or changed runs '
+            f"({_listed(versions)}). Name one of them as its checkpoint, or train: zoo train {model}."
+        )
+
+    def _untrained(self, model: str, plugin: str | None) -> str:
+        """Return the message that a model has no checkpoint of its plugin."""
+        others = self.versions(model)
+        rest = f' of its plugin "{plugin}", only of another ({_listed(others)})' if others else " yet"
+        return f'Model "{model}" has no checkpoint{rest}. Train one: zoo train {model}.'
+
+    def _no_such(self, model: str, wanted: str, plugin: str | None = None) -> str:
+        """Return the message that a checkpoint with this number or name does not exist, with those that do."""
+        numbered, other = wanted.rpartition("/")[2].isdecimal(), "/" in wanted
+        form = "" if numbered else f" {self._form(model if other else wanted)}"
+        wanted = cut(wanted)
+        if versions := self._of(plugin, model):
+            near = "" if numbered or other else closest(wanted, ["latest"])
+            return f'Model "{model}" has no checkpoint {wanted}.{near} It has: {_listed(versions)}.{form}'
+        if not other:
+            return self._untrained(model, plugin) + form
+        owners = [owner for owner in self.models() if self.versions(owner)]
+        return (
+            f"There is no checkpoint {wanted}.{closest(model, owners)} Models with checkpoints: "
+            f"{', '.join(owners) or '-'}.{form}"
+        )
+
+    def _of(self, plugin: str | None, model: str) -> list[int]:
+        """Return the versions of a model that are of a plugin, oldest first."""
+        return [version for version in self.versions(model) if self._is_of(plugin, model, version)]
 
     def _is_of(self, plugin: str | None, model: str, version: int) -> bool:
         """Whether a version is of a plugin, which is assumed when its card cannot be read or `plugin` is None."""
@@ -367,7 +231,7 @@ class Catalogue:
             version = max(taken, default=0) + 1
             target = self.path(model, version)
             card = Card(version=version, files=self.facts(folder), **facts)
-            files.write(folder / CARD, _json(card))
+            files.write(folder / CARD, cards.to_json(card))
             try:
                 files.move_folder(folder, target)
             except FileExistsError:
@@ -393,15 +257,8 @@ class Catalogue:
                     f"zoo evaluate {card.model} --version {card.version}."
                 )
             card = now.model_copy(update=facts)
-            files.write(folder / CARD, _json(card))
+            files.write(folder / CARD, cards.to_json(card))
         return card
-
-
-@functools.lru_cache(maxsize=128)
-def _parsed(content: bytes) -> tuple[Card, bool]:
-    """Parse a card's file, and check its seal. Cached, because each card is read several times at start-up."""
-    card = Card.model_validate_json(content)
-    return card, card.seal is None or card.seal == _seal(json.loads(content))
 
 
 @contextmanager
@@ -413,23 +270,6 @@ def _read(folder: Path) -> Iterator[list[Path]]:
         raise ModelUnavailable(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
 
 
-def _numbers(row: Mapping[str | None, str | list[str] | None]) -> dict[str, float]:
-    """Return the numbers of a CSV row from -LARGEST to LARGEST by their columns."""
-    found = {}
-    for name, text in row.items():
-        with suppress(TypeError, ValueError):
-            if name is not None and abs(number := float(text)) <= LARGEST:  # type: ignore[arg-type]
-                found[name] = number
-    return found
-
-
-def _json(card: Card) -> bytes:
-    """Return the content of a card's file, with its seal."""
-    facts = card.model_dump(mode="json")
-    return json.dumps(facts | {"seal": _seal(facts)}, indent=1, ensure_ascii=False).encode() + b"\n"
-
-
-def _seal(facts: Mapping[str, Any]) -> str:
-    """Return a checksum of a card's fields, by which damage is noticed. It is not a signature."""
-    rest = {name: fact for name, fact in facts.items() if name != "seal"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+def _listed(versions: Sequence[int]) -> str:
+    """Join versions for a message: `1, 2`."""
+    return ", ".join(map(str, versions))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from zoo.checkpoints import Evaluation, Mistake
+from zoo.cards import Evaluation, Mistake
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zoo import datasets, robustness
 from zoo.answers import rejection
-from zoo.checkpoints import Bin, ClassFigures, Evaluation, Hardship, Mistake, Reliability, Robustness
+from zoo.cards import Bin, ClassFigures, Evaluation, Hardship, Mistake, Reliability, Robustness
 from zoo.models import Loaded
 from zoo.types import Image, Scores
 

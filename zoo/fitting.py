@@ -8,10 +8,7 @@ ends with the same result as an uninterrupted one.
 
 from __future__ import annotations
 
-import io
-import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo import files, stopping
+from zoo import snapshots, stopping
 from zoo.augment import augment
 from zoo.errors import TrainingError
 from zoo.runtime import gives_probabilities
 from zoo.settings import ModelSettings
 from zoo.types import Data, Report
+from zoo.unfinished import STATE, of_another_network
 
 if TYPE_CHECKING:
     import keras
 
-STATE = "state.npz"  # the file that a run is resumed from, written after each epoch
+Loss = Callable[[Any, Any], Any]
+"""Takes class indices, int32 (n,), and scores, float32 (n, k), and returns their mean loss."""
+
 NO_CLASS = -1  # the class index of pictures of no digit, for which the network learns equal probabilities
 STEPS_PER_CALL = 20  # enough to hide the cost of a call, few enough for a lively progress bar and a quick Ctrl-C
 
@@ -42,17 +42,52 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
     and between validation batches. Raises TrainingError when the loss diverges, or the saved state is damaged or does
     not fit the network.
     """
-    import tensorflow as tf
-
     count = len(data.images) + len(data.others)
     batch = min(settings.batch_size, count)
     steps = count // batch  # the last, incomplete batch of an epoch is left out; the order changes each epoch
-    images = tf.constant(np.concatenate([data.images, data.others]))
-    classes = tf.constant(np.append(data.classes, np.full(len(data.others), NO_CLASS)).astype(np.int32))
     probabilities = gives_probabilities(model, _float(data.images[:64]))  # also builds an unbuilt network
     loss = _loss(settings, probabilities, len(data.labels))
     optimizer, rate = _optimizer(settings, steps)
     optimizer.build(model.trainable_variables)
+    take_steps = _steps(model, optimizer, loss, data, settings)
+    forward = _forward(model)
+
+    resumes = report.resume and (report.folder / STATE).exists()
+    rows = _restore(model, optimizer, report.folder) if resumes else []
+    with stopping.held():
+        for epoch in range(len(rows) + 1, settings.epochs + 1):
+            start = time.perf_counter()
+            order = np.random.default_rng([settings.seed, epoch]).permutation(count)
+            orders = order[: steps * batch].reshape(steps, batch).astype(np.int32)
+            row = {"epoch": epoch, **_epoch(take_steps, orders, epoch, report)}
+            if not np.isfinite(row["loss"]):
+                raise TrainingError(
+                    f"The loss of epoch {epoch} is {row['loss']}: training has diverged. "
+                    f"Lower learning_rate ({settings.learning_rate})."
+                )
+            with averaged(model, optimizer):
+                row |= _validate(forward, loss, data)
+            row |= {"learning_rate": float(rate(epoch * steps)), "seconds": time.perf_counter() - start}
+            rows.append(row)
+            variables = [np.asarray(variable) for variable in _variables(model, optimizer)]
+            snapshots.write(report.folder / STATE, rows, variables)
+            report.epoch(row)
+    if settings.ema:
+        optimizer.finalize_variable_values(model.trainable_variables)
+    return rows
+
+
+def _steps(
+    model: keras.Model, optimizer: Any, loss: Loss, data: Data, settings: ModelSettings
+) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Return a function that trains on some batches and returns the sums of their losses and accuracies.
+
+    It takes the pictures' indices, int32 (steps, batch), and the number of the first step since the run began.
+    """
+    import tensorflow as tf
+
+    images = tf.constant(np.concatenate([data.images, data.others]))
+    classes = tf.constant(np.append(data.classes, np.full(len(data.others), NO_CLASS)).astype(np.int32))
 
     def step(places: Any, number: Any) -> tuple[Any, Any]:
         pictures = tf.cast(tf.gather(images, places), tf.float32) / 255
@@ -79,33 +114,23 @@ def fit(model: keras.Model, data: Data, settings: ModelSettings, report: Report)
         _, value, right = tf.while_loop(lambda i, *_: i < tf.shape(orders)[0], add, (0, 0.0, 0.0))
         return value, right
 
-    rows = _restore(model, optimizer, report) if report.resume and (report.folder / STATE).exists() else []
-    with stopping.held():
-        for epoch in range(len(rows) + 1, settings.epochs + 1):
-            start = time.perf_counter()
-            order = np.random.default_rng([settings.seed, epoch]).permutation(count)
-            orders = order[: steps * batch].reshape(steps, batch).astype(np.int32)
-            value = right = 0.0
-            for at in range(0, steps, STEPS_PER_CALL):
-                v, r = take(tf.constant(orders[at : at + STEPS_PER_CALL]), tf.constant(epoch * steps + at))
-                value, right = value + float(v), right + float(r)
-                done = min(at + STEPS_PER_CALL, steps)
-                report.step(epoch, done, steps, {"loss": value / done, "accuracy": right / done})
-            if not np.isfinite(value):
-                raise TrainingError(
-                    f"The loss of epoch {epoch} is {value}: training has diverged. "
-                    f"Lower learning_rate ({settings.learning_rate})."
-                )
-            row = {"epoch": epoch, "loss": value / steps, "accuracy": right / steps}
-            with _averaged(model, optimizer):
-                row |= _validate(model, loss, data)
-            row |= {"learning_rate": float(rate(epoch * steps)), "seconds": time.perf_counter() - start}
-            rows.append(row)
-            _save(model, optimizer, rows, report)
-            report.epoch(row)
-    if settings.ema:
-        optimizer.finalize_variable_values(model.trainable_variables)
-    return rows
+    return take  # type: ignore[no-any-return]
+
+
+def _epoch(
+    take_steps: Callable[[Any, Any], tuple[Any, Any]], orders: NDArray[np.int32], epoch: int, report: Report
+) -> dict[str, float]:
+    """Train for an epoch on the batches with these indices, (steps, batch); return the mean loss and accuracy (0-1)."""
+    import tensorflow as tf
+
+    steps = len(orders)
+    value = right = 0.0
+    for at in range(0, steps, STEPS_PER_CALL):
+        v, r = take_steps(tf.constant(orders[at : at + STEPS_PER_CALL]), tf.constant(epoch * steps + at))
+        value, right = value + float(v), right + float(r)
+        done = min(at + STEPS_PER_CALL, steps)
+        report.step(epoch, done, steps, {"loss": value / done, "accuracy": right / done})
+    return {"loss": value / steps, "accuracy": right / steps}
 
 
 def _float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -140,7 +165,7 @@ def _optimizer(settings: ModelSettings, steps: int) -> tuple[Any, Callable[[int]
     return optimizer, schedule
 
 
-def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Callable[[Any, Any], Any]:
+def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Loss:
     """Return the loss function: mean cross-entropy with label smoothing (Szegedy et al. 2016, arXiv:1512.00567).
 
     Its target for a picture of NO_CLASS is 1 / k for each of the k classes.
@@ -157,7 +182,7 @@ def _loss(settings: ModelSettings, probabilities: bool, k: int) -> Callable[[Any
 
 
 @contextmanager
-def _averaged(model: keras.Model, optimizer: Any) -> Iterator[None]:
+def averaged(model: keras.Model, optimizer: Any) -> Iterator[None]:
     """Give the model the moving average of its weights, if there is one, inside this context."""
     if not optimizer.use_ema:
         yield
@@ -171,13 +196,13 @@ def _averaged(model: keras.Model, optimizer: Any) -> Iterator[None]:
             variable.assign(value)
 
 
-def _validate(model: keras.Model, loss: Callable[[Any, Any], Any], data: Data) -> dict[str, float]:
+def _validate(forward: Callable[[Any], Any], loss: Loss, data: Data) -> dict[str, float]:
     """Return the loss and accuracy (0-1) on the validation pictures."""
     value, right, size = 0.0, 0, 1000
     for start in range(0, len(data.validation_images), size):
         stopping.check()
         truth = data.validation_classes[start : start + size]
-        scores = np.asarray(_forward(model)(_float(data.validation_images[start : start + size])))
+        scores = np.asarray(forward(_float(data.validation_images[start : start + size])))
         value += float(loss(truth, scores)) * len(truth)
         right += int((scores.argmax(axis=1) == truth).sum())
     n = len(data.validation_images)
@@ -185,14 +210,13 @@ def _validate(model: keras.Model, loss: Callable[[Any, Any], Any], data: Data) -
 
 
 def _forward(model: keras.Model) -> Callable[[Any], Any]:
-    """Return the network in inference mode as a graph that is traced once per model."""
+    """Return the network in inference mode as a graph."""
     import tensorflow as tf
 
-    if not hasattr(model, "_zoo_forward"):
-        model._zoo_forward = tf.function(
-            lambda batch: model(batch, training=False), autograph=False, reduce_retracing=True
-        )
-    return model._zoo_forward  # type: ignore[no-any-return]
+    forward: Callable[[Any], Any] = tf.function(
+        lambda batch: model(batch, training=False), autograph=False, reduce_retracing=True
+    )
+    return forward
 
 
 def _variables(model: keras.Model, optimizer: Any) -> list[Any]:
@@ -200,42 +224,16 @@ def _variables(model: keras.Model, optimizer: Any) -> list[Any]:
     return [*model.variables, *optimizer.variables]
 
 
-def _save(model: keras.Model, optimizer: Any, rows: list[dict[str, float]], report: Report) -> None:
-    """Save the history and all variables to the run's STATE file. Raises OSError."""
-    content = io.BytesIO()
-    arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model, optimizer))}
-    np.savez(content, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
-    files.write(report.folder / STATE, content.getvalue())
-
-
-def _restore(model: keras.Model, optimizer: Any, report: Report) -> list[dict[str, float]]:
-    """Load what `_save` wrote and return the history. Raises TrainingError when it is damaged or does not fit."""
-    path = report.folder / STATE
-    if not epochs_done(report.folder):
-        raise TrainingError(f"{path} is damaged, so the run cannot continue from it. Start over without --resume.")
-    with np.load(path, allow_pickle=False) as state:
-        variables = _variables(model, optimizer)
-        saved = [state[f"v{i}"] for i in range(len(state.files) - 1)]
-        if [v.shape for v in saved] != [tuple(v.shape) for v in variables]:
-            raise TrainingError(of_another_network(report.folder))
-        for variable, value in zip(variables, saved, strict=True):
-            variable.assign(value)
-        rows: list[dict[str, float]] = json.loads(str(state["rows"]))
-    return rows
-
-
-def of_another_network(folder: Path) -> str:
-    """Return the message for an unfinished run of another network than the plugin now builds."""
-    return (
-        f"The unfinished run in {folder.name} is of another network: the plugin has changed since. "
-        "Start over without --resume."
-    )
-
-
-def epochs_done(folder: Path) -> int:
-    """Return how many epochs an unfinished run has completed; 0 when its state is missing or damaged."""
-    try:
-        with np.load(folder / STATE, allow_pickle=False) as state:
-            return len(json.loads(str(state["rows"])))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return 0
+def _restore(model: keras.Model, optimizer: Any, folder: Path) -> list[dict[str, float]]:
+    """Load the STATE of a run and return its history. Raises TrainingError when it is damaged or does not fit."""
+    state = snapshots.read(folder / STATE)
+    if state is None:
+        raise TrainingError(
+            f"{folder / STATE} is damaged, so the run cannot continue from it. Start over without --resume."
+        )
+    variables = _variables(model, optimizer)
+    if [array.shape for array in state.arrays] != [tuple(variable.shape) for variable in variables]:
+        raise of_another_network(folder)
+    for variable, value in zip(variables, state.arrays, strict=True):
+        variable.assign(value)
+    return [dict(row) for row in state.rows]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.errors import ModelUnavailable
+from zoo import backend
 from zoo.quiet import quiet
 from zoo.runtime import IN_KERAS, gives_probabilities, load_weights, parts
 from zoo.settings import Views
@@ -36,12 +34,10 @@ class Graph:
         import tensorflow as tf
 
         self.input_shape: tuple[int, ...] = tuple(network.input_shape[1:])
-        self.traces = 0
         sample = np.random.default_rng(1).random((2, *self.input_shape), np.float32)
         probabilities = gives_probabilities(network, sample)
 
         def answer(batch: tf.Tensor) -> tf.Tensor:
-            self.traces += 1  # runs only while tracing
             scores = tf.cast(network(batch, training=False), tf.float32)
             return scores if probabilities else tf.nn.softmax(scores)
 
@@ -74,19 +70,7 @@ class Graph:
 
 def check() -> None:
     """Raise ModelUnavailable when TensorFlow is not installed. Does not import it."""
-    if any(importlib.util.find_spec(name) is None for name in ("tensorflow", "keras")):
-        raise ModelUnavailable(
-            'This model runs in TensorFlow (runtime = "tensorflow"), which is not installed. Install it: '
-            "pip install 'flask-model-zoo[train]'."
-        )
-
-
-def start() -> None:
-    """Import Keras on TensorFlow without its start-up messages."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    with quiet():
-        import keras  # noqa: F401
+    backend.check_for_answers('This model runs in TensorFlow (runtime = "tensorflow")')
 
 
 def load(build: Callable[[], keras.Model], weights: Path, views: Views) -> Graph:
@@ -96,7 +80,7 @@ def load(build: Callable[[], keras.Model], weights: Path, views: Views) -> Graph
     computes in one thread, as LiteRT does. Raises ModelUnavailable.
     """
     check()
-    start()
+    backend.start()
     import tensorflow as tf
 
     if multiprocessing.parent_process() is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from zoo import datasets
-from zoo.checkpoints import Card, Evaluation, Mistake
+from zoo.cards import Card, Evaluation, Mistake
 from zoo.errors import DatasetError, ModelUnavailable, UnknownCheckpoint, UnknownModel, ZooError
 from zoo.evaluation import Track, figures
 from zoo.sources import Source, found

@@ -29,10 +29,10 @@ class Members:
     def network(self, name: str) -> keras.Model:
         """Return the trained network of a model, "cnn", or of one of its versions, "cnn/2".
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable (also for a model that is a member of itself), and
-        TrainingError without TensorFlow.
+        Raises UnknownModel, UnknownCheckpoint, and ModelUnavailable, also for a model that is a member of itself and
+        without TensorFlow.
         """
-        from zoo import training
+        from zoo import backend
 
         model, version = self._version(name)
         ref = "{}/{}".format(*model.select(version))
@@ -40,7 +40,8 @@ class Members:
         if ref in around:
             parts = ", which is made of ".join((*around[around.index(ref) + 1 :], ref))
             raise ModelUnavailable(f"{ref} is made of {parts}: a cycle. Ask for another member in build.")
-        training.start_tensorflow()
+        backend.check_for_answers(f"The network of {ref} needs TensorFlow")
+        backend.start()
         token = _building.set((*around, ref))
         try:
             network: keras.Model = model.network(version)

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from zoo import graph, mnist_form
 from zoo.answers import checked_input, checked_scores, prediction, rescaled
-from zoo.checkpoints import Card, Catalogue
+from zoo.cards import Card
+from zoo.checkpoints import Catalogue
 from zoo.contract import Family
 from zoo.errors import ModelUnavailable, NoInk, UnknownCheckpoint, ZooError
 from zoo.hooks import Hooks

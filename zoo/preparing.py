@@ -10,8 +10,8 @@ from typing import Any
 from zoo.configuration import FILE, Origins, keys_of, over, plain, said, validate
 from zoo.errors import ModelUnavailable, SettingsError
 from zoo.models import Model
+from zoo.runs import Run
 from zoo.starter import locate
-from zoo.training import Run
 
 
 def prepare(root: Path, model: Model, fast: bool, overrides: Mapping[str, Any]) -> Run:

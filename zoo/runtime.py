@@ -142,11 +142,14 @@ def load_weights(model: keras.Model, path: Path) -> None:
         ) from error
 
 
-def _form(model: keras.Model, path: Path, sample: Batch, **more: Any) -> Scores:
-    """Write a network's LiteRT file and return its answers to a sample, (n, k).
+def convert(model: keras.Model, path: Path, sample: Batch, weights: Weights) -> Scores:
+    """Write a network's LiteRT file with `weights` as in `export`, and return its answers to a sample, (n, k).
 
-    `more` goes to Keras' `export`. Raises TrainingError when the network cannot be converted, or the file cannot run.
+    Raises TrainingError when the network cannot be converted, or the file cannot run.
     """
+    import tensorflow as tf
+
+    more: dict[str, Any] = {"optimizations": [tf.lite.Optimize.DEFAULT]} if weights == "int8" else {}
     try:
         with quiet():  # the converter prints pages about each operation that it does not support
             model.export(str(path), format="litert", verbose=False, **more)
@@ -193,7 +196,6 @@ def export(model: keras.Model, path: Path, sample: Batch, weights: Weights = "fl
     Raises TrainingError when float32 answers differ by more than `AGREE`, or the file cannot be made.
     """
     import keras
-    import tensorflow as tf
 
     probabilities = gives_probabilities(model, sample)
     whole = model
@@ -202,11 +204,10 @@ def export(model: keras.Model, path: Path, sample: Batch, weights: Weights = "fl
         whole = keras.Model(inputs, keras.layers.Softmax()(model(inputs)))
     expected = keras_probabilities(model, sample, probabilities)
     if weights == "int8":
-        told = _form(whole, path, sample, optimizations=[tf.lite.Optimize.DEFAULT])
-        apart = float(np.abs(told - expected).mean())
+        apart = float(np.abs(convert(whole, path, sample, "int8") - expected).mean())
         if apart <= AGREE_ON_AVERAGE:
             return
         log.warning("with int8 weights the answers differ by %.1e on average: they stay float32", apart)
-    apart = float(np.abs(_form(whole, path, sample) - expected).max())
+    apart = float(np.abs(convert(whole, path, sample, "float32") - expected).max())
     if not apart <= AGREE:
         raise TrainingError(f"The LiteRT form differs from the Keras model by {apart:.1e}; at most {AGREE} is allowed.")

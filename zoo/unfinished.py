@@ -2,63 +2,57 @@
 
 During training the default loop saves its state after each epoch (`zoo.fitting`); a plugin's own `train` hook saves
 what it likes. Once the hook has returned, weights and history are kept in either case, so that a later failure does not
-require training again.
+require training again. Both files are snapshots (`zoo.snapshots`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zoo import files, fitting
+from zoo import files, snapshots
 from zoo.errors import TrainingError
+from zoo.history import Row
 
 if TYPE_CHECKING:
     import keras
 
+STATE = "state.npz"  # the snapshot that the default loop resumes from, written after each epoch
 TRAINED = "trained.npz"  # the file with the weights and history of a trained network
 RUN = "run.json"  # the file with the command that starts the run, and the hash of its network's configuration
 WHOLE = "whole"  # the folder with the files that are about to be published
 
-Row = Mapping[str, float]
 
-
-class Stand(NamedTuple):
+class RunState(NamedTuple):
     """How far a run came. The run that came further compares greater."""
 
     trained: bool
     epochs: int
 
 
-NOWHERE = Stand(False, 0)
+NOT_BEGUN = RunState(False, 0)
 
 
-def stand(folder: Path) -> Stand:
+def state_of(folder: Path) -> RunState:
     """Return how far the run in a folder came; the folder need not exist."""
-    found = _read(folder / TRAINED)
-    return Stand(True, len(found[0])) if found else Stand(False, fitting.epochs_done(folder))
+    if trained := snapshots.read(folder / TRAINED):
+        return RunState(True, len(trained.rows))
+    state = snapshots.read(folder / STATE)
+    return RunState(False, len(state.rows)) if state else NOT_BEGUN
 
 
 def has_own_files(folder: Path) -> bool:
     """Whether a run's folder has files that a plugin's `train` hook has put there."""
-    ours = {TRAINED, WHOLE, RUN, fitting.STATE}
+    ours = {TRAINED, WHOLE, RUN, STATE}
     return folder.is_dir() and any(path.name not in ours and path.suffix != ".part" for path in folder.iterdir())
 
 
 def keep(folder: Path, network: keras.Model, rows: Sequence[Row]) -> None:
     """Save a trained network's weights and history into a run's folder. Raises OSError."""
-    content = io.BytesIO()
-    arrays = {f"w{i}": array for i, array in enumerate(network.get_weights())}
-    np.savez(content, rows=np.array(json.dumps(rows)), **arrays)
-    files.write(folder / TRAINED, content.getvalue())
+    snapshots.write(folder / TRAINED, rows, network.get_weights())
 
 
 def note(folder: Path, command: str, network: keras.Model) -> None:
@@ -79,7 +73,15 @@ def check_network(folder: Path, network: keras.Model) -> None:
     """
     noted = _noted(folder).get("network")
     if noted and _configuration(network) not in (None, noted):
-        raise TrainingError(fitting.of_another_network(folder))
+        raise of_another_network(folder)
+
+
+def of_another_network(folder: Path) -> TrainingError:
+    """Return the error for an unfinished run of another network than the plugin now builds."""
+    return TrainingError(
+        f"The unfinished run in {folder.name} is of another network: the plugin has changed since. "
+        "Start over without --resume."
+    )
 
 
 def _noted(folder: Path) -> dict[str, str | None]:
@@ -122,20 +124,10 @@ def take_up(folder: Path, network: keras.Model) -> list[Row] | None:
 
     Raises TrainingError when the weights do not fit the network.
     """
-    found = _read(folder / TRAINED)
-    if found is None:
+    trained = snapshots.read(folder / TRAINED)
+    if trained is None:
         return None
-    rows, weights = found
-    if [one.shape for one in weights] != [one.shape for one in network.get_weights()]:
-        raise TrainingError(fitting.of_another_network(folder))
-    network.set_weights(weights)
-    return rows
-
-
-def _read(path: Path) -> tuple[list[Row], list[NDArray[np.float32]]] | None:
-    """Return the history and weights in a TRAINED file, or None when it is missing or damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return json.loads(str(kept["rows"])), [kept[f"w{i}"] for i in range(len(kept.files) - 1)]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
+    if [array.shape for array in trained.arrays] != [array.shape for array in network.get_weights()]:
+        raise of_another_network(folder)
+    network.set_weights(trained.arrays)
+    return trained.rows

@@ -12,7 +12,8 @@ import numpy as np
 
 from zoo import images, inhabitants, looking, plugins
 from zoo.answers import Answers
-from zoo.checkpoints import Card, Catalogue, Evaluation
+from zoo.cards import Card, Evaluation
+from zoo.checkpoints import Catalogue
 from zoo.configuration import Key, Origins, read
 from zoo.errors import PictureError, SettingsError, TrainingError, UnknownModel, ZooError
 from zoo.looking import Look
@@ -27,7 +28,8 @@ from zoo.types import Image, Prediction, Reading, Step, Why
 if TYPE_CHECKING:
     import keras
 
-    from zoo import evaluation, training
+    from zoo import evaluation
+    from zoo.progress import Progress
 
 log = logging.getLogger("zoo")
 
@@ -207,7 +209,7 @@ class Zoo:
         fast: bool = False,
         overrides: Mapping[str, Any] | None = None,
         resume: bool = False,
-        progress: training.Progress | None = None,
+        progress: Progress | None = None,
     ) -> Card:
         """Train a model by its settings, publish the next version and return its card.
 
@@ -219,11 +221,12 @@ class Zoo:
         plugin is missing or quarantined, TrainingError, and PluginError. Ctrl-C raises `training.Stopped`.
         """
         from zoo import preparing, training
+        from zoo.progress import Silent
 
         model = self.model(name)
         self._refuse_starter()
         run = preparing.prepare(self.root, model, fast, overrides or {})
-        card = training.train(run, resume, progress or training.Silent())
+        card = training.train(run, resume, progress or Silent())
         for other in self.models.values():
             other.reselect()
         return card
@@ -262,8 +265,8 @@ class Zoo:
     def network(self, name: str) -> keras.Model:
         """Return the trained network of a model, "cnn", or of one of its versions, "cnn/2".
 
-        Raises UnknownModel, UnknownCheckpoint, ModelUnavailable (also for a model that is a member of itself), and
-        TrainingError without TensorFlow.
+        Raises UnknownModel, UnknownCheckpoint, and ModelUnavailable, also for a model that is a member of itself and
+        without TensorFlow.
         """
         return self._members.network(name)
 

@@ -22,7 +22,7 @@ from webui.openapi.examples import Examples
 from webui.openapi.operation import RETRY, TAGS, WHY, Content, Operation
 from webui.openapi.operations import operations
 from webui.samples import COUNT
-from zoo.checkpoints import Card
+from zoo.cards import Card
 from zoo.datasets import DIGITS
 from zoo.zoo import Zoo
 

@@ -13,7 +13,7 @@ from webui.openapi.examples import Examples
 from webui.openapi.operation import SENT, VERSION, WHOLE, Content, Operation, Parameter, bare, failing, in_json, unready
 from webui.openapi.protocol_operations import protocols
 from webui.snippets import Call
-from zoo.checkpoints import Card
+from zoo.cards import Card
 from zoo.listings import ModelFacts
 
 TOP = Parameter("top", WHOLE, "also return this many labels, best first")

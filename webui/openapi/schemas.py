@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypeAliasType, TypedDict
 
 from webui.snippets import Call
-from zoo.checkpoints import Card
+from zoo.cards import Card
 from zoo.listings import ModelFacts
 from zoo.steps import STEPS
 from zoo.types import NOTHING, REASONS, Sign

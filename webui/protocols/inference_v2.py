@@ -27,7 +27,7 @@ from webui.protocols import outputs, served, tensors
 from webui.protocols.served import METHODS
 from webui.protocols.statistics import STEPS, Statistics
 from webui.query import is_number
-from zoo.checkpoints import Card
+from zoo.cards import Card
 from zoo.errors import UnknownCheckpoint, UnknownModel, ZooError
 from zoo.models import Model
 from zoo.zoo import Zoo

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoo import terminal
 
 if TYPE_CHECKING:
-    from zoo.checkpoints import ClassFigures, Reliability, Robustness
+    from zoo.cards import ClassFigures, Reliability, Robustness
     from zoo.measuring import Measured, Seeds
 
 WIDTH = 80  # columns
