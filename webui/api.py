@@ -10,12 +10,11 @@ from flask import Blueprint, request
 
 from webui import inputs, snippets
 from webui.current import current_zoo
-from webui.faults import Refused, status_of
+from webui.faults import LEFT, Refused, status_of
 from webui.jsons import HEADERS, Answer
-from webui.notices import message
+from webui.notices import as_json
 from webui.query import PLAIN, Asked, asked, asked_model, asked_top, asked_trace, asked_version
 from webui.shortcut import FAILED
-from webui.visits import LEFT
 from zoo import images, listings
 from zoo.errors import ZooError
 
@@ -91,5 +90,5 @@ def _each(found: Sequence[Any], tell: Callable[[Any], dict[str, Any]]) -> dict[s
                 raise one
             answers.append(tell(one))
         except ZooError as error:
-            answers.append({"error": message(error), "status": status_of(error)})
+            answers.append(as_json(error) | {"status": status_of(error)})
     return {"predictions": answers}

@@ -21,13 +21,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote_to_bytes
 
+from webui.faults import LEFT
 from webui.gathering import Ahead, Gathering
 from webui.headers import DATA
 from webui.metrics import answering
 from webui.mounting import is_host
 from webui.quick import TINY, Quick
 from webui.turns import Crowded, Left, Turns
-from webui.visits import LEFT, Visit, Visits, asked_as
+from webui.visits import Visit, Visits, asked_as
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

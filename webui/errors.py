@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from webui.faults import NoKey, Refused, headers_of, status_of
 from webui.lost import protocol
-from webui.notices import explain, message
+from webui.notices import as_json, explain, message
 from zoo.errors import ZooError
 from zoo.zoo import Zoo
 
@@ -55,7 +55,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
             template = "login.html" if isinstance(error, NoKey) else "error.html"
             response = page(template, status, notice=explain(error, zoo), error=type(error).__name__)
         else:
-            response = jsonify(error=message(error))
+            response = jsonify(as_json(error) if protocol(request.path) is None else {"error": message(error)})
             response.status_code = status
         response.headers.update(headers_of(error))
         response.vary.add("Accept")

@@ -20,7 +20,7 @@ from werkzeug.datastructures import FileStorage
 
 from webui import pixels
 from webui.current import current_zoo
-from webui.faults import BadRequest, NoPicture, TooMany, WrongType
+from webui.faults import BadRequest, NoPicture, TooMany, TooManyPictures, WrongType
 from webui.plain import sole_picture
 from zoo import images
 from zoo.errors import ZooError, counted, cut
@@ -195,7 +195,7 @@ def decoded(text: Any, where: str) -> bytes:
 
 
 def several(zoo: Zoo, sent: Sequence[Any], read: Callable[[Any], Sent]) -> list[Sent | ZooError]:
-    """Read each of several pictures, with an error in its picture's place. Raises TooMany before any is read."""
+    """Read each of several pictures, with errors in their pictures' places. Raises TooManyPictures before that."""
     check_number(zoo, len(sent))
     found: list[Sent | ZooError] = []
     for one in sent:
@@ -207,11 +207,12 @@ def several(zoo: Zoo, sent: Sequence[Any], read: Callable[[Any], Sent]) -> list[
 
 
 def check_number(zoo: Zoo, count: int) -> None:
-    """Raise TooMany if `count` pictures are more than one request may have."""
+    """Raise TooManyPictures if `count` pictures are more than one request may have."""
     most = zoo.settings.server.max_batch
     if count > most:
-        raise TooMany(
-            f"The request has {count} pictures; the limit is {most} (server.max_batch). Send them in several requests."
+        raise TooManyPictures(
+            f"The request has {count} pictures; the limit is {most} (server.max_batch). Send them in several requests.",
+            most,
         )
 
 

@@ -11,7 +11,7 @@ from webui import inputs, samples
 from webui.current import current_zoo
 from webui.faults import BadRequest, UnknownSample, status_of
 from webui.jsons import HEADERS, Answer
-from webui.notices import message
+from webui.notices import as_json
 from webui.query import asked, asked_version
 from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ZooError
@@ -84,7 +84,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 def _vote(vote: Vote) -> dict[str, Any]:
     """Return the JSON form of one model's answer, or its error and status."""
     if isinstance(vote.answer, ZooError):
-        return {"model": vote.model, "error": message(vote.answer), "status": status_of(vote.answer)}
+        return {"model": vote.model} | as_json(vote.answer) | {"status": status_of(vote.answer)}
     return vote.answer.to_dict() | {"ms": round(vote.ms, 3)}
 
 

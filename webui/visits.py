@@ -17,10 +17,10 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from webui.faults import LEFT
 from webui.metrics import IN_FLIGHT, LATENCY, OTHER, REQUESTS, SECONDS
 from webui.tally import GAUGE, Sheet
 
-LEFT = 499  # nginx's status for a client that left before it was answered
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 DELAY = 0.05  # seconds for which lines are gathered before they are written
 MOST = 10_000  # lines that may wait while nobody reads the log

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import io
 import operator
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +28,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.sources import Source, content, several
-from zoo.transport import Params, Transport, well_formed
+from zoo.transport import Params, TooManyPictures, Transport, well_formed
 from zoo.types import Image, Prediction, Reading
 
 __all__ = ["Client"]
@@ -152,7 +151,10 @@ class Client:
             return bool(answer["ready"])
 
     def _send(self, path: str, params: Params, pictures: Sequence[bytes]) -> list[dict[str, Any] | ZooError]:
-        """Return the answers to pictures as JSON, splitting the request if it is too large for the server."""
+        """Return the answers to pictures as JSON, splitting the request if it is too large for the server.
+
+        Pictures that the server refuses only for the size of the whole request are sent again.
+        """
         if not pictures:
             return []
         if len(pictures) == 1:
@@ -166,31 +168,21 @@ class Client:
         try:
             answer = self._transport.ask("POST", path, params, files=files)
         except PictureTooLarge as error:  # the whole request exceeds a limit, not one picture
-            limit = re.search(r"the limit is (\d+) \(server\.max_batch\)", str(error))
-            if limit:
-                self._most = int(limit[1])
+            if isinstance(error, TooManyPictures) and error.limit is not None:
+                self._most = error.limit
             return self._halves(path, params, pictures, min(len(pictures) // 2, self._most))
         with well_formed(f"{self.address}{path}"):
             rows = answer["predictions"]
             if len(rows) != len(pictures):
                 raise ValueError(f"{len(rows)} answers for {len(pictures)} pictures")
-            told = [
-                self._transport.refusal(row["status"], row["error"], params) if "error" in row else row for row in rows
-            ]
-        return self._completed(path, params, pictures, told)
-
-    def _completed(
-        self, path: str, params: Params, pictures: Sequence[bytes], told: list[dict[str, Any] | ZooError]
-    ) -> list[dict[str, Any] | ZooError]:
-        """Return the answers after resending the pictures that the server refused only for the size of the request."""
-        put_off = [place for place, answer in enumerate(told) if _was_one_too_many(answer)]
-        alone = len(put_off) == len(told)  # each has more pixels than a request with several pictures may have
-        parts = [[place] for place in put_off] if alone else [put_off]
-        for places in parts:
+            answers = [self._transport.refusal(row["status"], row, params) if "error" in row else row for row in rows]
+            put_off = [place for place, row in enumerate(rows) if "error" in row and _is_put_off(row)]
+        alone = len(put_off) == len(pictures)  # each has more pixels than a request with several pictures may have
+        for places in [[place] for place in put_off] if alone else [put_off]:
             fresh = self._send(path, params, [pictures[place] for place in places])
-            for place, answer in zip(places, fresh, strict=True):
-                told[place] = answer
-        return told
+            for place, other in zip(places, fresh, strict=True):
+                answers[place] = other
+        return answers
 
     def _halves(
         self, path: str, params: Params, pictures: Sequence[bytes], size: int
@@ -217,9 +209,13 @@ class Client:
         return self._labels[checkpoint]
 
 
-def _was_one_too_many(answer: dict[str, Any] | ZooError) -> bool:
-    """Whether a picture was refused because all pictures of its request together have too many pixels."""
-    return isinstance(answer, PictureTooLarge) and "(pictures.max_total_megapixels)" in str(answer)
+def _is_put_off(row: Mapping[str, Any]) -> bool:
+    """Whether a picture was refused because all of its request together have too many pixels.
+
+    A server that sends no code may have refused it for its own size too.
+    """
+    status, code = row["status"], row.get("code", "too_many_megapixels")
+    return bool(status == 413 and code == "too_many_megapixels")
 
 
 def _path(model: str) -> str:

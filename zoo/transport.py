@@ -41,6 +41,35 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 Params = Mapping[str, str | int]
 
 
+class TooManyPictures(PictureTooLarge):
+    """A request has more pictures than the server takes: `limit`, or None if the server does not say how many."""
+
+    def __init__(self, message: str, limit: object) -> None:
+        super().__init__(message)
+        self.limit = limit if isinstance(limit, int) and limit > 0 else None
+
+
+BY_CODE: dict[str, type[ZooError]] = {
+    "unknown_model": UnknownModel,
+    "unknown_checkpoint": UnknownCheckpoint,
+    "no_route": ServerError,
+    "too_many_pictures": TooManyPictures,
+    "busy": ServerBusy,
+}
+"""The errors for the codes of `webui.faults` that say more than the status."""
+
+BY_STATUS: dict[int, type[ZooError]] = {
+    400: PictureBroken,
+    401: KeyRefused,
+    403: KeyRefused,
+    413: PictureTooLarge,
+    415: PictureUnsupported,
+    429: ServerBusy,
+    503: ModelUnavailable,
+}
+"""The errors for all others, and for servers that send no codes, as those of release 0.1."""
+
+
 class Transport:
     """Sends requests to a zoo at an address, retrying as `zoo.client.Client` describes. Processes may be forked."""
 
@@ -155,33 +184,35 @@ class Transport:
     def _trouble(self, answer: httpx.Response, url: str, params: Params) -> ZooError:
         """Return the error for a response without success, whether a zoo or something in front of it sent it."""
         try:
-            message = answer.json()["error"]
+            fault = answer.json()
+            message = fault["error"]
         except (ValueError, KeyError, TypeError, RecursionError):
             message = None
         if isinstance(message, str):
-            if answer.status_code == 503 and "Retry-After" in answer.headers:  # without it, the model cannot answer
+            if answer.status_code == 503 and "Retry-After" in answer.headers and "code" not in fault:
                 return ServerBusy(message, 503)
-            return self.refusal(answer.status_code, message, params)
+            return self.refusal(answer.status_code, fault, params)
         found = f"{url} answered {answer.status_code} {answer.reason_phrase}".rstrip()
         if answer.has_redirect_location:
             return ServerError(f"{found}, to {answer.headers['Location']}. Use that address.", answer.status_code)
         if answer.status_code in RETRIED:
             return ServerBusy(f"{found} to every attempt. Try again later.", answer.status_code)
         if answer.status_code in (401, 403):
-            return self.refusal(answer.status_code, f"{found}.", params)
+            return self.refusal(answer.status_code, {"error": f"{found}."}, params)
         return ServerError(f"{found}, unlike a zoo. Check that it is the zoo's address.", answer.status_code)
 
-    def refusal(self, status: int, message: str, params: Params) -> ZooError:
-        """Return the zoo's error for a status and the server's message."""
-        if status == 404 and not message.startswith("There is nothing at "):
-            known = "version" in params and not message.startswith("There is no model ")
-            return UnknownCheckpoint(message) if known else UnknownModel(message)
-        if status in (401, 403):
-            return KeyRefused(message if self._has_key else f"{message} Pass a key: Client(address, key=...).", status)
-        if status == 429:
-            return ServerBusy(message, status)
-        kind = {400: PictureBroken, 413: PictureTooLarge, 415: PictureUnsupported, 503: ModelUnavailable}.get(status)
-        return kind(message) if kind else ServerError(message, status)
+    def refusal(self, status: int, fault: Mapping[str, Any], params: Params) -> ZooError:
+        """Return the zoo's error for a status and the JSON of an error: by its code, or by the status without one."""
+        message, code = fault["error"], fault.get("code")
+        kind = BY_CODE.get(code) if isinstance(code, str) else None
+        if kind is None and status == 404:
+            kind = UnknownCheckpoint if "version" in params else UnknownModel
+        kind = kind or BY_STATUS.get(status, ServerError)
+        if kind is TooManyPictures:
+            return TooManyPictures(message, fault.get("limit"))
+        if kind is KeyRefused and not self._has_key:
+            message = f"{message} Pass a key: Client(address, key=...)."
+        return kind(message, status) if issubclass(kind, ServerError) else kind(message)
 
 
 class _Left(dict[str, float]):
