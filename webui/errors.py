@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from webui.environ import REFUSAL, ROUTE
 from webui.faults import NoKey, Refused, headers_of, status_of
 from webui.lost import protocol
 from webui.notices import as_json, explain, message
@@ -74,7 +75,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
     def refusals(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with app.request_context(environ):
             if request.url_rule is not None:
-                environ["zoo.route"] = request.url_rule.rule
-            return answer(Refused(*environ["zoo.refusal"]))(environ, start_response)
+                environ[ROUTE] = request.url_rule.rule
+            return answer(Refused(*environ[REFUSAL]))(environ, start_response)
 
     return refusals

@@ -20,6 +20,7 @@ from werkzeug.datastructures import FileStorage
 
 from webui import pixels
 from webui.current import current_zoo
+from webui.environ import BODY
 from webui.faults import BadRequest, NoPicture, TooMany, TooManyPictures, WrongType
 from webui.plain import sole_picture
 from zoo import images
@@ -76,7 +77,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
 
 def body() -> bytes:
     """Return the request body, decompressed. A body that the server holds whole (`webui.bridge`) is not copied."""
-    held: bytes | None = request.environ.get("zoo.body")
+    held: bytes | None = request.environ.get(BODY)
     return request.get_data() if held is None or "HTTP_CONTENT_ENCODING" in request.environ else held
 
 

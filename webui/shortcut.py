@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from webui.access import Gate
+from webui.environ import FAILED, KNOWN, ROUTE
 from webui.jsons import HEADERS, Compact
 from webui.metrics import answering
 from webui.plain import sole_picture
@@ -22,12 +23,6 @@ from zoo.zoo import Zoo
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-FAILED = "zoo.failed"
-"""The environ key of an error that waits for the view to report it."""
-
-KNOWN = "zoo.known"
-"""The environ key of an answer that was found ahead, in one batch with others."""
 
 
 class Shortcut:
@@ -50,7 +45,7 @@ class Shortcut:
         except Exception as error:
             environ[FAILED] = error
             return self._app(environ, start_response)
-        environ["zoo.route"] = rule
+        environ[ROUTE] = rule
         body = self._written.line(answer.to_dict())
         start_response(
             "200 OK",

@@ -24,6 +24,7 @@ from werkzeug.test import EnvironBuilder, TestResponse
 
 from webui import create_app
 from webui.bridge import Bridge
+from webui.environ import BODY
 from webui.forms import only_file
 from webui.mounting import mounted
 from webui.quick import PATIENCE, PIXELS, PNG_PIXELS, SECONDS, SMALL, Quick
@@ -109,7 +110,7 @@ def test_other_forms_are_left_to_werkzeug() -> None:
 
 def asked(client: FlaskClient, path: str, body: bytes, kind: str, whole: bool) -> TestResponse:
     """An answer to a request whose body the server holds `whole`, or to one that has to be read."""
-    overrides = {"zoo.body": body} if whole else {}
+    overrides = {BODY: body} if whole else {}
     return client.post(path, data=body, content_type=kind, environ_overrides=overrides)
 
 
@@ -178,7 +179,7 @@ def test_a_key_in_a_header_opens_the_short_way_and_nothing_else_does(tmp_path: P
         begun.append("asked")
 
     def sent(whole: bool = True, **headers: str) -> TestResponse:
-        overrides = {"zoo.body": png()} if whole else {}
+        overrides = {BODY: png()} if whole else {}
         client = app.test_client()
         return client.post("/predict_cnn", data=png(), headers=headers, environ_overrides=overrides, **PNG)
 
@@ -354,7 +355,7 @@ def test_a_form_with_an_empty_file_is_answered_in_a_thread() -> None:
     kind, body = forms()["curl"]
     body = body.replace(png(), b"")
     assert only_file(kind, body) == b""
-    environ = {"QUERY_STRING": "", "PATH_INFO": "/predict", "CONTENT_TYPE": kind, "zoo.body": body}
+    environ = {"QUERY_STRING": "", "PATH_INFO": "/predict", "CONTENT_TYPE": kind, BODY: body}
     assert Quick().suits(environ, body) == 0
 
 
