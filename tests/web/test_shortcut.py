@@ -20,7 +20,7 @@ from guarding import BOSS, KEYS, PHONE, zoo_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.formparser import parse_form_data
-from werkzeug.test import EnvironBuilder, TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse, create_environ, run_wsgi_app
 
 from webui import create_app
 from webui.bridge import Bridge
@@ -193,6 +193,28 @@ def test_a_key_in_a_header_opens_the_short_way_and_nothing_else_does(tmp_path: P
         for headers in ({}, {"X-API-Key": keys.create()}, {"Authorization": "Basic eDp5"}, {"Cookie": "zoo_session=x"}):
             assert sent(**headers).status_code == 401
             assert begun.pop() == "asked"
+
+
+def test_in_company_too_a_key_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(Zoo.open(zoo_with(tmp_path, KEYS), environ={}))
+    hashed: list[str] = []
+    hash_key = keys.hashed
+    monkeypatch.setattr(keys, "hashed", lambda key: hashed.append(key) or hash_key(key))
+
+    def environ(key: str) -> dict[str, Any]:
+        sent: dict[str, Any] = create_environ(
+            "/predict_cnn", method="POST", data=png(), headers={"X-API-Key": key}, **PNG
+        )
+        return sent | {BODY: png()}
+
+    wrong = keys.create()
+    environs = [environ(key) for key in (PHONE, wrong, BOSS)]
+    assert app.ahead is not None
+    app.ahead(environs)
+    assert hashed == [PHONE, wrong, BOSS]
+    answers = [run_wsgi_app(app, sent)[1] for sent in environs]
+    assert answers == ["200 OK", "401 UNAUTHORIZED", "200 OK"]
+    assert set(hashed[3:]) == {wrong}
 
 
 class Told:
