@@ -3,14 +3,14 @@
     from zoo.client import Client
 
     with Client("http://127.0.0.1:5000") as zoo:
-        zoo.predict("seven.png").digit
+        zoo.predict("seven.png", model="cnn").digit
 
+Its methods take the picture first and then, optionally, the model; those of `Zoo` take the model first.
 Needs httpx: pip install 'flask-model-zoo[client]'. Imports neither a model runtime nor the server.
 """
 
 from __future__ import annotations
 
-import io
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -29,7 +29,7 @@ from zoo.errors import (
 )
 from zoo.sources import Source, content, several
 from zoo.transport import Params, TooManyPictures, Transport, well_formed
-from zoo.types import Image, Prediction, Reading
+from zoo.types import Image, Prediction, Reading, as_png
 
 __all__ = ["Client"]
 
@@ -87,10 +87,10 @@ class Client:
     def predict(
         self, picture: Source, model: str | None = None, version: int | None = None, trace: bool = False
     ) -> Prediction:
-        """Return one model's answer for one picture, as `Zoo.predict` would on the server; default: the default model.
+        """Return one model's answer for one picture, as `Zoo.predict(model, picture)` would on the server.
 
-        The answer has its `trace` only with `trace=True`. Raises UnknownModel, UnknownCheckpoint, ModelUnavailable, or
-        a PictureError.
+        None is the default model. The answer has its `trace` only with `trace=True`. Raises UnknownModel,
+        UnknownCheckpoint, ModelUnavailable, or a PictureError.
         """
         (answer,) = self.predict_many([picture], model, version, trace)
         if isinstance(answer, ZooError):
@@ -269,10 +269,4 @@ def _parts(pictures: Iterable[Source], most: int) -> Iterator[list[bytes | ZooEr
 
 def _file(picture: bytes | Image) -> bytes:
     """Return a picture file as it is, and pixels as a PNG, which is lossless."""
-    if isinstance(picture, bytes):
-        return picture
-    import PIL.Image
-
-    file = io.BytesIO()
-    PIL.Image.fromarray(picture).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return picture if isinstance(picture, bytes) else as_png(picture, compress_level=1)
