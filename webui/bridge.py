@@ -111,7 +111,7 @@ class Bridge:
         self._turns = turns or Turns(THREADS)
         self._quick = Quick()
         self._gathering = None if ahead is None else Gathering(ahead)
-        self._door = Turns(1)  # refusals do not wait for requests that are answered
+        self._refusing = Turns(1)  # refusals do not wait for requests that are answered
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -191,7 +191,7 @@ class Bridge:
             told = environ | {REFUSAL: (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
             call = Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""}, visit.id)
             try:
-                answer, headers = (await self._door.step(call.context, call.begin))[0] or b"", call.headers
+                answer, headers = (await self._refusing.step(call.context, call.begin))[0] or b"", call.headers
             except Exception:
                 call.context.run(log.exception, "the answer to a refused request failed")
             visit.environ = call.environ

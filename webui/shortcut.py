@@ -36,10 +36,10 @@ class Shortcut:
             self._addresses[f"/api/models/{name}/predict"] = ("/api/models/<name>/predict", name)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        asked = self._asked(environ, environ["PATH_INFO"])
-        if asked is None:
+        plain = self._plain(environ, environ["PATH_INFO"])
+        if plain is None:
             return self._app(environ, start_response)
-        rule, name, picture = asked
+        rule, name, picture = plain
         try:
             answer = self._answer(environ, name, picture)
         except Exception as error:
@@ -61,9 +61,9 @@ class Shortcut:
         """
         together: dict[str | None, list[tuple[WSGIEnvironment, bytes]]] = {}
         for environ in environs:
-            asked = self._asked(environ, environ["PATH_INFO"].removeprefix(self._zoo.settings.server.prefix))
-            if asked is not None:
-                together.setdefault(asked[1], []).append((environ, asked[2]))
+            plain = self._plain(environ, environ["PATH_INFO"].removeprefix(self._zoo.settings.server.prefix))
+            if plain is not None:
+                together.setdefault(plain[1], []).append((environ, plain[2]))
         for name, those in together.items():
             if len(those) > 1:
                 with suppress(Exception):  # then each is predicted alone and reports what is wrong
@@ -71,7 +71,7 @@ class Shortcut:
                     for (environ, _), answer in zip(those, answers.untraced(), strict=True):
                         environ[KNOWN] = answer
 
-    def _asked(self, environ: WSGIEnvironment, path: str) -> tuple[str, str | None, bytes] | None:
+    def _plain(self, environ: WSGIEnvironment, path: str) -> tuple[str, str | None, bytes] | None:
         """Return the rule, the model's name (None for the default) and the picture of a plain prediction, else None."""
         address = self._addresses.get(path)
         if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
