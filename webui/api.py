@@ -10,12 +10,11 @@ from flask import Blueprint, request
 
 from webui import inputs, snippets
 from webui.current import current_zoo
-from webui.faults import Refused, status_of
+from webui.environ import FAILED, HAS_LEFT
+from webui.faults import LEFT, Refused, status_of
 from webui.jsons import HEADERS, Answer
-from webui.notices import message
+from webui.notices import as_json
 from webui.query import PLAIN, Asked, asked, asked_model, asked_top, asked_trace, asked_version
-from webui.shortcut import FAILED
-from webui.visits import LEFT
 from zoo import images, listings
 from zoo.errors import ZooError
 
@@ -84,12 +83,12 @@ def _each(found: Sequence[Any], tell: Callable[[Any], dict[str, Any]]) -> dict[s
     """
     answers: list[dict[str, Any]] = []
     for one in found:
-        if request.environ.get("zoo.left"):  # set by `webui.bridge`
+        if request.environ.get(HAS_LEFT):
             raise Refused(LEFT, "The client left before its pictures were read.")
         try:
             if isinstance(one, ZooError):
                 raise one
             answers.append(tell(one))
         except ZooError as error:
-            answers.append({"error": message(error), "status": status_of(error)})
+            answers.append(as_json(error) | {"status": status_of(error)})
     return {"predictions": answers}

@@ -10,24 +10,23 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
-import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
-from contextvars import copy_context
-from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
+from webui.environ import BODY, HAS_LEFT, REFUSAL
+from webui.faults import LEFT
 from webui.gathering import Ahead, Gathering
 from webui.headers import DATA
 from webui.metrics import answering
 from webui.mounting import is_host
 from webui.quick import TINY, Quick
 from webui.turns import Crowded, Left, Turns
-from webui.visits import LEFT, Visit, Visits, asked_as
+from webui.visits import Visit, Visits
+from webui.wsgi import Call, environ_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -75,8 +74,8 @@ class Bridge:
     """An ASGI app around a WSGI app.
 
     `max_body` is in bytes, `body_seconds` what a client gets to send its body. The app is called by one of the threads
-    of `turns`, or in the event loop where that is quick. It finds the whole body in `environ["zoo.body"]` too. Once the
-    client has left, `environ["zoo.left"]` is True, so that the app can stop what takes long. A GET or HEAD of a path in
+    of `turns`, or in the event loop where that is quick. It finds the whole body in `environ[BODY]` too. Once the
+    client has left, `environ[HAS_LEFT]` is True, so that the app can stop what takes long. A GET or HEAD of a path in
     `live` never waits for a thread. The app is not called for requests that are refused:
 
     - 400: the body ends early, or the Host is wrong,
@@ -85,7 +84,7 @@ class Bridge:
     - 501: the body has a transfer encoding other than chunked,
     - 503: the large bodies of the moment take too much memory, or too many requests wait for a thread.
 
-    `refusals`, a WSGI app, answers these. It finds status and message in `environ["zoo.refusal"]`; without it, the
+    `refusals`, a WSGI app, answers these. It finds status and message in `environ[REFUSAL]`; without it, the
     response is JSON. `visits` is notified of every request. `ahead` gets several requests that are answered at once,
     before the app is called for each.
     """
@@ -112,20 +111,20 @@ class Bridge:
         self._turns = turns or Turns(THREADS)
         self._quick = Quick()
         self._gathering = None if ahead is None else Gathering(ahead)
-        self._door = Turns(1)  # refusals do not wait for requests that are answered
+        self._refusing = Turns(1)  # refusals do not wait for requests that are answered
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"the bridge speaks http, not {scope['type']}")
-        environ = _environ(scope)
+        environ = environ_of(scope)
         visit = Visit(environ, scope["raw_path"])
         if self._visits is not None:
             self._visits.began()
         try:
             _check_host(environ)
             body = await self._read(visit, receive)
-            environ["wsgi.input"], environ["zoo.body"] = BytesIO(body), body
-            await self._answer(_Call(self._app, environ, visit.id), body, visit, receive, send)
+            environ["wsgi.input"], environ[BODY] = BytesIO(body), body
+            await self._answer(Call(self._app, environ, visit.id), body, visit, receive, send)
         except _Refused as refusal:
             await self._refuse(refusal, visit, receive, send)
             if isinstance(refusal, _Gone):
@@ -189,10 +188,10 @@ class Bridge:
         """Answer a request that is refused, and drop for a while what its client still sends."""
         answer, headers, environ = _json(str(refusal)), list(_JSON), visit.environ
         if self._refusals is not None:
-            told = environ | {"zoo.refusal": (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
-            call = _Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""}, visit.id)
+            told = environ | {REFUSAL: (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
+            call = Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""}, visit.id)
             try:
-                answer, headers = (await self._door.step(call.context, call.begin))[0] or b"", call.headers
+                answer, headers = (await self._refusing.step(call.context, call.begin))[0] or b"", call.headers
             except Exception:
                 call.context.run(log.exception, "the answer to a refused request failed")
             visit.environ = call.environ
@@ -212,7 +211,7 @@ class Bridge:
                     while (await receive()).get("more_body"):
                         pass
 
-    async def _begin(self, call: _Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
+    async def _begin(self, call: Call, sent: bytes, receive: Receive) -> tuple[bytes | None, bool]:
         """Call the app, in the event loop where that is quick, else in a thread.
 
         Returns the body so far and whether it is complete. Raises Crowded, Left and what the app raises.
@@ -231,14 +230,14 @@ class Bridge:
 
         async def left() -> None:
             await _disconnect(receive)
-            call.environ["zoo.left"] = True
+            call.environ[HAS_LEFT] = True
 
         answer = await self._turns.begin(call.context, call.begin, left)
         if pixels:
             quick.learn(path, call.status, call.seconds)
         return answer
 
-    async def _answer(self, call: _Call, sent: bytes, visit: Visit, receive: Receive, send: Send) -> None:
+    async def _answer(self, call: Call, sent: bytes, visit: Visit, receive: Receive, send: Send) -> None:
         """Run the app and send its response: at once if it is complete, else part by part."""
         try:
             body, whole = await self._begin(call, sent, receive)
@@ -272,112 +271,7 @@ class Bridge:
         await send({"type": "http.response.body", "body": b""})
 
 
-class _Call:
-    """One request in the app. Its steps may run in different threads, one after another in the same context."""
-
-    def __init__(self, app: WSGIApplication, environ: WSGIEnvironment, name: str) -> None:
-        self.environ = environ
-        self.context = copy_context()
-        self.context.run(asked_as.set, name)
-        self.status = 0
-        self.seconds = 0.0  # that the app's first step took
-        self.headers: list[tuple[bytes, bytes]] = []
-        self._app = app
-        self._written: list[bytes] = []
-        self._sent = False
-        self._close: Callable[[], None] | None = None
-        self._parts: Iterator[bytes] = iter(())
-
-    def begin(self) -> tuple[bytes | None, bool]:
-        """Call the app. Returns the body so far and whether that is all; then the response is closed too."""
-        began = time.perf_counter()
-        try:
-            return self._begin()
-        finally:
-            self.seconds = time.perf_counter() - began
-
-    def _begin(self) -> tuple[bytes | None, bool]:
-        result = self._app(self.environ, self._start)
-        self._close = getattr(result, "close", None)
-        try:
-            if isinstance(result, list | tuple):
-                body, whole = b"".join(result), True
-            else:
-                self._parts = iter(result)
-                first = next(self._parts, None)
-                body, whole = first or b"", first is None or self._is_all(first)
-            if not self.status:
-                raise RuntimeError("the app gave an answer without calling start_response")
-            self._sent = True
-        except BaseException:
-            self.close()
-            raise
-        if whole:
-            self.close()
-        return b"".join([*self._written, body]) if self._written else body, whole
-
-    def part(self) -> bytes | None:
-        """Return the next part of the body, or None after the last."""
-        return next(self._parts, None)
-
-    def close(self) -> None:
-        """Tell the app that its response has been sent, or will not be."""
-        close, self._close = self._close, None
-        if close is not None:
-            close()
-
-    def _is_all(self, body: bytes) -> bool:
-        """Whether a part is as long as the response's Content-Length."""
-        length = next((value for name, value in self.headers if name == b"content-length"), None)
-        return length is not None and len(body) >= int(length)
-
-    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-        """Take the status and the headers of the response: `start_response` of PEP 3333."""
-        if exc_info is not None and self._sent:
-            raise exc_info[1].with_traceback(exc_info[2])
-        if exc_info is None and self.status:
-            raise RuntimeError("start_response was called twice")
-        self.status = int(status[:3])
-        self.headers = [_encoded(header) for header in headers]
-        return self._written.append
-
-
 _JSON = [(b"content-type", b"application/json"), *((name.lower().encode(), value.encode()) for name, value in DATA)]
-
-_BASE: WSGIEnvironment = {
-    "SCRIPT_NAME": "",
-    "SERVER_SOFTWARE": "zoo",
-    "wsgi.version": (1, 0),
-    "wsgi.errors": sys.stderr,
-    "wsgi.multithread": True,
-    "wsgi.multiprocess": True,
-    "wsgi.run_once": False,
-    "zoo.left": False,
-    "wsgi.input_terminated": True,  # not in PEP 3333; lets werkzeug read the body to its end without counting
-}
-
-
-def _environ(scope: Message) -> WSGIEnvironment:
-    """Return the environ of a request without its body, as PEP 3333 defines it."""
-    host, port = scope["server"]
-    path, version = scope["raw_path"], scope["http_version"]
-    environ = _BASE.copy()
-    environ["wsgi.url_scheme"] = scope["scheme"]
-    environ["REQUEST_METHOD"] = scope["method"]
-    environ["PATH_INFO"] = (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1")
-    environ["QUERY_STRING"] = scope["query_string"].decode("latin-1")
-    environ["SERVER_NAME"] = host
-    environ["SERVER_PORT"] = str(port)
-    environ["SERVER_PROTOCOL"] = f"HTTP/{version}" if "." in version else f"HTTP/{version}.0"
-    environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = scope["client"][0], str(scope["client"][1])
-    for raw, value in scope["headers"]:
-        name = _variable(raw)
-        if name in environ:
-            separator = "; " if name == "HTTP_COOKIE" else ","
-            environ[name] += separator + value.decode("latin-1")
-        elif name is not None:
-            environ[name] = value.decode("latin-1")
-    return environ
 
 
 def _check_host(environ: WSGIEnvironment) -> None:
@@ -397,25 +291,6 @@ def _check_host(environ: WSGIEnvironment) -> None:
             f"The request has {found}. Send the server's name or address and, if needed, its port, as in Host: "
             "127.0.0.1:5000.",
         )
-
-
-@lru_cache(maxsize=256)
-def _variable(header: bytes) -> str | None:
-    """Return the environ's name of a header, or None for a header that the app does not get.
-
-    That is any header with "_", so that `x_real_ip` cannot pass for `x-real-ip`, and Upgrade: werkzeug finds no route
-    with it, and servers may ignore it (RFC 9110, section 7.8).
-    """
-    if b"_" in header or header.lower() == b"upgrade":
-        return None
-    name = header.decode("latin-1").upper().replace("-", "_")
-    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
-
-
-@lru_cache(maxsize=256)
-def _encoded(header: tuple[str, str]) -> tuple[bytes, bytes]:
-    """Return a header as it is sent. Cached, because most are the same in every response."""
-    return header[0].lower().encode("latin-1"), header[1].encode("latin-1")
 
 
 def _json(message: str) -> bytes:

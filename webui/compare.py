@@ -21,22 +21,8 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
 
     Its status is 400 for more than MOST of them, and 404 if one is unknown.
     """
-    chosen: list[Exhibit] = []
-    unknown: list[Exhibit] = []
-    again: list[Exhibit] = []
     keys = list(dict.fromkeys(asked))
-    for key in keys if len(keys) <= MOST else ():  # each costs a look at the disk or a search for similar names
-        name, slash, version = key.partition("/")
-        try:
-            one = exhibits.at(name, whole(version) if slash else None, len(chosen) + 1)
-        except (UnknownModel, UnknownCheckpoint) as error:
-            unknown.append(Exhibit(key[:LONGEST] or "?", None, None, str(error)))
-            continue
-        same = next((other for other in chosen if one.card and other.card and other.card.ref == one.card.ref), None)
-        if same is None:
-            chosen.append(one)
-        elif one.card and same.key != one.key:
-            again.append(replace(one, problem=f"It is the same checkpoint as {same.key}: {one.card.ref}."))
+    chosen, unknown, again = _choice(exhibits, keys if len(keys) <= MOST else [])
     notice = _too_many(len(keys)) if len(keys) > MOST else None
     told = [one for one in chosen if one.card is not None]
     measured = [one for one in told if one.measured is not None]
@@ -76,6 +62,29 @@ def compared(exhibits: Exhibits, asked: Iterable[str]) -> Response:
             if len({settings[one.key].get(key) for one in told}) > 1
         },
     )
+
+
+def _choice(exhibits: Exhibits, keys: Iterable[str]) -> tuple[list[Exhibit], list[Exhibit], list[Exhibit]]:
+    """Return the exhibits for keys such as `cnn/1`: those to compare, unknown ones, and repeated checkpoints.
+
+    Each key costs a look at the disk or a search for similar names.
+    """
+    chosen: list[Exhibit] = []
+    unknown: list[Exhibit] = []
+    again: list[Exhibit] = []
+    for key in keys:
+        name, slash, version = key.partition("/")
+        try:
+            one = exhibits.at(name, whole(version) if slash else None, len(chosen) + 1)
+        except (UnknownModel, UnknownCheckpoint) as error:
+            unknown.append(Exhibit(key[:LONGEST] or "?", None, None, str(error)))
+            continue
+        same = next((other for other in chosen if one.card and other.card and other.card.ref == one.card.ref), None)
+        if same is None:
+            chosen.append(one)
+        elif one.card and same.key != one.key:
+            again.append(replace(one, problem=f"It is the same checkpoint as {same.key}: {one.card.ref}."))
+    return chosen, unknown, again
 
 
 def _others(exhibits: Exhibits, name: str) -> list[Exhibit]:

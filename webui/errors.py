@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from webui.environ import REFUSAL, ROUTE
 from webui.faults import NoKey, Refused, headers_of, status_of
 from webui.lost import protocol
-from webui.notices import explain, message
+from webui.notices import as_json, explain, message
 from zoo.errors import ZooError
 from zoo.zoo import Zoo
 
@@ -55,7 +56,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
             template = "login.html" if isinstance(error, NoKey) else "error.html"
             response = page(template, status, notice=explain(error, zoo), error=type(error).__name__)
         else:
-            response = jsonify(error=message(error))
+            response = jsonify(as_json(error) if protocol(request.path) is None else {"error": message(error)})
             response.status_code = status
         response.headers.update(headers_of(error))
         response.vary.add("Accept")
@@ -74,7 +75,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
     def refusals(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with app.request_context(environ):
             if request.url_rule is not None:
-                environ["zoo.route"] = request.url_rule.rule
-            return answer(Refused(*environ["zoo.refusal"]))(environ, start_response)
+                environ[ROUTE] = request.url_rule.rule
+            return answer(Refused(*environ[REFUSAL]))(environ, start_response)
 
     return refusals

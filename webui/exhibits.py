@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -99,8 +100,12 @@ def shown(template: str, status: int = 200, **values: Any) -> Response:
     response = page(
         template,
         status,
-        word=figures.word,
-        words=figures,
+        kind_name=partial(figures.word, figures.KINDS),
+        unit_name=partial(figures.word, figures.UNITS),
+        reason_name=partial(figures.word, figures.REASONS),
+        rejected_name=partial(figures.word, figures.REJECTED),
+        machine=figures.machine,
+        flat=figures.flat,
         figure=figures.number,
         strength=figures.strength,
         duration=figures.duration,

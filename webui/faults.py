@@ -1,6 +1,8 @@
-"""The errors of a request, besides those of the zoo itself, and the HTTP status of each."""
+"""The errors of a request, besides those of the zoo itself, and the HTTP status and code of each."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from werkzeug.exceptions import HTTPException
 
@@ -11,11 +13,14 @@ from zoo.errors import (
     PictureTooLarge,
     PictureUnsupported,
     PluginError,
+    TooManyMegapixels,
     UnknownCheckpoint,
     UnknownLabel,
     UnknownModel,
     ZooError,
 )
+
+LEFT = 499  # nginx's status for a client that left before it was answered
 
 
 class BadRequest(ZooError):
@@ -35,7 +40,15 @@ class WrongType(ZooError):
 
 
 class TooMany(ZooError):
-    """A request with more pictures, values of JSON or fields of a form than one may have."""
+    """A request with more values of JSON or fields of a form than one may have."""
+
+
+class TooManyPictures(TooMany):
+    """A request with more than `limit` pictures."""
+
+    def __init__(self, message: str, limit: int) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class Refused(ZooError):
@@ -90,36 +103,95 @@ class Unimplemented(ZooError):
     """A part of another server's protocol that the zoo does not have."""
 
 
-STATUS: dict[type[ZooError], int] = {
-    BadRequest: 400,
-    NoKey: 401,
-    Forbidden: 403,
-    Forged: 403,
-    TooOften: 429,
-    UnknownLabel: 400,
-    PictureBroken: 400,
-    UnknownModel: 404,
-    UnknownCheckpoint: 404,
-    UnknownSample: 404,
-    PictureTooLarge: 413,
-    TooMany: 413,
-    PictureUnsupported: 415,
-    WrongType: 415,
-    WrongCoding: 415,
-    Unimplemented: 501,
-    ModelUnavailable: 503,
-    PluginError: 503,
+Code = Literal[
+    "bad_request",
+    "no_picture",
+    "picture_broken",
+    "unknown_label",
+    "no_key",
+    "key_not_allowed",
+    "no_page_token",
+    "unknown_model",
+    "unknown_checkpoint",
+    "unknown_sample",
+    "no_route",
+    "wrong_method",
+    "body_too_slow",
+    "body_too_large",
+    "picture_too_large",
+    "too_many_megapixels",
+    "too_many_pictures",
+    "too_many_values",
+    "picture_unsupported",
+    "unsupported_type",
+    "unsupported_coding",
+    "rate_limited",
+    "client_left",
+    "server_fault",
+    "not_implemented",
+    "model_unavailable",
+    "plugin_fault",
+    "busy",
+]
+"""What went wrong, for programs. Unlike a message, a code never changes."""
+
+FAULTS: dict[type[ZooError], tuple[int, Code]] = {
+    BadRequest: (400, "bad_request"),
+    NoPicture: (400, "no_picture"),
+    PictureBroken: (400, "picture_broken"),
+    UnknownLabel: (400, "unknown_label"),
+    NoKey: (401, "no_key"),
+    Forbidden: (403, "key_not_allowed"),
+    Forged: (403, "no_page_token"),
+    UnknownModel: (404, "unknown_model"),
+    UnknownCheckpoint: (404, "unknown_checkpoint"),
+    UnknownSample: (404, "unknown_sample"),
+    PictureTooLarge: (413, "picture_too_large"),
+    TooManyMegapixels: (413, "too_many_megapixels"),
+    TooManyPictures: (413, "too_many_pictures"),
+    TooMany: (413, "too_many_values"),
+    PictureUnsupported: (415, "picture_unsupported"),
+    WrongType: (415, "unsupported_type"),
+    WrongCoding: (415, "unsupported_coding"),
+    TooOften: (429, "rate_limited"),
+    Unimplemented: (501, "not_implemented"),
+    ModelUnavailable: (503, "model_unavailable"),
+    PluginError: (503, "plugin_fault"),
 }
-"""The HTTP status of each error and its subclasses."""
+"""The HTTP status and the code of each error, and of its subclasses that are not listed. All others are 500."""
+
+CODES: dict[int, Code] = {
+    400: "bad_request",
+    404: "no_route",
+    405: "wrong_method",
+    408: "body_too_slow",
+    413: "body_too_large",
+    LEFT: "client_left",
+    500: "server_fault",
+    501: "not_implemented",
+    503: "busy",
+}
+"""The code of a refusal, or of an error of Flask's, by its HTTP status."""
+
+
+def _fault(error: ZooError) -> tuple[int, Code]:
+    """Return the entry in FAULTS of the closest class of an error."""
+    return next((FAULTS[kind] for kind in type(error).__mro__ if kind in FAULTS), (500, CODES[500]))
 
 
 def status_of(error: ZooError | HTTPException) -> int:
     """Return the HTTP status of an error: 500 for one that has none of its own."""
     if isinstance(error, HTTPException):
         return error.code or 500
-    if isinstance(error, Refused):
-        return error.status
-    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    return error.status if isinstance(error, Refused) else _fault(error)[0]
+
+
+def code_of(error: ZooError | HTTPException) -> Code:
+    """Return the code of an error."""
+    if isinstance(error, HTTPException | Refused):
+        status = status_of(error)
+        return CODES.get(status, CODES[500 if status >= 500 else 400])
+    return _fault(error)[1]
 
 
 def headers_of(error: ZooError | HTTPException) -> dict[str, str]:

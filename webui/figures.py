@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import io
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ParamSpec
 
-import PIL.Image
 from flask_babel import format_decimal, format_timedelta, get_locale, gettext, lazy_gettext, ngettext
 
 from webui import plots
+from webui.inline import data_url
 from webui.plots import Line, Plot
 from zoo import datasets
 from zoo.cards import Bin, Evaluation, Reliability, Robustness
@@ -305,11 +303,5 @@ class Pictures:
             if (evaluation.data, evaluation.pictures) != (data.name, len(data.images)):
                 return {}
             for key in missing:
-                self._kept[key] = _url(PIL.Image.fromarray(data.images[key[-1]].squeeze()))
+                self._kept[key] = data_url(data.images[key[-1]].squeeze())
         return {key[-1]: self._kept[key] for key in wanted}
-
-
-def _url(picture: PIL.Image.Image) -> str:
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -9,7 +9,8 @@ from flask import Blueprint
 from webui.access import NOTHING, is_known, needs
 from webui.current import current_zoo
 from webui.jsons import HEADERS, Answer
-from zoo.errors import UnknownModel
+from webui.notices import as_json
+from zoo.errors import ModelUnavailable, UnknownModel
 from zoo.models import Model
 
 LIVE = ("/livez", "/v2/health/live")
@@ -60,8 +61,9 @@ def readyz() -> Answer:
     try:
         default = zoo.model().name
     except UnknownModel as error:
-        return {"ready": False, "error": str(error), "models": models}, 503, HEADERS
+        return {"ready": False, **as_json(error), "models": models}, 503, HEADERS
     problem = next(told["trouble"] for told in models if told["name"] == default)
     if problem is not None:
-        return {"ready": False, "model": default, "error": problem, "models": models}, 503, HEADERS
+        fault = as_json(ModelUnavailable(problem))
+        return {"ready": False, "model": default, **fault, "models": models}, 503, HEADERS
     return {"ready": True, "model": default, "models": models}, 200, HEADERS

@@ -20,7 +20,8 @@ from werkzeug.datastructures import FileStorage
 
 from webui import pixels
 from webui.current import current_zoo
-from webui.faults import BadRequest, NoPicture, TooMany, WrongType
+from webui.environ import BODY
+from webui.faults import BadRequest, NoPicture, TooMany, TooManyPictures, WrongType
 from webui.plain import sole_picture
 from zoo import formats, images
 from zoo.errors import ZooError, counted, cut
@@ -76,7 +77,7 @@ def pictures(zoo: Zoo, model: Model, version: int | None = None) -> Pictures:
 
 def body() -> bytes:
     """Return the request body, decompressed. A body that the server holds whole (`webui.bridge`) is not copied."""
-    held: bytes | None = request.environ.get("zoo.body")
+    held: bytes | None = request.environ.get(BODY)
     return request.get_data() if held is None or "HTTP_CONTENT_ENCODING" in request.environ else held
 
 
@@ -195,7 +196,7 @@ def decoded(text: Any, where: str) -> bytes:
 
 
 def several(zoo: Zoo, sent: Sequence[Any], read: Callable[[Any], Sent]) -> list[Sent | ZooError]:
-    """Read each of several pictures, with an error in its picture's place. Raises TooMany before any is read."""
+    """Read each of several pictures, with errors in their pictures' places. Raises TooManyPictures before that."""
     check_number(zoo, len(sent))
     found: list[Sent | ZooError] = []
     for one in sent:
@@ -207,11 +208,12 @@ def several(zoo: Zoo, sent: Sequence[Any], read: Callable[[Any], Sent]) -> list[
 
 
 def check_number(zoo: Zoo, count: int) -> None:
-    """Raise TooMany if `count` pictures are more than one request may have."""
+    """Raise TooManyPictures if `count` pictures are more than one request may have."""
     most = zoo.settings.server.max_batch
     if count > most:
-        raise TooMany(
-            f"The request has {count} pictures; the limit is {most} (server.max_batch). Send them in several requests."
+        raise TooManyPictures(
+            f"The request has {count} pictures; the limit is {most} (server.max_batch). Send them in several requests.",
+            most,
         )
 
 

@@ -1,7 +1,7 @@
 """Counters and timings, and `/metrics`, which shows those of all worker processes in Prometheus' text format.
 
 `ModelCounts`, a plugin that wraps the hooks of all models, counts what they do; `webui.visits` counts HTTP requests.
-Labels are the zoo's own names, never what a client sent. https://prometheus.io/docs/instrumenting/exposition_formats/
+Labels are the zoo's own names, never what a client sent.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -24,9 +23,11 @@ from werkzeug.routing import RequestRedirect
 
 from webui import tally
 from webui.access import ADMIN, needs
+from webui.environ import ROUTE
+from webui.exposition import TYPE, Metric, exposition
 from webui.faults import status_of
 from webui.jsons import HEADERS
-from webui.tally import GAUGE, STARTED, Key, Sheet, Tally
+from webui.tally import GAUGE, STARTED, Key, Sheet
 from zoo.answers import Answers
 from zoo.errors import PictureError, ZooError
 from zoo.hookspecs import hookimpl
@@ -38,21 +39,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """The upper bounds of a histogram of times, in seconds."""
 PICTURES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 """The upper bounds of a histogram of batch sizes."""
-TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OTHER = "other"  # the route of requests without one, so that made-up addresses make no labels
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric: name, type, help text and labels. The numbers of all processes are added, or the largest is taken."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    what: str
-    labels: tuple[str, ...] = ()
-    bounds: tuple[float, ...] = ()
-    largest: bool = False
-
 
 REQUESTS = Metric("zoo_http_requests_total", "counter", "requests answered", ("route", "method", "status"))
 LATENCY = Metric(
@@ -69,7 +56,12 @@ UNREADABLE = Metric("zoo_unreadable_pictures_total", "counter", "pictures that c
 BATCHES = Metric("zoo_batch_pictures", "histogram", "pictures per call of a model", ("model",), PICTURES)
 MODEL_TIME = Metric("zoo_predict_seconds", "histogram", "time a model took for a batch", ("model",), SECONDS)
 LOADED = Metric(
-    "zoo_model_loaded", "gauge", "1 for each checkpoint that a worker holds", ("model", "checkpoint"), largest=True
+    "zoo_model_loaded",
+    "gauge",
+    "1 for each checkpoint that a worker holds",
+    ("model", "checkpoint"),
+    largest=True,
+    omits_zeros=True,
 )
 WORKERS = Metric("zoo_workers", "gauge", "worker processes serving")
 RESTARTS = Metric("zoo_worker_restarts_total", "counter", "workers that died and were replaced")
@@ -178,7 +170,7 @@ def watch(app: Flask, zoo: Zoo) -> None:
     @metrics.get("/metrics")
     @needs(ADMIN)
     def tell() -> Response:
-        return Response(exposition(counted), 200, HEADERS, content_type=TYPE)
+        return Response(exposition(counted, METRICS), 200, HEADERS, content_type=TYPE)
 
     app.register_blueprint(metrics)
 
@@ -187,9 +179,9 @@ def note_route() -> None:
     """Store the rule that a request matched in the environ, for the server's log and metrics."""
     rule = request.url_rule
     if rule is not None:
-        request.environ["zoo.route"] = rule.rule
+        request.environ[ROUTE] = rule.rule
     elif isinstance(request.routing_exception, MethodNotAllowed | RequestRedirect):
-        request.environ["zoo.route"] = _meant(request.routing_exception)
+        request.environ[ROUTE] = _meant(request.routing_exception)
 
 
 def _meant(error: MethodNotAllowed | RequestRedirect) -> str:
@@ -204,48 +196,3 @@ def _meant(error: MethodNotAllowed | RequestRedirect) -> str:
         rule, _ = current_app.url_map.bind("").match(path, methods[0], return_rule=True)
         return rule.rule
     return OTHER
-
-
-def exposition(counted: Tally) -> str:
-    """Return all metrics in Prometheus' text format."""
-    names = {metric.name: metric for metric in METRICS}
-    found: dict[str, dict[tuple[str, ...], list[float]]] = {name: {} for name in names}
-    for (name, *labels), numbers in counted.series():
-        if name in names:
-            before = found[name].setdefault(tuple(labels), [0.0] * len(numbers))
-            join = max if names[name].largest else float.__add__
-            found[name][tuple(labels)] = [join(old, new) for old, new in zip(before, numbers, strict=True)]
-    return "\n".join(line for metric in METRICS for line in _lines(metric, found[metric.name])) + "\n"
-
-
-def _lines(metric: Metric, series: dict[tuple[str, ...], list[float]]) -> Iterator[str]:
-    """Yield the lines of a metric and its series. A checkpoint that is no longer loaded is left out."""
-    yield f"# HELP {metric.name} {metric.what}"
-    yield f"# TYPE {metric.name} {metric.kind}"
-    for values, numbers in sorted(series.items()):
-        if metric is LOADED and not numbers[0]:
-            continue
-        labels = list(zip(metric.labels, values, strict=True))
-        if not metric.bounds:
-            yield f"{metric.name}{_labels(labels)} {_number(numbers[0])}"
-            continue
-        total = 0.0
-        for bound, count in zip((*metric.bounds, float("inf")), numbers[:-1], strict=True):
-            total += count
-            yield f"{metric.name}_bucket{_labels([*labels, ('le', _number(bound))])} {_number(total)}"
-        yield f"{metric.name}_sum{_labels(labels)} {_number(numbers[-1])}"
-        yield f"{metric.name}_count{_labels(labels)} {_number(total)}"
-
-
-def _labels(pairs: list[tuple[str, str]]) -> str:
-    told = (f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs)
-    return f"{{{','.join(told)}}}" if pairs else ""
-
-
-_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
-
-
-def _number(value: float) -> str:
-    if value == float("inf"):
-        return "+Inf"
-    return str(int(value)) if value == int(value) else repr(value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webui.environ import REFUSAL
 from zoo.errors import cut
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ LAST = 65535  # the highest port
 def mounted(app: WSGIApplication, proxies: int, prefix: str, lost: WSGIApplication) -> WSGIApplication:
     """Return the app behind this many proxies and under a path such as "/zoo"; `lost` answers all other paths.
 
-    `lost` finds its status and message in `environ["zoo.refusal"]`. With a prefix, X-Forwarded-Prefix is ignored.
+    `lost` finds its status and message in `environ[REFUSAL]`. With a prefix, X-Forwarded-Prefix is ignored.
     """
     if prefix:
         app = _under(prefix, app, lost)
@@ -77,8 +78,8 @@ def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIAppl
         environ["SCRIPT_NAME"] = prefix
         if path == prefix or path.startswith(f"{prefix}/"):
             environ["PATH_INFO"] = path[len(prefix) :] or "/"
-        elif "zoo.refusal" not in environ:
-            environ["zoo.refusal"] = (404, f"There is nothing at {cut(path)}. The zoo is at {prefix}/ (server.prefix).")
+        elif REFUSAL not in environ:
+            environ[REFUSAL] = (404, f"There is nothing at {cut(path)}. The zoo is at {prefix}/ (server.prefix).")
             return lost(environ, start_response)
         return app(environ, start_response)
 

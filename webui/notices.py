@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app, request
 from flask_babel import format_decimal, gettext, ngettext
@@ -15,10 +16,12 @@ from webui.faults import (
     NoPicture,
     Refused,
     TooMany,
+    TooManyPictures,
     TooOften,
     UnknownSample,
     WrongCoding,
     WrongType,
+    code_of,
     status_of,
 )
 from webui.lost import lost
@@ -53,6 +56,15 @@ def message(error: ZooError | HTTPException) -> str:
     if error.code == 500:
         return _FAULT
     return error.description or error.name
+
+
+def as_json(error: ZooError | HTTPException) -> dict[str, Any]:
+    """Return an error as the zoo's own routes send it: its message, its code, and the limit that was exceeded, if any.
+
+    Other servers' protocols have shapes of their own.
+    """
+    found: dict[str, Any] = {"error": message(error), "code": code_of(error)}
+    return found | {"limit": error.limit} if isinstance(error, TooManyPictures) else found
 
 
 @dataclass(frozen=True, slots=True)

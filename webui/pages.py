@@ -20,6 +20,7 @@ from webui.current import current_zoo
 from webui.errors import wants_page
 from webui.faults import UnknownSample
 from webui.figures import or_dash
+from webui.inline import data_url
 from webui.notices import Notice, explain
 from webui.plain import PICTURES
 from webui.words import mishaps, words
@@ -147,7 +148,7 @@ def seen(prediction: Prediction) -> str | None:
     """Return the picture that the model saw, as a data: URL of a PNG, or None if there was nothing to see."""
     if prediction.trace is None or prediction.trace.is_empty:
         return None
-    return f"data:image/png;base64,{prediction.trace.to_dict()['seen']}"
+    return data_url(prediction.trace.seen)
 
 
 def no_digit(prediction: Prediction) -> str:
@@ -227,7 +228,8 @@ def _front(wanted: str | None, shown: Shown) -> Response:
         counts=shown.verdict.counts() if shown.verdict else [],
         notice=shown.notice,
         accept=ACCEPT,
-        strip=samples,
+        samples=samples.CHOICE,
+        sample_side=samples.SIDE,
         words=words(),
         mishaps=mishaps(zoo),
         digits=DIGITS,
@@ -275,14 +277,14 @@ def answer() -> Response:
     try:
         wanted = request.form.get("model_type") or None
         model = zoo.model(wanted)
-        return _front(model.name, _asked(model.name, request.form.get("ask")))
+        return _front(model.name, _shown(model.name, request.form.get("ask")))
     except (ZooError, RequestEntityTooLarge) as error:
         if not wants_page():
             raise
         return _front(wanted, Shown(notice=explain(error, zoo)))
 
 
-def _asked(model: str, what: str | None) -> Shown:
+def _shown(model: str, what: str | None) -> Shown:
     """Answer what the form's button asks about its pictures, or about the test picture of `?sample=`."""
     zoo = current_zoo()
     files = [file for file in request.files.getlist("file") if file.filename]

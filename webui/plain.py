@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
+from webui.environ import BODY, PICTURE
 from webui.forms import only_file
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
@@ -13,23 +14,20 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
 BODIES = (*PICTURES, "application/octet-stream")
 """The content types of a body that is a picture itself."""
 
-FOUND = "zoo.picture"
-"""The environ key of the picture that was found, or of None."""
-
 
 def sole_picture(environ: MutableMapping[str, Any]) -> bytes | None:
-    """Return the picture of a plain request whose body the server holds (`environ["zoo.body"]`), else None.
+    """Return the picture of a plain request whose body the server holds (`environ[BODY]`), else None.
 
     The input stream is not touched, so the body can still be read.
     """
-    if FOUND not in environ:
-        environ[FOUND] = _found(environ)
-    found: bytes | None = environ[FOUND]
+    if PICTURE not in environ:
+        environ[PICTURE] = _found(environ)
+    found: bytes | None = environ[PICTURE]
     return found
 
 
 def _found(environ: MutableMapping[str, Any]) -> bytes | None:
-    body: bytes | None = environ.get("zoo.body")
+    body: bytes | None = environ.get(BODY)
     kind = environ.get("CONTENT_TYPE", "")
     if not body or "HTTP_CONTENT_ENCODING" in environ:
         return None

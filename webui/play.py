@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from flask import Blueprint, Response, make_response, request
@@ -10,11 +9,13 @@ from flask import Blueprint, Response, make_response, request
 from webui import inputs, samples
 from webui.current import current_zoo
 from webui.faults import BadRequest, UnknownSample, status_of
+from webui.inline import data_url
 from webui.jsons import HEADERS, Answer
-from webui.notices import message
+from webui.notices import as_json
 from webui.query import asked, asked_version
 from zoo.arena import Verdict, Vote, ask_all
 from zoo.errors import ZooError
+from zoo.types import as_png
 
 KEPT = {"Cache-Control": "public, max-age=604800"}
 """Lets caches keep a test picture for a week."""
@@ -46,7 +47,7 @@ def explain() -> Answer:
     name, version = asked("model"), asked_version()
     picture = _sent(name, version)
     steps = [
-        {"name": step.name, "picture": data_url(samples.as_png(step.picture))}
+        {"name": step.name, "picture": data_url(step.picture, optimize=True)}
         for step in zoo.explain(name, picture, version=version)
     ]
     return {"model": zoo.model(name).name, "steps": steps}, 200, HEADERS
@@ -65,7 +66,7 @@ def why() -> Answer:
 def sample(place: int) -> Response:
     """Return a test picture of MNIST by its index in the set. Raises UnknownSample."""
     try:
-        content = samples.as_png(samples.sample(place))
+        content = as_png(samples.sample(place), optimize=True)
     except IndexError:
         raise UnknownSample(f"There is no test picture {place}. They are numbered 0 to {samples.COUNT - 1}.") from None
     return make_response(content, 200, {"Content-Type": "image/png", **HEADERS, **KEPT})
@@ -84,10 +85,5 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 def _vote(vote: Vote) -> dict[str, Any]:
     """Return the JSON form of one model's answer, or its error and status."""
     if isinstance(vote.answer, ZooError):
-        return {"model": vote.model, "error": message(vote.answer), "status": status_of(vote.answer)}
+        return {"model": vote.model} | as_json(vote.answer) | {"status": status_of(vote.answer)}
     return vote.answer.to_dict() | {"ms": round(vote.ms, 3)}
-
-
-def data_url(png: bytes) -> str:
-    """Return a PNG as a data: URL."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

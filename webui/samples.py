@@ -7,7 +7,6 @@ writes that PNG anew. Every other test picture is available by its index too, fr
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from zoo import datasets
 from zoo.files import write
-from zoo.types import Image
+from zoo.types import Image, as_png
 
 STRIP = Path(__file__).parent / "static" / "samples.png"
 CHOICE = {
@@ -44,13 +43,6 @@ def sample(place: int) -> Image:
     return _unpacked(place)
 
 
-def as_png(picture: Image) -> bytes:
-    """Return a uint8 picture as the bytes of a PNG file."""
-    file = io.BytesIO()
-    PIL.Image.fromarray(picture).save(file, "PNG", optimize=True)
-    return file.getvalue()
-
-
 @lru_cache(maxsize=1000)
 def _unpacked(place: int) -> Image:
     """Return a copy of a test picture outside the strip. Cached, because reading one means reading all of them."""
@@ -67,7 +59,7 @@ def _strip() -> NDArray[np.uint8]:
 def main() -> None:
     """Write the strip's PNG."""
     pictures = datasets.test_data("mnist").images[..., 0]
-    write(STRIP, as_png(np.hstack([pictures[place] for place in CHOICE])))
+    write(STRIP, as_png(np.hstack([pictures[place] for place in CHOICE]), optimize=True))
 
 
 if __name__ == "__main__":

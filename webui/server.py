@@ -26,9 +26,9 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from webui.door import Door
+from webui.logs import shape_errors
 from webui.metrics import RESTARTS, WORKERS
 from webui.tally import GAUGE, STARTED, Tally
-from webui.visits import shape_errors
 from webui.worker import SIGNALS, connections, work
 from zoo.errors import ZooError
 from zoo.quiet import quiet

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from webui.access import Gate
+from webui.environ import FAILED, KNOWN, ROUTE
 from webui.jsons import HEADERS, Compact
 from webui.metrics import answering
 from webui.plain import sole_picture
@@ -22,12 +23,6 @@ from zoo.zoo import Zoo
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-FAILED = "zoo.failed"
-"""The environ key of an error that waits for the view to report it."""
-
-KNOWN = "zoo.known"
-"""The environ key of an answer that was found ahead, in one batch with others."""
 
 
 class Shortcut:
@@ -41,16 +36,16 @@ class Shortcut:
             self._addresses[f"/api/models/{name}/predict"] = ("/api/models/<name>/predict", name)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        asked = self._asked(environ, environ["PATH_INFO"])
-        if asked is None:
+        plain = self._plain(environ, environ["PATH_INFO"])
+        if plain is None:
             return self._app(environ, start_response)
-        rule, name, picture = asked
+        rule, name, picture = plain
         try:
             answer = self._answer(environ, name, picture)
         except Exception as error:
             environ[FAILED] = error
             return self._app(environ, start_response)
-        environ["zoo.route"] = rule
+        environ[ROUTE] = rule
         body = self._written.line(answer.to_dict())
         start_response(
             "200 OK",
@@ -66,9 +61,9 @@ class Shortcut:
         """
         together: dict[str | None, list[tuple[WSGIEnvironment, bytes]]] = {}
         for environ in environs:
-            asked = self._asked(environ, environ["PATH_INFO"].removeprefix(self._zoo.settings.server.prefix))
-            if asked is not None:
-                together.setdefault(asked[1], []).append((environ, asked[2]))
+            plain = self._plain(environ, environ["PATH_INFO"].removeprefix(self._zoo.settings.server.prefix))
+            if plain is not None:
+                together.setdefault(plain[1], []).append((environ, plain[2]))
         for name, those in together.items():
             if len(those) > 1:
                 with suppress(Exception):  # then each is predicted alone and reports what is wrong
@@ -76,13 +71,15 @@ class Shortcut:
                     for (environ, _), answer in zip(those, answers.untraced(), strict=True):
                         environ[KNOWN] = answer
 
-    def _asked(self, environ: WSGIEnvironment, path: str) -> tuple[str, str | None, bytes] | None:
+    def _plain(self, environ: WSGIEnvironment, path: str) -> tuple[str, str | None, bytes] | None:
         """Return the rule, the model's name (None for the default) and the picture of a plain prediction, else None."""
         address = self._addresses.get(path)
         if address is None or environ["REQUEST_METHOD"] != "POST" or environ["QUERY_STRING"]:
             return None
         picture = sole_picture(environ)
-        if picture is None or not (self._gate is None or self._gate.admits(environ)):
+        if picture is None:
+            return None
+        if not (self._gate is None or KNOWN in environ or self._gate.admits(environ)):  # `ahead` has checked the key
             return None
         return *address, picture
 

@@ -26,9 +26,10 @@ from granian.server.embed import Server
 
 from webui.bridge import Bridge
 from webui.door import BACKLOG
+from webui.logs import Log, name_requests, shape_errors
 from webui.tally import Tally, take
 from webui.turns import Turns
-from webui.visits import Log, Visits, name_requests, shape_errors
+from webui.visits import Visits
 from zoo.errors import ZooError
 from zoo.settings import ServerSettings
 

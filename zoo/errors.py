@@ -71,6 +71,10 @@ class PictureTooLarge(PictureError):
     """The picture has more bytes or pixels than the limits allow."""
 
 
+class TooManyMegapixels(PictureTooLarge):
+    """The picture and those before it have more pixels than all pictures of one request may have together."""
+
+
 class PictureUnsupported(PictureError):
     """The data is not a picture, or in a format that the zoo does not read."""
 

@@ -27,7 +27,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported, counted
+from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported, TooManyMegapixels, counted
 from zoo.formats import (
     EXPECTED,
     PlainPng,
@@ -93,7 +93,7 @@ _together: ContextVar[list[float] | None] = ContextVar("together", default=None)
 def together() -> Iterator[None]:
     """Limit all pictures decoded in the block, in this thread, to `max_total_megapixels` together.
 
-    A picture that would exceed it raises `PictureTooLarge` before it is decoded, and does not count.
+    A picture that would exceed it raises `TooManyMegapixels` before it is decoded, and does not count.
     """
     token = _together.set([0.0])
     try:
@@ -251,7 +251,7 @@ def _check_pixels(size: tuple[int, int], limits: PictureSettings, again: bool) -
     total = None if again else _together.get()
     if total is not None:
         if total[0] + megapixels > limits.max_total_megapixels:
-            raise PictureTooLarge(
+            raise TooManyMegapixels(
                 f"The picture has {_amount(megapixels)} megapixels, and those before it {_amount(total[0])}; the limit "
                 f"for all pictures of one request is {_amount(limits.max_total_megapixels)} "
                 "(pictures.max_total_megapixels). Send it in another request."

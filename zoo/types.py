@@ -48,6 +48,15 @@ Weights = Literal["int8", "float32"]
 """The format of a network's weights for inference: 8 bits, or exactly as trained."""
 
 
+def as_png(picture: Image, **options: Any) -> bytes:
+    """Return a picture as a PNG file. The options are Pillow's, such as `optimize=True`."""
+    import PIL.Image
+
+    file = io.BytesIO()
+    PIL.Image.fromarray(picture).save(file, "PNG", **options)
+    return file.getvalue()
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What preprocessing did to one picture.
@@ -81,12 +90,8 @@ class Trace:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; `seen` is a PNG in base64."""
-        import PIL.Image
-
-        png = io.BytesIO()
-        PIL.Image.fromarray(self.seen).save(png, "PNG")
         return {
-            "seen": base64.b64encode(png.getvalue()).decode(),
+            "seen": base64.b64encode(as_png(self.seen)).decode(),
             "polarity": self.polarity,
             "box": list(self.box) if self.box else None,
             "scale": self.scale,

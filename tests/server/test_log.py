@@ -16,7 +16,7 @@ from flask import Flask
 from holding import Serve, Served
 
 from webui import Front
-from webui.visits import Log
+from webui.logs import Log
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tritonclient.utils import InferenceServerException
 from webui import create_app
 from webui.access import ADMIN, NOTHING, PREDICT, local, needed
 from webui.health import UNTOLD
+from webui.lost import protocol
 from zoo import Zoo, keys
 
 OPEN = ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/static/style.css", "/login"]
@@ -41,7 +42,7 @@ def test_without_a_key_every_route_is_401_and_says_what_to_do(served: Served, pa
     answer = requests.get(served.url + path, timeout=30)
     assert (answer.status_code, answer.headers["Content-Type"]) == (401, "application/json")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="zoo"'
-    assert list(answer.json()) == ["error"]
+    assert answer.json().get("code") == ("no_key" if protocol(path) is None else None)
     assert "Authorization: Bearer KEY" in answer.json()["error"]
     assert "cnn" not in answer.text
 
@@ -90,7 +91,10 @@ def test_the_icon_that_browsers_look_for_is_not_refused(served: Served) -> None:
 def test_what_there_is_besides_files_is_told_to_those_with_a_key_alone(served: Served, path: str) -> None:
     for headers in ({}, bearer("wrong")):
         answer = requests.get(served.url + path, headers=headers, timeout=30)
-        assert (answer.status_code, answer.json()) == (404, {"error": f"There is nothing at {path}."})
+        assert (answer.status_code, answer.json()) == (
+            404,
+            {"error": f"There is nothing at {path}.", "code": "no_route"},
+        )
         page = requests.get(served.url + path, headers=headers | PAGE, timeout=30)
         assert page.status_code == 404
         assert "/api/models" not in page.text
@@ -229,7 +233,7 @@ def test_a_form_with_the_cookie_needs_the_token(served: Served) -> None:
     answer = browser.post(url, data=form | {"csrf_token": token(home)}, files=picture(), timeout=30)
     assert '<p class="digit" id="digit">7</p>' in answer.text
     plain = browser.post(f"{served.url}/predict_cnn", files=picture(), headers={"Accept": "*/*"}, timeout=30)
-    assert (plain.status_code, list(plain.json())) == (403, ["error"])
+    assert (plain.status_code, list(plain.json())) == (403, ["error", "code"])
     headers = {"X-CSRF-Token": meta[1], "Accept": "*/*"}
     answer = browser.post(f"{served.url}/predict_cnn", files=picture(), headers=headers, timeout=30)
     assert answer.json()["digit"] == 7

@@ -101,7 +101,7 @@ def test_of_what_the_query_says_twice_neither_is_chosen(client: FlaskClient) -> 
         answer = send(client, f"/predict?{query}", saved(drawing()))
         assert (answer.status_code, said(answer)) == (
             400,
-            {"error": f"The query has {query.replace('&', ' and ')}. Give one of them."},
+            {"error": f"The query has {query.replace('&', ' and ')}. Give one of them.", "code": "bad_request"},
         )
     assert send(client, "/predict?model=cnn&model=cnn&top=2", saved(drawing())).status_code == 200
 
@@ -118,7 +118,7 @@ def test_get_where_post_is_meant(client: FlaskClient, url: str) -> None:
     answer = client.get(url)
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "OPTIONS, POST"
-    assert said(answer) == {"error": f"{url} does not allow GET. Use: OPTIONS, POST."}
+    assert said(answer) == {"error": f"{url} does not allow GET. Use: OPTIONS, POST.", "code": "wrong_method"}
     assert client.options(url).status_code == 200
     assert client.head(url).status_code == 405
 
@@ -164,7 +164,7 @@ def test_a_test_picture_that_there_is_not_is_told_so(client: FlaskClient) -> Non
     answer = client.get("/samples/10000.png")
     assert (answer.status_code, said(answer)) == (
         404,
-        {"error": "There is no test picture 10000. They are numbered 0 to 9999."},
+        {"error": "There is no test picture 10000. They are numbered 0 to 9999.", "code": "unknown_sample"},
     )
 
 

@@ -22,6 +22,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from webui import create_app
+from webui.environ import BODY
 from webui.faults import BadRequest, Refused
 from webui.inflating import MEMBERS, inflated
 from webui.quick import Quick
@@ -64,7 +65,7 @@ def post(
     client: FlaskClient, path: str, kind: str, body: bytes, headers: dict[str, str], whole: bool = False
 ) -> TestResponse:
     """An answer; with `whole` the server holds the body, as `zoo serve` does."""
-    overrides = {"zoo.body": body} if whole else {}
+    overrides = {BODY: body} if whole else {}
     return client.post(path, data=body, content_type=kind, headers=headers, environ_overrides=overrides)
 
 

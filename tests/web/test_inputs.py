@@ -41,7 +41,7 @@ def test_one_bad_picture_of_many_fails_alone(client: FlaskClient, zoo: Zoo) -> N
         assert answer.status_code == 200, way
         first, second, third = said(answer)["predictions"]
         assert [first, third] == good, way
-        assert set(second) == {"error", "status"}, way
+        assert set(second) == {"error", "code", "status"}, way
         assert second["status"] == status, way
         assert text in second["error"], way
 

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from protocols import LENGTH, element, hugging_face, infer, infer_raw, native, outputs, photograph, shares, sorted_back
 
 from webui import create_app
+from webui.environ import HAS_LEFT
 from zoo import Zoo
 
 Route = Callable[[FlaskClient, str, bytes], list[float]]
@@ -157,8 +158,8 @@ def test_more_pictures_than_the_limit_are_413(own_zoo: Path) -> None:
 
 
 def test_reading_several_pictures_stops_once_the_client_has_left(client: FlaskClient) -> None:
-    body, left = {"images": [b64(png())] * 2}, {"zoo.left": True}
-    assert client.post("/read", json=body, environ_overrides={"zoo.left": False}).status_code == 200
+    body, left = {"images": [b64(png())] * 2}, {HAS_LEFT: True}
+    assert client.post("/read", json=body, environ_overrides={HAS_LEFT: False}).status_code == 200
     assert client.post("/read", json=body, environ_overrides=left).status_code == 499
 
 

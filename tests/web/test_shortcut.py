@@ -20,10 +20,11 @@ from guarding import BOSS, KEYS, PHONE, zoo_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.formparser import parse_form_data
-from werkzeug.test import EnvironBuilder, TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse, create_environ, run_wsgi_app
 
 from webui import create_app
 from webui.bridge import Bridge
+from webui.environ import BODY
 from webui.forms import only_file
 from webui.mounting import mounted
 from webui.quick import PATIENCE, PIXELS, PNG_PIXELS, SECONDS, SMALL, Quick
@@ -109,7 +110,7 @@ def test_other_forms_are_left_to_werkzeug() -> None:
 
 def asked(client: FlaskClient, path: str, body: bytes, kind: str, whole: bool) -> TestResponse:
     """An answer to a request whose body the server holds `whole`, or to one that has to be read."""
-    overrides = {"zoo.body": body} if whole else {}
+    overrides = {BODY: body} if whole else {}
     return client.post(path, data=body, content_type=kind, environ_overrides=overrides)
 
 
@@ -178,7 +179,7 @@ def test_a_key_in_a_header_opens_the_short_way_and_nothing_else_does(tmp_path: P
         begun.append("asked")
 
     def sent(whole: bool = True, **headers: str) -> TestResponse:
-        overrides = {"zoo.body": png()} if whole else {}
+        overrides = {BODY: png()} if whole else {}
         client = app.test_client()
         return client.post("/predict_cnn", data=png(), headers=headers, environ_overrides=overrides, **PNG)
 
@@ -192,6 +193,28 @@ def test_a_key_in_a_header_opens_the_short_way_and_nothing_else_does(tmp_path: P
         for headers in ({}, {"X-API-Key": keys.create()}, {"Authorization": "Basic eDp5"}, {"Cookie": "zoo_session=x"}):
             assert sent(**headers).status_code == 401
             assert begun.pop() == "asked"
+
+
+def test_in_company_too_a_key_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(Zoo.open(zoo_with(tmp_path, KEYS), environ={}))
+    hashed: list[str] = []
+    hash_key = keys.hashed
+    monkeypatch.setattr(keys, "hashed", lambda key: hashed.append(key) or hash_key(key))
+
+    def environ(key: str) -> dict[str, Any]:
+        sent: dict[str, Any] = create_environ(
+            "/predict_cnn", method="POST", data=png(), headers={"X-API-Key": key}, **PNG
+        )
+        return sent | {BODY: png()}
+
+    wrong = keys.create()
+    environs = [environ(key) for key in (PHONE, wrong, BOSS)]
+    assert app.ahead is not None
+    app.ahead(environs)
+    assert hashed == [PHONE, wrong, BOSS]
+    answers = [run_wsgi_app(app, sent)[1] for sent in environs]
+    assert answers == ["200 OK", "401 UNAUTHORIZED", "200 OK"]
+    assert set(hashed[3:]) == {wrong}
 
 
 class Told:
@@ -354,7 +377,7 @@ def test_a_form_with_an_empty_file_is_answered_in_a_thread() -> None:
     kind, body = forms()["curl"]
     body = body.replace(png(), b"")
     assert only_file(kind, body) == b""
-    environ = {"QUERY_STRING": "", "PATH_INFO": "/predict", "CONTENT_TYPE": kind, "zoo.body": body}
+    environ = {"QUERY_STRING": "", "PATH_INFO": "/predict", "CONTENT_TYPE": kind, BODY: body}
     assert Quick().suits(environ, body) == 0
 
 

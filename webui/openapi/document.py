@@ -31,9 +31,9 @@ Schemas = dict[Kind, dict[str, Any]]
 
 ABOUT = (
     "Reads handwritten digits in pictures with the models of this zoo. A picture gets the same answer at every "
-    'address. An error is `{"error": "…"}`: what was found, what was expected, what to do. Methods not listed below '
-    "get 405, with `Allow`. The zoo's own routes send errors as pages to clients whose Accept prefers text/html to "
-    "JSON."
+    'address. An error is `{"error": "…", "code": "…"}`: the message says what was found, what was expected and what '
+    "to do; the code is for programs. Other servers' protocols send only the message. Methods not listed below get "
+    "405, with `Allow`. The zoo's own routes send errors as pages to clients whose Accept prefers text/html to JSON."
 )
 LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript", "browser": "JavaScript"}
 NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from webui.access import PREDICT
-from webui.faults import STATUS
+from webui.faults import FAULTS
 from webui.openapi import schemas
 from webui.plain import BODIES
 from webui.snippets import Call
@@ -40,7 +40,7 @@ WHY = {
 RETRY = {429: "seconds", 503: "seconds, when the server is too busy"}
 """The statuses that come with `Retry-After`, which says when to ask again, and its description."""
 
-ALWAYS = (500, 503, *({401, 403, 429} & set(STATUS.values())))
+ALWAYS = (500, 503, *({401, 403, 429} & {status for status, _ in FAULTS.values()}))
 SENT = (408, 413, 501)  # what the server may answer to any body
 
 
@@ -89,14 +89,14 @@ WHOLE = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 VERSION = Parameter("version", WHOLE, "the checkpoint of the model to ask")
 
 
-def failing(*statuses: int) -> dict[int, Any]:
-    """Return these statuses and those that any request may get, each with `{"error": …}`."""
-    return dict.fromkeys(sorted({*statuses, *ALWAYS}), schemas.Error)
+def failing(*statuses: int, error: Any = schemas.Error) -> dict[int, Any]:
+    """Return these statuses and those that any request may get, each with the type of its response."""
+    return dict.fromkeys(sorted({*statuses, *ALWAYS}), error)
 
 
-def unready(kind: Any) -> dict[int, Any]:
-    """Return the errors of a request that needs no key and reports by 503 what cannot answer, as this type."""
-    return {500: schemas.Error, 503: kind | schemas.Error}
+def unready(kind: Any, error: Any = schemas.Error) -> dict[int, Any]:
+    """Return the errors of a request that needs no key and reports by 503 what cannot answer, as the type `kind`."""
+    return {500: error, 503: kind | error}
 
 
 def in_json(kind: Any, **examples: Any) -> dict[str, Content]:

@@ -52,7 +52,9 @@ def _model_asked(examples: Examples) -> Parameter:
 
 def _pictures(examples: Examples, calls: tuple[Call, ...]) -> list[Operation]:
     one = examples.prediction
-    several = {"predictions": [one, {"error": "The picture is truncated or damaged.", "status": 400}]}
+    several = {
+        "predictions": [one, {"error": "The picture is truncated or damaged.", "code": "picture_broken", "status": 400}]
+    }
     told = in_json(schemas.Prediction | schemas.Predictions, one=one, several=several)
     read = in_json(schemas.Reading | schemas.Readings, one=examples.reading)
     errors = failing(400, 404, 415, *SENT)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from webui.access import ADMIN, NOTHING
+from webui.openapi import operation
 from webui.openapi import protocol_schemas as schemas
 from webui.openapi.examples import Examples
-from webui.openapi.operation import SENT, VERSION, Content, Operation, Parameter, Tag, bare, failing, in_json, unready
-from webui.openapi.schemas import Error, Raw
+from webui.openapi.operation import SENT, VERSION, Content, Operation, Parameter, Tag, bare, in_json
+from webui.openapi.schemas import Raw
 
 HEADER_LENGTH = Parameter(
     "Inference-Header-Content-Length",
@@ -16,6 +18,10 @@ HEADER_LENGTH = Parameter(
     "the number of JSON bytes in the body, when raw tensors follow; 0 if the body is one picture file",
     "header",
 )
+
+
+failing = partial(operation.failing, error=schemas.ProtocolError)
+unready = partial(operation.unready, error=schemas.ProtocolError)
 
 
 def protocols(examples: Examples) -> list[Operation]:
@@ -184,7 +190,7 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                 f"{base}/ready",
                 f"Whether the model can answer{asked}",
                 in_json(schemas.V2ModelReady),
-                errors=failing(404) | {503: schemas.V2ModelNotReady | Error},
+                errors=failing(404) | {503: schemas.V2ModelNotReady | schemas.ProtocolError},
             ),
             Operation(
                 f"v2_statistics{suffix}",

@@ -9,6 +9,12 @@ from typing_extensions import TypeAliasType, TypedDict
 
 from webui.openapi.schemas import Base64, Pixels, Row, Share, closed, without
 
+
+@closed
+class ProtocolError(TypedDict):
+    error: Annotated[str, Field(description="what was found, what was expected, what to do")]
+
+
 # TensorFlow Serving
 
 

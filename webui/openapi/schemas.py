@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypeAliasType, TypedDict
 
+from webui import faults
 from webui.snippets import Call
 from zoo.cards import Card
 from zoo.listings import ModelFacts
@@ -57,9 +58,14 @@ def without(*names: str) -> ConfigDict:
     return ConfigDict(json_schema_extra={"propertyNames": {"not": {"enum": list(names)}}})
 
 
+Code = TypeAliasType("Code", Annotated[faults.Code, Field(description="what went wrong, for programs")])
+
+
 @closed
 class Error(TypedDict):
     error: Annotated[str, Field(description="what was found, what was expected, what to do")]
+    code: Code
+    limit: NotRequired[Annotated[int, Field(ge=1, description="with too_many_pictures: how many a request may have")]]
 
 
 class Form(TypedDict):
@@ -137,6 +143,7 @@ class Fault(TypedDict):
     """The error of a picture that could not be read, in its place."""
 
     error: str
+    code: Code
     status: Annotated[int, Field(ge=400, le=599)]
 
 
@@ -176,6 +183,7 @@ class NoVote(TypedDict):
 
     model: str
     error: str
+    code: Code
     status: Annotated[int, Field(ge=400, le=599)]
 
 
@@ -282,4 +290,5 @@ class NotReady(TypedDict):
     ready: Literal[False]
     model: NotRequired[str]
     error: str
+    code: Code
     models: list[ModelState]

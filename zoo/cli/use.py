@@ -34,8 +34,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"}  # of the files th
 @click.pass_context
 def serve(ctx: click.Context, /, **options: Any) -> None:
     """Serve the page and the API."""
+    from webui.logs import notice
     from webui.server import serve_zoo
-    from webui.visits import notice
 
     flags = {("server", name): (f"--{name}", value) for name, value in options.items() if value is not None}
     logging.getLogger().setLevel(min(logging.getLogger().level, logging.WARNING))
