@@ -14,10 +14,11 @@ import pluggy
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 
 from zoo import files, hookspecs
-from zoo.configuration import Key, Origins, over, validate
+from zoo.configuration import merged, validate
 from zoo.errors import PluginError, closest
 from zoo.hooks import MARK, HookNamespace, wraps
 from zoo.hookspecs import HOOKS
+from zoo.mistakes import Key, Origins
 from zoo.settings import ModelEntry, ModelSettings, Table
 
 
@@ -175,7 +176,7 @@ def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
         return [f"{source}: Settings cannot be used: {told}. Every setting needs a default of a JSON type."]
     if not isinstance(settings.fast, Mapping):
         return [*problems, f"{source}: fast should be the settings that --fast changes, such as {{'epochs': 3}}."]
-    return problems + validate(settings, over(own, settings.fast), Origins(f"{source}: fast"), ())[1]
+    return problems + validate(settings, merged(own, settings.fast), Origins(f"{source}: fast"), ())[1]
 
 
 def _mistakes(error: ValidationError) -> str:

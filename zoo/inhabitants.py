@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zoo.checkpoints import Catalogue
-from zoo.configuration import Origins, validate
+from zoo.configuration import validate
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, closest
+from zoo.mistakes import Origins
 from zoo.models import Model
 from zoo.plugins import Plugins
 from zoo.settings import MODEL_NAME, ModelEntry, Settings
@@ -17,7 +18,7 @@ TAKEN = {"stats": "/v2/models/stats gives the statistics of all models"}
 
 
 def settled(
-    root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, sources: Origins
+    root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, origins: Origins
 ) -> tuple[dict[str, Model], list[str]]:
     """Return the models by name, without their hooks yet, and one line for each mistake in the settings."""
     models: dict[str, Model] = {}
@@ -36,9 +37,9 @@ def settled(
         if name in TAKEN:
             told = f"no model may have this name, because {TAKEN[name]}."
             if name in settings.models:
-                problems.append(f"{sources.point(table, {})}: {told} Choose another name.")
+                problems.append(f"{origins.point(table, {})}: {told} Choose another name.")
             else:
-                remedy = f'Add a table of another name to {sources.file}, with plugin = "{name}".'
+                remedy = f'Add a table of another name to {origins.file}, with plugin = "{name}".'
                 models[name] = Model(name, entry, catalogue, plugin, problem=f'Plugin "{name}": {told} {remedy}')
             continue
         if plugin in quarantined:
@@ -46,7 +47,7 @@ def settled(
             models[name] = Model(name, entry, catalogue, plugin, problem=problem)
         elif plugin not in families or families[plugin].addon:
             known = [known for known, family in families.items() if not family.addon]
-            where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
+            where = origins.point((*table, "plugin"), plugin) if entry.plugin else origins.point(table, {})
             if plugin in families:
                 problems.append(
                     f'{where}: plugin "{plugin}" only wraps other plugins\' hooks, so it is not a model and '
@@ -63,18 +64,18 @@ def settled(
             )
         else:
             family = families[plugin]
-            said, owner = entry.model_extra or {}, f'plugin "{plugin}"'
-            own, wrong = validate(family.settings, said, sources, table, owner, beside=ModelEntry.model_fields)
+            values, owner = entry.model_extra or {}, f'plugin "{plugin}"'
+            own, wrong = validate(family.settings, values, origins, table, owner, beside=ModelEntry.model_fields)
             problems += wrong
             models[name] = Model(name, entry, catalogue, plugin, family, own)
     folder = root / settings.plugins_folder
     name = settings.plugins_folder
     chosen = name != Settings.model_fields["plugins_folder"].default
     if not folder.exists() and (chosen or (problems and not families)):
-        problems.insert(0, f"{sources.point(('plugins_folder',), name)}: there is no folder {folder}.")
+        problems.insert(0, f"{origins.point(('plugins_folder',), name)}: there is no folder {folder}.")
     default = settings.default_model
     if default is not None and default not in models and not problems:
-        where = f"{sources.point(('default_model',), default)}: there is no such model"
+        where = f"{origins.point(('default_model',), default)}: there is no such model"
         others = called_otherwise(default, models, found)
         near = f": {others}" if others else f".{closest(default, models)}"
         problems.append(f"{where}{near} The models are: {', '.join(models)}.")
@@ -89,7 +90,7 @@ def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> 
     return f'its plugin is used only by {tables} in the settings. To have it as well, add a table "[models.{name}]".'
 
 
-def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:
+def without_version(models: Iterable[Model], catalogue: Catalogue, origins: Origins) -> list[str]:
     """Return one line for each `checkpoint` setting that is not a version, or that names another plugin's checkpoint.
 
     A missing or damaged version is no mistake in the settings, since its folder may not be copied yet: only its model
@@ -99,7 +100,7 @@ def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Orig
     for model in models:
         if model.checkpoint == "latest" or model.family is None:
             continue
-        where = sources.point(("models", model.name, "checkpoint"), model.checkpoint)
+        where = origins.point(("models", model.name, "checkpoint"), model.checkpoint)
         try:
             card = catalogue.card(*model.select())
         except UnknownCheckpoint as error:

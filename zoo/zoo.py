@@ -16,7 +16,7 @@ import numpy as np
 from zoo import defaults, images, inhabitants, looking, plugins
 from zoo.answers import Answers, prediction
 from zoo.checkpoints import VERSION, Card, Catalogue, Evaluation
-from zoo.configuration import FILE, Key, Origins, keys_of, over, plain, read, said, validate
+from zoo.configuration import FILE, as_text, keys_of, merged, read, to_json, validate
 from zoo.errors import (
     ModelUnavailable,
     NoInk,
@@ -31,6 +31,7 @@ from zoo.errors import (
     cut,
 )
 from zoo.looking import Look
+from zoo.mistakes import Key, Origins
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
 from zoo.settings import Settings
@@ -75,12 +76,12 @@ class Zoo:
         plugin. Raises SettingsError with every mistake.
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
-        settings, sources = read(root, os.environ if environ is None else environ, flags)
+        settings, origins = read(root, os.environ if environ is None else environ, flags)
         found = plugins.find(root / settings.plugins_folder)
         zoo = cls(root, settings, found, Catalogue(root / settings.checkpoints_folder))
-        zoo.models, problems = inhabitants.settled(root, settings, found, zoo.catalogue, sources)
+        zoo.models, problems = inhabitants.settled(root, settings, found, zoo.catalogue, origins)
         if not to_train:
-            problems += inhabitants.without_version(zoo.models.values(), zoo.catalogue, sources)
+            problems += inhabitants.without_version(zoo.models.values(), zoo.catalogue, origins)
         if problems:
             raise SettingsError(problems)
         zoo._settle()
@@ -311,12 +312,12 @@ class Zoo:
         if model.family is None or model.hooks is None:
             raise ModelUnavailable(model.problem or f'Model "{name}" has no plugin.')
         self._refuse_starter()
-        asked: dict[str, Any] = plain(dict(overrides or {}))
-        changes = over(plain(dict(model.family.settings.fast)) if fast else {}, asked)
+        asked: dict[str, Any] = to_json(dict(overrides or {}))
+        changes = merged(to_json(dict(model.family.settings.fast)) if fast else {}, asked)
         own = model.settings.model_dump(mode="json")
         settings, wrong = validate(
             model.family.settings,
-            over(own, changes),
+            merged(own, changes),
             Origins(FILE, {("models", name, *key): ".".join(key) for key in keys_of(changes)}),
             ("models", name),
             f'plugin "{model.plugin}"',
@@ -350,7 +351,7 @@ class Zoo:
             for part in key:
                 value = value[part]
             flag = key[0] in ("epochs", "seed") and isinstance(value, int)
-            words += [f"--{key[0]}", str(value)] if flag else ["--set", f"{'.'.join(key)}={said(value)}"]
+            words += [f"--{key[0]}", str(value)] if flag else ["--set", f"{'.'.join(key)}={as_text(value)}"]
         return shlex.join(words)
 
     def _refuse_starter(self) -> None:

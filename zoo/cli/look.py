@@ -113,7 +113,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the checkpoints of all models, or of model NAME."""
     from zoo import listings
-    from zoo.configuration import said
+    from zoo.configuration import as_text
 
     zoo = open_zoo(ctx, to_train=True)
     if name is not None and name not in zoo.catalogue.models():
@@ -137,7 +137,7 @@ def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
                         terminal.percent(row["accuracy"]),
                         f"{row['bytes'] / 1e6:.2f} MB",
                         row["created"][:10],
-                        ", ".join(f"{key} = {said(value)}" for key, value in row["overrides"].items()) or "-",
+                        ", ".join(f"{key} = {as_text(value)}" for key, value in row["overrides"].items()) or "-",
                     )
                 ),
             )

@@ -47,7 +47,7 @@ def train(
     trained with settings that --fast, --epochs, --seed or --set changed is never `latest`: to serve it, name it in
     settings.toml.
     """
-    from zoo.configuration import put, variable
+    from zoo.configuration import parse_variable, set_in
 
     overrides: dict[str, Any] = {}
     flags = {(key,): (f"--{key}", value) for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
@@ -61,7 +61,7 @@ def train(
             if key[: len(other)] == other[: len(key)]:
                 raise click.UsageError(f"{name_of.strip()} is set twice: {word} and --set {change}. Keep one of them.")
         words[key] = f"--set {change}"
-        put(overrides, key, variable(text.strip()), words[key])
+        set_in(overrides, key, parse_variable(text.strip()), words[key])
     overrides |= {key: value for (key,), (_, value) in flags.items()}
     zoo = open_zoo(ctx, to_train=True)
     progress = terminal.Bar() if sys.stderr.isatty() else terminal.Lines()
