@@ -8,16 +8,17 @@ import re
 import textwrap
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from pydantic import Field, ValidationError
 
 from zoo import Zoo
 from zoo.checking import check
 from zoo.configuration import as_text, keys_of, parse_variable, read, set_in, to_json
 from zoo.errors import SettingsError, UnknownModel
-from zoo.settings import Settings
+from zoo.settings import ModelSettings, PictureSettings, ServerSettings, Settings, Table
 
 MISTAKES = {
     "unknown plugin setting": (
@@ -374,10 +375,36 @@ def test_the_repos_settings_say_every_setting_at_its_default(root: Path) -> None
 
 
 def test_every_setting_has_a_description() -> None:
-    from zoo.settings import ModelSettings, PictureSettings, ServerSettings
-
     for kind in (ModelSettings, PictureSettings, ServerSettings):
         assert not [name for name, field in kind.model_fields.items() if not field.description]
+
+
+class Longer(ModelSettings):
+    epochs: int = 100
+    optimizer: Literal["adam", "sgd"] = "sgd"
+    seed: int = Field(2, le=10)
+    drawn: int = Field(5, description="more digits")
+    later: Later | None = None
+
+
+class Longest(Longer):
+    epochs: int = 1000
+
+
+class Later(Table):
+    """Defined after the class that names it, so that pydantic completes that class only when it is used."""
+
+
+def test_a_default_that_a_class_changes_keeps_bounds_and_description() -> None:
+    for kind in (Longest, Longer):
+        for wrong in ({"epochs": 0}, {"epochs": 100_001}, {"seed": 11}, {"drawn": -1}):
+            with pytest.raises(ValidationError):
+                kind(**wrong)
+        assert kind(seed=-1).seed == -1  # bounds of its own replace the others
+        schema, base = (one.model_json_schema()["properties"] for one in (kind, ModelSettings))
+        assert schema["epochs"] == base["epochs"] | {"default": kind().epochs}
+        assert schema["optimizer"]["description"] == base["optimizer"]["description"]
+        assert schema["drawn"]["description"] == "more digits"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(zoo_folder: Path) -> None:
