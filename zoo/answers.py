@@ -9,11 +9,10 @@ from typing import Any, overload
 import numpy as np
 
 from zoo.checkpoints import Card
-from zoo.datasets import DIGITS
 from zoo.errors import NoInk, PluginError, ZooError
 from zoo.hooks import Hooks
 from zoo.settings import ModelSettings
-from zoo.types import Batch, Image, Prediction, Scores, Trace
+from zoo.types import DIGITS, Batch, Image, Prediction, Scores, Trace
 
 
 def checked_input(

@@ -40,7 +40,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.sources import Source, content, several
-from zoo.types import Image, Prediction, Reading
+from zoo.types import DIGITS, Image, Prediction, Reading
 
 try:
     import httpx
@@ -55,7 +55,6 @@ MOST = 256  # pictures in one request, until the server says that it takes fewer
 MOST_BYTES = (
     12_000_000  # bytes of pictures in one request; a larger picture goes alone. The server's default limit is 20 MB
 )
-DIGITS = tuple("0123456789")
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 """Environment variables, in upper or lower case, that configure httpx's proxies."""

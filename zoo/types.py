@@ -35,6 +35,9 @@ Box = tuple[int, int, int, int]
 Polarity = Literal["light-on-dark", "dark-on-light"]
 """Whether ink is lighter or darker than its background."""
 
+DIGITS = tuple("0123456789")
+"""The labels of a model that reads digits."""
+
 Weights = Literal["int8", "float32"]
 """The format of a network's weights for inference: 8 bits, or exactly as trained."""
 

@@ -8,7 +8,7 @@ import click
 
 from zoo import terminal
 from zoo.cli.common import as_json, echo_json, open_zoo, tell
-from zoo.errors import closest, cut
+from zoo.errors import closest, counted, cut
 
 
 @click.command()
@@ -102,7 +102,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
         echo_json([{"level": f.level, "what": f.what, "text": f.text} for f in found])
     else:
         terminal.table(("", "", ""), [(f.level, f.what, f.text) for f in found])
-        tell(f"{terminal.count(errors, 'error')}, {terminal.count(warnings, 'warning')}.", err=True)
+        tell(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}.", err=True)
     ctx.exit(1 if errors else 0)
 
 

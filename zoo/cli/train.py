@@ -12,6 +12,7 @@ import click
 
 from zoo import terminal
 from zoo.cli.common import INTERRUPTED, as_json, echo_json, open_zoo, tell
+from zoo.errors import counted
 
 
 @click.command()
@@ -72,7 +73,7 @@ def train(
         return
     facts = card.training
     tell(
-        f"checkpoint {card.ref}: {terminal.count(facts['epochs'], 'epoch')} in {terminal.duration(facts['seconds'])}, "
+        f"checkpoint {card.ref}: {counted(facts['epochs'], 'epoch')} in {terminal.duration(facts['seconds'])}, "
         f"validation {terminal.percent(facts.get('val_accuracy'))}\n"
         f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
     )
