@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 import PIL.Image
+from load import encoded, photograph
 
 from zoo import datasets, images, ink
 from zoo.settings import PictureSettings
@@ -32,27 +33,6 @@ def drawing(digit: Image, side: int = 280) -> Image:
     ink_light = PIL.Image.fromarray(255 - digit).resize((size, size), PIL.Image.Resampling.BICUBIC)
     page.paste(ink_light, ((side - size) // 2, (side - size) // 2))
     return np.asarray(page)
-
-
-def photograph(digit: Image, width: int, height: int) -> bytes:
-    """Return a JPEG of a digit in blue ink on grainy paper, lit from one corner; about 0.25 bytes per pixel."""
-    random = np.random.default_rng(28)
-    size = height * 2 // 5
-    large = PIL.Image.fromarray(digit).resize((size, size), PIL.Image.Resampling.BICUBIC)
-    cover = np.zeros((height, width, 1), np.float32)
-    cover[size // 2 : size // 2 + size, size : 2 * size, 0] = np.asarray(large, np.float32) / 255
-    shade = 1 - 0.2 * (np.linspace(0, 1, height)[:, None, None] + np.linspace(0, 1, width)[:, None])
-    scene = ((225, 220, 205) * (1 - cover) + (50, 50, 110) * cover) * shade + random.normal(0, 7, (height, width, 1))
-    file = io.BytesIO()
-    PIL.Image.fromarray(scene.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=85)
-    return file.getvalue()
-
-
-def png(picture: Image) -> bytes:
-    """Return a picture as a PNG file."""
-    file = io.BytesIO()
-    PIL.Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
 
 
 def decoded(content: bytes) -> None:
@@ -96,12 +76,12 @@ def main() -> None:
         "drawing 280x280, RGBA": rgba,
         "drawing 280x280, ink on transparent": clear,
     }.items():
-        content = png(picture)
+        content = encoded(PIL.Image.fromarray(picture), "PNG")
         reference = functools.partial(decoded, content)
         show(name, "normalise", *least(functools.partial(ink.normalise, picture), reference, runs))
         show(name, "PNG to 28x28", *least(functools.partial(whole_way, content), reference, runs))
     for width, height in ((1600, 1200), (4000, 3000)):
-        content = photograph(digit, width, height)
+        content = photograph(PIL.Image.fromarray(digit), width, height, noise=7, quality=85)  # 0.25 bytes a pixel
         name = f"JPEG {width}x{height}, {len(content) / 1e6:.1f} MB"
         reference = functools.partial(decoded, content)
         show(name, "JPEG to 28x28", *least(functools.partial(whole_way, content), reference, max(1, runs // 4)))

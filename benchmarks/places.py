@@ -18,7 +18,7 @@ import PIL.Image
 
 from zoo import Zoo, datasets, labelled, scenes
 from zoo.errors import ZooError
-from zoo.types import Image
+from zoo.types import DIGITS, Image
 
 SEED = 11
 LEAST = 100  # pixels that the long side of a picture needs
@@ -85,7 +85,7 @@ def of_test_digits(count: int) -> tuple[list[Image], list[str]]:
 def of_files(path: Path, zoo: Zoo) -> tuple[list[Image], list[str]]:
     """Return the pictures with dark ink in a folder or CSV, uint8 RGB, and their labels."""
     pictures, labels = [], []
-    for file, label in labelled.read(path, datasets.DIGITS):
+    for file, label in labelled.read(path, DIGITS):
         try:
             trace, picture = zoo.predict(None, file).trace, PIL.Image.fromarray(zoo.decode(file))
         except ZooError:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from zoo import Zoo, datasets, images, labelled, scenes
 from zoo.errors import ZooError
 from zoo.settings import PictureSettings
-from zoo.types import Image, Prediction
+from zoo.types import DIGITS, Image, Prediction
 
 # For each kind of picture: lines, digits per line, range of gaps in digit heights, largest slant in degrees.
 KINDS: dict[str, tuple[int, int, tuple[float, float], float]] = {
@@ -42,7 +42,7 @@ def of_files(path: Path, zoo: Zoo) -> tuple[NDArray[np.uint8], list[str], list[I
     Files without a single labelled digit, or in which nothing is found, are left out. Paper is uint8 (h, w, 3).
     """
     digits, labels, papers = [], [], []
-    for file, label in labelled.read(path, datasets.DIGITS):
+    for file, label in labelled.read(path, DIGITS):
         try:
             trace = zoo.predict(None, file).trace
             picture, step, _ = images.decode_reduced(file.read_bytes(), PictureSettings())

@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo import Zoo, datasets, labelled, scenes, strokes
 from zoo.errors import ZooError
-from zoo.types import Image
+from zoo.types import DIGITS, Image
 
 SEED = 7
 
@@ -49,7 +49,7 @@ def main() -> None:
     zoo = Zoo.open()
     kinds: dict[str, list[Image | Path]] = {name: list(pictures) for name, pictures in composed().items()}
     if asked.digits:
-        kinds["your digits"] = [file for file, _ in labelled.read(asked.digits, datasets.DIGITS)]
+        kinds["your digits"] = [file for file, _ in labelled.read(asked.digits, DIGITS)]
     if asked.others:
         like = set(asked.like.split(","))
         with asked.others.open() as file:

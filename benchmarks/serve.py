@@ -31,8 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from load import FORM, ROOT, WORKERS, Load, Processes, Told, digit, encoded, form, free_port, need_wrk
-from PIL import Image
+from load import FORM, ROOT, WORKERS, Load, Processes, Told, digit, encoded, form, free_port, need_wrk, photograph
 
 from zoo.checkpoints import Catalogue
 
@@ -181,18 +180,6 @@ def pictures() -> dict[str, bytes]:
         "photo": photograph(picture, 1600, 1200, noise=3, quality=82),
         "small": photograph(picture, 640, 640, noise=0, quality=60),
     }
-
-
-def photograph(digit: Image.Image, width: int, height: int, noise: float, quality: int) -> bytes:
-    """Return a JPEG of a digit in blue ink on paper, lit from one corner. `noise` is in grey levels (0-255)."""
-    size = height * 2 // 5
-    large = digit.resize((size, size), Image.Resampling.BICUBIC)
-    cover = np.zeros((height, width, 1), np.float32)
-    cover[size // 2 : size // 2 + size, size // 2 : size // 2 + size, 0] = np.asarray(large, np.float32) / 255
-    shade = 1 - 0.2 * (np.linspace(0, 1, height)[:, None, None] + np.linspace(0, 1, width)[:, None])
-    scene = ((225, 220, 205) * (1 - cover) + (50, 50, 110) * cover) * shade
-    scene = scene + np.random.default_rng(28).normal(0, noise, (height, width, 1))
-    return encoded(Image.fromarray(scene.clip(0, 255).astype(np.uint8)), "JPEG", quality=quality)
 
 
 def batch_of(count: int) -> tuple[bytes, dict[str, str]]:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class Settings(ModelSettings):
     fast: ClassVar[Mapping[str, Any]] = {"epochs": 3, "dropout": 0.25}
 
-    epochs: int = Field(100, ge=1, le=100_000, description="passes over the training pictures")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
-    learning_rate: float = Field(4e-3, gt=0, le=10, description="peak learning rate")
-    schedule: Literal["constant", "cosine", "one_cycle"] = Field("one_cycle", description="learning rate over the run")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="decoupled weight decay (adamw only)")
+    epochs: int = 100
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = 4e-3
+    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    weight_decay: float = 0.01
     dropout: float = Field(0.5, ge=0, lt=1, description="share of the features dropped before the dense layer")
     dense_units: int = Field(64, ge=1, le=4096, description="units of the dense layer")
 

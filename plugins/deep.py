@@ -25,19 +25,17 @@ class Settings(ModelSettings):
         **dict.fromkeys(("drawn", "coarse", "photographed", "others"), 0),
     }
 
-    epochs: int = Field(30, ge=1, le=100_000, description="passes over the training pictures")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
-    learning_rate: float = Field(3e-3, gt=0, le=10, description="peak learning rate")
-    schedule: Literal["constant", "cosine", "one_cycle"] = Field("one_cycle", description="learning rate over the run")
-    weight_decay: float = Field(0.02, ge=0, le=1, description="decoupled weight decay (adamw only)")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
+    epochs: int = 30
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = 3e-3
+    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    weight_decay: float = 0.02
+    ema: float = 0.999
     dropout: float = Field(0.25, ge=0, lt=1, description="share of the features dropped after each block")
     width: int = Field(32, ge=4, le=256, description="channels of the first block; the second has twice as many")
-    drawn: int = Field(5_000, ge=0, le=100_000, description="additional synthetic digits")
-    coarse: int = Field(5_000, ge=0, le=100_000, description="additional digits degraded to coarse scans")
-    others: int = Field(
-        4_000, ge=0, le=100_000, description="synthetic pictures of no digit, on which it learns to be unsure"
-    )
+    drawn: int = 5_000
+    coarse: int = 5_000
+    others: int = 4_000
     augment: Augmentation = Augmentation(
         rotate=10, shear=8, scale=0.12, shift=1.2, elastic=0.5, thickness=0.4, blur=0.2, contrast=0.1
     )

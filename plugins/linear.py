@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Settings(ModelSettings):
-    epochs: int = Field(100, ge=1, le=100_000, description="passes over the training pictures")
+    epochs: int = 100
     hidden_units: int = Field(128, ge=0, le=4096, description="units of the hidden layer; 0 leaves it out")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
-    weight_decay: float = Field(0.05, ge=0, le=1, description="decoupled weight decay (adamw only)")
-    why: Literal["occlusion", "weights"] = Field("weights", description="how the pixels that decided are found")
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    weight_decay: float = 0.05
+    why: Literal["occlusion", "weights"] = "weights"
     dropout: float = Field(0.3, ge=0, lt=1, description="share of the hidden units dropped in training")
 
 

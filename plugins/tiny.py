@@ -13,17 +13,15 @@ if TYPE_CHECKING:
 
 
 class Settings(ModelSettings):
-    epochs: int = Field(32, ge=1, le=100_000, description="passes over the training pictures")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
-    learning_rate: float = Field(1e-2, gt=0, le=10, description="peak learning rate")
-    schedule: Literal["constant", "cosine", "one_cycle"] = Field("one_cycle", description="learning rate over the run")
-    weight_decay: float = Field(0.005, ge=0, le=1, description="decoupled weight decay (adamw only)")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
+    epochs: int = 32
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = 1e-2
+    schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    weight_decay: float = 0.005
+    ema: float = 0.999
     width: int = Field(16, ge=2, le=256, description="channels of the inner convolutions; the outer ones have fewer")
-    drawn: int = Field(4_000, ge=0, le=100_000, description="additional synthetic digits")
-    others: int = Field(
-        2_000, ge=0, le=100_000, description="synthetic pictures of no digit, on which it learns to be unsure"
-    )
+    drawn: int = 4_000
+    others: int = 2_000
     augment: Augmentation = Augmentation(rotate=8, shear=8, scale=0.1, shift=1, elastic=0.3, thickness=0.3, blur=0.2)
 
 

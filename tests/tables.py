@@ -54,12 +54,12 @@ def hooks(root: Path) -> str:
 
 def robustness(root: Path) -> str:
     """How test pictures are made harder."""
-    from zoo.robustness import KINDS
+    from zoo.robustness import CORRUPTIONS
 
     rows = ["| kind | what it does | weak | middle | strong | counted in |", "|---|---|---|---|---|---|"]
-    for kind in KINDS:
-        strengths = " | ".join(f"{strength:g}" for strength in kind.strengths)
-        rows.append(f"| {kind.name} | {kind.what} | {strengths} | {kind.unit} |")
+    for corruption in CORRUPTIONS:
+        severities = " | ".join(f"{severity:g}" for severity in corruption.severities)
+        rows.append(f"| {corruption.name} | {corruption.what} | {severities} | {corruption.unit} |")
     return "\n".join(rows)
 
 

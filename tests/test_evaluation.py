@@ -18,11 +18,12 @@ from limiting import run_limited
 
 from zoo import Zoo, labelled, robustness
 from zoo.cards import Evaluation
-from zoo.datasets import DIGITS, Labelled
+from zoo.datasets import Labelled
 from zoo.errors import DatasetError, ModelUnavailable
 from zoo.evaluation import calibration, calibration_error, class_figures, confusion, figures, reliability, worst
 from zoo.labelled import Condition
 from zoo.measuring import Measured, on_files, over_seeds
+from zoo.types import DIGITS
 
 Picture = Callable[..., bytes]
 
@@ -109,16 +110,18 @@ def test_an_evaluation_of_the_first_zoos_still_loads() -> None:
     assert (found.classes, found.confusion, found.calibration, found.robustness) == ([], [], None, None)
 
 
-@pytest.mark.parametrize("kind", robustness.KINDS, ids=lambda kind: kind.name)
-def test_each_kind_changes_pictures_more_with_each_strength(mnist: Labelled, kind: robustness.Kind) -> None:
+@pytest.mark.parametrize("corruption", robustness.CORRUPTIONS, ids=lambda corruption: corruption.name)
+def test_each_corruption_changes_pictures_more_with_each_severity(
+    mnist: Labelled, corruption: robustness.Corruption
+) -> None:
     pictures = mnist.images[:60, ..., 0]
     before = pictures.copy()
-    harder = [robustness.vary(pictures, kind, strength) for strength in kind.strengths]
+    harder = [robustness.corrupt(pictures, corruption, severity) for severity in corruption.severities]
     assert all(varied.shape == pictures.shape and varied.dtype == np.uint8 for varied in harder)
     assert (pictures == before).all()
-    if kind.name in ("inversion", "contrast"):
+    if corruption.name in ("inversion", "contrast"):
         spans = [int(varied.max()) - int(varied.min()) for varied in harder]
-        assert spans == [pytest.approx(255 * left, abs=1) for left in kind.strengths]
+        assert spans == [pytest.approx(255 * left, abs=1) for left in corruption.severities]
     else:
         changes = [np.abs(varied.astype(int) - pictures).mean() for varied in harder]
         assert 0.5 < changes[0] < changes[1] < changes[2]
@@ -126,31 +129,36 @@ def test_each_kind_changes_pictures_more_with_each_strength(mnist: Labelled, kin
 
 @pytest.mark.parametrize(("name", "more"), [("thick", True), ("larger", True), ("thin", False), ("smaller", False)])
 def test_ink_grows_and_shrinks(mnist: Labelled, name: str, more: bool) -> None:
-    (kind,) = (kind for kind in robustness.KINDS if kind.name == name)
+    (corruption,) = (one for one in robustness.CORRUPTIONS if one.name == name)
     pictures = mnist.images[:60, ..., 0]
-    ink = [pictures.sum(), *(robustness.vary(pictures, kind, strength).sum() for strength in kind.strengths)]
+    ink = [
+        pictures.sum(),
+        *(robustness.corrupt(pictures, corruption, severity).sum() for severity in corruption.severities),
+    ]
     assert ink == sorted(ink, reverse=not more)
 
 
 @pytest.mark.parametrize("name", ["rotation", "noise", "occlusion", "shift"])
 def test_chance_depends_on_the_seed_and_the_place_alone(mnist: Labelled, name: str) -> None:
-    (kind,) = (kind for kind in robustness.KINDS if kind.name == name)
+    (corruption,) = (one for one in robustness.CORRUPTIONS if one.name == name)
     pictures = mnist.images[:300, ..., 0]
-    varied = robustness.vary(pictures, kind, kind.strengths[1])
-    np.testing.assert_array_equal(robustness.vary(pictures[:280], kind, kind.strengths[1]), varied[:280])
-    assert (robustness.vary(pictures, kind, kind.strengths[1], seed=1) != varied).any()
+    varied = robustness.corrupt(pictures, corruption, corruption.severities[1])
+    np.testing.assert_array_equal(
+        robustness.corrupt(pictures[:280], corruption, corruption.severities[1]), varied[:280]
+    )
+    assert (robustness.corrupt(pictures, corruption, corruption.severities[1], seed=1) != varied).any()
 
 
 def test_turning_and_moving_are_what_they_say() -> None:
     dot = np.zeros((1, 28, 28), np.uint8)
     dot[0, 14, 20:22] = 255
-    kinds = {kind.name: kind for kind in robustness.KINDS}
-    y, x = np.argwhere(robustness.vary(dot, kinds["rotation"], 45)[0] > 60).mean(axis=0) - 13.5
+    corruptions = {corruption.name: corruption for corruption in robustness.CORRUPTIONS}
+    y, x = np.argwhere(robustness.corrupt(dot, corruptions["rotation"], 45)[0] > 60).mean(axis=0) - 13.5
     assert math.hypot(x, y) == pytest.approx(7, abs=0.5)
     assert abs(math.degrees(math.atan2(y, x))) == pytest.approx(45, abs=6)
-    y, x = np.argwhere(robustness.vary(dot, kinds["shift"], 4)[0] > 60).mean(axis=0) - (14, 20.5)
+    y, x = np.argwhere(robustness.corrupt(dot, corruptions["shift"], 4)[0] > 60).mean(axis=0) - (14, 20.5)
     assert math.hypot(x, y) == pytest.approx(4, abs=0.5)
-    y, x = np.argwhere(robustness.vary(dot, kinds["smaller"], 0.5)[0] > 60).mean(axis=0) - 13.5
+    y, x = np.argwhere(robustness.corrupt(dot, corruptions["smaller"], 0.5)[0] > 60).mean(axis=0) - 13.5
     assert x == pytest.approx(3.5, abs=0.5)
 
 
@@ -433,7 +441,7 @@ def test_robustness_is_measured_through_the_whole_way_and_stored(zoo_folder: Pat
     assert "robustness, on the first 2,000 test pictures" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     stored = json.loads((zoo_folder / "checkpoints/soft/1/card.json").read_text())["evaluation"]["robustness"]
-    assert [kind["kind"] for kind in stored["kinds"]] == [kind.name for kind in robustness.KINDS]
+    assert [kind["kind"] for kind in stored["kinds"]] == [corruption.name for corruption in robustness.CORRUPTIONS]
     (inverted,) = (kind for kind in stored["kinds"] if kind["kind"] == "inversion")
     assert inverted["accuracy"][0] == stored["plain"], "dark on light in full contrast is MNIST's own form"
     with PIL.Image.open(io.BytesIO((zoo_folder / "m.png").read_bytes())) as drawn:

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 from PIL import ImageFilter
 
-from zoo.around import medians_around
+from zoo.filters import medians_around
 from zoo.ground import contrast_to, grounds_of, median_of, reduce, table_of
 from zoo.marks import Marks
 from zoo.types import Image, Mask

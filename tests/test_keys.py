@@ -79,7 +79,7 @@ def test_the_environment_can_bring_a_key(tmp_path: Path, environ: dict[str, str]
         (f'[server.keys]\nphone = {{hash = "{HASH}", scopes = ["read"]}}', "it should be 'predict' or 'admin'"),
         (f'[server.keys]\nphone = {{hash = "{HASH}", scopes = []}}', "[server.keys.phone] scopes = []"),
         (f'[server.keys]\nphone = {{hash = "{HASH}", scope = 1}}', "It takes: hash, scopes."),
-        (f'[server.keys]\nPhone = {{hash = "{HASH}"}}', '[server.keys] "Phone" is not a valid key name. Use lower'),
+        (f'[server.keys]\nPhone = {{hash = "{HASH}"}}', "[server.keys] Phone: not a valid key name. Use lower"),
         ("[server.keys]\nphone = 1", "[server.keys] phone = 1"),
         ('secret = "too short"', "it has 9 characters; it should have at least 32"),
         ('rate = "often"', '[server] rate = "often": it should be a number per second, minute, hour or day'),

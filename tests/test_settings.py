@@ -8,16 +8,17 @@ import re
 import textwrap
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from pydantic import Field, ValidationError
 
 from zoo import Zoo
 from zoo.checking import check
-from zoo.configuration import keys_of, plain, put, read, said, variable
+from zoo.configuration import as_text, keys_of, parse_variable, read, set_in, to_json
 from zoo.errors import SettingsError, UnknownModel
-from zoo.settings import Settings
+from zoo.settings import ModelSettings, PictureSettings, ServerSettings, Settings, Table
 
 MISTAKES = {
     "unknown plugin setting": (
@@ -131,6 +132,106 @@ def test_a_table_for_a_plugin_that_only_wraps_is_told_that_it_is_no_model(
         f'settings.toml: {place}: plugin "tta" only wraps other plugins\' hooks, so it is not a model and takes '
         "no table. The plugins with models are: soft."
     )
+
+
+NESTED = """
+from typing import Annotated, Literal
+from pydantic import Field
+from zoo import ModelSettings, Table
+
+class Sub(Table):
+    a: int = 1
+
+class Circle(Table):
+    kind: Literal["circle"] = "circle"
+    radius: float = Field(1, gt=0)
+
+class Square(Table):
+    kind: Literal["square"] = "square"
+    side: float = 1
+
+class Need(Table):
+    this: int
+
+class Settings(ModelSettings):
+    ratio: int | float = 1
+    choice: str | bool = ""
+    extra: Sub | None = None
+    mode: Literal["auto", "off"] | int = "auto"
+    word: Annotated[str, Field(min_length=2)] | int = 1
+    code: Annotated[str, Field(pattern="^[a-z]")] | int = Field("a1", description="a number, or a letter and digits")
+    stages: list[Sub] = []
+    each: dict[str, Sub] = {}
+    marks: dict[Annotated[str, Field(pattern="^m")], int] = {}
+    sizes: list[int] | int = 1
+    one_or_more: list[Sub] | Sub = []
+    shape: Circle | Square = Field(Circle(), discriminator="kind")
+    figure: Circle | Square = Circle(radius=2)
+    need: Need | None = None
+"""
+
+NESTED_MISTAKES = {
+    "a number of either kind": ('ratio = "x"', '] ratio = "x": it should be a valid integer or a valid number.'),
+    "a text or a switch": ("choice = 5", "] choice = 5: it should be a valid string or a valid boolean."),
+    "a table or nothing": ("extra = {b = 1}", '.extra] b: no such setting of plugin "nested". It takes: a.'),
+    "no table": ("extra = 3", "] extra = 3: it should be a table."),
+    "a choice or a number": (
+        'mode = "aut"',
+        "] mode = \"aut\": it should be 'auto' or 'off' or a valid integer. Did you mean \"auto\"?",
+    ),
+    "a text that is too short": (
+        'word = "a"',
+        '] word = "a": it should have at least 2 characters, or it should be a valid integer.',
+    ),
+    "a text of another form": (
+        'code = "1"',
+        '] code = "1": it should be: a number, or a letter and digits.',
+    ),
+    "a table in a list": ("stages = [{b = 1}]", '.stages.0] b: no such setting of plugin "nested". It takes: a.'),
+    "a table under a name": ("each.x.b = 1", '.each.x] b: no such setting of plugin "nested". It takes: a.'),
+    "a name of another form": ("marks.x = 1", ".marks] x: not a valid name: it should match pattern '^m'."),
+    "a list or a number": ('sizes = ["x"]', '.sizes] 0 = "x": it should be a valid integer.'),
+    "a list of tables or one": (
+        "one_or_more = [{b = 1}]",
+        '.one_or_more.0] b: no such setting of plugin "nested". It takes: a.',
+    ),
+    "a kind of table": (
+        'shape = {kind = "square", sid = 1}',
+        '.shape] sid: no such setting of plugin "nested". Did you mean "side"? It takes: kind, side.',
+    ),
+    "no kind of table": ('shape.kind = "line"', ".shape] kind = \"line\": it should be 'circle' or 'square'."),
+    "the kind of the default": ("shape.radius = 0", ".shape] radius = 0: it should be greater than 0."),
+    "a table of another kind than the default": (
+        'figure.side = "x"',
+        '.figure] side = "x": it should be a valid number.',
+    ),
+    "a key that is missing": ("need = {}", ".need] this: it is required."),
+}
+
+
+@pytest.mark.parametrize(("text", "says"), NESTED_MISTAKES.values(), ids=NESTED_MISTAKES)
+def test_a_mistake_in_a_setting_of_several_types_is_told_once_and_with_its_key(
+    zoo_folder: Path, text: str, says: str
+) -> None:
+    plugin = (zoo_folder / "plugins/soft.py").read_text()
+    (zoo_folder / "plugins/nested.py").write_text(f"{plugin}{NESTED}")
+    (zoo_folder / "settings.toml").write_text(f"[models.nested]\n{text}")
+    with pytest.raises(SettingsError) as caught:
+        Zoo.open(zoo_folder, environ={})
+    assert str(caught.value) == f"settings.toml: [models.nested{says}"
+
+
+def test_a_setting_that_takes_tables_of_several_kinds_may_be_another_kind_than_its_default(zoo_folder: Path) -> None:
+    plugin = (zoo_folder / "plugins/soft.py").read_text()
+    (zoo_folder / "plugins/nested.py").write_text(f"{plugin}{NESTED}")
+    (zoo_folder / "settings.toml").write_text(
+        '[models.nested]\nshape = {kind = "square", side = 2}\nfigure.side = 3\n'
+        "[models.same]\nplugin = 'nested'\nshape.radius = 3\nfigure = {}\n"
+    )
+    zoo = Zoo.open(zoo_folder, environ={})
+    kinds = {name: zoo.model(name).settings.model_dump(include={"shape", "figure"}) for name in ("nested", "same")}
+    assert kinds["nested"] == {"shape": {"kind": "square", "side": 2}, "figure": {"kind": "square", "side": 3}}
+    assert kinds["same"] == {"shape": {"kind": "circle", "radius": 3}, "figure": {"kind": "circle", "radius": 2}}
 
 
 STAGED = """
@@ -274,10 +375,36 @@ def test_the_repos_settings_say_every_setting_at_its_default(root: Path) -> None
 
 
 def test_every_setting_has_a_description() -> None:
-    from zoo.settings import ModelSettings, PictureSettings, ServerSettings
-
     for kind in (ModelSettings, PictureSettings, ServerSettings):
         assert not [name for name, field in kind.model_fields.items() if not field.description]
+
+
+class Longer(ModelSettings):
+    epochs: int = 100
+    optimizer: Literal["adam", "sgd"] = "sgd"
+    seed: int = Field(2, le=10)
+    drawn: int = Field(5, description="more digits")
+    later: Later | None = None
+
+
+class Longest(Longer):
+    epochs: int = 1000
+
+
+class Later(Table):
+    """Defined after the class that names it, so that pydantic completes that class only when it is used."""
+
+
+def test_a_default_that_a_class_changes_keeps_bounds_and_description() -> None:
+    for kind in (Longest, Longer):
+        for wrong in ({"epochs": 0}, {"epochs": 100_001}, {"seed": 11}, {"drawn": -1}):
+            with pytest.raises(ValidationError):
+                kind(**wrong)
+        assert kind(seed=-1).seed == -1  # bounds of its own replace the others
+        schema, base = (one.model_json_schema()["properties"] for one in (kind, ModelSettings))
+        assert schema["epochs"] == base["epochs"] | {"default": kind().epochs}
+        assert schema["optimizer"]["description"] == base["optimizer"]["description"]
+        assert schema["drawn"]["description"] == "more digits"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(zoo_folder: Path) -> None:
@@ -357,8 +484,8 @@ SAID: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("value", "text"), SAID.values(), ids=SAID)
 def test_what_is_said_of_a_value_can_be_typed_again(value: Any, text: str) -> None:
-    assert said(plain(value)) == text
-    assert plain(variable(text)) == plain(value)
+    assert as_text(to_json(value)) == text
+    assert to_json(parse_variable(text)) == to_json(value)
 
 
 def test_a_key_with_a_dot_is_said_in_its_table() -> None:
@@ -368,7 +495,7 @@ def test_a_key_with_a_dot_is_said_in_its_table() -> None:
         value: Any = values
         for part in key:
             value = value[part]
-        put(again, tuple(".".join(key).split(".")), variable(said(value)), "--set")
+        set_in(again, tuple(".".join(key).split(".")), parse_variable(as_text(value)), "--set")
     assert again == values
 
 

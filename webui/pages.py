@@ -26,10 +26,9 @@ from webui.plain import PICTURES
 from webui.words import mishaps, words
 from zoo import listings
 from zoo.arena import Verdict, ask_all
-from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, UnknownModel, ZooError
 from zoo.listings import ModelFacts
-from zoo.types import REASONS, Prediction, Reading
+from zoo.types import DIGITS, REASONS, Prediction, Reading
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 """The languages of the pages: BCP 47 tag to the language's own name."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.hookspecs import hookimpl as hookimpl
     from zoo.settings import Augmentation as Augmentation
     from zoo.settings import ModelSettings as ModelSettings
+    from zoo.settings import Table as Table
     from zoo.settings import Views as Views
     from zoo.types import Prediction as Prediction
     from zoo.zoo import Zoo as Zoo
@@ -26,13 +27,25 @@ _HOMES = {
     "ModelSettings": "zoo.settings",
     "NoInk": "zoo.errors",
     "Prediction": "zoo.types",
+    "Table": "zoo.settings",
     "Trace": "zoo.types",
     "Views": "zoo.settings",
     "Zoo": "zoo.zoo",
     "ZooError": "zoo.errors",
     "hookimpl": "zoo.hookspecs",
 }
-__all__ = ["Augmentation", "ModelSettings", "NoInk", "Prediction", "Trace", "Views", "Zoo", "ZooError", "hookimpl"]
+__all__ = [
+    "Augmentation",
+    "ModelSettings",
+    "NoInk",
+    "Prediction",
+    "Table",
+    "Trace",
+    "Views",
+    "Zoo",
+    "ZooError",
+    "hookimpl",
+]
 
 
 def __dir__() -> list[str]:

@@ -9,11 +9,10 @@ from typing import Any, overload
 import numpy as np
 
 from zoo.cards import Card
-from zoo.datasets import DIGITS
 from zoo.errors import NoInk, PluginError, ZooError
 from zoo.hooks import Hooks
 from zoo.settings import ModelSettings
-from zoo.types import Batch, Image, Input, Prediction, Scores, Trace
+from zoo.types import DIGITS, Batch, Image, Input, Prediction, Scores, Trace
 
 NOT_NUMBERS = (TypeError, ValueError, RuntimeError)
 """What NumPy raises when it cannot make an array: of rows of different lengths, or of another framework's tensor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zoo.configuration import said
+from zoo.configuration import as_text
 from zoo.errors import ZooError
 from zoo.inhabitants import called_otherwise
 from zoo.models import Model
@@ -54,8 +54,8 @@ def _model(model: Model) -> list[Finding]:
         Finding(
             "warning",
             what,
-            f"the settings have {key} = {said(now[key])}, but checkpoint {loaded.card.ref} was trained with "
-            f"{said(trained[key])}. That value is used until the next training.",
+            f"the settings have {key} = {as_text(now[key])}, but checkpoint {loaded.card.ref} was trained with "
+            f"{as_text(trained[key])}. That value is used until the next training.",
         )
         for key in apart
     ]

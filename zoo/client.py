@@ -29,7 +29,7 @@ from zoo.errors import (
 )
 from zoo.sources import Source, content, several
 from zoo.transport import Params, TooManyPictures, Transport, well_formed
-from zoo.types import Image, Prediction, Reading, as_png
+from zoo.types import DIGITS, Image, Prediction, Reading, as_png
 
 __all__ = ["Client"]
 
@@ -37,7 +37,6 @@ MOST = 256  # pictures in one request, until the server says that it takes fewer
 MOST_BYTES = (
     12_000_000  # bytes of pictures in one request; a larger picture goes alone. The server's default limit is 20 MB
 )
-DIGITS = tuple("0123456789")
 
 
 class Client:

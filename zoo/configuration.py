@@ -6,10 +6,8 @@ All mistakes are reported at once, each with its source, key, value, what is all
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -17,48 +15,13 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from zoo.errors import SettingsError, closest
-from zoo.settings import KEY_NAMED, MODEL_NAME, Settings
+from zoo import mistakes
+from zoo.errors import SettingsError
+from zoo.mistakes import Key, Origins
+from zoo.settings import MODEL_NAME, Settings
 
 FILE = "settings.toml"
 PREFIX = "ZOO_"
-HIDDEN = {("server", "secret")}  # keys whose values are never shown, not even in an error
-
-Key = tuple[str, ...]
-
-
-@dataclass
-class Origins:
-    """Where each value came from, for error messages: `file`, or the variable or flag in `others`."""
-
-    file: str
-    others: dict[Key, str] = field(default_factory=dict)
-
-    def point(self, key: Key, value: Any, shown: bool = True, whole: bool = False) -> str:
-        """Return `settings.toml: [models.cnn] epochs = 0`, or its variable or flag instead; the value if `shown`.
-
-        With `whole`, the value is a table that is wrong as a whole: `settings.toml: [models.cnn]`.
-        """
-        says = f" = {'…' if key in HIDDEN else _show(value)}" if shown and not isinstance(value, dict) else ""
-        if around := max((other for other in self.others if other == key[: len(other)]), key=len, default=()):
-            inside = key[len(around) :]  # the rest of the key, within what the variable or flag gave
-            return f"{'.'.join((self.others[around], *inside))}{says}"
-        for other, name in self.others.items():
-            if other[: len(key)] == key and isinstance(value, dict):
-                return name
-        if whole:
-            return f"{self.file}: [{'.'.join(key)}]"
-        table = ".".join(key[:-1])
-        where = f"{self.file}: " + (f"[{table}] " if table else "")
-        return f"{where}{key[-1]}{says}"
-
-
-def _show(value: Any) -> str:
-    """Format a value for an error message, as JSON if possible."""
-    try:
-        return json.dumps(value)
-    except TypeError:
-        return str(value)
 
 
 def read(
@@ -78,22 +41,24 @@ def read(
         raise SettingsError([f"{FILE}: not valid TOML: {error}."]) from error
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror or error}."]) from error
-    sources = Origins(FILE)
-    layers = [(name, variable(text), tuple(name[len(PREFIX) :].lower().split("__"))) for name, text in _ours(environ)]
+    origins = Origins(FILE)
+    layers: list[tuple[str, Any, Key]] = [
+        (name, parse_variable(text), tuple(name[len(PREFIX) :].lower().split("__"))) for name, text in _ours(environ)
+    ]
     layers += [(flag, value, key) for key, (flag, value) in (flags or {}).items()]
     for name, value, key in layers:
-        put(values, key, value, name)
-        sources.others[key] = name
-    settings, problems = validate(Settings, values, sources, ())
+        set_in(values, key, value, name)
+        origins.overrides[key] = name
+    settings, problems = validate(Settings, values, origins, ())
     for model in values.get("models", {}) if isinstance(values.get("models"), dict) else ():
         if not MODEL_NAME.fullmatch(model):
             problems.append(
-                f"{sources.point(('models', model), {})}: not a valid model name. "
+                f"{origins.point(('models', model), {})}: not a valid model name. "
                 "Use lower-case letters, digits and _, starting with a letter."
             )
     if settings is None or problems:
         raise SettingsError(problems)
-    return settings, sources
+    return settings, origins
 
 
 def _ours(environ: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
@@ -101,7 +66,7 @@ def _ours(environ: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
     return sorted((k, v) for k, v in (environ or {}).items() if k.startswith(PREFIX) and len(k) > len(PREFIX))
 
 
-def variable(text: str) -> Any:
+def parse_variable(text: str) -> Any:
     """Parse the text of a variable: TOML if possible (5, true, "x", [1, 2]), else JSON (null), else the bare text."""
     try:
         parsed = tomllib.loads(f"value = {text}")
@@ -114,20 +79,20 @@ def variable(text: str) -> Any:
         return text
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """Convert a value to JSON types: dates, paths and enums to text, NumPy's numbers and arrays to Python's."""
     return to_jsonable_python(
         value, fallback=lambda one: one.tolist() if isinstance(one, np.generic | np.ndarray) else str(one)
     )
 
 
-def said(value: Any) -> str:
-    """Return the text that `variable` parses as a JSON value: unquoted where possible, as for words and dates."""
-    bare = isinstance(value, str) and value == value.strip() and plain(variable(value)) == value
+def as_text(value: Any) -> str:
+    """Return the text that `parse_variable` parses as a JSON value: unquoted where possible, as for words and dates."""
+    bare = isinstance(value, str) and value == value.strip() and to_json(parse_variable(value)) == value
     return value if bare else json.dumps(value)
 
 
-def put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
+def set_in(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
     """Set a value in nested tables, in place. `name` is its source, for the SettingsError if a key is not a table."""
     for part in key[:-1]:
         values = values.setdefault(part, {})
@@ -136,13 +101,13 @@ def put(values: dict[str, Any], key: Key, value: Any, name: str) -> None:
     values[key[-1]] = value
 
 
-def over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values with the changes merged in, table by table."""
-    merged = {**values, **changes}
+    result = {**values, **changes}
     for name, change in changes.items():
         if isinstance(change, Mapping) and isinstance(values.get(name), Mapping):
-            merged[name] = over(values[name], change)
-    return merged
+            result[name] = merged(values[name], change)
+    return result
 
 
 def keys_of(values: Mapping[str, Any]) -> Iterator[Key]:
@@ -160,7 +125,7 @@ T = TypeVar("T", bound=BaseModel)
 def validate(
     kind: type[T],
     values: Mapping[str, Any],
-    sources: Origins,
+    origins: Origins,
     table: Key,
     owner: str = "",
     beside: Iterable[str] = (),
@@ -174,60 +139,29 @@ def validate(
     JSON. In a nested table, such as `augment`, keys that are not given keep the plugin's defaults.
     """
     try:
-        tables = {name for name, value in values.items() if isinstance(value, Mapping)}
-        own = kind().model_dump(mode="json", include=tables) if tables else {}
-        return kind.model_validate_json(json.dumps(plain(over(own, values)))), []
+        whole = merged(_defaults_within(kind, values), values)
+        return kind.model_validate_json(json.dumps(to_json(whole))), []
     except ValidationError as error:
-        return None, [_line(kind, dict(mistake), sources, table, owner, beside) for mistake in error.errors()]
+        return None, mistakes.lines(kind, error, origins, table, owner, beside)
     except Exception as error:
-        where = f"{sources.file}: [{'.'.join(table)}]"
+        where = f"{origins.file}: [{'.'.join(table)}]"
         return None, [f"{where}: {owner or 'the zoo'} cannot use these settings: {type(error).__name__}: {error}."]
 
 
-def _line(
-    kind: type[BaseModel],
-    mistake: dict[str, Any],
-    sources: Origins,
-    table: Key,
-    owner: str,
-    beside: Iterable[str],
-) -> str:
-    """Turn one of pydantic's errors into a line with its source, key, value, what is allowed and the closest match."""
-    path = tuple(str(part) for part in mistake["loc"])
-    # For a union pydantic appends the branch that it tried, which is not a key of the file.
-    key = table + (path[:-1] if mistake["type"].endswith("_type") and path and path[-1] in ("int", "str") else path)
-    unknown = mistake["type"] == "extra_forbidden"
-    # A validator of a table, rather than of one of its keys, reports the table.
-    whole = isinstance(mistake["input"], dict) and (not path or mistake["type"] in ("value_error", "assertion_error"))
-    where = sources.point(key, mistake["input"], shown=not unknown, whole=whole) if key else sources.file
-    if unknown:  # the value is not shown, since it may be a secret under a misspelt key
-        allowed = [*(beside if len(path) == 1 else ()), *_kind_at(kind, path[:-1]).model_fields]
-        of = f" of {owner}" if owner else ""
-        return f"{where}: no such setting{of}.{closest(path[-1], allowed)} It takes: {', '.join(allowed)}."
-    text = mistake["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    text = text.replace("be an object", "be a table")  # TOML's word
-    if mistake["type"] == "string_pattern_mismatch":  # describe it in words instead of a regular expression
-        if path[-1] == "[key]":
-            return f'{sources.file}: [{".".join(key[:-2])}] "{path[-2]}" is not a valid key name. Use {KEY_NAMED}.'
-        if meant := _described(kind, path):
-            text = f"it should be: {meant}"
-    near = ""
-    if mistake["type"] == "literal_error" and isinstance(mistake["input"], str):
-        near = closest(mistake["input"], re.findall(r"'([^']*)'", mistake["ctx"]["expected"]))
-    return f"{where}: {text}.{near}"
+def _defaults_within(kind: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of the nested tables that the values name, except where they choose another kind of table."""
+    tables = {name: value for name, value in values.items() if isinstance(value, Mapping)}
+    defaults = kind().model_dump(mode="json", include=set(tables)) if tables else {}
+    return {name: default for name, default in defaults.items() if not _differs(kind, name, default, tables[name])}
 
 
-def _described(kind: type[BaseModel], path: Key) -> str:
-    """Return a setting's description, or ""."""
-    field = _kind_at(kind, path[:-1]).model_fields.get(path[-1])
-    return (field.description or "") if field else ""
-
-
-def _kind_at(kind: type[BaseModel], path: Key) -> type[BaseModel]:
-    """Return the model class of the nested table that a path of keys leads to."""
-    for part in path:
-        inner = kind.model_fields[part].annotation if part in kind.model_fields else None
-        inner = next(reversed(get_args(inner)), inner)  # for a dict of tables, the class of its values
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            kind = inner
-    return kind
+def _differs(kind: type[BaseModel], name: str, default: Any, value: Mapping[str, Any]) -> bool:
+    """Whether a value is another kind of table than the default, in a setting that takes tables of several kinds."""
+    setting = kind.model_fields.get(name)
+    if setting is None or not isinstance(default, Mapping):
+        return False
+    if isinstance(setting.discriminator, str):
+        chooses = setting.discriminator
+        return bool(value.get(chooses, default.get(chooses)) != default.get(chooses))
+    kinds = [one for one in get_args(setting.annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    return len(kinds) > 1 and not value.keys() <= default.keys()

@@ -1,24 +1,22 @@
-"""What a plugin may be: its hooks, their arguments and its settings, checked before any of them is called."""
+"""What a plugin may be: its hooks and their arguments, checked before any of them is called."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any
 
 import pluggy
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 
-from zoo import files, hookspecs
-from zoo.configuration import Key, Origins, over, validate
+from zoo import fields, files, hookspecs
 from zoo.errors import PluginError, closest
 from zoo.hooks import MARK, HookNamespace, wraps
 from zoo.hookspecs import HOOKS
-from zoo.settings import ModelEntry, ModelSettings, Table
+from zoo.locations import at
+from zoo.settings import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def family_of(name: str, source: str, plugin: Any) -> Family:
             "their settings. Remove the class; use constants or environment variables for its own options."
         )
     elif not problems:
-        problems += _settings(source, settings)
+        problems += fields.problems(source, settings)
     if problems:
         raise PluginError("\n".join(problems))
     _register_alone(source, hooks)
@@ -79,17 +77,17 @@ def _hooks(source: str, plugin: Any) -> tuple[dict[str, Callable[..., Any]], lis
         options = getattr(function, MARK, None)
         if options is None:
             if member in HOOKS:
-                problems.append(f"{_at(source, function)}: {member} is not marked as a hook. Put @hookimpl above it.")
+                problems.append(f"{at(source, function)}: {member} is not marked as a hook. Put @hookimpl above it.")
             continue
         hook = options.get("specname") or member
         if hook not in HOOKS:
             problems.append(
-                f"{_at(source, function)}: there is no hook {hook!r}.{closest(hook, HOOKS)} "
+                f"{at(source, function)}: there is no hook {hook!r}.{closest(hook, HOOKS)} "
                 f"The hooks are: {', '.join(HOOKS)}."
             )
             continue
         if hook in hooks:
-            problems.append(f"{_at(source, function)}: {hook} is defined twice. Keep one of the two.")
+            problems.append(f"{at(source, function)}: {hook} is defined twice. Keep one of the two.")
         problems += [*_signature(source, hook, function), *_kind_of_function(source, hook, function)]
         hooks[hook] = function
     return hooks, problems
@@ -109,7 +107,7 @@ def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str
     allowed = list(inspect.signature(getattr(hookspecs, hook)).parameters)
     problems = []
     for name, parameter in inspect.signature(function).parameters.items():
-        where = f"{_at(source, function)}: {hook} cannot take {str(parameter)!r}"
+        where = f"{at(source, function)}: {hook} cannot take {str(parameter)!r}"
         plain = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         if name not in allowed or not plain:
             problems.append(f"{where}.{closest(name, allowed)} It may take: {', '.join(allowed)}.")
@@ -120,7 +118,7 @@ def _signature(source: str, hook: str, function: Callable[..., Any]) -> list[str
 
 def _kind_of_function(source: str, hook: str, function: Callable[..., Any]) -> list[str]:
     """Return what is wrong with the kind of a hook's function: only a wrapper yields, and nothing is awaited."""
-    where = f"{_at(source, function)}: {hook}"
+    where = f"{at(source, function)}: {hook}"
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return [f"{where} is async, but hooks are not awaited. Make it a plain function (def)."]
     yields = inspect.isgeneratorfunction(function)
@@ -140,74 +138,6 @@ def _register_alone(source: str, hooks: Mapping[str, Callable[..., Any]]) -> Non
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{source}: {error}") from error
-
-
-def _settings(source: str, settings: type[ModelSettings]) -> list[str]:
-    """Return what is wrong with a plugin's settings class, one line per mistake.
-
-    Every field needs a default, and values and schema have to be expressible in JSON, in which a secret is lost or
-    shown. A field with a name that the zoo uses itself could never be set, or would break code that relies on the
-    original.
-    """
-    taken = [name for name in settings.model_fields if name in ModelEntry.model_fields or name in vars(ModelSettings)]
-    if taken:
-        return [f"{source}: Settings cannot have {', '.join(taken)}: the zoo uses these names itself. Choose others."]
-    fields = settings.model_fields
-    problems = [
-        f"{source}: Settings has {name} as {inspect.formatannotation(fields[name].annotation)}, but the zoo expects "
-        f"{inspect.formatannotation(base.annotation)}. Change only its default, or give your setting another name."
-        for name, base in ModelSettings.model_fields.items()
-        if not _within(fields[name].annotation, base.annotation)
-    ]
-    try:
-        if secrets := [f"{'.'.join(key)} as {kind.__name__}" for key, kind in _secrets(settings)]:
-            return [
-                f"{source}: Settings has {', '.join(secrets)}: settings are stored in every checkpoint's card. Read "
-                "secrets from the environment, inside the hook that needs them."
-            ]
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # pydantic only warns of a default of the wrong type
-            own = settings().model_dump(mode="json")
-            settings.model_validate_json(settings().model_dump_json())
-            settings.model_json_schema()
-    except Exception as error:
-        told = _mistakes(error) if isinstance(error, ValidationError) else str(error).replace("\n", " ")
-        return [f"{source}: Settings cannot be used: {told}. Every setting needs a default of a JSON type."]
-    if not isinstance(settings.fast, Mapping):
-        return [*problems, f"{source}: fast should be the settings that --fast changes, such as {{'epochs': 3}}."]
-    return problems + validate(settings, over(own, settings.fast), Origins(f"{source}: fast"), ())[1]
-
-
-def _mistakes(error: ValidationError) -> str:
-    """Return pydantic's complaints as `units: Field required; ...`, without its links."""
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors())
-
-
-def _secrets(kind: Any, key: Key = (), above: tuple[Any, ...] = ()) -> Iterator[tuple[Key, type]]:
-    """Yield the key and class of each secret in a type, also in its tables, lists and alternatives.
-
-    `key` leads to the type, and `above` are the tables around it, because a table may contain itself.
-    """
-    origin = get_origin(kind) or kind
-    if isinstance(origin, type) and issubclass(origin, Secret | SecretBytes | SecretStr):
-        yield key, origin
-    elif isinstance(origin, type) and origin not in above:
-        inner: Mapping[str, Any] = {}
-        if issubclass(origin, BaseModel):
-            inner = {name: field.annotation for name, field in origin.model_fields.items()}
-        elif is_dataclass(origin) or is_typeddict(origin):
-            inner = get_type_hints(origin)
-        for name, annotation in inner.items():
-            yield from _secrets(annotation, (*key, name), (*above, origin))
-    for part in get_args(kind):
-        yield from _secrets(part, key, above)
-
-
-def _within(kind: Any, base: Any) -> bool:
-    """Whether a setting's type `kind` only has values of type `base`: the same, fewer choices, or a derived table."""
-    if isinstance(kind, type) and isinstance(base, type) and issubclass(base, Table):
-        return issubclass(kind, base)
-    return (set(get_args(kind)) or {kind}) <= (set(get_args(base)) or {base})
 
 
 def _sha256(plugin: Any) -> str | None:
@@ -234,17 +164,3 @@ def near_misses(plugin: Any, family: Family) -> Iterator[str]:
                 takes = set(inspect.signature(value).parameters)
                 if takes and takes <= set(inspect.signature(getattr(hookspecs, hook)).parameters):
                     yield f"{name} is not used as hook {hook}; rename it and add @hookimpl, or begin its name with _"
-
-
-def _at(source: str, function: Callable[..., Any]) -> str:
-    """Return where a function begins, as `at_line` formats it, or only `source` if that is not known."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return source
-    return at_line(source, code.co_filename, code.co_firstlineno)
-
-
-def at_line(source: str, file: str, line: int) -> str:
-    """Format a place as `plugins/x.py:3`, or for a package as `my-package 1.0 (my_package/x.py:3)`."""
-    path = Path(file)
-    return f"{source}:{line}" if path.name == Path(source).name else f"{source} ({path.parent.name}/{path.name}:{line})"

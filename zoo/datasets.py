@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DatasetError, cut
-from zoo.types import Data
+from zoo.types import DIGITS, Data
 
 MNIST = Path(__file__).parent / "data" / "mnist"
 MNIST_SHA256 = {
@@ -20,7 +20,6 @@ MNIST_SHA256 = {
     "t10k-images-idx3-ubyte.gz": "1a1a05eab793c14bb050b398624a11b0ffd1a2953baed553b1b9bd079e2a20be",
     "t10k-labels-idx1-ubyte.gz": "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b",
 }
-DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True)

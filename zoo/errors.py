@@ -112,7 +112,7 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def why(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return the line of another library's error that gives the reason, up to 400 characters.
 
     Keras prints it in bold between a heading and the call's arguments.

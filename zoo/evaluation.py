@@ -15,6 +15,7 @@ from zoo import datasets, robustness
 from zoo.answers import rejection
 from zoo.cards import Bin, ClassFigures, Evaluation, Hardship, Mistake, Reliability, Robustness
 from zoo.models import Loaded
+from zoo.robustness import CORRUPTIONS
 from zoo.types import Image, Scores
 
 BINS = 15  # of equal width, for the calibration error; as in Guo et al. 2017, arXiv:1706.04599
@@ -49,29 +50,29 @@ def _answers(loaded: Loaded, images: Image) -> tuple[Scores, list[str | None]]:
 
 
 def _robustness(loaded: Loaded, images: Image, classes: NDArray[np.int64], track: Track) -> Robustness:
-    """Measure accuracy on pictures, uint8 (n, 28, 28), of classes (n,): unchanged, and at every kind and strength."""
+    """Measure accuracy on pictures, uint8 (n, 28, 28), of classes (n,): unchanged, and with every corruption."""
     plain, _ = _answers(loaded, images)
-    variants = [(kind, strength) for kind in robustness.KINDS for strength in kind.strengths]
+    variants = [(corruption, severity) for corruption in CORRUPTIONS for severity in corruption.severities]
     accuracy: dict[str, list[float]] = {}
     rejected: dict[str, list[int]] = {}
     for at in track(range(len(variants))):
-        kind, strength = variants[at]
-        scores, reasons = _answers(loaded, robustness.vary(images, kind, strength))
-        accuracy.setdefault(kind.name, []).append(_share(scores.argmax(axis=1) == classes))
-        rejected.setdefault(kind.name, []).append(sum(reason is not None for reason in reasons))
+        corruption, severity = variants[at]
+        scores, reasons = _answers(loaded, robustness.corrupt(images, corruption, severity))
+        accuracy.setdefault(corruption.name, []).append(_share(scores.argmax(axis=1) == classes))
+        rejected.setdefault(corruption.name, []).append(sum(reason is not None for reason in reasons))
     return Robustness(
         pictures=len(images),
         seed=robustness.SEED,
         plain=_share(plain.argmax(axis=1) == classes),
         kinds=[
             Hardship(
-                kind=kind.name,
-                unit=kind.unit,
-                strengths=list(kind.strengths),
-                accuracy=accuracy[kind.name],
-                rejected=rejected[kind.name],
+                kind=corruption.name,
+                unit=corruption.unit,
+                strengths=list(corruption.severities),
+                accuracy=accuracy[corruption.name],
+                rejected=rejected[corruption.name],
             )
-            for kind in robustness.KINDS
+            for corruption in CORRUPTIONS
         ],
     )
 

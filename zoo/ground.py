@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.around import closed, medians_around
+from zoo.filters import closed, medians_around
 from zoo.types import Image, Mask, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.

@@ -7,15 +7,16 @@ import inspect
 import logging
 import re
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from zoo import stopping
-from zoo.errors import PluginError, ZooError, ended, why
+from zoo.errors import PluginError, ZooError, ended, reason_of
 from zoo.hookspecs import HOOKS
+from zoo.locations import deepest
 from zoo.settings import ModelSettings
 from zoo.types import Prediction, Reading
 
@@ -177,16 +178,6 @@ def wraps(function: Callable[..., Any]) -> bool:
     return bool(options.get("wrapper") or options.get("hookwrapper"))
 
 
-def deepest(error: BaseException, modules: Collection[str]) -> tuple[str, int] | None:
-    """Return the deepest file and line of a traceback inside the given modules and their submodules, or None."""
-    place = None
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        name = str(frame.f_globals.get("__name__"))
-        if any(name == module or name.startswith(f"{module}.") for module in modules):
-            place = frame.f_code.co_filename, line
-    return place
-
-
 def _named(registered: str) -> str:
     """Return a plugin's name from the name it is registered under."""
     return registered.removeprefix(ADDON).removeprefix(JOINED)
@@ -194,4 +185,4 @@ def _named(registered: str) -> str:
 
 def _text(error: BaseException) -> str:
     """Return an error's text, reduced to the reason for one of Keras' long messages."""
-    return why(error) if "\x1b[" in str(error) else str(error)  # an escape code: Keras prints its reason in bold
+    return reason_of(error) if "\x1b[" in str(error) else str(error)  # an escape code: Keras prints its reason in bold

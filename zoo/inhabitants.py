@@ -9,9 +9,10 @@ import pluggy
 
 from zoo import defaults, plugins
 from zoo.checkpoints import Catalogue
-from zoo.configuration import Origins, validate
+from zoo.configuration import validate
 from zoo.contract import Family
 from zoo.errors import ModelUnavailable, UnknownCheckpoint, UnknownModel, closest, cut
+from zoo.mistakes import Origins
 from zoo.models import Model
 from zoo.plugins import Plugins
 from zoo.settings import MODEL_NAME, ModelEntry, Others, Settings
@@ -21,7 +22,7 @@ TAKEN = {"stats": "/v2/models/stats gives the statistics of all models"}
 
 
 def make_models(
-    root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, sources: Origins, others: Others
+    root: Path, settings: Settings, found: Plugins, catalogue: Catalogue, origins: Origins, others: Others
 ) -> tuple[dict[str, Model], pluggy.PluginManager, list[str]]:
     """Return the models by name, the manager that their hooks are registered with, and a line for each mistake.
 
@@ -35,22 +36,22 @@ def make_models(
     for name, entry in entries.items():
         plugin, family = entry.plugin or name, families.get(name)
         if family is not None:
-            said, table, owner = entry.model_extra or {}, ("models", name), f'plugin "{plugin}"'
-            own, wrong = validate(family.settings, said, sources, table, owner, beside=ModelEntry.model_fields)
+            values, table, owner = entry.model_extra or {}, ("models", name), f'plugin "{plugin}"'
+            own, wrong = validate(family.settings, values, origins, table, owner, beside=ModelEntry.model_fields)
             mistakes += wrong
             models[name] = Model(name, entry, catalogue, plugin, others, family=family, hooks=hooks[name], settings=own)
-        elif mistake := _mistake(name, entry, settings, found, sources):
+        elif mistake := _mistake(name, entry, settings, found, origins):
             mistakes.append(mistake)
         else:
-            models[name] = Model(name, entry, catalogue, plugin, others, problem=_problem(name, plugin, found, sources))
+            models[name] = Model(name, entry, catalogue, plugin, others, problem=_problem(name, plugin, found, origins))
     folder = root / settings.plugins_folder
     chosen = settings.plugins_folder != Settings.model_fields["plugins_folder"].default
     if not folder.exists() and (chosen or (mistakes and not found.families)):
-        where = sources.point(("plugins_folder",), settings.plugins_folder)
+        where = origins.point(("plugins_folder",), settings.plugins_folder)
         mistakes.insert(0, f"{where}: there is no folder {folder}.")
     default = settings.default_model
     if default is not None and default not in models and not mistakes:
-        where = f"{sources.point(('default_model',), default)}: there is no such model"
+        where = f"{origins.point(('default_model',), default)}: there is no such model"
         reason = called_otherwise(default, models, found)
         near = f": {reason}" if reason else f".{closest(default, models)}"
         mistakes.append(f"{where}{near} The models are: {', '.join(models)}.")
@@ -78,17 +79,17 @@ def _family(name: str, entry: ModelEntry, found: Plugins) -> Family | None:
     return family
 
 
-def _mistake(name: str, entry: ModelEntry, settings: Settings, found: Plugins, sources: Origins) -> str | None:
+def _mistake(name: str, entry: ModelEntry, settings: Settings, found: Plugins, origins: Origins) -> str | None:
     """Return the line for a table of the settings that has a name or a plugin that no model can have."""
     plugin, table = entry.plugin or name, ("models", name)
     if name in TAKEN:
         if name not in settings.models:
             return None
-        return f"{sources.point(table, {})}: {_taken(name)} Choose another name."
+        return f"{origins.point(table, {})}: {_taken(name)} Choose another name."
     if plugin in found.quarantined:
         return None
     known = [known for known, family in found.families.items() if not family.addon]
-    where = sources.point((*table, "plugin"), plugin) if entry.plugin else sources.point(table, {})
+    where = origins.point((*table, "plugin"), plugin) if entry.plugin else origins.point(table, {})
     if plugin in found.families:
         return (
             f'{where}: plugin "{plugin}" only wraps other plugins\' hooks, so it is not a model and '
@@ -104,10 +105,10 @@ def _mistake(name: str, entry: ModelEntry, settings: Settings, found: Plugins, s
     )
 
 
-def _problem(name: str, plugin: str, found: Plugins, sources: Origins) -> str:
+def _problem(name: str, plugin: str, found: Plugins, origins: Origins) -> str:
     """Return why a model cannot answer that is listed although its name or its plugin is at fault."""
     if name in TAKEN:
-        return f'Plugin "{name}": {_taken(name)} Add a table of another name to {sources.file}, with plugin = "{name}".'
+        return f'Plugin "{name}": {_taken(name)} Add a table of another name to {origins.file}, with plugin = "{name}".'
     return f'Plugin "{plugin}" is set aside: {found.quarantined[plugin].problem}'
 
 
@@ -139,7 +140,7 @@ def called_otherwise(name: str, models: Mapping[str, Model], found: Plugins) -> 
     return f'its plugin is used only by {tables} in the settings. To have it as well, add a table "[models.{name}]".'
 
 
-def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Origins) -> list[str]:
+def without_version(models: Iterable[Model], catalogue: Catalogue, origins: Origins) -> list[str]:
     """Return one line for each `checkpoint` setting that is not a version, or that names another plugin's checkpoint.
 
     A missing or damaged version is no mistake in the settings, since its folder may not be copied yet: only its model
@@ -149,7 +150,7 @@ def without_version(models: Iterable[Model], catalogue: Catalogue, sources: Orig
     for model in models:
         if model.checkpoint == "latest" or model.family is None:
             continue
-        where = sources.point(("models", model.name, "checkpoint"), model.checkpoint)
+        where = origins.point(("models", model.name, "checkpoint"), model.checkpoint)
         try:
             card = catalogue.card(*model.select())
         except UnknownCheckpoint as error:

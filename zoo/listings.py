@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zoo.configuration import said
+from zoo.configuration import as_text
 from zoo.errors import ZooError
 from zoo.models import Model
 from zoo.settings import ModelSettings
@@ -161,7 +161,7 @@ def _settings(
         if "properties" in inner and isinstance(default, Mapping):
             yield from _settings(inner, tables, default, f"{prefix}{name}.")
         else:
-            shown = said(default) or '""'
+            shown = as_text(default) or '""'
             yield SettingFacts(f"{prefix}{name}", shown, _takes(inner, tables), schema.get("description", ""))
 
 
@@ -174,7 +174,7 @@ def _takes(schema: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
     """Describe the values that a JSON schema allows: `whole number >= 1, <= 64`, `adam or sgd`, `list of text`."""
     schema = _resolved(schema, tables)
     if choices := schema.get("enum", [schema["const"]] if "const" in schema else []):
-        return " or ".join(filter(None, (", ".join(map(said, choices[:-1])), said(choices[-1]))))
+        return " or ".join(filter(None, (", ".join(map(as_text, choices[:-1])), as_text(choices[-1]))))
     if branches := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(_takes(branch, tables) for branch in branches)
     if schema.get("type") == "array":

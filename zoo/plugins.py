@@ -25,9 +25,10 @@ from typing import Any
 import pluggy
 
 from zoo import hookspecs
-from zoo.contract import Family, at_line, family_of, near_misses
+from zoo.contract import Family, family_of, near_misses
 from zoo.errors import PluginError, SettingsError
-from zoo.hooks import ADDON, DEFAULTS, JOINED, PACKAGE, HookNamespace, Hooks, deepest
+from zoo.hooks import ADDON, DEFAULTS, JOINED, PACKAGE, HookNamespace, Hooks
+from zoo.locations import at_line, deepest
 from zoo.settings import MODEL_NAME
 
 GROUP = "zoo"  # the entry-point group
@@ -73,7 +74,7 @@ class Plugins:
                     f'{source}: "{name}" is not a valid plugin name. '
                     "Use lower-case letters, digits and _, starting with a letter."
                 )
-            with warnings.catch_warnings():  # `_settings` refuses such fields with a message of its own
+            with warnings.catch_warnings():  # `zoo.fields` refuses such names with a message of its own
                 warnings.filterwarnings("ignore", "Field name .* shadows an attribute in parent", UserWarning)
                 plugin = load()
             family = family_of(name, source, plugin)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.configuration import FILE, Origins, keys_of, over, plain, said, validate
+from zoo.configuration import FILE, as_text, keys_of, merged, to_json, validate
 from zoo.errors import ModelUnavailable, SettingsError
+from zoo.mistakes import Origins
 from zoo.models import Model
 from zoo.runs import Run
 from zoo.starter import locate
@@ -22,12 +23,12 @@ def prepare(root: Path, model: Model, fast: bool, overrides: Mapping[str, Any]) 
     """
     if model.family is None or model.hooks is None:
         raise ModelUnavailable(model.problem or f'Model "{model.name}" has no plugin.')
-    requested: dict[str, Any] = plain(dict(overrides))
-    changes = over(plain(dict(model.family.settings.fast)) if fast else {}, requested)
+    requested: dict[str, Any] = to_json(dict(overrides))
+    changes = merged(to_json(dict(model.family.settings.fast)) if fast else {}, requested)
     own = model.settings.model_dump(mode="json")
     settings, mistakes = validate(
         model.family.settings,
-        over(own, changes),
+        merged(own, changes),
         Origins(FILE, {("models", model.name, *key): ".".join(key) for key in keys_of(changes)}),
         ("models", model.name),
         f'plugin "{model.plugin}"',
@@ -58,5 +59,5 @@ def _command(root: Path, name: str, fast: bool, overrides: Mapping[str, Any]) ->
         for part in key:
             value = value[part]
         flag = key[0] in ("epochs", "seed") and isinstance(value, int)
-        words += [f"--{key[0]}", str(value)] if flag else ["--set", f"{'.'.join(key)}={said(value)}"]
+        words += [f"--{key[0]}", str(value)] if flag else ["--set", f"{'.'.join(key)}={as_text(value)}"]
     return shlex.join(words)

@@ -1,7 +1,8 @@
-"""Corrupt test pictures, in eleven kinds and three strengths, to see how far beyond them a model can be trusted.
+"""Corrupt test pictures, in eleven ways and three severities, to see how far beyond them a model can be trusted.
 
-The idea is from Mu and Gilmer, MNIST-C: A Robustness Benchmark for Computer Vision, 2019, arXiv:1906.02337; the kinds
-and strengths are our own. All strengths of a kind use the same random numbers (direction, sign, place, noise).
+The idea is from Mu and Gilmer, MNIST-C: A Robustness Benchmark for Computer Vision, 2019, arXiv:1906.02337; the
+corruptions and severities are our own. All severities of a corruption use the same random numbers (direction, sign,
+place, noise).
 """
 
 from __future__ import annotations
@@ -28,23 +29,23 @@ _PART = 250  # pictures processed at a time, to keep the finer canvases small
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of corruption: what it does, the unit of its three strengths, and the function that applies it."""
+class Corruption:
+    """A way to corrupt pictures: what it does, the unit of its three severities, and the function that applies it."""
 
     name: str
     what: str
     unit: str
-    strengths: tuple[float, float, float]
-    vary: Callable[[Pictures, float, np.random.Generator], Pictures]
+    severities: tuple[float, float, float]
+    apply: Callable[[Pictures, float, np.random.Generator], Pictures]
 
 
-def vary(pictures: Pictures, kind: Kind, strength: float, seed: int = SEED) -> Pictures:
-    """Corrupt pictures, uint8 (n, height, width), ink light, by `kind` with `strength`; shape and dtype stay the same.
+def corrupt(pictures: Pictures, corruption: Corruption, severity: float, seed: int = SEED) -> Pictures:
+    """Corrupt pictures, uint8 (n, height, width), ink light, with `severity`; shape and dtype stay the same.
 
     The same seed gives the same pictures, and the first m of n are the same as from m pictures alone.
     """
     parts = [
-        kind.vary(pictures[start : start + _PART], strength, np.random.default_rng([seed, start]))
+        corruption.apply(pictures[start : start + _PART], severity, np.random.default_rng([seed, start]))
         for start in range(0, len(pictures), _PART)
     ]
     return np.concatenate(parts) if parts else pictures.copy()
@@ -174,17 +175,17 @@ def _rounded(levels: NDArray[np.floating]) -> Pictures:
     return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
 
 
-KINDS = (
-    Kind("shift", "moved in any direction", "pixels", (2, 4, 6), _shift),
-    Kind("rotation", "turned to either side", "degrees", (15, 30, 45), _rotate),
-    Kind("smaller", "shrunk about the middle", "of the size", (0.8, 0.6, 0.4), _scale),
-    Kind("larger", "enlarged, cut at the edge", "of the size", (1.2, 1.4, 1.6), _scale),
-    Kind("inversion", "dark on light, with less contrast", "contrast left", (1.0, 0.5, 0.25), _invert),
-    Kind("thick", "strokes grown (grey dilation)", "pixels a side", (0.5, 1.0, 1.5), _thicken),
-    Kind("thin", "strokes shrunk (grey erosion)", "pixels a side", (0.25, 0.5, 0.75), _thin),
-    Kind("blur", "a Gaussian", "sigma in pixels", (0.7, 1.2, 1.8), _blur),
-    Kind("noise", "Gaussian, to each pixel", "sigma, of 0-1", (0.1, 0.2, 0.3), _noise),
-    Kind("occlusion", "a black square anywhere on the middle 20x20", "pixels square", (5, 8, 11), _occlude),
-    Kind("contrast", "light on dark, with less contrast", "contrast left", (0.5, 0.25, 0.1), _contrast),
+CORRUPTIONS = (
+    Corruption("shift", "moved in any direction", "pixels", (2, 4, 6), _shift),
+    Corruption("rotation", "turned to either side", "degrees", (15, 30, 45), _rotate),
+    Corruption("smaller", "shrunk about the middle", "of the size", (0.8, 0.6, 0.4), _scale),
+    Corruption("larger", "enlarged, cut at the edge", "of the size", (1.2, 1.4, 1.6), _scale),
+    Corruption("inversion", "dark on light, with less contrast", "contrast left", (1.0, 0.5, 0.25), _invert),
+    Corruption("thick", "strokes grown (grey dilation)", "pixels a side", (0.5, 1.0, 1.5), _thicken),
+    Corruption("thin", "strokes shrunk (grey erosion)", "pixels a side", (0.25, 0.5, 0.75), _thin),
+    Corruption("blur", "a Gaussian", "sigma in pixels", (0.7, 1.2, 1.8), _blur),
+    Corruption("noise", "Gaussian, to each pixel", "sigma, of 0-1", (0.1, 0.2, 0.3), _noise),
+    Corruption("occlusion", "a black square anywhere on the middle 20x20", "pixels square", (5, 8, 11), _occlude),
+    Corruption("contrast", "light on dark, with less contrast", "contrast left", (0.5, 0.25, 0.1), _contrast),
 )
-"""All kinds, with strengths from weak to strong, which were set by eye before any model was measured."""
+"""All corruptions, with severities from weak to strong, which were set by eye before any model was measured."""

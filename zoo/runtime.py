@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.errors import ModelUnavailable, TrainingError, why
+from zoo.errors import ModelUnavailable, TrainingError, reason_of
 from zoo.quiet import quiet
 from zoo.types import Batch, Scores, Weights
 
@@ -157,14 +157,14 @@ def convert(model: keras.Model, path: Path, sample: Batch, weights: Weights) -> 
         raise
     except Exception as error:  # the converter's errors have no class of their own
         lacking = re.findall(r"'tf\.(\w+)' op", str(error))
-        raise TrainingError(_formless(f"LiteRT lacks {_names(lacking)}" if lacking else why(error))) from error
+        raise TrainingError(_formless(f"LiteRT lacks {_names(lacking)}" if lacking else reason_of(error))) from error
     try:
         with quiet():
             return LiteRT(path).predict(sample)
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        said = why(error.__cause__ or error)
+        said = reason_of(error.__cause__ or error)
         if "Flex" in said:  # the file's name for TensorFlow operations that LiteRT lacks
             lacking = [name.decode() for name in re.findall(rb"Flex([A-Z]\w+)", path.read_bytes())]
             raise TrainingError(_formless(f"LiteRT lacks {_names(lacking)}")) from error

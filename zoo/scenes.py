@@ -79,8 +79,8 @@ def photo(digit: NDArray[np.uint8], rng: np.random.Generator, whole: bool = Fals
 
 
 def lines(
-    texts: Sequence[Sequence[NDArray[np.uint8]]],
-    names: Sequence[str],
+    rows: Sequence[Sequence[NDArray[np.uint8]]],
+    texts: Sequence[str],
     rng: np.random.Generator,
     *,
     gap: tuple[float, float] = (0.15, 0.6),
@@ -89,7 +89,7 @@ def lines(
 ) -> Scene:
     """Compose a photograph of rows of digits, each uint8 (28, 28), ink light, in one hand and pen.
 
-    `names` are the rows as strings. `gap` is the range of the space between two digits, in heights of a digit; a
+    `texts` are the rows as strings. `gap` is the range of the space between two digits, in heights of a digit; a
     negative one lets digits touch. Rows rise or fall by up to `slant` degrees. `ground`, float32 (h, w, 3), is used as
     the paper, and must be large enough.
     """
@@ -97,7 +97,7 @@ def lines(
     lean, tilt = rng.normal(0, 0.12), np.tan(np.radians(rng.uniform(-slant, slant)))
     placed: list[tuple[Plane, int, int]] = []
     margin, y, widest = height, height, 0
-    for row in texts:
+    for row in rows:
         x = margin + int(rng.integers(0, height))
         for digit in row:
             glyph = written(unbroken(digit), round(height * rng.uniform(0.85, 1.15)), rng, lean)
@@ -115,7 +115,7 @@ def lines(
     for glyph, left, top in placed:
         _write(sheet, glyph, left, top - rise, colour, strength)
         boxes.append((left, top - rise, left + glyph.shape[1], top - rise + glyph.shape[0]))
-    return Scene(_photograph(sheet, rng), "\n".join(names), tuple(boxes))
+    return Scene(_photograph(sheet, rng), "\n".join(texts), tuple(boxes))
 
 
 def written(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lean: float = 0.0) -> Plane:
@@ -123,8 +123,7 @@ def written(digit: NDArray[np.uint8], height: int, rng: np.random.Generator, lea
 
     Returns float32 (h, w), 0-1, cut to its bounding box. `lean` is the shear that all digits of a hand share.
     """
-    down, across = np.flatnonzero(digit.max(axis=1) > 40), np.flatnonzero(digit.max(axis=0) > 40)
-    cut = digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+    cut = _cut_out(digit)
     scale = height / cut.shape[0]
     width = max(3, round(cut.shape[1] * scale * rng.uniform(0.9, 1.1)))
     large = PIL.Image.fromarray(cut).resize((width, height), PIL.Image.Resampling.BICUBIC)
@@ -147,8 +146,13 @@ def _inked(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     They are faint because MNIST's digits were reduced. This breaks the thinnest strokes, which `unbroken` does not; it
     is kept because the thresholds in the cards were found on such digits.
     """
+    return _full(_cut_out(digit))
+
+
+def _cut_out(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut a digit, uint8 (h, w), to the box of its ink."""
     down, across = np.flatnonzero(digit.max(axis=1) > 40), np.flatnonzero(digit.max(axis=0) > 40)
-    return _full(digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1])
+    return digit[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
 
 
 def _full(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -21,9 +21,29 @@ PATH_PREFIX = r"^((/[A-Za-z0-9._~-]+)+)?$"
 
 
 class Table(BaseModel):
-    """A table of settings: unknown keys are errors, values are not converted, and nothing changes after loading."""
+    """A table of settings: unknown keys are errors, values are not converted, and nothing changes after loading.
+
+    A subclass that redefines a setting, such as `epochs: int = 100`, keeps the bounds and the description of the class
+    it derives from, unless it gives its own.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        """Take bounds and descriptions from the base classes, once pydantic has resolved all annotations."""
+        changed = False
+        for name, setting in cls.model_fields.items():
+            parents = [parent for parent in cls.__mro__[1:] if issubclass(parent, Table)]
+            bases = [parent.model_fields[name] for parent in parents if name in parent.model_fields]
+            alike = [base for base in bases if base.metadata and base.annotation == setting.annotation]
+            description = next((base.description for base in bases if base.description), None)
+            if alike and not setting.metadata:
+                setting.metadata, changed = list(alike[0].metadata), True
+            if description and not setting.description:
+                setting.description, changed = description, True
+        if changed:
+            cls.model_rebuild(force=True)
 
 
 class InkSettings(Table):

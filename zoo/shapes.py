@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.answers import checked_input
-from zoo.errors import NoInk, PluginError, TrainingError, why
+from zoo.errors import NoInk, PluginError, TrainingError, reason_of
 from zoo.hooks import Hooks
 from zoo.settings import ModelSettings
 from zoo.types import Data
@@ -82,7 +82,7 @@ def _taken(model: str, network: keras.Model, given: Shape) -> Shape:
         except Exception as error:  # a plugin's own layer may raise anything
             raise TrainingError(
                 f'Model "{model}": the network cannot be called with a picture of shape {given}. '
-                f"Keras says: {why(error)}"
+                f"Keras says: {reason_of(error)}"
             ) from error
         shape = getattr(network, "input_shape", None)
     if shape is None or getattr(network, "output_shape", None) is None:

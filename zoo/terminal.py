@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from zoo.errors import counted
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -53,11 +55,6 @@ def track(steps: Sequence[int], what: str) -> Iterable[int]:
 def percent(share: float | None) -> str:
     """Format a share in 0-1 as `99.31 %`, or as a dash when it is None."""
     return "-" if share is None else f"{100 * share:.2f} %"
-
-
-def count(n: int, what: str) -> str:
-    """Format a number with its noun: `1 epoch`, `3 epochs`."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def duration(seconds: float) -> str:
@@ -119,7 +116,9 @@ class Bar:
     def _show(self, done: float, epoch: int, facts: Mapping[str, float]) -> None:
         """Update the line, once it has begun; `done` is in epochs, with a fraction."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, facts=f"epoch {epoch}/{self._epochs} {_short(facts)}")
+            self._progress.update(
+                self._task, completed=done, facts=f"epoch {epoch}/{self._epochs} {_figures(facts, short=True)}"
+            )
 
 
 class Lines:
@@ -131,10 +130,10 @@ class Lines:
     def begin(self, model: str, epochs: int, done: int) -> None:
         self._epochs = epochs
         if done and done >= epochs:
-            print(f"training {model}: {count(epochs, 'epoch')}, all done", file=sys.stderr, flush=True)
+            print(f"training {model}: {counted(epochs, 'epoch')}, all done", file=sys.stderr, flush=True)
             return
         start = f", from epoch {done + 1}" if done else ""
-        print(f"training {model} for {count(epochs, 'epoch')}{start}", file=sys.stderr, flush=True)
+        print(f"training {model} for {counted(epochs, 'epoch')}{start}", file=sys.stderr, flush=True)
 
     def step(self, epoch: int, step: int, steps: int, metrics: Mapping[str, float]) -> None:
         pass
@@ -142,7 +141,7 @@ class Lines:
     def epoch(self, row: Mapping[str, float]) -> None:
         left = row.get("seconds", 0.0) * (self._epochs - row["epoch"])
         print(
-            f"epoch {int(row['epoch'])}/{self._epochs}  {_facts(row)}  {row.get('seconds', 0.0):.1f} s"
+            f"epoch {int(row['epoch'])}/{self._epochs}  {_figures(row)}  {row.get('seconds', 0.0):.1f} s"
             f"  left {duration(left)}",
             file=sys.stderr,
             flush=True,
@@ -158,17 +157,10 @@ class Lines:
         pass
 
 
-def _short(facts: Mapping[str, float]) -> str:
-    """Format the metrics like `_facts`, but short enough for a live line of 80 columns."""
-    shown = [f"loss {facts['loss']:.3f}"] if "loss" in facts else []
-    shown += [f"acc {percent(facts['accuracy'])}"] if "accuracy" in facts else []
-    shown += [f"val {percent(facts['val_accuracy'])}"] if "val_accuracy" in facts else []
-    return " ".join(shown)
-
-
-def _facts(facts: Mapping[str, float]) -> str:
-    """Format the loss, accuracy and validation accuracy that `facts` has."""
-    shown = [f"loss {facts['loss']:.4f}"] if "loss" in facts else []
-    shown += [f"accuracy {percent(facts['accuracy'])}"] if "accuracy" in facts else []
-    shown += [f"validation {percent(facts['val_accuracy'])}"] if "val_accuracy" in facts else []
-    return "  ".join(shown)
+def _figures(facts: Mapping[str, float], short: bool = False) -> str:
+    """Format the loss, accuracy and validation accuracy that `facts` has; `short` fits a live line of 80 columns."""
+    decimals, accuracy, validation, gap = (3, "acc", "val", " ") if short else (4, "accuracy", "validation", "  ")
+    shown = [f"loss {facts['loss']:.{decimals}f}"] if "loss" in facts else []
+    shown += [f"{accuracy} {percent(facts['accuracy'])}"] if "accuracy" in facts else []
+    shown += [f"{validation} {percent(facts['val_accuracy'])}"] if "val_accuracy" in facts else []
+    return gap.join(shown)

@@ -38,6 +38,9 @@ Box = tuple[int, int, int, int]
 Polarity = Literal["light-on-dark", "dark-on-light"]
 """Whether ink is lighter or darker than its background."""
 
+DIGITS = tuple("0123456789")
+"""The labels of a model that reads digits."""
+
 NOTHING = ("blank", "no_contrast", "too_many_objects")
 """The reasons for which there is nothing to read in a picture: those of `zoo.errors.NoInk`."""
 

@@ -14,10 +14,11 @@ from zoo import images, inhabitants, looking, plugins
 from zoo.answers import Answers
 from zoo.cards import Card, Evaluation
 from zoo.checkpoints import Catalogue
-from zoo.configuration import Key, Origins, read
+from zoo.configuration import read
 from zoo.errors import PictureError, SettingsError, TrainingError, UnknownModel, ZooError
 from zoo.looking import Look
 from zoo.members import Members
+from zoo.mistakes import Key, Origins
 from zoo.models import Loaded, Model
 from zoo.plugins import Plugins
 from zoo.settings import Settings
@@ -38,7 +39,7 @@ class Zoo:
     """An open zoo: a folder of plugins, checkpoints and settings. Use `Zoo.open`."""
 
     def __init__(
-        self, root: Path, settings: Settings, found: Plugins, sources: Origins, *, to_train: bool = False
+        self, root: Path, settings: Settings, found: Plugins, origins: Origins, *, to_train: bool = False
     ) -> None:
         """Make the models, as `Zoo.open` does. Raises SettingsError with every mistake."""
         self.root = root
@@ -47,10 +48,10 @@ class Zoo:
         self.catalogue = Catalogue(root / settings.checkpoints_folder)
         self._members = Members(self.model)
         self.models, self._manager, mistakes = inhabitants.make_models(
-            root, settings, found, self.catalogue, sources, self._members
+            root, settings, found, self.catalogue, origins, self._members
         )
         if not to_train:
-            mistakes += inhabitants.without_version(self.models.values(), self.catalogue, sources)
+            mistakes += inhabitants.without_version(self.models.values(), self.catalogue, origins)
         if mistakes:
             raise SettingsError(mistakes)
 
@@ -70,8 +71,8 @@ class Zoo:
         plugin. Raises SettingsError with every mistake.
         """
         root = locate(Path(folder) if folder is not None else None).resolve()
-        settings, sources = read(root, os.environ if environ is None else environ, flags)
-        return cls(root, settings, plugins.find(root / settings.plugins_folder), sources, to_train=to_train)
+        settings, origins = read(root, os.environ if environ is None else environ, flags)
+        return cls(root, settings, plugins.find(root / settings.plugins_folder), origins, to_train=to_train)
 
     def join(self, name: str, plugin: Any) -> None:
         """Register a plugin of the calling program that wraps all models' hooks, like an addon in the plugins folder.

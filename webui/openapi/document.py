@@ -23,7 +23,7 @@ from webui.openapi.operation import RETRY, TAGS, WHY, Content, Operation
 from webui.openapi.operations import operations
 from webui.samples import COUNT
 from zoo.cards import Card
-from zoo.datasets import DIGITS
+from zoo.types import DIGITS
 from zoo.zoo import Zoo
 
 Kind = tuple[Any, JsonSchemaMode]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from zoo.datasets import DIGITS
 from zoo.images import decode
 from zoo.settings import PictureSettings
+from zoo.types import DIGITS
 
 SEVEN = (
     "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcBAMAAACAI8KnAAAAGFBMVEX////+/v74+Pjo6Oi5ublhYWEiIiIGBgZoBdlyAAAAuElEQVR42qWQ"

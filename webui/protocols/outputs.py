@@ -9,8 +9,7 @@ from webui import pixels
 from webui.faults import BadRequest
 from webui.protocols import tensors
 from zoo.answers import Answers
-from zoo.datasets import DIGITS
-from zoo.types import Scores
+from zoo.types import DIGITS, Scores
 
 
 def known(labels: Sequence[str]) -> dict[str, tuple[str, list[int]]]:

@@ -9,6 +9,7 @@ import click
 
 from zoo.cli import evaluate, key, look, train, use
 from zoo.cli.common import Commands
+from zoo.errors import SettingsError
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,12 +36,13 @@ def main(ctx: click.Context, folder: Path | None, verbose: bool) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s"
     )
-    if folder is not None and folder.is_file():
-        raise click.BadParameter(f"{folder} is a file. Name the folder of the zoo: {folder.parent}", param_hint="--zoo")
-    if folder is not None and not (folder / "settings.toml").is_file():
-        raise click.BadParameter(
-            f"{folder} has no settings.toml. Create a zoo there: zoo init {folder}", param_hint="--zoo"
-        )
+    if folder is not None:
+        from zoo.starter import locate
+
+        try:
+            locate(folder)
+        except SettingsError as error:
+            raise click.BadParameter(str(error), param_hint="--zoo") from error
     ctx.obj = folder
 
 

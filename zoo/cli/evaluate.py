@@ -11,6 +11,7 @@ import click
 from zoo import terminal
 from zoo.cli import drawing, report
 from zoo.cli.common import as_json, echo_json, open_zoo, tell
+from zoo.errors import counted
 
 if TYPE_CHECKING:
     from zoo.evaluation import Track
@@ -90,7 +91,7 @@ def evaluate(
         tell(report.evaluation(measured))
     if mistakes is not None:
         drawn = _draw(zoo, name, version, measured, mistakes)
-        told = f"drew {terminal.count(drawn, 'mistake')} in {mistakes}" if drawn else "no mistakes to draw"
+        told = f"drew {counted(drawn, 'mistake')} in {mistakes}" if drawn else "no mistakes to draw"
         tell(told, err=as_json)
 
 

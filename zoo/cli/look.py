@@ -8,7 +8,7 @@ import click
 
 from zoo import terminal
 from zoo.cli.common import as_json, echo_json, open_zoo, tell
-from zoo.errors import closest, cut
+from zoo.errors import closest, counted, cut
 
 
 @click.command()
@@ -102,7 +102,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
         echo_json([{"level": f.level, "what": f.what, "text": f.text} for f in found])
     else:
         terminal.table(("", "", ""), [(f.level, f.what, f.text) for f in found])
-        tell(f"{terminal.count(errors, 'error')}, {terminal.count(warnings, 'warning')}.", err=True)
+        tell(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}.", err=True)
     ctx.exit(1 if errors else 0)
 
 
@@ -113,7 +113,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the checkpoints of all models, or of model NAME."""
     from zoo import listings
-    from zoo.configuration import said
+    from zoo.configuration import as_text
 
     zoo = open_zoo(ctx, to_train=True)
     if name is not None and name not in zoo.catalogue.models():
@@ -137,7 +137,7 @@ def checkpoints(ctx: click.Context, name: str | None, as_json: bool) -> None:
                         terminal.percent(row["accuracy"]),
                         f"{row['bytes'] / 1e6:.2f} MB",
                         row["created"][:10],
-                        ", ".join(f"{key} = {said(value)}" for key, value in row["overrides"].items()) or "-",
+                        ", ".join(f"{key} = {as_text(value)}" for key, value in row["overrides"].items()) or "-",
                     )
                 ),
             )

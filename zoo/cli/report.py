@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from zoo import terminal
+from zoo.errors import counted
 
 if TYPE_CHECKING:
     from zoo.cards import ClassFigures, Reliability, Robustness
@@ -52,7 +53,7 @@ def seeds(name: str, runs: Seeds) -> str:
     spread = (
         "no standard deviation" if runs.deviation is None else (f"standard deviation {100 * runs.deviation:.2f} points")
     )
-    lines.append(f"mean {terminal.percent(runs.mean)}, {spread} ({terminal.count(len(rows), 'version')})")
+    lines.append(f"mean {terminal.percent(runs.mean)}, {spread} ({counted(len(rows), 'version')})")
     if runs.deviation is None:
         lines.append(f"train it with other seeds: zoo train {name} --seed 2")
     if runs.repeated:
@@ -183,7 +184,7 @@ def _mistakes(measured: Measured) -> Lines:
         for m in worst(measured.evaluation, LISTED)
     ]
     drawn = _table(("label", "read as", "confidence", "picture"), rows, left=2, last_left=True)
-    return [f"the worst of {terminal.count(len(measured.evaluation.mistakes), 'mistake')}", *drawn]
+    return [f"the worst of {counted(len(measured.evaluation.mistakes), 'mistake')}", *drawn]
 
 
 def _short(label: str) -> str:

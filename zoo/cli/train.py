@@ -12,6 +12,7 @@ import click
 
 from zoo import terminal
 from zoo.cli.common import INTERRUPTED, as_json, echo_json, open_zoo, tell
+from zoo.errors import counted
 
 
 @click.command()
@@ -47,7 +48,7 @@ def train(
     trained with settings that --fast, --epochs, --seed or --set changed is never `latest`: to serve it, name it in
     settings.toml.
     """
-    from zoo.configuration import put, variable
+    from zoo.configuration import parse_variable, set_in
 
     overrides: dict[str, Any] = {}
     flags = {(key,): (f"--{key}", value) for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
@@ -61,7 +62,7 @@ def train(
             if key[: len(other)] == other[: len(key)]:
                 raise click.UsageError(f"{name_of.strip()} is set twice: {word} and --set {change}. Keep one of them.")
         words[key] = f"--set {change}"
-        put(overrides, key, variable(text.strip()), words[key])
+        set_in(overrides, key, parse_variable(text.strip()), words[key])
     overrides |= {key: value for (key,), (_, value) in flags.items()}
     zoo = open_zoo(ctx, to_train=True)
     progress = terminal.Bar() if sys.stderr.isatty() else terminal.Lines()
@@ -72,7 +73,7 @@ def train(
         return
     facts = card.training
     tell(
-        f"checkpoint {card.ref}: {terminal.count(facts['epochs'], 'epoch')} in {terminal.duration(facts['seconds'])}, "
+        f"checkpoint {card.ref}: {counted(facts['epochs'], 'epoch')} in {terminal.duration(facts['seconds'])}, "
         f"validation {terminal.percent(facts.get('val_accuracy'))}\n"
         f"measure it on the test pictures: zoo evaluate {name} --version {card.version}"
     )
