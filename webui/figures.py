@@ -264,7 +264,9 @@ def _interval(part: Bin) -> tuple[float, float]:
 
 def robustness(several: Sequence[tuple[str, int, Robustness]]) -> list[Panel]:
     """Return a panel for each kind of harder pictures, from the unchanged pictures to the strongest change."""
-    accuracies = [value for *_, one in several for value in (one.plain, *(at for kind in one.kinds for at in kind.accuracy))]
+    accuracies = [
+        value for *_, one in several for value in (one.plain, *(at for kind in one.kinds for at in kind.accuracy))
+    ]
     y = plots.accuracy_axis(gettext("Accuracy"), accuracies, most=5)  # the same for all, so that they can be compared
     panels = []
     for first in several[0][2].kinds:

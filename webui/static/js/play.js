@@ -152,7 +152,7 @@ const reading = new Aside(
     if (current?.reason === "several_objects" && found.text) answer.showRead(found.model, found.text);
     if (!wanted) return; // only the answer is announced
     answer.announce(text);
-    reveal(closer.reading, closer.reading.parentElement);
+    reveal(closer.reading, closer.reading.parentElement, 1);
   },
   { release: () => closer.hideReading() },
 );
@@ -324,14 +324,14 @@ function spare(aside) {
 
 // Test pictures, and pictures that the reader brings
 
-// Scrolls to an answer that would appear out of sight, as on a phone. Where there is room, what is around it comes
-// along: the picture together with its digits.
-function reveal(place, around = place) {
+// Scrolls to an answer of which less than a share (0-1) would be in sight, as on a phone. Where there is room, what is
+// around it comes along: the picture together with its digits.
+function reveal(place, around = place, share = 0.5) {
   const { top, bottom, height } = place.getBoundingClientRect();
   const visible = Math.min(bottom, innerHeight) - Math.max(top, 0);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const whole = around.clientHeight < innerHeight ? around : place;
-  if (visible < height / 2) whole.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
+  if (visible < share * height - 1) whole.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
 }
 
 const fetched = newest((signal, place) => get(`/samples/${place}.png`, signal));
