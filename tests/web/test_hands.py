@@ -138,7 +138,8 @@ def test_help_for_the_keyboard_is_out_of_the_way_once_it_is_used(visit: Opener) 
 
 def test_digits_drawn_in_a_row_are_read_one_by_one_and_nothing_moves(visit: Opener) -> None:
     page = visit(viewport={"width": 390, "height": 844})
-    tops = '() => ["#bars", "#why", "#cards"].map((one) => document.querySelector(one).getBoundingClientRect().top + scrollY)'
+    tops = """() => ["#bars", "#why", "#cards"].map(
+        (one) => document.querySelector(one).getBoundingClientRect().top + scrollY)"""
     before = page.evaluate(tops)
     for at in range(3):
         drawing.draw(page, drawing.SEVEN * [0.25, 0.4] + [0.02 + 0.36 * at, 0.3], 0.9)
@@ -177,10 +178,10 @@ def test_the_caption_of_what_the_model_saw_does_not_contradict_the_board(visit: 
     page = visit("/?sample=0", color_scheme=scheme)
     caption = page.locator("#polarity")
     expect(page.locator("#facts")).to_contain_text("round trip")
-    expect(caption).to_have_text("28 × 28 pixels, unchanged")
+    expect(caption).to_have_text("28 \N{MULTIPLICATION SIGN} 28 pixels, unchanged")
     page.get_by_role("button", name="Clear").click()
     drawing.draw(page, drawing.SEVEN)
-    expect(caption).to_have_text("scaled and centred in 28 × 28 pixels")
+    expect(caption).to_have_text("scaled and centred in 28 \N{MULTIPLICATION SIGN} 28 pixels")
     page.set_input_files("#file", {"name": "1.png", "mimeType": "image/png", "buffer": saved(dark_on_light(2))})
     expect(caption).to_have_text("dark ink on a light background, inverted")
 

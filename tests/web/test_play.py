@@ -94,7 +94,7 @@ def test_an_address_with_a_sample_shows_its_answer(client: FlaskClient) -> None:
     page = client.get("/?model=linear&sample=0", headers=HTML).text
     assert '<p class="digit" id="digit">7</p>' in page
     assert "linear reads 7" in page
-    assert "28 × 28 pixels, unchanged" in page
+    assert "28 \N{MULTIPLICATION SIGN} 28 pixels, unchanged" in page
     for nonsense in ("-1", "10000", "x", "٣", "1" * 5000):
         page = client.get("/", query_string={"sample": nonsense}, headers=HTML)
         assert page.status_code == 404
