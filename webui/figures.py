@@ -262,6 +262,10 @@ def _interval(part: Bin) -> tuple[float, float]:
 
 def robustness(several: Sequence[tuple[str, int, Robustness]]) -> list[Panel]:
     """Return a panel for each kind of harder pictures, from the unchanged pictures to the strongest change."""
+    accuracies = [
+        value for *_, one in several for value in (one.plain, *(at for kind in one.kinds for at in kind.accuracy))
+    ]
+    y = plots.accuracy_axis(gettext("Accuracy"), accuracies, most=5)  # the same for all, so that they can be compared
     panels = []
     for first in several[0][2].kinds:
         lines = []
@@ -271,11 +275,12 @@ def robustness(several: Sequence[tuple[str, int, Robustness]]) -> list[Panel]:
                 values = [one.plain, *same.accuracy]
                 lines.append(Line(name, list(range(len(values))), values, colour, dots=True))
         title, unit = word(KINDS, first.kind), word(UNITS, first.unit)
-        marks = tuple((float(at), strength(value)) for at, value in enumerate(first.strengths, 1))
+        strengths = (gettext("as is"), *map(strength, first.strengths))
+        marks = tuple((float(at), text) for at, text in enumerate(strengths))
         plot = Plot(
             gettext("%(kind)s: accuracy by strength (%(unit)s)", kind=title, unit=unit),
             plots.Axis(unit, "plain", -0.25, len(first.strengths) + 0.25, marks),
-            plots.share_axis(gettext("Accuracy"), 2),
+            y,
             lines,
             width=220,
             height=140,

@@ -108,7 +108,7 @@ def _words(error: ZooError | HTTPException, status: int, zoo: Zoo) -> tuple[str,
     if isinstance(error, TooMany | WrongType | WrongCoding):
         return gettext("This request cannot be answered"), gettext("Go back to the front page and try again.")
     if isinstance(error, UnknownModel):
-        return gettext("Model not found"), gettext("Choose one of the models in the list.")
+        return gettext("Model not found"), gettext("It may have been renamed or removed. Choose another model.")
     if isinstance(error, UnknownSample):
         return gettext("Test picture not found"), gettext("Choose one of the digits to try.")
     if isinstance(error, UnknownCheckpoint):

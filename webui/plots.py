@@ -183,9 +183,9 @@ class Plot:
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
 
 
-def share_axis(title: str, parts: int = 4) -> Axis:
-    """Return an axis from 0 to 100 %, with ticks at equal parts."""
-    marks = [at / parts for at in range(parts + 1)]
+def share_axis(title: str) -> Axis:
+    """Return an axis from 0 to 100 %, with a tick at each quarter."""
+    marks = [at / 4 for at in range(5)]
     return Axis(title, "share", 0.0, 1.0, tuple((mark, percent(mark)) for mark in marks))
 
 
@@ -196,14 +196,17 @@ def epoch_axis(title: str, last: float) -> Axis:
     return Axis(title, "plain", 0.0, max(last, 1.0), tuple((at, str(format_decimal(at))) for at in marks))
 
 
-def accuracy_axis(title: str, values: Iterable[float]) -> Axis:
-    """Return an axis that fits these accuracies, by the logarithm of the error. Values outside 0-1 are clipped."""
+def accuracy_axis(title: str, values: Iterable[float], most: int = MOST_TICKS) -> Axis:
+    """Return an axis that fits these accuracies, by the logarithm of the error, with up to `most` ticks.
+
+    Values outside 0-1 are clipped.
+    """
     shown = sorted(min(max(value, 0.0), 1.0) for value in values)
     low = max(mark for mark in ACCURACIES[0][:-1] if mark <= shown[0])
     high = min((mark for mark in ACCURACIES[0] if mark > shown[-1]), default=ACCURACIES[0][-1])
     for marks in ACCURACIES:
         kept = [mark for mark in marks if low <= mark <= high]
-        if len(kept) <= MOST_TICKS:
+        if len(kept) <= most:
             break
     ticks = tuple((laid(mark, "errors"), percent(mark)) for mark in kept)
     return Axis(title, "errors", laid(low, "errors"), laid(high, "errors"), ticks)

@@ -45,6 +45,8 @@ def words() -> dict[str, str]:
         "other_reason": gettext("The picture shows no readable digit (%(reason)s)."),
         "dark-on-light": gettext("dark ink on a light background, inverted"),
         "light-on-dark": gettext("light ink on a dark background, as is"),
+        "scaled": gettext("scaled and centred in 28 \N{MULTIPLICATION SIGN} 28 pixels"),
+        "unchanged": gettext("28 \N{MULTIPLICATION SIGN} 28 pixels, unchanged"),
         "empty": gettext("Draw, and the answer appears here."),
         "awaited": gettext("Waiting for the answer."),
         "no_answer": gettext("No answer yet."),
@@ -72,6 +74,8 @@ def words() -> dict[str, str]:
         "fitted": gettext("cropped, even strokes"),
         "seen": gettext("what the model saw"),
         "why_of": gettext("Red pixels point to %(label)s, blue ones away from it."),
+        "why_guess": gettext("Red pixels would point to %(label)s, blue ones away from it."),
+        "why_none": gettext("There is no single digit to explain."),
         "stepwise": gettext("The steps are shown below."),
         "weights_of": gettext("Its weights: ink on red points to %(label)s, ink on blue away from it."),
         "read_none": gettext("No digits found."),
@@ -80,7 +84,10 @@ def words() -> dict[str, str]:
         "copied_model": gettext("Copied. The link includes the model but not the drawing."),
         "not_copied": gettext("The browser did not allow copying. Select the text and copy it."),
         "no_camera": gettext("No camera available"),
-        "no_camera_advice": gettext("It is missing, in use, or blocked in the browser. Choose a picture instead."),
+        "no_camera_advice": gettext("It is missing or in use. You can choose a picture instead."),
+        "blocked_camera": gettext(
+            "The browser blocks it. Allow the camera in the browser's settings for this site, or choose a picture."
+        ),
         "insecure_camera": gettext(
             "Browsers allow the camera only over HTTPS or on this computer. Choose a picture instead."
         ),

@@ -254,6 +254,12 @@ def test_the_page_says_of_a_token_that_is_refused_what_the_server_says(served: S
     assert told["advice"] in refused.text
 
 
+def test_a_page_that_the_key_does_not_allow_offers_to_sign_out(served: Served) -> None:
+    refused = signed_in(served.url).get(f"{served.url}/metrics", timeout=30)
+    assert refused.status_code == 403
+    assert 'action="/logout"' in refused.text.partition("<main")[2]
+
+
 def test_a_token_of_another_session_is_refused(served: Served) -> None:
     mine, theirs = signed_in(served.url), signed_in(served.url, BOSS)
     form = {"csrf_token": token(theirs.get(served.url, timeout=30).text)}

@@ -174,10 +174,20 @@ def test_a_picture_can_be_dropped_or_pasted(visit: Opener) -> None:
         const options = {bubbles: true, cancelable: true, dataTransfer: transfer, clipboardData: transfer};
         document.body.dispatchEvent(type === "drop" ? new DragEvent(type, options) : new ClipboardEvent(type, options));
     }"""
+    page.evaluate(
+        """() => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([], "digit.png"));
+            document.body.dispatchEvent(new DragEvent("dragover", {bubbles: true, dataTransfer: transfer}));
+        }"""
+    )
+    invited = "getComputedStyle(document.querySelector('#paper'), '::before').content"
+    assert page.evaluate(invited) == '"Drop to read"'
     for index, (type, label) in enumerate((("drop", "7"), ("paste", "2"))):
         page.evaluate(event, [type, list(digit(index)["buffer"])])
         expect(page.locator("#digit")).to_have_text(label)
         expect(page.locator("#seen-picture")).to_be_visible()
+    assert page.evaluate(invited) == "none"
 
 
 def test_several_pictures_each_have_their_answer(visit: Opener) -> None:
@@ -197,8 +207,17 @@ def test_several_pictures_each_have_their_answer(visit: Opener) -> None:
 def test_the_camera_takes_a_picture_or_says_why_not(visit: Opener, site: str) -> None:
     page = visit()
     page.get_by_role("button", name="Camera").click()
-    expect(page.locator("#lens-notice")).to_contain_text("No camera available")
+    expect(page.locator("#lens-notice")).to_contain_text("The browser blocks it.")
     page.get_by_role("button", name="Close").click()
+    page.evaluate(
+        "() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError')), 0)"
+    )
+    page.get_by_role("button", name="Camera").click()
+    expect(page.locator("#lens-notice")).to_contain_text("It is missing or in use.")
+    with page.expect_file_chooser():
+        page.locator("#lens").get_by_role("button", name="Choose pictures").click()
+    expect(page.locator("#lens")).to_be_hidden()
+    page.reload()
     page.context.grant_permissions(["camera"], origin=site)
     page.get_by_role("button", name="Camera").click()
     page.get_by_role("button", name="Take the picture").click()
@@ -316,6 +335,13 @@ def test_nothing_is_too_small_for_a_finger(visit: Opener, url: str) -> None:
         })"""
     )
     assert not small
+
+
+def test_the_link_to_a_models_page_has_room_for_a_finger(visit: Opener) -> None:
+    page = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    box = page.get_by_role("link", name="More about cnn", exact=True).bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
 
 
 def test_a_file_that_is_no_picture_is_told_and_the_board_stays_as_it_was(visit: Opener) -> None:

@@ -102,8 +102,12 @@ def test_its_head_is_set_like_every_pages_and_nothing_sticks_together(address: s
     family = "one => getComputedStyle(one).fontFamily"
     assert title.evaluate(family) == page.locator(".brand").evaluate(family)
     expect(title).to_contain_text("API")
+    sections = page.get_by_role("heading", level=2)
+    expect(sections.first).to_have_text("Pictures")
+    assert sections.count() == 6
     colour = "one => getComputedStyle(one).color"
     assert page.locator("rapi-doc > p a").first.evaluate(colour) == page.locator(".foot a").evaluate(colour)
+    assert sections.first.evaluate(colour) == title.evaluate(colour)  # they are no links
     page.close()
 
 

@@ -184,7 +184,7 @@ def test_colours_have_the_contrast_of_wcag_aa(scheme: int) -> None:
         low, high = sorted((luminance(colours[one]), luminance(colours[other])))
         return (high + 0.05) / (low + 0.05)
 
-    for text in ("text", "soft", "blue", "answer"):
+    for text in ("text", "soft", "blue", "answer", "wrong"):
         for ground in ("paper", "sheet", "tint"):
             assert contrast(text, ground) >= 4.5, f"{text} on {ground}"
     assert contrast("on-blue", "blue") >= 4.5

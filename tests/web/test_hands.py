@@ -7,6 +7,8 @@ from typing import Any
 
 import drawing
 import numpy as np
+import PIL.Image
+import PIL.ImageDraw
 import pytest
 from asking import drawing as dark_on_light
 from asking import saved
@@ -136,17 +138,96 @@ def test_help_for_the_keyboard_is_out_of_the_way_once_it_is_used(visit: Opener) 
 
 def test_digits_drawn_in_a_row_are_read_one_by_one_and_nothing_moves(visit: Opener) -> None:
     page = visit(viewport={"width": 390, "height": 844})
+    tops = """() => ["#bars", "#why", "#cards"].map(
+        (one) => document.querySelector(one).getBoundingClientRect().top + scrollY)"""
+    before = page.evaluate(tops)
     for at in range(3):
         drawing.draw(page, drawing.SEVEN * [0.25, 0.4] + [0.02 + 0.36 * at, 0.3], 0.9)
     expect(page.locator("#sentence")).to_have_text("More than one object. One by one, deep reads 777.")
     expect(page.locator("#boxes rect")).to_have_count(3)
     expect(page.locator("#reading")).to_be_hidden()
+    expect(page.locator("#digit")).to_have_text("777")
+    expect(page.locator("#answer")).to_have_class("answer many")
+    expect(page.locator("#facts")).not_to_contain_text("confidence")
+    expect(page.locator("#bars td:last-child")).to_have_text(["\N{EN DASH}"] * 10)
+    expect(page).to_have_title("777 · Digit zoo")
+    assert page.locator("#paper").get_attribute("data-answer") is None
+    assert page.evaluate(tops) == before
     expect(page.locator("#consensus")).to_have_text("More than one object: there is no single digit to vote on.")
     expect(page.locator(".stance").first).to_contain_text("sees several, maybe")
     page.get_by_role("button", name="Read many digits").click()
     expect(page.locator("#reading-text")).to_have_text("777")
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#boxes rect")).to_have_count(0)
+    expect(page.locator("#answer")).to_have_class("answer waiting")
+
+
+def test_very_many_digits_are_cut_short_in_the_answer_and_whole_below_the_board(visit: Opener) -> None:
+    page = visit(viewport={"width": 360, "height": 740})
+    digits = "1234567890" * 5
+    answer = {"text": digits, "model": "deep", "digits": []}
+    page.route("**/read*", lambda route: route.fulfill(json=answer))
+    page.set_input_files("#file", "docs/number.jpg")
+    expect(page.locator("#digit")).to_have_text(f"{digits[:35]}…")
+    expect(page.locator("#reading-text")).to_have_text(digits)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_caption_of_what_the_model_saw_does_not_contradict_the_board(visit: Opener, scheme: str) -> None:
+    page = visit("/?sample=0", color_scheme=scheme)
+    caption = page.locator("#polarity")
+    expect(page.locator("#facts")).to_contain_text("round trip")
+    expect(caption).to_have_text("28 \N{MULTIPLICATION SIGN} 28 pixels, unchanged")
+    page.get_by_role("button", name="Clear").click()
+    drawing.draw(page, drawing.SEVEN)
+    expect(caption).to_have_text("scaled and centred in 28 \N{MULTIPLICATION SIGN} 28 pixels")
+    page.set_input_files("#file", {"name": "1.png", "mimeType": "image/png", "buffer": saved(dark_on_light(2))})
+    expect(caption).to_have_text("dark ink on a light background, inverted")
+
+
+def triangle() -> dict[str, Any]:
+    """A picture that is rejected as not a digit, as an upload."""
+    picture = PIL.Image.new("L", (200, 200), 255)
+    PIL.ImageDraw.Draw(picture).polygon([(100, 40), (160, 160), (40, 160)], outline=0, width=12)
+    return {"name": "triangle.png", "mimeType": "image/png", "buffer": saved(picture)}
+
+
+def test_red_pixels_point_to_nothing_where_there_is_no_single_digit(visit: Opener) -> None:
+    page = visit()
+    blank = saved(PIL.Image.new("L", (200, 200), 255))
+    page.set_input_files("#file", triangle())
+    page.get_by_role("button", name="Which pixels decided?").click()
+    expect(page.locator("#why-hint")).to_contain_text("Red pixels would point to 0")
+    expect(page.locator("#heat")).to_be_visible()
+    page.set_input_files("#file", {"name": "blank.png", "mimeType": "image/png", "buffer": blank})
+    for _ in range(2):  # while the button is pressed, and when it is pressed anew
+        expect(page.locator("#why-hint")).to_have_text("There is no single digit to explain.")
+        expect(page.locator("#heat")).to_be_hidden()
+        page.get_by_role("button", name="Which pixels decided?").click()
+        if page.locator("#why").get_attribute("aria-pressed") == "false":
+            page.get_by_role("button", name="Which pixels decided?").click()
+    expect(page.locator("#say")).to_have_text("There is no single digit to explain.")
+    page.set_input_files("#file", "docs/number.jpg")
+    expect(page.locator("#digit")).to_contain_text("5550143")
+    expect(page.locator("#why-hint")).to_have_text("There is no single digit to explain.")
+    expect(page.locator("#heat")).to_be_hidden()
+
+
+def test_one_of_several_pictures_that_is_no_digit_is_not_said_to_be_blank(visit: Opener) -> None:
+    page = visit()
+    page.set_input_files("#file", [triangle(), triangle()])
+    for told in page.locator("#several-list .what").all():
+        expect(told).to_have_text("Not a digit. If it is one, it is most likely 0.")
+
+
+def test_which_pixels_decided_is_shown_in_sight_on_a_phone(visit: Opener) -> None:
+    page = visit("/?sample=0", viewport={"width": 360, "height": 740}, reduced_motion="reduce")
+    expect(page.locator("#facts")).to_contain_text("round trip")
+    page.locator("#why").evaluate("one => scrollBy(0, one.getBoundingClientRect().top - 20)")
+    expect(page.locator("#seen")).not_to_be_in_viewport()
+    page.locator("#why").click()
+    expect(page.locator("#heat")).to_be_in_viewport(ratio=1)
 
 
 def test_a_scribble_is_said_to_be_no_digit_once(visit: Opener) -> None:
@@ -234,6 +315,23 @@ def test_the_tools_are_in_sight_on_a_laptop(visit: Opener, size: tuple[int, int]
     page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
     for tool in ("#undo", "#eraser", "#clear", "#size"):
         expect(page.locator(tool)).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+@pytest.mark.parametrize(
+    "size", [(360, 740), (390, 844), (768, 1024), (1280, 720), (1280, 800), (1440, 900), (1920, 1080)]
+)
+def test_the_buttons_to_add_a_picture_are_in_sight_in_one_row(
+    visit: Opener, size: tuple[int, int], locale: str
+) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale)
+    tops = set()
+    for button in ("#drop", "#camera", "#copy"):
+        expect(page.locator(button)).to_be_in_viewport(ratio=1)
+        tops.add(page.locator(button).evaluate("one => Math.round(one.getBoundingClientRect().top)"))
+    assert len(tops) == 1
+    answer = page.locator("#answer").evaluate("one => one.getBoundingClientRect().top")
+    assert answer < 1.02 * size[1]  # where it begins below the window, the board shows the digit
 
 
 @pytest.mark.parametrize("locale", ["en-US", "pt-BR"])

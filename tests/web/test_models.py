@@ -87,6 +87,11 @@ def test_a_models_page_says_what_its_card_says(client: FlaskClient, zoo: Zoo, na
     said = text(page.text)
     assert f"{measured.accuracy:.2%}".replace("%", " %") in said
     assert f"reads {measured.correct:,} correctly" in said
+    rejected = sum(measured.rejected.values())
+    accepted = measured.accepted_accuracy or 0
+    guessed = measured.correct - round(accepted * (measured.pictures - rejected))
+    assert (f"(best guess right: {guessed});" in said) == (guessed > 0 and len(measured.rejected) == 1)
+    assert ("not like a digit:" in said) == (len(measured.rejected) > 1)
     assert f"{card.parameters:,}" in said
     rows = [text(row).split() for row in re.findall(r"<tr>.*?</tr>", section(page.text, "test"), re.DOTALL)]
     for figures in measured.classes:

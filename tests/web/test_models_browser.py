@@ -50,15 +50,26 @@ def test_axe_finds_nothing_to_complain_about(visit: Opener, url: str, scheme: st
     assert not violations(page)
 
 
-@pytest.mark.parametrize("size", [24, 32])
-def test_no_page_is_too_wide_for_large_text_on_a_phone(visit: Opener, site: str, size: int) -> None:
-    page = visit("/models", viewport={"width": 390, "height": 844}, locale="pt-BR")
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+@pytest.mark.parametrize(("size", "width"), [(24, 390), (32, 390), (32, 320)])
+def test_no_page_is_too_wide_for_large_text_on_a_phone(
+    visit: Opener, site: str, size: int, width: int, locale: str
+) -> None:
+    page = visit("/models", viewport={"width": width, "height": 844}, locale=locale)
     session = page.context.new_cdp_session(page)
     session.send("Page.setFontSizes", {"fontSizes": {"standard": size, "fixed": size}})
-    for url in ("/?sample=3", "/models", "/models/deep", "/compare?m=cnn&m=deep"):
+    lost = ("/models/nope", "/models/cnn/99", "/nowhere")
+    for url in ("/?sample=3", "/models", "/models/deep", "/compare", "/compare?m=cnn&m=deep", *lost):
         page.goto(site + url)
         unfold(page)
         assert overflow(page) == 0, url
+        if url in lost:  # the number is not broken
+            broken = """one => {
+                const range = document.createRange();
+                range.selectNodeContents(one);
+                return range.getClientRects().length > 1;
+            }"""
+            assert not page.locator(".status").evaluate(broken), url
 
 
 def test_marks_of_small_plots_do_not_run_together_on_the_smallest_phone(visit: Opener) -> None:
@@ -136,6 +147,74 @@ def test_the_button_counts_the_ticked_and_is_of_use_for_as_many_as_can_be_compar
         expect(button).to_be_enabled(enabled=2 <= count <= 6)
         page.get_by_role("checkbox", name=f"Compare {name}", exact=True).check()
     expect(button).to_be_disabled()
+
+
+@pytest.mark.parametrize("size", [(360, 740), (1280, 800)])
+def test_the_button_to_compare_is_in_sight_and_hides_nothing_that_has_the_focus(
+    visit: Opener, size: tuple[int, int]
+) -> None:
+    page = visit("/models", viewport={"width": size[0], "height": size[1]})
+    button = page.get_by_role("button", name="Compare selected")
+    expect(button).to_be_in_viewport(ratio=1)
+    for tick in page.get_by_role("checkbox").all():
+        tick.focus()
+        box, bar = tick.bounding_box(), page.locator(".actions").bounding_box()
+        assert box is not None
+        assert bar is not None
+        assert box["y"] + box["height"] <= bar["y"]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+@pytest.mark.parametrize("width", [360, 993, 1100, 1280])
+def test_the_heads_of_the_table_show_that_it_can_be_sorted(visit: Opener, width: int, locale: str) -> None:
+    page = visit("/models?sort=accuracy&order=desc", viewport={"width": width, "height": 800}, locale=locale)
+    heads = page.locator(".roster thead a")
+    assert [head.strip()[-1] for head in heads.all_inner_texts()] == ["↕", "↓", *"↕↕↕↕↕"]
+    first = "getComputedStyle(document.querySelector('.roster thead tr'), '::before').content"
+    assert ("Sort by" in page.evaluate(first) or "Ordenar por" in page.evaluate(first)) == (width == 360)
+    assert overflow(page) == 0
+
+
+def test_code_is_copied_or_where_that_is_not_allowed_selected_and_nothing_moves(visit: Opener) -> None:
+    page = visit("/models/tiny")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button, toast = page.get_by_role("button", name="Copy").first, page.locator("#toast")
+    place = "one => [one.getBoundingClientRect().top + scrollY, one.getBoundingClientRect().width]"
+    before = button.evaluate(place)
+    for _ in range(2):
+        button.click()
+        expect(toast).to_have_text("Copied.")
+        assert button.evaluate(place) == before
+        expect(toast).to_be_empty()
+    code = page.locator(".calls code").first.inner_text()
+    assert page.evaluate("navigator.clipboard.readText()") == code
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # as over plain HTTP
+    button.click()
+    expect(toast).to_contain_text("did not allow copying")
+    assert page.evaluate("getSelection().toString()") == code
+    assert button.evaluate(place) == before
+
+
+WRITES = """
+globalThis.written = [];
+const own = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+    written.push(String(text));
+    return own.call(this, text, ...place);
+};
+"""
+
+
+def test_plots_that_the_script_draws_keep_the_titles_of_their_axes(visit: Opener) -> None:
+    page = visit("/models")
+    page.context.add_init_script(WRITES)
+    page.goto(page.url + "/deep")
+    expect(page.locator(".uplot").last).to_be_visible()
+    page.wait_for_function("() => written.includes('Confidence') && written.includes('Epoch')")
+    written = page.evaluate("written")
+    panels = page.locator(".panel").count()
+    assert written.count("as is") >= panels  # the unchanged pictures have a tick too
+    assert not {"pixels", "degrees"} & set(written)  # the units are in the headings of the panels
 
 
 LONG, LONGER = "a" * 60, "b" * 60

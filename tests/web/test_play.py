@@ -94,6 +94,7 @@ def test_an_address_with_a_sample_shows_its_answer(client: FlaskClient) -> None:
     page = client.get("/?model=linear&sample=0", headers=HTML).text
     assert '<p class="digit" id="digit">7</p>' in page
     assert "linear reads 7" in page
+    assert "28 \N{MULTIPLICATION SIGN} 28 pixels, unchanged" in page
     for nonsense in ("-1", "10000", "x", "٣", "1" * 5000):
         page = client.get("/", query_string={"sample": nonsense}, headers=HTML)
         assert page.status_code == 404
@@ -122,6 +123,8 @@ def test_the_form_asks_all_models(client: FlaskClient, zoo: Zoo) -> None:
 def test_the_form_reads_many_digits(client: FlaskClient) -> None:
     page = send(client, "/", (Path(__file__).parents[2] / "docs/number.jpg").read_bytes(), ask="read", headers=HTML)
     assert ">5550143\n2718</p>" in page.text
+    assert '<p class="digit" id="digit">5550143 2718</p>' in page.text
+    assert "confidence" not in page.text.split('id="facts"')[1].split("</p>")[0]
 
 
 def test_the_form_takes_several_pictures(client: FlaskClient) -> None:

@@ -32,12 +32,13 @@ function translate(text) {
   if (after !== before) text.data = text.data.replace(before, () => after);
 }
 
-// Adds what RapiDoc lacks for screen readers: names of fields, and a first-level heading.
+// Adds what RapiDoc lacks for screen readers: names of fields, and headings of the page and its sections.
 function describe(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return;
   if (node.matches("input, select, textarea")) node.ariaLabel ??= node.dataset.pname ?? words["REQUEST BODY"];
   else if (node.matches("pre")) node.tabIndex = 0; // it scrolls
   else if (node.id === "api-title") Object.assign(node, { role: "heading", ariaLevel: "1" });
+  else if (node.matches(".section-tag-header .tag")) Object.assign(node, { role: "heading", ariaLevel: "2" });
 }
 
 function within(root) {

@@ -27,6 +27,7 @@ function axis(figure, data, side, font, size) {
     font,
     size,
     gap: side === "y" ? 6 : 4,
+    ...(side === "x" && !figure.matches(".panel") ? { label: data.title, labelFont: font, labelSize: 1.2 * size, labelGap: 0 } : {}),
     ...(fixed
       ? { splits: ticks, values: (_, places) => places.map((place) => data.ticks[ticks.indexOf(place)]?.[1] ?? "") }
       : { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000], values: (_, places) => places.map((place) => plain.format(place)) }),

@@ -17,7 +17,7 @@ const count = document.querySelector("#ticked");
 
 function tell() {
   const ticked = ticks.filter((tick) => tick.checked).length;
-  count.textContent = `\u00a0(${ticked})`;
+  count.textContent = `(${ticked})`;
   button.disabled = ticked < 2 || ticked > Number(button.dataset.most);
 }
 

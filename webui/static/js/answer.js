@@ -7,6 +7,10 @@ const [section, digit, sentence, facts, polarity] = ["answer", "digit", "sentenc
 const [picture, bars, mishap, spoken, paper] = ["seen-picture", "bars", "mishap", "say", "paper"].map(find);
 let shownLabels = null;
 
+// Reasons to reject a picture that shows nothing to read: its scores mean nothing.
+export const NOTHING = new Set(["blank", "no_contrast", "too_many_objects"]);
+const LONGEST = 36; // characters of several digits that are shown as the answer
+
 function rows(labels) {
   const body = bars.tBodies[0];
   if (shownLabels === null) shownLabels = [...body.rows].map((row) => row.cells[0].textContent);
@@ -23,7 +27,8 @@ function rows(labels) {
   return [...body.rows];
 }
 
-const seesNothing = ({ rejected, trace }) => rejected && !(trace && (trace.box || trace.reason === null)); // as Trace.is_empty
+// Whether a rejected picture shows nothing to read, as Trace.is_empty; without a trace, its reason says so.
+const seesNothing = ({ reason, trace }) => (trace ? trace.reason !== null && !trace.box : NOTHING.has(reason));
 
 // Why there is no digit: a word or two, then a sentence, which names the best guess if there is one.
 const rejection = (answer) => `${texts[seesNothing(answer) ? "nothing" : `no_${answer.reason}`] ?? texts.no_not_a_digit}.`;
@@ -37,11 +42,18 @@ export function announce(text, place = spoken) {
   speaking.set(place, setTimeout(() => (place.textContent = text), 450));
 }
 
-// `took` is in ms. `truth` is the picture's label, if it is known.
-export function show(answer, took, truth) {
+// What was done to get what the model saw. Polarity is told only of pictures that the reader brought: the board and the
+// test pictures are shown in the page's colours, so in one of its themes it would contradict them.
+function preparation({ polarity, scale }, source) {
+  if (source === "brought") return texts[polarity];
+  return source === "sample" && scale === 1 ? texts.unchanged : texts.scaled;
+}
+
+// `took` is in ms. `truth` is the picture's label, if it is known; its `source` is "drawn", "sample" or "brought".
+export function show(answer, took, { truth, source = "drawn" } = {}) {
   const { rejected, trace, label } = answer;
   const nothing = seesNothing(answer);
-  section.classList.remove("waiting", "stale");
+  section.classList.remove("waiting", "stale", "many");
   paper.classList.remove("stale");
   section.classList.toggle("rejected", rejected);
   digit.textContent = rejected ? "" : label;
@@ -52,40 +64,55 @@ export function show(answer, took, truth) {
     title.textContent = rejection(answer);
     sentence.append(title, ` ${reason(answer)}`);
   } else sentence.textContent = say("reads", { model: answer.model, label });
-  const parts = [say("confidence", { share: percent(answer.confidence, 2) }), say("checkpoint", { ref: answer.checkpoint })];
-  const told = nothing ? parts.slice(1) : parts; // with nothing to see, scores mean nothing
-  const each = [...told, say("took", { ms: milliseconds(took) })].map((text) => Object.assign(document.createElement("span"), { textContent: text }));
-  if (truth !== undefined) {
-    const known = Object.assign(document.createElement("span"), { textContent: say("labelled", { label: truth }) });
-    known.className = !rejected && truth !== label ? "wrong" : "";
-    each.unshift(known);
-  }
+  const confidence = say("confidence", { share: percent(answer.confidence, 2) });
+  const fact = (textContent, className = "") => Object.assign(document.createElement("span"), { textContent, className });
+  const each = [fact(say("checkpoint", { ref: answer.checkpoint })), fact(say("took", { ms: milliseconds(took) }))];
+  if (!nothing) each.unshift(fact(confidence, "confidence"));
+  if (truth !== undefined) each.unshift(fact(say("labelled", { label: truth }), !rejected && truth !== label ? "wrong" : ""));
   facts.replaceChildren(...each.flatMap((one) => [one, " "]));
   picture.hidden = nothing || !trace;
   if (!picture.hidden) {
     picture.src = `data:image/png;base64,${trace.seen}`;
     picture.alt = picture.dataset.alt;
   }
-  polarity.textContent = nothing || !trace ? "\u00a0" : texts[trace.polarity] ?? "\u00a0";
-  rows(labelsOf[answer.model] ?? DIGITS).forEach((row, place) => {
-    const share = nothing ? 0 : answer.probabilities[place];
+  polarity.textContent = (!picture.hidden && preparation(trace, source)) || "\u00a0";
+  const shares = rows(labelsOf[answer.model] ?? DIGITS);
+  if (nothing) clear(shares);
+  else shares.forEach((row, place) => {
+    const share = answer.probabilities[place];
     row.className = !rejected && row.cells[0].textContent === label ? "best" : "";
     row.querySelector("rect").setAttribute("width", (share * 100).toFixed(2));
-    row.cells[2].textContent = nothing ? "–" : percent(share);
+    row.cells[2].textContent = percent(share);
   });
-  const all = [sentence.textContent, ...(rejected ? [] : parts.slice(0, 1)), ...(truth === undefined ? [] : [say("labelled", { label: truth })])].join(", ");
+  const all = [sentence.textContent, ...(rejected ? [] : [confidence]), ...(truth === undefined ? [] : [say("labelled", { label: truth })])].join(", ");
   document.title = document.title.replace(/^(.* · )?/, rejected ? "" : `${label} · `);
   announce(all);
 }
 
-// Adds the digits that were read one by one in a picture of several objects.
+// Shows the digits that were read one by one in a picture of several objects, in place of the answer that it is none.
 export function showRead(model, text) {
+  const whole = text.replaceAll(/\s+/g, " ");
+  section.classList.remove("rejected");
+  section.classList.add("many");
+  digit.textContent = whole.length > LONGEST ? `${whole.slice(0, LONGEST - 1)}…` : whole;
+  delete paper.dataset.answer;
   sentence.lastChild.data = ` ${say("read_each", { model, text })}`;
+  facts.querySelector(".confidence")?.remove();
+  clear([...bars.tBodies[0].rows]); // the scores are those of the whole picture as one digit
+  document.title = document.title.replace(/^(.* · )?/, `${digit.textContent} · `);
   announce(sentence.textContent);
 }
 
+function clear(rows) {
+  for (const row of rows) {
+    row.className = "";
+    row.querySelector("rect").setAttribute("width", "0");
+    row.cells[2].textContent = "–";
+  }
+}
+
 export function empty() {
-  section.classList.remove("rejected", "stale");
+  section.classList.remove("rejected", "stale", "many");
   paper.classList.remove("stale");
   section.classList.add("waiting");
   delete paper.dataset.answer;
@@ -94,11 +121,7 @@ export function empty() {
   facts.textContent = polarity.textContent = "\u00a0";
   picture.hidden = true;
   picture.alt = "";
-  for (const row of rows(DIGITS)) {
-    row.className = "";
-    row.querySelector("rect").setAttribute("width", "0");
-    row.cells[2].textContent = "–";
-  }
+  clear(rows(DIGITS));
   document.title = document.title.replace(/^.* · /, "");
   announce("");
 }

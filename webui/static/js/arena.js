@@ -1,6 +1,6 @@
 // All models on the same picture: each card shows its model's vote. The cards can be sorted and filtered.
 
-import { announce } from "./answer.js";
+import { announce, NOTHING } from "./answer.js";
 import { milliseconds, number, percent, say } from "./words.js";
 
 const find = (id) => document.getElementById(id);
@@ -11,7 +11,6 @@ const invitation = consensus.cloneNode(true);
 const votes = new Map();
 let counted = ""; // the text that says how many are shown
 
-const NOTHING = new Set(["blank", "no_contrast", "too_many_objects"]); // rejected because there is nothing to read
 const LARGE_FIRST = new Set(["accuracy", "confidence"]);
 const measure = (card) => votes.get(card.dataset.name)?.[sort.value] ?? card.dataset[sort.value];
 

@@ -10,8 +10,9 @@ export const section = find("closer");
 const [boxes, line] = ["boxes", "reading-text"].map(find);
 export const reading = find("reading");
 
-// Red speaks for the label, blue against it. The stronger the evidence, the more opaque the colour.
-export function showHeat({ heat: rows, label, by }) {
+// Red speaks for the label, blue against it. The stronger the evidence, the more opaque the colour. `rejected` says that
+// the label is only the best guess.
+export function showHeat({ heat: rows, label, by }, rejected) {
   const pen = heat.getContext("2d");
   heat.width = rows[0].length;
   heat.height = rows.length;
@@ -24,7 +25,13 @@ export function showHeat({ heat: rows, label, by }) {
   });
   pen.putImageData(image, 0, 0);
   heat.hidden = false;
-  legend.textContent = say(by === "weights" ? "weights_of" : "why_of", { label });
+  legend.textContent = say(by === "weights" ? "weights_of" : rejected ? "why_guess" : "why_of", { label });
+}
+
+// Says that there is no single answer of which pixels could decide.
+export function noHeat() {
+  heat.hidden = true;
+  legend.textContent = texts.why_none;
 }
 
 export function hideHeat() {

@@ -64,10 +64,11 @@ async function ask(drawing = false) {
   try {
     const found = await predict(content);
     if (!found) return;
-    answer.show(found, performance.now() - start, address.labelOf(board.sample));
+    const source = board.sample !== null ? "sample" : board.untouched ? "brought" : "drawn";
+    answer.show(found, performance.now() - start, { truth: address.labelOf(board.sample), source });
     if (!refused) answer.fine();
     refused = false;
-    Object.assign(mine, { answered: true, reason: found.reason });
+    Object.assign(mine, { answered: true, reason: found.reason, rejected: found.rejected });
     settled(mine, start);
   } catch (error) {
     failed(error);
@@ -79,7 +80,7 @@ async function ask(drawing = false) {
 function settled(question, start = performance.now()) {
   const { drawing, owed, reason } = question;
   if (!drawing && ERASED.has(reason) && !board.untouched) erase(false);
-  if (!drawing && why.ariaPressed === "true") owed.add(heat);
+  if (!drawing && why.ariaPressed === "true") explain(question);
   if (!drawing && steps.ariaExpanded === "true") owed.add(stepwise);
   if (awaited.has(reading) || closer.isRead()) owed.add(reading);
   if (!drawing && reason === "several_objects") {
@@ -90,6 +91,13 @@ function settled(question, start = performance.now()) {
   if (!drawing) performance.measure("stroke to answer", { start: Math.min(board.ended ?? start, start), end: performance.now() });
   clearTimeout(later);
   later = setTimeout(() => look(question), OTHERS);
+}
+
+// Asks which pixels decided, or says why none did: there is nothing to read, or more than one object.
+function explain({ owed, reason }) {
+  if (!answer.NOTHING.has(reason) && reason !== "several_objects") return owed.add(heat);
+  closer.noHeat();
+  if (awaited.delete(heat)) answer.announce(closer.hint());
 }
 
 function failed(error) {
@@ -116,8 +124,10 @@ const heat = new Aside(
   why,
   () => `/why?${query()}`,
   (found) => {
-    closer.showHeat(found);
-    if (awaited.delete(heat)) answer.announce(closer.hint());
+    closer.showHeat(found, current?.rejected);
+    if (!awaited.delete(heat)) return;
+    reveal(find("seen"));
+    answer.announce(closer.hint());
   },
   { release: () => decide(false) },
 );
@@ -142,7 +152,7 @@ const reading = new Aside(
     if (current?.reason === "several_objects" && found.text) answer.showRead(found.model, found.text);
     if (!wanted) return; // only the answer is announced
     answer.announce(text);
-    reveal(closer.reading, closer.reading.parentElement);
+    reveal(closer.reading, closer.reading.parentElement, 1);
   },
   { release: () => closer.hideReading() },
 );
@@ -301,7 +311,8 @@ function closely(aside) {
   answer.acted();
   awaited.add(aside);
   if (!current?.answered) return ask();
-  current.owed.add(aside);
+  if (aside === heat) explain(current);
+  else current.owed.add(aside);
   return look(current);
 }
 
@@ -313,14 +324,14 @@ function spare(aside) {
 
 // Test pictures, and pictures that the reader brings
 
-// Scrolls to an answer that would appear out of sight, as on a phone. Where there is room, what is around it comes
-// along: the picture together with its digits.
-function reveal(place, around = place) {
+// Scrolls to an answer of which less than a share (0-1) would be in sight, as on a phone. Where there is room, what is
+// around it comes along: the picture together with its digits.
+function reveal(place, around = place, share = 0.5) {
   const { top, bottom, height } = place.getBoundingClientRect();
   const visible = Math.min(bottom, innerHeight) - Math.max(top, 0);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const whole = around.clientHeight < innerHeight ? around : place;
-  if (visible < height / 2) whole.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
+  if (visible < share * height - 1) whole.scrollIntoView({ block: "nearest", behavior: calm ? "instant" : "smooth" });
 }
 
 const fetched = newest((signal, place) => get(`/samples/${place}.png`, signal));

@@ -3,7 +3,7 @@
 import { texts } from "./words.js";
 
 const find = (id) => document.getElementById(id);
-const [input, lens, view, take, notice] = ["file", "lens", "lens-view", "lens-take", "lens-notice"].map(find);
+const [input, lens, view, take, notice, pick] = ["file", "lens", "lens-view", "lens-take", "lens-notice", "lens-file"].map(find);
 
 // `bring(files)` is called with the pictures that the reader brings.
 export function listen(bring) {
@@ -45,14 +45,14 @@ function camera(bring) {
     stream = view.srcObject = null;
   };
   find("camera").addEventListener("click", async () => {
-    notice.hidden = true;
+    notice.hidden = pick.hidden = true;
     view.hidden = false;
     take.disabled = true;
     lens.showModal();
     try {
       if (!navigator.mediaDevices) throw new Error(texts.insecure_camera);
-      const found = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }).catch(() => {
-        throw new Error(texts.no_camera_advice);
+      const found = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }).catch(({ name }) => {
+        throw new Error(name === "NotAllowedError" ? texts.blocked_camera : texts.no_camera_advice);
       });
       if (!lens.open) return found.getTracks().forEach((track) => track.stop());
       stream = view.srcObject = found;
@@ -62,7 +62,7 @@ function camera(bring) {
       view.hidden = true;
       notice.querySelector("h3").textContent = texts.no_camera;
       notice.querySelector("p").textContent = error.message;
-      notice.hidden = false;
+      notice.hidden = pick.hidden = false;
     }
   });
   take.addEventListener("click", async () => {
@@ -73,5 +73,9 @@ function camera(bring) {
     bring([picture]);
   });
   find("lens-close").addEventListener("click", () => lens.close());
+  pick.addEventListener("click", () => {
+    lens.close();
+    input.click();
+  });
   lens.addEventListener("close", close);
 }
