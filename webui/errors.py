@@ -43,10 +43,11 @@ def _weight(kind: str, otherwise: float = 0) -> float:
     return max(named, default=otherwise)
 
 
-def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplication:
+def handle(app: Flask, zoo: Zoo, page: Callable[..., Response], note: Callable[[], None]) -> WSGIApplication:
     """Register the error handlers of an app: JSON, or a page for clients that prefer one.
 
-    Returns a WSGI app that answers the requests that the server refuses in the same way; see `webui.bridge`.
+    Returns a WSGI app that answers the requests that the server refuses in the same way; see `webui.bridge`. It calls
+    `note` first, as the app does before each view.
     """
 
     def answer(error: ZooError | HTTPException) -> Response:
@@ -73,8 +74,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
 
     def refusals(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with app.request_context(environ):
-            if request.url_rule is not None:
-                environ["zoo.route"] = request.url_rule.rule
+            note()
             return answer(Refused(*environ["zoo.refusal"]))(environ, start_response)
 
     return refusals

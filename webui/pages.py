@@ -22,9 +22,10 @@ from webui.faults import UnknownSample
 from webui.figures import or_dash
 from webui.notices import Notice, explain
 from webui.plain import PICTURES
+from webui.play import votes
 from webui.words import mishaps, words
 from zoo import listings
-from zoo.arena import Verdict, ask_all
+from zoo.arena import Verdict
 from zoo.datasets import DIGITS
 from zoo.errors import ModelUnavailable, UnknownModel, ZooError
 from zoo.listings import ModelFacts
@@ -302,7 +303,7 @@ def _asked(model: str, what: str | None) -> Shown:
         )
     picture: inputs.Sent = inputs.upload() if place is None else samples.sample(place)
     if what == "all":
-        verdict = ask_all(zoo, picture)
+        verdict = votes(picture)
         own = next(vote.answer for vote in verdict.votes if vote.model == model)
         if isinstance(own, ZooError):
             raise own
