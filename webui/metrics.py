@@ -186,7 +186,8 @@ def watch(app: Flask, zoo: Zoo) -> None:
 
 def note_route() -> None:
     """Store for the server's log and metrics which rule a request matched and which of the zoo's models it names."""
-    rule, arguments = request.url_rule, request.view_args or {}
+    rule = request.url_rule
+    arguments: Mapping[str, Any] = request.view_args or {}
     if rule is not None:
         request.environ["zoo.route"] = rule.rule
     elif isinstance(request.routing_exception, MethodNotAllowed | RequestRedirect):
