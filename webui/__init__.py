@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask import Flask, Request, request
+from flask import Flask, Request, Response, request
 from flask_babel import Babel
 from werkzeug.sansio.utils import get_current_url
 from werkzeug.utils import cached_property
@@ -26,6 +26,7 @@ from webui.forms import Forms, boundary_of
 from webui.gathering import Ahead
 from webui.inflating import inflated
 from webui.jsons import Compact
+from webui.lost import allowed
 from webui.protocols import huggingface, inference_v2, tensorflow_serving
 from webui.shortcut import Shortcut
 from zoo.settings import ServerSettings
@@ -91,6 +92,12 @@ class Front(Flask):
     live: frozenset[str]
     ahead: Ahead | None = None
 
+    def make_default_options_response(self) -> Response:
+        response = super().make_default_options_response()
+        response.headers["Allow"] = ", ".join(allowed())
+        del response.headers["Content-Type"]  # there is no body
+        return response
+
     def log_exception(self, exc_info: Any) -> None:
         """Log a failed request with its path percent-encoded. A decoded path could add lines to the log."""
         self.logger.error("%s %s failed", request.method, quote(request.path), exc_info=exc_info)
@@ -113,7 +120,7 @@ def create_app(zoo: Zoo | None = None, secret: str | None = None) -> Front:
     for part in (api, health, play, tensorflow_serving, inference_v2, huggingface, openapi, pages, models):
         app.register_blueprint(part.routes)
     metrics.watch(app, zoo)
-    refusals = errors.handle(app, zoo, pages.page)
+    refusals = errors.handle(app, zoo, pages.page, metrics.note_route)
     app.live = frozenset(zoo.settings.server.prefix + path for path in health.LIVE)
     gate = _guard(app, zoo.settings.server, secret)
     inner: WSGIApplication = app.wsgi_app

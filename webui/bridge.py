@@ -194,7 +194,7 @@ class Bridge:
                 answer, headers = (await self._refusing.step(call.context, call.begin))[0] or b"", call.headers
             except Exception:
                 call.context.run(log.exception, "the answer to a refused request failed")
-            visit.environ = call.environ
+            visit.environ, visit.model = call.environ, call.context.get(answering, "")
         headers = [header for header in headers if header[0].lower() != b"content-length"]
         headers += [(b"content-length", b"%d" % len(answer)), (b"x-request-id", visit.id.encode())]
         if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -17,8 +17,8 @@ REFUSAL = "zoo.refusal"
 for a path outside the prefix; read by `errors`, which answers, and by `mounting`."""
 
 ROUTE = "zoo.route"
-"""str: the rule that the request matched, such as /predict_<name>. Set by `shortcut`, or else by `metrics`, and by
-`errors` for a refused request; read by `visits` for the metrics."""
+"""str: the rule that the request matched, such as /predict_<name>. Set by `shortcut`, or else by `metrics`; read by
+`visits` for the metrics."""
 
 PICTURE = "zoo.picture"
 """bytes | None: the picture of a plain request, or None if it is not one. `plain` sets and reads it, so that it looks

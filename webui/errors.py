@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from webui.environ import REFUSAL, ROUTE
+from webui.environ import REFUSAL
 from webui.faults import NoKey, Refused, headers_of, status_of
 from webui.lost import protocol
 from webui.notices import as_json, explain, message
@@ -44,10 +44,11 @@ def _weight(kind: str, otherwise: float = 0) -> float:
     return max(named, default=otherwise)
 
 
-def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplication:
+def handle(app: Flask, zoo: Zoo, page: Callable[..., Response], note: Callable[[], None]) -> WSGIApplication:
     """Register the error handlers of an app: JSON, or a page for clients that prefer one.
 
-    Returns a WSGI app that answers the requests that the server refuses in the same way; see `webui.bridge`.
+    Returns a WSGI app that answers the requests that the server refuses in the same way; see `webui.bridge`. It calls
+    `note` first, as the app does before each view.
     """
 
     def answer(error: ZooError | HTTPException) -> Response:
@@ -74,8 +75,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response]) -> WSGIApplicati
 
     def refusals(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with app.request_context(environ):
-            if request.url_rule is not None:
-                environ[ROUTE] = request.url_rule.rule
+            note()
             return answer(Refused(*environ[REFUSAL]))(environ, start_response)
 
     return refusals

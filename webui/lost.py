@@ -15,8 +15,11 @@ from zoo.errors import closest, cut
 PROTOCOLS = ("/v1", "/v2", "/hf")
 """Where the addresses of other servers' protocols begin. No page is ever sent there."""
 
-UNTOLD = ("static", "tensorflow_serving.other", "inference_v2.absent")
-"""The endpoints that no message suggests: static files, and what the protocols do not have."""
+REFUSING = ("tensorflow_serving.other", "inference_v2.absent")
+"""The endpoints that take every method, to say what the protocols do not have."""
+
+UNTOLD = ("static", *REFUSING)
+"""The endpoints that no message suggests."""
 
 
 def protocol(path: str) -> str | None:
@@ -35,14 +38,26 @@ def lost() -> str:
     if not is_known():
         return nothing
     rules = [rule.rule for rule in current_app.url_map.iter_rules() if rule.endpoint not in UNTOLD]
-    told = {_told(rule): rule for rule in rules if protocol(rule) == protocol(wanted)}
+    rules = [rule for rule in rules if protocol(rule) == protocol(wanted)]
     if _is_there(wanted):
         near = f' Did you mean "{root}{wanted}"?'
     else:
         name = max((name for name in _models() if name in wanted), key=len, default=None)
-        near = closest(root + wanted, [root + _told(rule, name) for rule in told.values()])
-    under = f" They begin at {root}." if root else ""
-    return f"{nothing}{near} The routes are: {', '.join(sorted(told))}.{under}"
+        near = closest(root + wanted, [root + _told(rule, name) for rule in rules])
+    routes = sorted({root + _told(rule) for rule in rules})
+    return f"{nothing}{near} The routes are: {', '.join(routes)}."
+
+
+def allowed() -> list[str]:
+    """Return the methods that the address of this request takes, and OPTIONS."""
+    places = current_app.url_map.bind("")
+    matches = {method: places.match(request.path, method) for method in places.allowed_methods(request.path)}
+    return [
+        method
+        for method, (endpoint, values) in sorted(matches.items())
+        # No name has a colon: it is the verb of POST /v1/models/NAME:predict.
+        if method == "OPTIONS" or (endpoint not in REFUSING and not any(":" in str(value) for value in values.values()))
+    ]
 
 
 def _is_there(path: str) -> bool:

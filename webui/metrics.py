@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,6 +23,7 @@ from werkzeug.routing import RequestRedirect
 
 from webui import tally
 from webui.access import ADMIN, needs
+from webui.current import current_zoo
 from webui.environ import ROUTE
 from webui.exposition import TYPE, Metric, exposition
 from webui.faults import status_of
@@ -83,7 +84,7 @@ METRICS = (
 )
 
 answering: ContextVar[str] = ContextVar("answering", default="")
-"""The name of the model that the request of this context has asked."""
+"""The name of the model that the request of this context asks; empty for none, or for all."""
 
 
 class ModelCounts:
@@ -176,16 +177,20 @@ def watch(app: Flask, zoo: Zoo) -> None:
 
 
 def note_route() -> None:
-    """Store the rule that a request matched in the environ, for the server's log and metrics."""
+    """Store for the server's log and metrics which rule a request matched and which of the zoo's models it names."""
     rule = request.url_rule
+    arguments: Mapping[str, Any] = request.view_args or {}
     if rule is not None:
         request.environ[ROUTE] = rule.rule
     elif isinstance(request.routing_exception, MethodNotAllowed | RequestRedirect):
-        request.environ[ROUTE] = _meant(request.routing_exception)
+        request.environ[ROUTE], arguments = _meant(request.routing_exception)
+    name = arguments.get("name") or request.args.get("model")
+    if name in current_zoo().models:
+        answering.set(name)
 
 
-def _meant(error: MethodNotAllowed | RequestRedirect) -> str:
-    """Return the rule of an address that exists, but with another method or in another form.
+def _meant(error: MethodNotAllowed | RequestRedirect) -> tuple[str, Mapping[str, Any]]:
+    """Return the rule and the arguments of an address that exists, but with another method or in another form.
 
     Another form may be one without a trailing slash.
     """
@@ -193,6 +198,6 @@ def _meant(error: MethodNotAllowed | RequestRedirect) -> str:
     if isinstance(error, RequestRedirect):
         path = unquote(urlsplit(error.new_url).path).removeprefix(request.script_root)
     with suppress(HTTPException):
-        rule, _ = current_app.url_map.bind("").match(path, methods[0], return_rule=True)
-        return rule.rule
-    return OTHER
+        rule, arguments = current_app.url_map.bind("").match(path, methods[0], return_rule=True)
+        return rule.rule, arguments
+    return OTHER, {}

@@ -23,9 +23,10 @@ from webui.figures import or_dash
 from webui.inline import data_url
 from webui.notices import Notice, explain
 from webui.plain import PICTURES
+from webui.play import votes
 from webui.words import mishaps, words
 from zoo import listings
-from zoo.arena import Verdict, ask_all
+from zoo.arena import Verdict
 from zoo.errors import ModelUnavailable, UnknownModel, ZooError
 from zoo.listings import ModelFacts
 from zoo.types import DIGITS, REASONS, Prediction, Reading
@@ -300,7 +301,7 @@ def _shown(model: str, what: str | None) -> Shown:
         )
     picture: inputs.Sent = inputs.upload() if place is None else samples.sample(place)
     if what == "all":
-        verdict = ask_all(zoo, picture)
+        verdict = votes(picture)
         own = next(vote.answer for vote in verdict.votes if vote.model == model)
         if isinstance(own, ZooError):
             raise own

@@ -158,6 +158,11 @@ def kind(value: Any) -> str:
     return "an empty list" if value == [] else "a list" if isinstance(value, list) else "an object"
 
 
+def member(owner: dict[str, Any], key: str) -> str:
+    """Return what a JSON object has under a key, in words: "missing" if the key is not there."""
+    return kind(owner[key]) if key in owner else "missing"
+
+
 _LEVELS = "Levels are numbers in 0-1, or in 0-255 if any level of a picture is above 1."
 _FLOATS = "Tensors of floats have levels in 0-1; send levels in 0-255 as UINT8."
 _WHOLE = "Tensors of whole numbers have levels in 0-255."

@@ -82,9 +82,15 @@ def _path(visit: Visit) -> str:
     return visit.path[:LONGEST].decode("ascii", "backslashreplace")
 
 
+def _client(visit: Visit) -> str:
+    """Return the client's address: an IPv4 address as such, though a listener on :: gets it as ::ffff:192.0.2.1."""
+    address: str = visit.environ["REMOTE_ADDR"][:SHORT]
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
 def _text(visit: Visit, now: str, ms: float) -> bytes:
     model = f" model={visit.model}" if visit.model else ""
-    client = _ODD.sub("?", visit.environ["REMOTE_ADDR"][:SHORT])
+    client = _ODD.sub("?", _client(visit))
     return (
         f"{now} {visit.method[:SHORT]} {_path(visit)} {visit.status} {ms:.1f} ms in={visit.received} out={visit.sent}"
         f"{model} client={client} id={visit.id}\n"
@@ -101,7 +107,7 @@ def _json(visit: Visit, now: str, ms: float) -> bytes:
         "in": visit.received,
         "out": visit.sent,
         "model": visit.model or None,
-        "client": visit.environ["REMOTE_ADDR"][:SHORT],
+        "client": _client(visit),
         "id": visit.id,
     }
     return json.dumps(told).encode() + b"\n"

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 CONNECTIONS = 4000  # open connections of a worker, if the limit of open files can be raised that far
+IDLE = 75  # seconds that a connection may take for the head of its next request; nginx keeps idle ones for 60
 SWITCH = (
     0.0005  # seconds that a thread keeps the GIL; with the default, 0.005, a network's call waits longer to get it back
 )
@@ -55,12 +56,12 @@ if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG
 class _Granian(Server):
     """Granian's server in this process's event loop, on a socket that is already bound."""
 
-    def __init__(self, app: Bridge, listener: socket.socket, settings: ServerSettings) -> None:
+    def __init__(self, app: Bridge, listener: socket.socket) -> None:
         super().__init__(
             app,
             interface=Interfaces.ASGINL,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=int(settings.body_seconds * 1000)),
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE * 1000),
             websockets=False,
             backlog=BACKLOG,
             backpressure=connections(),
@@ -137,7 +138,7 @@ def work(
             live=getattr(app, "live", ()),
             ahead=getattr(app, "ahead", None),
         )
-        granian = _Granian(bridge, listener, settings)
+        granian = _Granian(bridge, listener)
     except (Exception, SystemExit) as error:
         news.send(_reason(error))
         sys.exit(1)

@@ -17,6 +17,8 @@ from holding import Serve, Served
 
 from webui import Front
 from webui.logs import Log
+from webui.tally import Tally
+from webui.visits import Visit, Visits
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,19 @@ def test_the_log_may_be_json_with_tracebacks_and_all(serve: Serve) -> None:
     (error,) = [json.loads(line) for line in served.errors.splitlines()]
     assert (error["level"], error["id"], error["message"]) == ("ERROR", "one", "GET /broken failed")
     assert error["traceback"].endswith("LookupError: on purpose")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [("::ffff:192.0.2.1", "192.0.2.1"), ("192.0.2.1", "192.0.2.1"), ("::1", "::1"), ("2001:db8::9", "2001:db8::9")],
+)
+def test_an_ipv4_client_is_logged_as_such_by_a_listener_for_both(form: str, address: str, client: str) -> None:
+    lines: list[bytes] = []
+    visits = Visits(Tally().sheet(0), lines.append, form)
+    visits.ended(Visit({"REQUEST_METHOD": "GET", "REMOTE_ADDR": address}, b"/"))
+    (line,) = lines
+    assert f'"client": "{client}"' in line.decode() if form == "json" else f" client={client} " in line.decode()
 
 
 @pytest.mark.long

@@ -13,11 +13,13 @@ import pytest
 from holding import Gate, Serve, Served, read, until
 
 
-def test_a_hundred_half_sent_bodies_hold_up_nobody(served: Served) -> None:
+@pytest.mark.parametrize(
+    "half", [b"POST / HTTP/1.1\r\nHost: x\r\nX-A: ", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx"]
+)
+def test_a_hundred_half_sent_heads_or_bodies_hold_up_nobody(served: Served, half: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(100):
-            client = stack.enter_context(served.connect())
-            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+            stack.enter_context(served.connect()).sendall(half)
         for _ in range(20):
             began = time.monotonic()
             assert served.told(method="POST", body="quick")["body"] == "quick"
@@ -35,6 +37,20 @@ def test_a_body_that_takes_too_long_is_answered_408(serve: Serve) -> None:
         "connection."
     )
     assert json.loads(body) == {"error": error}
+
+
+def test_an_idle_connection_outlives_the_time_for_a_body(serve: Serve) -> None:
+    served = serve(body_seconds=0.3, workers=1)
+    with closing(HTTPConnection("127.0.0.1", served.port, timeout=15)) as idle:
+        idle.connect()
+        kept = idle.sock
+        for _ in range(2):
+            idle.request("GET", "/")
+            assert idle.getresponse().read()
+            for _ in range(2):  # each takes 0.3 s
+                late = served.raw(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+                assert late.startswith(b"HTTP/1.1 408 ")
+        assert idle.sock is kept
 
 
 @pytest.mark.parametrize(

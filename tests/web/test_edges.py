@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -186,6 +187,35 @@ def test_a_client_is_the_same_from_every_port(tmp_path: Path) -> None:
     assert [line["client"] for line in lines][:8] == ["192.0.2.1"] * 4 + ["2001:db8::9"] * 4
 
 
+def test_the_log_names_the_model_of_the_address_whatever_becomes_of_the_request(tmp_path: Path) -> None:
+    large = {"data": bytes(3_000_000)}
+    requested: list[tuple[str, str, dict[str, Any], int, str | None]] = [
+        ("POST", "/predict_cnn", {"files": picture()}, 200, "cnn"),
+        ("POST", "/predict_cnn", {"json": {"image": ""}}, 400, "cnn"),
+        ("POST", "/predict_cnn", {"json": {"image": "x"}}, 400, "cnn"),
+        ("POST", "/predict_cnn", {"data": "x", "headers": {"Content-Type": "text/plain"}}, 415, "cnn"),
+        ("POST", "/api/models/cnn/predict", large, 413, "cnn"),
+        ("GET", "/predict_cnn", {}, 405, "cnn"),
+        ("POST", "/v1/models/cnn:predict", {"json": {}}, 400, "cnn"),
+        ("POST", "/v2/models/cnn/infer", {"json": {}}, 400, "cnn"),
+        ("POST", "/hf/cnn", {}, 400, "cnn"),
+        ("POST", "/read?model=cnn", {}, 400, "cnn"),
+        ("POST", "/read", {}, 400, None),
+        ("POST", "/predict_nobody", {"files": picture()}, 404, None),
+        ("GET", "/cnn", {}, 404, None),
+        ("POST", "/arena", {"files": picture()}, 200, None),
+        ("POST", "/arena", {"data": b"x", "headers": {"Content-Type": "image/png"}}, 415, None),
+    ]
+    with serving_with(tmp_path, 'workers = 1\nmax_body_mb = 1\nlog = "json"') as served:
+        for method, path, more, status, _ in requested:
+            assert requests.request(method, served.url + path, timeout=30, **more).status_code == status, path
+        assert served.process.stdout is not None
+        lines = [json.loads(served.process.stdout.readline()) for _ in requested]
+    logged = [(line["path"], line["status"], line["model"]) for line in lines]  # the 413 after what it did not wait for
+    expected = [(path.partition("?")[0], status, model) for _, path, _, status, model in requested]
+    assert sorted(logged, key=str) == sorted(expected, key=str)
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_what_a_client_sends_makes_no_long_line_of_the_log(tmp_path: Path, form: str) -> None:
     with serving_with(tmp_path, f'workers = 1\nproxies = 1\nlog = "{form}"') as served:
@@ -268,6 +298,9 @@ def test_programs_ask_under_the_prefix(placed: Served) -> None:
     assert requests.get(f"{placed.url}/zoo/livez", timeout=30).status_code == 200
     lost = requests.get(f"{placed.url}/zoo/nowhere", headers=headers, timeout=30).json()["error"]
     assert lost.startswith("There is nothing at /zoo/nowhere.")
+    routes = lost.partition(" The routes are: ")[2].removesuffix(".").split(", ")
+    assert "/zoo/api/models" in routes
+    assert all(route.startswith("/zoo/") for route in routes)
     assert (
         requests.post(f"{placed.url}/zoo/predict", data=bytes(3_000_000), headers=headers, timeout=30).status_code
         == 413

@@ -22,7 +22,6 @@ from schemathesis.specs.openapi.checks import allow_header_conformance, positive
 from serving import serving
 
 from webui.openapi.document import document
-from webui.plain import PICTURES
 from zoo import Zoo
 
 load_all_checks()
@@ -54,8 +53,7 @@ broken = st.one_of(
 
 schemathesis.openapi.format("binary", whole)
 schemathesis.openapi.format("byte", whole.map(b64))
-for kind in PICTURES:
-    schemathesis.openapi.media_type(kind, whole)
+schemathesis.openapi.media_type("image/*", whole)
 
 
 def described(*, coverage: bool) -> BaseSchema:
@@ -79,6 +77,10 @@ def described(*, coverage: bool) -> BaseSchema:
     images = schemas["PicturesAsFiles"]["properties"]["images"]
     images["items"] = {"anyOf": [images["items"], {}]}  # what is no picture is told so in its place
     for path, methods in told["paths"].items():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] in ("name", "model"):  # any string may name a model, but few do
+                    parameter["schema"]["enum"] = parameter["schema"]["examples"]
         if path.endswith("/infer"):  # its header has to tell the length of the JSON, and raw bytes need the header
             methods["post"]["parameters"] = [one for one in methods["post"]["parameters"] if one["in"] != "header"]
             del methods["post"]["requestBody"]["content"]["application/octet-stream"]
@@ -137,7 +139,7 @@ def test_broken_pictures_are_answered_as_described(address: str, path: str) -> N
     @ASKED
     @given(broken)
     def ask(picture: bytes) -> None:
-        for kind in ("image/png", "application/octet-stream"):
+        for kind in ("image/*", "application/octet-stream"):
             assert sent(path, picture, kind, address).status_code in (200, 400, 413, 415)
 
     ask()

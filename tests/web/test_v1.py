@@ -140,6 +140,7 @@ V1_BAD: dict[str, tuple[str, str, Any, int, str]] = {
         'examples[0].image is the string "iVBORw0KGgo=". Give a file\'s base64 as {"b64": "…"}',
     ),
     "columns": ("POST", "models/cnn:predict", {"inputs": {"x": []}}, 400, "inputs has x"),
+    "no examples": ("POST", "models/cnn:classify", {}, 400, '"examples" is missing. Give a list such as'),
     "examples": ("POST", "models/cnn:classify", {"examples": {}}, 400, '"examples" is an object'),
     "feature": ("POST", "models/cnn:classify", {"examples": [{"y": 1}]}, 400, "examples[0] has y"),
 }
@@ -151,6 +152,25 @@ def test_v1_without_a_slash_is_answered_as_with_one(client: FlaskClient, method:
         answer = client.open(path, method=method, headers=HTML)
         assert answer.status_code == 400
         assert f"Malformed request: {method} {path}. The addresses are GET /v1/models/NAME" in said(answer)["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/v1", "OPTIONS"),
+        ("/v1/nowhere", "OPTIONS"),
+        ("/v1/models", "GET, HEAD, OPTIONS"),
+        ("/v1/models/cnn", "GET, HEAD, OPTIONS"),
+        ("/v1/models/cnn/versions/1:predict", "OPTIONS, POST"),
+        ("/v2/models/cnn/infer", "OPTIONS, POST"),
+        ("/v2/logging", "OPTIONS"),
+        ("/predict_cnn", "OPTIONS, POST"),
+    ],
+)
+def test_options_allows_the_methods_that_are_not_refused(client: FlaskClient, path: str, allow: str) -> None:
+    answer = client.options(path)
+    assert (answer.status_code, answer.headers["Allow"], answer.data) == (200, allow, b"")
+    assert "Content-Type" not in answer.headers
 
 
 @pytest.mark.parametrize("case", V1_BAD)

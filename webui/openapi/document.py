@@ -19,7 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from webui import snippets
 from webui.access import ADMIN, NOTHING, PREDICT
 from webui.openapi.examples import Examples
-from webui.openapi.operation import RETRY, TAGS, WHY, Content, Operation
+from webui.openapi.operation import HEADERS, REQUEST_ID, TAGS, WHY, Content, Header, Operation
 from webui.openapi.operations import operations
 from webui.samples import COUNT
 from zoo.cards import Card
@@ -32,8 +32,11 @@ Schemas = dict[Kind, dict[str, Any]]
 ABOUT = (
     "Reads handwritten digits in pictures with the models of this zoo. A picture gets the same answer at every "
     'address. An error is `{"error": "…", "code": "…"}`: the message says what was found, what was expected and what '
-    "to do; the code is for programs. Other servers' protocols send only the message. Methods not listed below get "
-    "405, with `Allow`. The zoo's own routes send errors as pages to clients whose Accept prefers text/html to JSON."
+    "to do; the code is for programs. Other servers' protocols send only the message. Browsers, and clients that ask "
+    "for text/html and do not accept JSON, get errors of the zoo's own routes as HTML pages. `HEAD` is answered "
+    "wherever `GET` is, `OPTIONS` with the methods in `Allow`. Other methods that are not listed get 405 with `Allow`, "
+    "under `/v1` 400. Any request may get 400 for its `Host` and 408, 413 or 501 for its body. `X-Request-ID` "
+    "identifies a request in the server's log; a request may send its own."
 )
 LANGUAGES = {"curl": "Shell", "python": "Python", "javascript": "JavaScript", "browser": "JavaScript"}
 NAMES = {"curl": "curl", "python": "Python", "javascript": "Node.js", "browser": "JavaScript in a page"}
@@ -64,7 +67,10 @@ def document(zoo: Zoo, base: str, keyed: bool = False) -> dict[str, Any]:
         "servers": [{"url": base}],
         "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": definitions | {"Pixels": _pixels(shapes), "Row": _row(shapes)}},
+        "components": {
+            "schemas": definitions | {"Pixels": _pixels(shapes), "Row": _row(shapes)},
+            "headers": {REQUEST_ID.name: _header(REQUEST_ID)},
+        },
         "security": _security(PREDICT if keyed else NOTHING),
     }
     return _secured(told, all_operations) if keyed else told
@@ -189,7 +195,7 @@ def _in_path(name: str, examples: Examples) -> dict[str, Any]:
     """Return the description of a parameter in the path."""
     own = examples.checkpoint.rpartition("/")[2]
     schema, description = {
-        "name": (examples.name_schema, "the model"),
+        "name": (examples.name_schema, "the model, by a name that /api/models lists"),
         "version": ({"type": "string", "pattern": "^[0-9]{1,18}$", "examples": [own]}, "a checkpoint of the model"),
         "label": (
             {"type": "string", "enum": ["stable", "latest"]},
@@ -200,19 +206,31 @@ def _in_path(name: str, examples: Examples) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
 
-def _responses(one: Operation, found: Schemas) -> dict[str, Any]:
-    answers: dict[str, Any] = {}
-    if one.gives:
-        answers["200"] = {"description": "The answer.", "content": _contents(one.gives, found, "serialization")}
-    for status, kind in sorted(one.errors.items()):
-        content: dict[str, Any] = {"application/json": {"schema": found[kind, "serialization"]}}
-        if one.tag in ("Pictures", "Models", "Health"):
-            content["text/html"] = {"schema": {"type": "string"}}
-        answers[str(status)] = {"description": WHY[status], "content": content}
-        if status in RETRY:
-            told = {"schema": {"type": "integer"}, "description": RETRY[status]}
-            answers[str(status)]["headers"] = {"Retry-After": told}
-    return answers
+def _responses(operation: Operation, found: Schemas) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    if operation.gives:
+        responses["200"] = {
+            "description": "The answer.",
+            "headers": _headers(operation.headers),
+            "content": _contents(operation.gives, found, "serialization"),
+        }
+    for status, kind in sorted(operation.errors.items()):
+        responses[str(status)] = {
+            "description": WHY[status],
+            "headers": _headers(HEADERS.get(status, ())),
+            "content": {"application/json": {"schema": found[kind, "serialization"]}},
+        }
+    return responses
+
+
+def _headers(special: Iterable[Header]) -> dict[str, Any]:
+    """Return the description of a response's headers: what every response has, and special ones."""
+    reference = {"$ref": f"#/components/headers/{REQUEST_ID.name}"}
+    return {REQUEST_ID.name: reference} | {header.name: _header(header) for header in special}
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {"description": header.description, "schema": header.schema}
 
 
 def _contents(contents: Mapping[str, Content], found: Schemas, mode: JsonSchemaMode) -> dict[str, Any]:

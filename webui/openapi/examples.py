@@ -48,8 +48,9 @@ class Examples:
 
     @property
     def name_schema(self) -> dict[str, Any]:
-        """The schema of a model's name."""
-        return {"type": "string"} | ({"enum": list(self.names), "examples": [self.model]} if self.names else {})
+        """The schema of a model's name: any string, so that generated clients can ask a model added later."""
+        names = [self.model, *(name for name in self.names if name != self.model)] if self.names else []
+        return {"type": "string"} | ({"examples": names} if names else {})
 
     @property
     def _best(self) -> int:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from webui.access import PREDICT
 from webui.faults import FAULTS
 from webui.openapi import schemas
-from webui.plain import BODIES
 from webui.snippets import Call
 
 Tag = Literal["Pictures", "Models", "Health", "TensorFlow Serving", "Open Inference Protocol", "Hugging Face"]
@@ -37,8 +36,28 @@ WHY = {
     503: "The model exists but cannot answer now; with `Retry-After`, the server is too busy.",
 }
 """The description of each error status."""
-RETRY = {429: "seconds", 503: "seconds, when the server is too busy"}
-"""The statuses that come with `Retry-After`, which says when to ask again, and its description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header of a response."""
+
+    name: str
+    schema: Mapping[str, Any]
+    description: str
+
+
+REQUEST_ID = Header("X-Request-ID", {"type": "string"}, "identifies the request in the server's log")
+"""What every response has; a request may send its own."""
+
+_CHALLENGE = Header("WWW-Authenticate", {"type": "string"}, "how to send a key, and what is wrong with the one sent")
+HEADERS = {
+    401: (_CHALLENGE,),
+    403: (_CHALLENGE,),
+    429: (Header("Retry-After", {"type": "integer"}, "seconds"),),
+    503: (Header("Retry-After", {"type": "integer"}, "seconds, when the server is too busy"),),
+}
+"""The headers of the responses with an error status."""
 
 ALWAYS = (500, 503, *({401, 403, 429} & {status for status, _ in FAULTS.values()}))
 SENT = (408, 413, 501)  # what the server may answer to any body
@@ -67,7 +86,7 @@ class Operation:
     """One method of one path.
 
     `takes` and `gives` are by content type, `errors` by status, each with its type. `scope` is what a key needs for it,
-    as in `webui.access`.
+    as in `webui.access`. `headers` are those of the response with status 200.
     """
 
     id: str
@@ -83,6 +102,7 @@ class Operation:
     description: str = ""
     calls: tuple[Call, ...] = ()
     scope: str = PREDICT
+    headers: tuple[Header, ...] = ()
 
 
 WHOLE = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
@@ -105,5 +125,5 @@ def in_json(kind: Any, **examples: Any) -> dict[str, Content]:
 
 
 def bare() -> dict[str, Content]:
-    """Return a picture as the body itself, in each of its content types."""
-    return {kind: Content(schemas.File) for kind in BODIES}
+    """Return a picture as the body itself. Its format is recognised by its bytes, so no format is named."""
+    return {kind: Content(schemas.File) for kind in ("image/*", "application/octet-stream")}

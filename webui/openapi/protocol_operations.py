@@ -9,14 +9,18 @@ from webui.access import ADMIN, NOTHING
 from webui.openapi import operation
 from webui.openapi import protocol_schemas as schemas
 from webui.openapi.examples import Examples
-from webui.openapi.operation import SENT, VERSION, Content, Operation, Parameter, Tag, bare, in_json
+from webui.openapi.operation import SENT, VERSION, Content, Header, Operation, Parameter, Tag, bare, in_json
 from webui.openapi.schemas import Raw
 
-HEADER_LENGTH = Parameter(
-    "Inference-Header-Content-Length",
+LENGTH = "Inference-Header-Content-Length"
+SENT_LENGTH = Parameter(
+    LENGTH,
     {"type": "integer", "minimum": 0},
     "the number of JSON bytes in the body, when raw tensors follow; 0 if the body is one picture file",
     "header",
+)
+GIVEN_LENGTH = Header(
+    LENGTH, {"type": "integer", "minimum": 1}, "the number of JSON bytes in the body, when raw tensors follow"
 )
 
 
@@ -213,7 +217,8 @@ def _inference_v2(examples: Examples) -> list[Operation]:
                     **in_json(schemas.InferRequest, file=examples.infer_file, levels=examples.infer_levels),
                     "application/octet-stream": Content(Raw),
                 },
-                parameters=(HEADER_LENGTH,),
+                parameters=(SENT_LENGTH,),
+                headers=(GIVEN_LENGTH,),
                 errors=failing(400, 404, 415, *SENT),
                 description="Raw tensors may follow the JSON, and can be requested in the response.",
             ),

@@ -283,14 +283,14 @@ def _asked(zoo: Zoo, model: Model, version: int | None) -> tuple[dict[str, Any],
         raise BadRequest(f"id is {pixels.kind(asked['id'])}. Give a string.")
     given = asked.get("inputs")
     if not isinstance(given, list) or len(given) != 1:
-        found = f"a list of {len(given)}" if isinstance(given, list) else pixels.kind(given)
+        found = f"a list of {len(given)}" if isinstance(given, list) else pixels.member(asked, "inputs")
         raise BadRequest(f'inputs is {found}. Give a list of one tensor, named "{INPUT}".')
     if not isinstance(given[0], dict):
         raise BadRequest(f'inputs[0] is {pixels.kind(given[0])}. Give a tensor: an object, named "{INPUT}".')
     if given[0].get("name") != INPUT:
         raise BadRequest(
-            f'unexpected inference input {pixels.kind(given[0].get("name"))} for model "{model.name}". '
-            f'Its only input is named "{INPUT}".'
+            f"unexpected inference input: inputs[0].name is {pixels.member(given[0], 'name')}. "
+            f'The only input of model "{model.name}" is "{INPUT}".'
         )
     form = tensors.shape(given[0], INPUT)
     if form[0] > zoo.settings.server.max_batch:  # too many pictures, unless the shape is wrong

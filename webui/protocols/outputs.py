@@ -34,14 +34,17 @@ def wanted(asked: dict[str, Any], labels: Sequence[str]) -> dict[str, dict[str, 
         raise BadRequest(f'outputs is {pixels.kind(outputs)}. Give a list such as [{{"name": "probabilities"}}].')
     found: dict[str, dict[str, Any]] = {}
     for place, output in enumerate(outputs):
-        name = output.get("name") if isinstance(output, dict) else output
-        if not isinstance(output, dict) or name not in names:
+        where = f"outputs[{place}]"
+        if not isinstance(output, dict):
+            raise BadRequest(f'{where} is {pixels.kind(output)}. Give an object such as {{"name": "probabilities"}}.')
+        name = output.get("name")
+        if name not in names:
             raise BadRequest(
-                f"unexpected inference output: outputs[{place}] is {pixels.kind(name)}. "
+                f"unexpected inference output: {where}.name is {pixels.member(output, 'name')}. "
                 f"The outputs are: {', '.join(names)}."
             )
-        parameters = _parameters(output, f"outputs[{place}].parameters")
-        tensors.refuse_shared(parameters, f"outputs[{place}]")
+        parameters = _parameters(output, f"{where}.parameters")
+        tensors.refuse_shared(parameters, where)
         found[name] = {"binary_data": _flag(parameters, "binary_data", binary)}
         count = parameters.get("classification")
         if count:

@@ -182,7 +182,9 @@ def _classify(zoo: Zoo, model: Model, version: int | None, asked: dict[str, Any]
     _signature(asked, (PREDICT, BYTES, CLASSIFY))
     examples, context = asked.get("examples"), asked.get("context", {})
     if not isinstance(examples, list) or not examples:
-        raise BadRequest(f'"examples" is {pixels.kind(examples)}. Give a list such as [{{"image": {FILE}}}].')
+        raise BadRequest(
+            f'"examples" is {pixels.member(asked, "examples")}. Give a list such as [{{"image": {FILE}}}].'
+        )
     if not isinstance(context, dict):
         raise BadRequest(f'"context" is {pixels.kind(context)}. Give an object of features.')
     inputs.check_number(zoo, len(examples))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from webui import inputs
 from webui.faults import BadRequest, Unimplemented
-from webui.pixels import depth, kind, numbers
+from webui.pixels import depth, kind, member, numbers
 from webui.query import is_number
 
 DTYPES = {
@@ -56,7 +56,7 @@ def shape(tensor: dict[str, Any], where: str) -> list[int]:
         or not 1 <= len(sizes) <= 8
         or not all(type(size) is int and 1 <= size < 2**31 for size in sizes)
     ):
-        found = json.dumps(sizes)[:60] if isinstance(sizes, list) else kind(sizes)
+        found = json.dumps(sizes)[:60] if isinstance(sizes, list) else member(tensor, "shape")
         raise BadRequest(
             f"{where}.shape is {found}. Give one to eight whole numbers from 1 to 2147483647, as in [1, 28, 28, 1]."
         )
@@ -70,12 +70,16 @@ def read(tensor: dict[str, Any], rest: memoryview, where: str) -> tuple[Content,
     """
     form, datatype = shape(tensor, where), tensor.get("datatype")
     if not isinstance(datatype, str) or datatype not in (*DTYPES, "BYTES"):
-        raise BadRequest(f"{where}.datatype is {kind(datatype)}. Give one of BYTES, {', '.join(DTYPES)}.")
+        raise BadRequest(f"{where}.datatype is {member(tensor, 'datatype')}. Give one of BYTES, {', '.join(DTYPES)}.")
     parameters = tensor.get("parameters", {})
     refuse_shared(parameters, where)
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     if size is None:
-        return _from_json(tensor.get("data"), form, datatype, f"{where}.data"), rest
+        data = tensor.get("data")
+        if not isinstance(data, list):
+            found = member(tensor, "data")
+            raise BadRequest(f"{where}.data is {found}. Give a list, or raw bytes with parameters.binary_data_size.")
+        return _from_json(data, form, datatype, f"{where}.data"), rest
     if type(size) is not int or not 0 <= size <= len(rest):
         raise BadRequest(
             f"{where}.parameters.binary_data_size is {kind(size)}; {len(rest)} bytes are left after the JSON "
@@ -92,9 +96,7 @@ def refuse_shared(parameters: Any, where: str) -> None:
         raise Unimplemented(f"{where}.parameters.shared_memory_region is {kind(region)}, and {UNSHARED}")
 
 
-def _from_json(data: Any, form: list[int], datatype: str, where: str) -> Content:
-    if not isinstance(data, list):
-        raise BadRequest(f"{where} is {kind(data)}. Give a list, or raw bytes with parameters.binary_data_size.")
+def _from_json(data: list[Any], form: list[int], datatype: str, where: str) -> Content:
     if datatype == "BYTES":
         texts = (
             data if depth(data) < 2 else [text for row in data for text in (row if isinstance(row, list) else [row])]
