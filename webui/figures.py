@@ -160,6 +160,17 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
+def guessed(measured: Evaluation) -> int:
+    """Return of how many rejected pictures the best guess is right; 0 for a card without figures that tell it."""
+    if measured.accepted_accuracy is None:
+        return 0
+    try:
+        accepted = round((measured.pictures - sum(measured.rejected.values())) * measured.accepted_accuracy)
+    except (ArithmeticError, ValueError):  # a card may have any number
+        return 0
+    return measured.correct - accepted
+
+
 def confusion(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:
     """Return the counts with their shades: none for right answers, by the logarithm for wrong ones."""
     most = max((count for at, row in enumerate(counts) for to, count in enumerate(row) if at != to), default=0)

@@ -50,6 +50,7 @@ def show(name: str, version: str | None = None) -> Response | Redirect:
         history=history,
         columns={name: title for name, title in figures.COLUMNS.items() if any(name in row for row in history)},
         curves=figures.curves(history),
+        guessed=figures.guessed(measured) if measured else 0,
         reliability=measured and measured.calibration and figures.reliability([(one.name, 1, measured.calibration)]),
         panels=figures.robustness([(one.name, 1, measured.robustness)]) if measured and measured.robustness else [],
         confusion=figures.confusion(measured.confusion) if measured else [],
