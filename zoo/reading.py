@@ -34,6 +34,7 @@ _LITTLE = 0.25  # of a digit's ink; a piece with less, which does not change the
 
 # For strokes that may be no 1, by the median height of the line's pieces.
 _FEW = 4  # pieces from which a line has such a height
+_AS_HIGH = 0.6  # of the median height of a line: height of a digit that is cut off at the side, at least; its inverse at most
 _BESIDE = 2  # pieces on either side by which the line's course is estimated
 _TALLER = 1.25  # heights; a stroke that is higher may be a slash, a bracket or a bar
 _OUT = 0.08  # heights by which it also stands out above and below the line
@@ -87,9 +88,10 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
     asked: list[_Asked] = []
     for number, line in enumerate(in_lines(pieces)):
-        for i, odd in zip(line, _odd([pieces[i] for i in line]), strict=True):
-            if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, a digit that is cut off
-                asked.append(_Asked(pieces[i], whole[i], number, odd))
+        row = [pieces[i] for i in line]
+        for i, odd, rest in zip(line, _odd(row), _cut_off(row), strict=True):
+            if rest or not (pieces[i].edge and whole[i].max() < _SURE):  # else a shadow or the table
+                asked.append(_Asked(pieces[i], whole[i], number, odd or rest))
     return _parted(asked, recognise, tall)
 
 
@@ -101,6 +103,19 @@ class _Asked:
     whole: Scores
     line: int
     odd: bool
+
+
+def _cut_off(line: Sequence[Piece]) -> list[bool]:
+    """Return which pieces of a line are about as high as the others, and cut off by the picture's left or right edge.
+
+    What such a digit shows may look like another one, such as a 1, with confidence.
+    """
+    heights = np.array([piece.box[3] - piece.box[1] for piece in line])
+    others = heights[[not piece.edge for piece in line]]
+    if len(others) < 2:
+        return [False] * len(line)
+    usual = float(np.median(others))
+    return [piece.side and _AS_HIGH < tall / usual < 1 / _AS_HIGH for piece, tall in zip(line, heights, strict=True)]
 
 
 def _odd(line: Sequence[Piece]) -> list[bool]:
