@@ -37,6 +37,7 @@ _FINEST = 96  # cells on the long side of the coarse picture for an uneven backg
 _RIM = 2  # pixels of soft edge around a mark
 _GRID = 9  # cells of a table from which they may be a grid
 _GRID_ALONE = 2  # times the contrast of all other ink; a grid with more has nothing but dirt in it
+_THICKER = 0.4  # share of thick cells by which paper taken for ink exceeds the strokes on it, at least
 _THICK = 0.1  # weight of ink thicker than any pen's, at least; above 0, as one digit may fill a small picture
 
 
@@ -163,10 +164,11 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
             # Strokes are thin: thick ink, such as a table beside the paper, counts for less. Marks at two or more edges
             # of the picture, such as shadows, count for nothing; those at one edge may be digits that it cuts.
             cells = cells_of(ink.marks)
-            is_free = ~ink.marks.foreign & (ink.marks.sides <= 1) & ~cells
-            free = float(ink.marks.mass[is_free].sum())
-            thick = _thick_share(ink.marks.paint(is_free))
-            weight = free * max(_THICK * (1 - thick), 1 - 4 * thick)
+            free = float(ink.marks.mass[~ink.marks.foreign & (ink.marks.sides <= 1) & ~cells].sum())
+            thick = _thick_share(ink.mask)
+            weight = free * max(_THICK, 1 - 4 * thick)
+            if ink.mask.mean() > 0.5 and thick > _thick_share(~ink.mask) + _THICKER:  # what it leaves is strokes
+                weight *= _THICK
             if best is None or weight > most:
                 best, most = ink, weight
             if np.count_nonzero(cells) >= _GRID and float(ink.marks.mass[cells].sum()) > free:
