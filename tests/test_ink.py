@@ -591,3 +591,19 @@ def test_a_photographed_number_is_several_digits_and_not_the_paper_between_them(
     small = PIL.Image.open(root / "docs/number.jpg").reduce(2)
     trace = normalise(np.asarray(small))[1]
     assert (trace.reason, trace.polarity) == ("several_objects", "dark-on-light")
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "ellipse"])
+@pytest.mark.parametrize("size", [(8, 8), (40, 40), (120, 120), (100, 140)])
+def test_a_filled_shape_is_no_digit(kind: str, size: tuple[int, int]) -> None:
+    sheet = PIL.Image.new("L", (280, 280), 250)
+    box = (140 - size[0] // 2, 140 - size[1] // 2, 140 + size[0] // 2, 140 + size[1] // 2)
+    getattr(PIL.ImageDraw.Draw(sheet), kind)(box, fill=20)
+    assert normalise(np.asarray(sheet))[1].reason == "not_a_digit"
+
+
+def test_an_empty_note_is_no_digit() -> None:
+    table = PIL.Image.new("RGB", (640, 480), (115, 85, 60))
+    note = PIL.Image.new("RGBA", (240, 230), (245, 230, 120)).rotate(8, expand=True)
+    table.paste(note, (180, 110), note)
+    assert normalise(np.asarray(table))[1].reason == "not_a_digit"

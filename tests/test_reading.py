@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFont
 import pytest
 from PIL import ImageDraw
 from rings import inked, ring
@@ -611,6 +612,72 @@ def test_rows_that_the_pictures_edge_cuts_a_little_are_read(zoo: Zoo, mnist: Lab
         page += rng.normal(0, 3, page.shape)
         right += zoo.read(None, page.clip(0, 255).astype(np.uint8)).text == "".join(str(mnist.classes[i]) for i in some)
     assert right >= 7
+
+
+def pen_row(mnist: Labelled, places: Sequence[int], random: np.random.Generator, width: int) -> np.ndarray:
+    """A row of test digits in one pen, 60 pixels high, as ink float64 0-1 on a page of 190 x `width`."""
+    page = np.zeros((190, width))
+    left = 50
+    for place in places:
+        ink = scenes.written(scenes.unbroken(mnist.images[place, ..., 0]), 60, random)
+        page[70 : 70 + len(ink), left : left + ink.shape[1]] = ink
+        left += ink.shape[1] + 24
+    return page
+
+
+@pytest.mark.parametrize("paper", ["ruled", "ruled dark", "squared", "squared small"])
+def test_rows_across_the_lines_of_the_paper_are_read(zoo: Zoo, mnist: Labelled, paper: str) -> None:
+    """Between the strokes only short dashes of a line are left, which joined the digits into one mark."""
+    pitch, level = {"ruled": (78, 175), "ruled dark": (78, 140), "squared": (78, 165), "squared small": (40, 175)}[
+        paper
+    ]
+    right = 0
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        some = [4, 3, 1, 2, 18, *random.integers(0, 1000, 3)]
+        light = np.full((190, 800), 244.0)
+        light[random.integers(12) + 8 :: pitch] *= level / 244
+        light[random.integers(12) + 9 :: pitch] *= level / 244
+        if paper.startswith("squared"):
+            light[:, random.integers(pitch) :: pitch] *= level / 244
+        page = light * (1 - 0.8 * pen_row(mnist, some, random, 800)) + random.normal(0, 2, light.shape)
+        read = zoo.read(None, page.clip(0, 255).astype(np.uint8))
+        right += read.text == "".join(str(mnist.classes[place]) for place in some)
+    assert right >= 5
+
+
+@pytest.mark.parametrize("radius", [64, 72, 88])
+def test_a_single_digit_in_a_circle_is_read(zoo: Zoo, mnist: Labelled, radius: int) -> None:
+    """The light inside of the circle was taken for the ink, and read as a 0."""
+    page = page_of(mnist, (0, 110, 85, 85), size=(280, 280))
+    ImageDraw.Draw(page).ellipse((140 - radius, 140 - radius, 140 + radius, 140 + radius), outline=30, width=5)
+    assert zoo.read(None, np.asarray(page)).text == "7"
+
+
+@pytest.mark.parametrize(("side", "share"), [("left", 0.3), ("right", 0.3), ("right", 0.5)])
+def test_a_digit_cut_off_at_the_side_is_marked(zoo: Zoo, mnist: Labelled, side: str, share: float) -> None:
+    """A number photographed too tightly looked complete: what was left of the digit was dropped, or read as a 1."""
+    page = row_of(mnist, size=(200, 460))
+    columns = np.flatnonzero((page < 128).any(axis=0))
+    if side == "left":
+        second = columns[np.flatnonzero(np.diff(columns) > 10)[0] + 1]
+        page = page[:, round(columns[0] + share * (second - 20 - columns[0])) :]
+    else:
+        last = columns[np.flatnonzero(np.diff(columns) > 10)[-1] + 1]
+        page = page[:, : round(columns[-1] - share * (columns[-1] - last))]
+    read = zoo.read(None, np.ascontiguousarray(page))
+    assert len(read.signs) == 5
+    assert [sign.rejected for sign in read.signs] == ([True] + 4 * [False] if side == "left" else 4 * [False] + [True])
+
+
+def test_a_page_of_what_is_mostly_no_digit_is_not_read(zoo: Zoo) -> None:
+    page = PIL.Image.new("L", (900, 400), 240)
+    font = PIL.ImageFont.load_default(60)
+    for line in range(4):
+        for place, letter in enumerate("&@#%EAFR"):
+            ImageDraw.Draw(page).text((40 + 100 * place, 20 + 90 * line), letter, 30, font)
+    read = zoo.read(None, np.asarray(page))
+    assert (read.text, read.reason) == ("", "too_many_objects")
 
 
 def test_lines_of_small_digits_below_a_large_number_stay_lines(zoo: Zoo, mnist: Labelled) -> None:

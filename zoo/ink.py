@@ -21,6 +21,7 @@ import PIL.Image
 from zoo import steps
 from zoo.errors import NoInk
 from zoo.finding import find_ink, look_closer, outward
+from zoo.masks import is_solid
 from zoo.mnist_form import SIDE, fitted, plain_grey, ready
 from zoo.settings import InkSettings
 from zoo.sheets import search_sheet
@@ -41,7 +42,7 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Input, T
 
     A picture already in that form is only divided by 255, and its negative is inverted first. Raises `NoInk` with
     `reason` "blank" when the picture has one colour or shows only lines, and with "no_contrast" when what varies is too
-    faint or is noise.
+    faint or is noise. The trace's `reason` is "several_objects" or, for a filled shape without strokes, "not_a_digit".
     """
     grey = plain_grey(picture) if picture.shape[:2] == (SIDE, SIDE) else None
     if grey is not None:
@@ -80,6 +81,8 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Input, T
         except NoInk:
             break
         view = nearer
+    if reason is None and is_solid(found.level > 0.5):
+        reason = "not_a_digit"
     box = outward(found.box, view, step)
     tell("contrast", lambda: steps.lighter_or_darker(found.ink if found.polarity == "light-on-dark" else -found.ink))
     tell("ink", lambda: steps.light(found.ink, found.high))

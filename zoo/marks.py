@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -186,7 +187,7 @@ class Marks:
         covered = np.count_nonzero(hull)
         filled = np.count_nonzero(self.mask & hull)  # paper within a closed stroke is another mark, but counts
         # An ellipse covers 0.79 of its rectangle; paper seen at an angle covers nine tenths.
-        return body if filled > 0.7 * covered and covered > 0.86 * rectangle_around(hull) else None
+        return body if filled > 0.7 * covered and covered > 0.86 * math.prod(rectangle_around(hull)) else None
 
     def rim(self) -> tuple[Mask, Mask] | None:
         """Return the heaviest mark and its inside, bool (h, w) each, if they form a rectangle clear of the borders.
@@ -203,7 +204,7 @@ class Marks:
         body = self.paint(self.numbers == mark)
         hull = hull_of(body)
         inside = hull & ~self.mask
-        is_rim = inside.any() and np.count_nonzero(hull) > _RIGHT_ANGLED * rectangle_around(hull)
+        is_rim = inside.any() and np.count_nonzero(hull) > _RIGHT_ANGLED * math.prod(rectangle_around(hull))
         return (body, inside) if is_rim else None
 
     def several(self) -> bool:

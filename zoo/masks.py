@@ -7,6 +7,9 @@ import numpy as np
 from zoo.types import Box, Mask
 
 _STRAIGHT = 0.8  # of an edge of the box: how much of it has ink nearby if the mark is straight there, at least
+_FILLED = 0.75  # of the smallest rectangle around it: area of a filled shape, at least
+_TURNED = 0.45  # of its own box: area of a filled shape, at least, even of a square that stands on its corner
+_BROAD = 0.5  # of that rectangle's longer side: its shorter one, at least; a bold 1 is slimmer
 _RIM = 0.06  # of the box's width or height: what counts as nearby
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))  # directions of rectangles that are tried, in radians
 _TURNS = np.stack([[*np.cos(_ANGLES), *-np.sin(_ANGLES)], [*np.sin(_ANGLES), *np.cos(_ANGLES)]], axis=1)
@@ -51,8 +54,8 @@ def hull_of(mask: Mask) -> Mask:
     return hull
 
 
-def rectangle_around(hull: Mask) -> float:
-    """Return the area in cells of the smallest rectangle around a mask without gaps in its rows.
+def rectangle_around(hull: Mask) -> tuple[float, float]:
+    """Return the shorter and the longer side in cells of the smallest rectangle around a mask without gaps in its rows.
 
     Rectangles in every direction are tried, 3 degrees apart.
     """
@@ -63,7 +66,20 @@ def rectangle_around(hull: Mask) -> float:
     corners = np.array([[*first, *first, *last, *last], [*down, *(down + 1), *down, *(down + 1)]], np.float32)
     turned = _TURNS @ corners  # corners along and across each direction: (2 directions, corners)
     along, across = (turned.max(axis=1) - turned.min(axis=1)).reshape(2, -1)
-    return float((along * across).min())
+    least = int((along * across).argmin())
+    short, long = sorted((float(along[least]), float(across[least])))
+    return short, long
+
+
+def is_solid(mask: Mask) -> bool:
+    """Whether a mask that fills its box is one filled shape, such as a disc or an empty sheet of paper, and no stroke.
+
+    A disc covers 0.79 of its square. Of 20,000 training digits of MNIST 5 look so.
+    """
+    if np.count_nonzero(mask) < _TURNED * mask.size:
+        return False
+    short, long = rectangle_around(hull_of(mask))
+    return bool(short > _BROAD * long and np.count_nonzero(mask) > _FILLED * short * long)
 
 
 def box_of(mask: Mask) -> Box:

@@ -37,6 +37,7 @@ _FINEST = 96  # cells on the long side of the coarse picture for an uneven backg
 _RIM = 2  # pixels of soft edge around a mark
 _GRID = 9  # cells of a table from which they may be a grid
 _GRID_ALONE = 2  # times the contrast of all other ink; a grid with more has nothing but dirt in it
+_THICKER = 0.4  # share of thick cells by which paper taken for ink exceeds the strokes on it, at least
 _THICK = 0.1  # weight of ink thicker than any pen's, at least; above 0, as one digit may fill a small picture
 
 
@@ -45,8 +46,9 @@ class Piece:
     """A piece of ink that may be one digit, or several that touch.
 
     `level` is its ink, uint8 (h, w), light on black, without anything else in its box. `box` is in the picture's
-    pixels; `scale` of them make one pixel of `level`. `edge` says that it reaches the picture's edge, `cut` that it
-    was attached to the lines of a table or a frame and may have lost some ink with them.
+    pixels; `scale` of them make one pixel of `level`. `edge` says that it reaches the picture's edge, `side` that
+    this is the left or right one, and `cut` that it was attached to the lines of a table or a frame and may have lost
+    some ink with them.
     """
 
     level: Image
@@ -54,6 +56,7 @@ class Piece:
     scale: int
     polarity: Polarity
     edge: bool
+    side: bool = False
     cut: bool = False
 
     def moved(self, right: int, down: int) -> Piece:
@@ -72,7 +75,8 @@ class Piece:
             within = level[y : y + part.shape[0], x : x + part.shape[1]]
             np.maximum(within, part, out=within)
         box = (left, top, max(self.box[2], other.box[2]), max(self.box[3], other.box[3]))
-        return Piece(level, box, self.scale, self.polarity, self.edge or other.edge, self.cut or other.cut)
+        edge, side, cut = self.edge or other.edge, self.side or other.side, self.cut or other.cut
+        return Piece(level, box, self.scale, self.polarity, edge, side, cut)
 
 
 @dataclass(frozen=True)
@@ -159,12 +163,12 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
                 continue
             # Strokes are thin: thick ink, such as a table beside the paper, counts for less. Marks at two or more edges
             # of the picture, such as shadows, count for nothing; those at one edge may be digits that it cuts.
-            core = ink.mask
-            for _ in range(max(2, round(0.012 * max(core.shape)))):
-                core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
             cells = cells_of(ink.marks)
             free = float(ink.marks.mass[~ink.marks.foreign & (ink.marks.sides <= 1) & ~cells].sum())
-            weight = free * max(_THICK, 1 - 4 * core.sum() / max(1, ink.mask.sum()))
+            thick = _thick_share(ink.mask)
+            weight = free * max(_THICK, 1 - 4 * thick)
+            if ink.mask.mean() > 0.5 and thick > _thick_share(~ink.mask) + _THICKER:  # what it leaves is strokes
+                weight *= _THICK
             if best is None or weight > most:
                 best, most = ink, weight
             if np.count_nonzero(cells) >= _GRID and float(ink.marks.mass[cells].sum()) > free:
@@ -178,6 +182,14 @@ def _ink(small: Plane, settings: InkSettings, page: Mask | None) -> _Ink:
     if grid > _GRID_ALONE * best.high:
         raise NoInk("The picture shows an empty grid. Send one with visible digits.", "too_many_objects")
     return best
+
+
+def _thick_share(mask: Mask) -> float:
+    """Return the share of a mask, bool (h, w), that is farther inside than half the width of a usual stroke."""
+    core = mask
+    for _ in range(max(2, round(0.012 * max(mask.shape)))):
+        core = core[1:-1, 1:-1] & core[:-2, 1:-1] & core[2:, 1:-1] & core[1:-1, :-2] & core[1:-1, 2:]
+    return float(core.sum() / max(1, int(mask.sum())))
 
 
 def _cells(small: Plane) -> int:
@@ -259,6 +271,7 @@ def _piece(body: Body, ink: _Ink, step: int, size: tuple[int, ...]) -> Piece:
     own = spread_out(np.isin(labels[top:bottom, left:right], body.marks), _RIM)
     level = (ink.level[top:bottom, left:right] * own * 255).astype(np.uint8)
     box = (left * step, top * step, min(size[1], right * step), min(size[0], bottom * step))
-    edge = body.left == 0 or body.top == 0 or body.bottom == labels.shape[0] or body.right == labels.shape[1]
+    side = body.left == 0 or body.right == labels.shape[1]
+    edge = side or body.top == 0 or body.bottom == labels.shape[0]
     cut = ink.cut is not None and bool((own & ink.cut[top:bottom, left:right]).any())
-    return Piece(np.pad(level, PAD), box, step, ink.polarity, edge, cut)
+    return Piece(np.pad(level, PAD), box, step, ink.polarity, edge, side, cut)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zoo.bodies import check_number
 from zoo.errors import NoInk
 from zoo.images import Reduced
-from zoo.masks import box_of, is_boxed
+from zoo.masks import box_of, is_boxed, is_solid
 from zoo.models import Loaded
 from zoo.parting import INK, Parted, part
 from zoo.pieces import PAD, Piece, find, in_lines
@@ -24,6 +24,8 @@ _RARE = 8.0  # log-odds by which touching digits are rarer in pictures than in t
 _NO_SURER = 0.9999  # confidence above which more counts for nothing
 _CLOSE = 6.0  # nats between the likeliest and the next division of a piece, below which it is said to touch
 _MOST = 6  # digits in one piece, at most
+_PATTERN = 20  # digits in a picture from which it may be a pattern or noise
+_MOSTLY = 0.6  # of the digits: how many of them are guessed in such a picture, at least
 LEAST = 0.85  # confidence below which a digit of several is rejected, whatever the card asks of a single one
 _STRANGE = 0.6  # confidence below which a piece may be part of another; a digit joined with dirt needs as much
 
@@ -37,6 +39,7 @@ _LITTLE = 0.25  # of a digit's ink; a piece with less, which does not change the
 
 # For strokes that may be no 1, by the median height of the line's pieces.
 _FEW = 4  # pieces from which a line has such a height
+_AS_HIGH = 0.6  # of a line's median height: height of a digit cut off at the side, at least; the inverse at most
 _BESIDE = 2  # pieces on either side by which the line's course is estimated
 _TALLER = 1.25  # heights; a stroke that is higher may be a slash, a bracket or a bar
 _OUT = 0.08  # heights by which it also stands out above and below the line
@@ -108,7 +111,8 @@ def read_picture(loaded: Loaded, picture: Reduced) -> Reading:
 def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     """Read the digits of the pieces, in reading order.
 
-    Raises NoInk with `reason` "too_many_objects" when they fall into more parts than a picture may have digits.
+    Raises NoInk with `reason` "too_many_objects" when they fall into more parts than a picture may have digits, or into
+    many that mostly look like none.
     """
     pieces = [piece for piece in pieces if _extent(piece.level)[0]]  # the others are too faint to read
     if not pieces:
@@ -119,10 +123,19 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
     pieces, whole = _whole_again(pieces, whole, recognise, tall)
     asked: list[_Asked] = []
     for number, line in enumerate(in_lines(pieces)):
-        for i, odd in zip(line, _odd([pieces[i] for i in line]), strict=True):
-            if not (pieces[i].edge and whole[i].max() < _SURE):  # a shadow, the table, a digit that is cut off
-                asked.append(_Asked(pieces[i], whole[i], number, odd))
-    return _parted(asked, recognise, tall)
+        row = [pieces[i] for i in line]
+        for i, odd, rest in zip(line, _odd(row), _cut_off(row), strict=True):
+            if rest or not (pieces[i].edge and whole[i].max() < _SURE):  # else a shadow or the table
+                asked.append(_Asked(pieces[i], whole[i], number, odd or rest))
+    found = _parted(asked, recognise, tall)
+    guessed = sum(digit.odd or digit.scores.max() < LEAST for digit in found)
+    if len(found) >= _PATTERN and guessed > _MOSTLY * len(found):
+        raise NoInk(
+            f"The picture shows {len(found)} marks, and {guessed} of them look like no digit: it may be a pattern or "
+            "noise. Send a part of it, or a picture with more contrast.",
+            "too_many_objects",
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -135,14 +148,27 @@ class _Asked:
     odd: bool
 
 
+def _cut_off(line: Sequence[Piece]) -> list[bool]:
+    """Return which pieces of a line are about as high as the others, and cut off by the picture's left or right edge.
+
+    What such a digit shows may look like another one, such as a 1, with confidence.
+    """
+    heights = np.array([piece.box[3] - piece.box[1] for piece in line])
+    others = heights[[not piece.edge for piece in line]]
+    if len(others) < 2:
+        return [False] * len(line)
+    usual = float(np.median(others))
+    return [piece.side and _AS_HIGH < tall / usual < 1 / _AS_HIGH for piece, tall in zip(line, heights, strict=True)]
+
+
 def _odd(line: Sequence[Piece]) -> list[bool]:
     """Return which pieces of a line, from the left, may be no digits.
 
     - Strokes that stand out above and below the line or are bowed, as slashes, brackets and bars do.
     - Short strokes close to a neighbour, which may be a separate part of it.
-    - Boxes, which may be there to be ticked.
+    - Boxes, which may be there to be ticked, and filled shapes.
     """
-    boxes = [_is_box(piece.level) for piece in line]
+    boxes = [_is_box_or_solid(piece.level) for piece in line]
     if len(line) < _FEW:
         return boxes
     lefts, tops, rights, bottoms = np.array([piece.box for piece in line]).T
@@ -180,11 +206,12 @@ def _is_bracket(level: Image) -> bool:
     return bool((wide < _THIN and bow > _BOWED) or (wide < _FINE and bow > _ARCHED and is_even))
 
 
-def _is_box(level: Image) -> bool:
-    """Whether the ink is straight along all four sides of its bounding box, as no 0 is."""
+def _is_box_or_solid(level: Image) -> bool:
+    """Whether the ink is straight along all four sides of its bounding box, as no 0 is, or is a filled shape."""
     ink = level > INK
     left, top, right, bottom = box_of(ink)
-    return is_boxed(ink[top:bottom, left:right], sides=4)
+    ink = ink[top:bottom, left:right]
+    return is_boxed(ink, sides=4) or is_solid(ink)
 
 
 def _whole_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.marks import Marks
 from zoo.masks import spread_out, thicker_than
@@ -11,6 +12,12 @@ from zoo.types import Mask, Plane
 # For lines in a picture of many digits; chosen on composed rows of MNIST's validation digits.
 _FAINT = 0.65  # of the usual ink; a printed line is fainter
 _LONG = 0.1  # of the picture's long side: length of a line, its gaps closed, at least
+_DASH = 0.012  # of the picture's long side: length of what is left of a line between two strokes, at least
+_REACH = 0.03  # of the picture's long side: half the gap that a digit leaves in a line, at most
+_ROW = 0.3  # of the picture's long side: length of a line of which only dashes are left, at least
+_ACROSS = 0.8  # of the picture's side along the line: the same in a picture that is too short for `_ROW`
+_COVERED = 0.4  # of that length: the dashes together, at least
+_THROUGH = 0.95  # of the picture's side along a line down the page: length from which it need not meet others
 _MEETS = 0.6  # of the length of a line down the page: distance between the outermost lines across that it meets
 RISE = 0.06  # of a line's length: how far it may rise or fall
 
@@ -46,12 +53,24 @@ def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
     crosses a stroke, the stroke stays. A line down the page is removed only if it goes from one line across to another,
     as margins and the sides of tables and boxes do: otherwise a 1 would be removed.
     """
+    thickest = _thickest(mask)
+    strokes = thicker_than(mask, thickest) & thicker_than(mask.T, thickest).T
+    if strokes.any():  # dark lines, which are ink too, lower its usual strength
+        high = max(high, float(np.median(ink[strokes])))
     across, lines = _ruling(mask, ink, high)
     if not across.any():
         return mask
-    down, _ = _ruling(mask.T, ink.T, high, lines.T)
-    rest = mask & ~(across | down.T)
+    down = _ruling(mask.T, ink.T, high, lines.T)[0].T
+    rest = mask & ~(across | down)
+    # A line along a stroke, such as a 1, must not divide it.
+    rest |= (across & _closed_across(rest.T, thickest).T) | (down & _closed_across(rest, thickest))
     return rest if rest.any() else mask
+
+
+def _thickest(mask: Mask) -> int:
+    """Return how many cells thick a ruled line is, at most."""
+    long: int = max(mask.shape)
+    return max(2, round(0.005 * long))
 
 
 def _ruling(mask: Mask, ink: Plane, high: float, others: Mask | None = None) -> tuple[Mask, Mask]:
@@ -60,25 +79,56 @@ def _ruling(mask: Mask, ink: Plane, high: float, others: Mask | None = None) -> 
     Returns them without the strokes that they cross, and with their gaps closed, bool (h, w) each.
     """
     long = max(mask.shape)
-    thickest, gap = max(2, round(0.005 * long)), max(3, round(0.01 * long))
-    thin = mask & ~thicker_than(mask, thickest) & (ink < _FAINT * high)
+    gap = max(3, round(0.01 * long))
+    thin = mask & ~thicker_than(mask, _thickest(mask)) & (ink < _FAINT * high)
     if not thin.any():
         return thin, thin
-    joined = thin
-    for _ in range(gap):
-        grown = joined.copy()
-        grown[:, 1:] |= joined[:, :-1]
-        grown[:, :-1] |= joined[:, 1:]
-        joined = grown
-    dashes = Marks(joined, ink, 0)
-    wide, tall = dashes.right - dashes.left - 2 * gap, dashes.bottom - dashes.top
-    lines = (wide > _LONG * long) & (tall <= thickest + RISE * wide)
-    if others is not None:
-        met = others & joined
-        places, marks = met.nonzero()[1], dashes.labels[met]
-        first, last = np.full(len(wide), mask.shape[1]), np.zeros(len(wide), np.intp)
-        np.minimum.at(first, marks, places)
-        np.maximum.at(last, marks, places)
-        lines &= last - first > _MEETS * wide
+    dashes = Marks(_widened(thin, gap), ink, 0)
+    lines = _are_lines(dashes, gap, _LONG * long, others)
     whole = dashes.paint(lines)
+    # Of a line that goes through a row of digits, only short dashes between the strokes may be left.
+    short = _are_lines(dashes, gap, _DASH * long) & ~lines
+    if short.any():
+        pieces, reach = dashes.paint(short) | whole, round(_REACH * long)
+        rows = Marks(_widened(pieces, reach), ink, 0)
+        found = _are_lines(rows, reach, min(_ROW * long, _ACROSS * mask.shape[1]), others)
+        columns = np.unique(rows.labels[pieces] * mask.shape[1] + pieces.nonzero()[1])  # of each row that have a dash
+        covered = np.bincount(columns // mask.shape[1], minlength=len(found))
+        whole |= rows.paint(found & (covered > _COVERED * _lengths(rows, reach)))
     return thin & whole, whole
+
+
+def _are_lines(marks: Marks, grown: int, least: float, others: Mask | None = None) -> Mask:
+    """Return which marks are thin straight lines across, longer than `least`, bool (n,).
+
+    The marks were widened by `grown` on either side. With `others`, a line goes from one of these to another, or
+    through the whole picture.
+    """
+    wide, tall = _lengths(marks, grown), marks.bottom - marks.top
+    lines = (wide > least) & (tall <= _thickest(marks.mask) + RISE * wide)
+    if others is not None:
+        met = others & marks.mask
+        places, held = met.nonzero()[1], marks.labels[met]
+        first, last = np.full(len(wide), marks.width), np.zeros(len(wide), np.intp)
+        np.minimum.at(first, held, places)
+        np.maximum.at(last, held, places)
+        lines &= (last - first > _MEETS * wide) | (wide > _THROUGH * marks.width)
+    return np.asarray(lines)
+
+
+def _lengths(marks: Marks, grown: int) -> NDArray[np.intp]:
+    """Return the width of each mark, (n,), before it was widened by `grown` on either side within the picture."""
+    left, right = marks.left + grown * (marks.left > 0), marks.right - grown * (marks.right < marks.width)
+    return np.asarray(right - left)
+
+
+def _widened(mask: Mask, by: int) -> Mask:
+    """Grow a mask by that many cells to the left and right."""
+    sums = np.cumsum(np.pad(mask, ((0, 0), (by + 1, by))), axis=1, dtype=np.int32)
+    return np.asarray(sums[:, 2 * by + 1 :] > sums[:, : -2 * by - 1])
+
+
+def _closed_across(mask: Mask, gap: int) -> Mask:
+    """Fill the gaps of up to about that many cells between two cells of a row."""
+    by = -(-gap // 2)
+    return ~_widened(~_widened(mask, by), by)
