@@ -14,12 +14,13 @@ HEAVY = {"tensorflow", "keras"}
 
 
 def levels(root: Path, table: str) -> dict[str, int]:
-    """The rows of a table of docs/architecture.md by their rooms, from the ground up."""
+    """The levels of the rooms in a table of docs/architecture.md."""
     text = (root / "docs/architecture.md").read_text()
-    lines = text.partition(f"<!-- {table} -->")[2].partition(f"<!-- /{table} -->")[0].strip().splitlines()[2:]
-    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in lines]
-    assert len(rows) > 5
-    return {room: number for number, rooms in enumerate(rows) for room in rooms}
+    rows = text.partition(f"<!-- {table} -->")[2].partition(f"<!-- /{table} -->")[0]
+    found = {room: int(level) for level, room in re.findall(r"^\| (\d+) \| `(\w+)` \|", rows, re.MULTILINE)}
+    assert len(set(found.values())) > 5
+    assert len(found) == len(rows.strip().splitlines()) - 2
+    return found
 
 
 @pytest.fixture(scope="module")
