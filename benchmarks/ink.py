@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 import PIL.Image
-from load import encoded, photograph
+from pictures import encoded, photograph
 
 from zoo import datasets, images, ink
 from zoo.settings import PictureSettings

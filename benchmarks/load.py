@@ -1,9 +1,8 @@
-"""Shared by the benchmarks: a server's processes and their cost, pictures and forms to upload, and load made by wrk."""
+"""Shared by the benchmarks: a server's processes and their cost, forms to upload, and load made by wrk."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import signal
@@ -13,11 +12,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import psutil  # type: ignore[import-untyped]
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = 2  # worker processes of every server
@@ -123,29 +119,3 @@ def form(content: bytes) -> bytes:
     """Return a multipart body with a picture in the part `file`; `FORM` has its headers."""
     head = 'Content-Disposition: form-data; name="file"; filename="digit"\r\nContent-Type: application/octet-stream'
     return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-def encoded(picture: Image.Image, kind: str, **how: Any) -> bytes:
-    """Return a picture as a file of a kind such as "PNG"; `how` are Pillow's options."""
-    content = io.BytesIO()
-    picture.save(content, kind, **how)
-    return content.getvalue()
-
-
-def photograph(digit: Image.Image, width: int, height: int, noise: float, quality: int) -> bytes:
-    """Return a JPEG of a digit in blue ink on paper, lit from one corner. `noise` is in grey levels (0-255)."""
-    size = height * 2 // 5
-    large = digit.resize((size, size), Image.Resampling.BICUBIC)
-    cover = np.zeros((height, width, 1), np.float32)
-    cover[size // 2 : size // 2 + size, size // 2 : size // 2 + size, 0] = np.asarray(large, np.float32) / 255
-    shade = 1 - 0.2 * (np.linspace(0, 1, height)[:, None, None] + np.linspace(0, 1, width)[:, None])
-    scene = ((225, 220, 205) * (1 - cover) + (50, 50, 110) * cover) * shade
-    scene = scene + np.random.default_rng(28).normal(0, noise, (height, width, 1))
-    return encoded(Image.fromarray(scene.clip(0, 255).astype(np.uint8)), "JPEG", quality=quality)
-
-
-def digit() -> Image.Image:
-    """Return MNIST's first test picture, 28x28."""
-    from zoo import datasets
-
-    return Image.fromarray(datasets.test_data("mnist").images[0, ..., 0])

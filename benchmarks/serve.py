@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from load import FORM, ROOT, WORKERS, Load, Processes, Told, digit, encoded, form, free_port, need_wrk, photograph
+from load import FORM, ROOT, WORKERS, Load, Processes, Told, form, free_port, need_wrk
+from pictures import digit, encoded, photograph
 
 from zoo.checkpoints import Catalogue
 

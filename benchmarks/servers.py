@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import psutil  # type: ignore[import-untyped]
-from load import BOUNDARY, FORM, ROOT, WORKERS, Load, Processes, digit, encoded, form, free_port, need_wrk
+from load import BOUNDARY, FORM, ROOT, WORKERS, Load, Processes, form, free_port, need_wrk
+from pictures import digit, encoded
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -9,7 +9,7 @@ import pytest
 
 from zoo import ModelSettings, Trace, Zoo, hookimpl
 from zoo.arena import Verdict, Vote, ask_all
-from zoo.errors import ModelUnavailable, PictureUnsupported, ZooError
+from zoo.errors import ModelUnavailable, PictureBroken, PictureUnsupported, ZooError
 from zoo.types import Input, Prediction
 
 MANY = 50
@@ -63,6 +63,22 @@ def test_a_plugins_own_preprocessing_is_not_shared(zoo_folder: Path, picture) ->
         assert isinstance(vote.answer, Prediction)
         assert vote.answer.trace is not None
         assert vote.answer.trace.seen[0, 0] == 9
+
+
+class Breaking:
+    """Fails to load one model, and blames a picture of its own."""
+
+    @hookimpl(wrapper=True)
+    def load(self, settings: ModelSettings) -> Generator[None, object, object]:
+        if settings.name == "soft_1":
+            raise PictureBroken("The warm-up picture is gone.")
+        return (yield)
+
+
+def test_a_load_hook_that_blames_a_picture_costs_only_its_own_vote(crowd: Zoo, picture) -> None:
+    crowd.join("breaking", Breaking())
+    failed = [vote.model for vote in ask_all(crowd, picture(0)).votes if isinstance(vote.answer, ZooError)]
+    assert failed == ["soft_1"]
 
 
 def test_a_picture_that_is_none_is_nobodys_fault(crowd: Zoo) -> None:

@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from zoo import datasets, robustness
 from zoo.datasets import Labelled
 from zoo.errors import NoInk
 from zoo.images import decode
@@ -607,3 +608,13 @@ def test_an_empty_note_is_no_digit() -> None:
     note = PIL.Image.new("RGBA", (240, 230), (245, 230, 120)).rotate(8, expand=True)
     table.paste(note, (180, 110), note)
     assert normalise(np.asarray(table))[1].reason == "not_a_digit"
+
+
+@pytest.mark.parametrize(("corruption", "severity"), [("thick", 1.5), ("blur", 1.8)])
+def test_a_bold_or_blurred_digit_is_no_filled_shape(corruption: str, severity: float) -> None:
+    """Of 200 eights, zeros and threes hardly one may look filled, however faint their holes are."""
+    data = datasets.test_data("mnist")
+    some = data.images[np.isin(data.classes, (0, 3, 8))][:200, ..., 0]
+    kind = next(kind for kind in robustness.CORRUPTIONS if kind.name == corruption)
+    large = (np.kron(one, np.ones((4, 4), np.uint8)) for one in robustness.corrupt(some, kind, severity))
+    assert sum(normalise(picture)[1].reason == "not_a_digit" for picture in large) <= 2

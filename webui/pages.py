@@ -29,7 +29,7 @@ from zoo import listings
 from zoo.arena import Verdict
 from zoo.errors import ModelUnavailable, UnknownModel, ZooError
 from zoo.listings import ModelFacts
-from zoo.types import DIGITS, REASONS, Prediction, Reading
+from zoo.types import DIGITS, NOTHING, REASONS, Prediction, Reading
 
 LANGUAGES = {"en": "English", "pt-BR": "Português"}
 """The languages of the pages: BCP 47 tag to the language's own name."""
@@ -162,7 +162,7 @@ def no_digit(prediction: Prediction) -> str:
 def why_rejected(prediction: Prediction) -> str:
     """Return the sentence that says why a picture was rejected, with the most likely label where there is one."""
     texts, reason = words(), prediction.reason or ""
-    told = texts[reason] if reason in REASONS else texts["other_reason"]
+    told = texts[reason] if reason in {*REASONS, *NOTHING} else texts["other_reason"]
     return told % {"label": prediction.label, "reason": reason}
 
 

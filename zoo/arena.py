@@ -62,16 +62,14 @@ def ask_all(zoo: Zoo, picture: Source) -> Verdict:
     for name, model in zoo.models.items():
         try:
             loaded = model.load()
-            way = _way(loaded)
-            if way is not None and way not in looks:
-                looks[way], took = _shared_look(zoo, loaded, content)
-                seconds += took
-        except PictureError:  # the picture's own fault: all would fail
-            raise
         except ZooError as error:
             votes.append(Vote(name, error, 0.0))
-        else:
-            votes.append(_vote(zoo, loaded, content, None if way is None else looks[way]))
+            continue
+        way = _way(loaded)
+        if way is not None and way not in looks:  # a PictureError is the picture's own fault: all would fail
+            looks[way], took = _shared_look(zoo, loaded, content)
+            seconds += took
+        votes.append(_vote(zoo, loaded, content, None if way is None else looks[way]))
     return Verdict(tuple(votes), 1000 * seconds)
 
 

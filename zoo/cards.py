@@ -62,7 +62,10 @@ class Reliability(BaseModel):
 
 
 class Hardship(BaseModel):
-    """One way of making the pictures harder: three strengths from weak to strong, and the accuracy (0-1) at each."""
+    """One way of making the pictures harder: three strengths from weak to strong, and the accuracy (0-1) at each.
+
+    `kind` is the name of a `zoo.robustness.Corruption`, and `strengths` are its severities.
+    """
 
     kind: str
     unit: str

@@ -21,6 +21,7 @@ import PIL.Image
 from zoo import steps
 from zoo.errors import NoInk
 from zoo.finding import find_ink, look_closer, outward
+from zoo.marks import SHOWS_SHEETS
 from zoo.masks import is_solid
 from zoo.mnist_form import SIDE, fitted, plain_grey, ready
 from zoo.settings import InkSettings
@@ -81,7 +82,8 @@ def normalise(picture: Image, settings: InkSettings = DEFAULT) -> tuple[Input, T
         except NoInk:
             break
         view = nearer
-    if reason is None and is_solid(found.level > 0.5):
+    # In a picture of a few dozen pixels a bold digit may look filled.
+    if reason is None and max(height, width) >= SHOWS_SHEETS and is_solid(found.level):
         reason = "not_a_digit"
     box = outward(found.box, view, step)
     tell("contrast", lambda: steps.lighter_or_darker(found.ink if found.polarity == "light-on-dark" else -found.ink))

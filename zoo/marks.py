@@ -15,7 +15,7 @@ from zoo.types import Box, Mask, Plane
 
 # For sheets of paper.
 _SHEET = 10  # cells on the short side of a sheet, at least, so that there is room for ink
-_SHOWS_SHEETS = 64  # cells on the long side of a picture that may show a sheet, at least
+SHOWS_SHEETS = 64  # cells on the long side of a picture that may show a sheet or another filled shape, at least
 _SOME = 0.38  # of its box: area of a sheet's mark or rim, which may be turned, at least
 _TAKEN = 0.08  # of the long side squared: box of a sheet so large that a smooth background reaches its level inside
 _RIGHT_ANGLED = 0.9  # of the smallest rectangle around it: area of a sheet of which only the rim is a mark, at least
@@ -114,7 +114,7 @@ class Marks:
         height, width, area = self.height, self.width, self.area
         tall, wide = self.bottom - self.top, self.right - self.left
         foreign = (self.sides >= 2) & (area > 0.45 * tall * wide) & (area > 0.03 * height * width)
-        if max(self.mask.shape) >= _SHOWS_SHEETS and (self.sides >= 2).any():
+        if max(self.mask.shape) >= SHOWS_SHEETS and (self.sides >= 2).any():
             corners = self._corners()
             slim = np.minimum(tall, wide) < _SLIGHT * np.maximum(tall, wide)
             wedge = (corners == 1) & (self.sides == 2) & slim & (area > _WEDGE * tall * wide)
@@ -170,7 +170,7 @@ class Marks:
 
         Each is bool (h, w).
         """
-        if max(self.mask.shape) < _SHOWS_SHEETS:
+        if max(self.mask.shape) < SHOWS_SHEETS:
             return []
         heavy = self.numbers[(self.mass > _AS_HEAVY * self.mass[self.best]) & (self.sides <= sides)]
         found = (self._sheet(mark) for mark in heavy[np.argsort(-self.mass[heavy])].tolist())
@@ -180,7 +180,7 @@ class Marks:
         """Return a mark's cells, bool (h, w), if it may be a sheet; else None."""
         area = int(self.area[mark])
         width, height = int(self.right[mark] - self.left[mark]), int(self.bottom[mark] - self.top[mark])
-        if min(width, height) < _SHEET or max(self.mask.shape) < _SHOWS_SHEETS or area < _SOME * width * height:
+        if min(width, height) < _SHEET or max(self.mask.shape) < SHOWS_SHEETS or area < _SOME * width * height:
             return None
         body = self.paint(self.numbers == mark)
         hull = hull_of(body)
@@ -197,7 +197,7 @@ class Marks:
         """
         mark, long = int(self.mass.argmax()), max(self.mask.shape)
         width, height = int(self.right[mark] - self.left[mark]), int(self.bottom[mark] - self.top[mark])
-        if min(width, height) < _SHEET or long < _SHOWS_SHEETS or width * height < _TAKEN * long**2:
+        if min(width, height) < _SHEET or long < SHOWS_SHEETS or width * height < _TAKEN * long**2:
             return None
         if self.sides[mark] or self.area[mark] < _SOME * width * height:
             return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.types import Box, Mask
+from zoo.types import Box, Mask, Plane
 
 _STRAIGHT = 0.8  # of an edge of the box: how much of it has ink nearby if the mark is straight there, at least
 _FILLED = 0.75  # of the smallest rectangle around it: area of a filled shape, at least
 _TURNED = 0.45  # of its own box: area of a filled shape, at least, even of a square that stands on its corner
+_WALL = 0.2  # of that rectangle's shorter side: how far inside the shape its ink is even
+_EVEN = 0.95  # of full ink: the ink there, at least
 _BROAD = 0.5  # of that rectangle's longer side: its shorter one, at least; a bold 1 is slimmer
 _RIM = 0.06  # of the box's width or height: what counts as nearby
 _ANGLES = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))  # directions of rectangles that are tried, in radians
@@ -71,15 +73,22 @@ def rectangle_around(hull: Mask) -> tuple[float, float]:
     return short, long
 
 
-def is_solid(mask: Mask) -> bool:
-    """Whether a mask that fills its box is one filled shape, such as a disc or an empty sheet of paper, and no stroke.
+def is_solid(level: Plane) -> bool:
+    """Whether ink, float32 (h, w), 0-1, that fills its box is one filled shape, as a disc or empty paper, and no digit.
 
-    A disc covers 0.79 of its square. Of 20,000 training digits of MNIST 5 look so.
+    A disc covers 0.79 of its square. A bold or blurred digit may cover as much, but its holes and gaps are fainter.
     """
+    mask = level > 0.5
     if np.count_nonzero(mask) < _TURNED * mask.size:
         return False
-    short, long = rectangle_around(hull_of(mask))
-    return bool(short > _BROAD * long and np.count_nonzero(mask) > _FILLED * short * long)
+    inside = hull_of(mask)
+    short, long = rectangle_around(inside)
+    if short <= _BROAD * long or np.count_nonzero(mask) <= _FILLED * short * long:
+        return False
+    inside = np.pad(inside, 1)
+    for _ in range(max(1, round(_WALL * short))):
+        inside = ~spread_out(~inside, 1)
+    return bool((level[inside[1:-1, 1:-1]] > _EVEN).all())
 
 
 def box_of(mask: Mask) -> Box:

@@ -64,8 +64,9 @@ class Found:
     """One digit of a picture: its probabilities, float32 (k,), its box in the picture's pixels, and its line from 0.
 
     `touching` says that it was separated from another digit or a frame, or may still hold another digit. `odd` says
-    that it may be no digit: a box, or a stroke that may be no 1. Such a stroke stands out above and below its line or
-    is bowed, as slashes and brackets are, or is short and close to its neighbour.
+    that it may be no digit or only a part of one: a box or a filled shape, a digit that the picture's left or right
+    edge cuts off, or a stroke that may be no 1. Such a stroke stands out above and below its line or is bowed, as
+    slashes and brackets are, or is short and close to its neighbour.
     """
 
     scores: NDArray[np.float32]
@@ -126,7 +127,7 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
         row = [pieces[i] for i in line]
         for i, odd, rest in zip(line, _odd(row), _cut_off(row), strict=True):
             if rest or not (pieces[i].edge and whole[i].max() < _SURE):  # else a shadow or the table
-                asked.append(_Asked(pieces[i], whole[i], number, odd or rest))
+                asked.append(_Asked(pieces[i], whole[i], number, odd, rest))
     found = _parted(asked, recognise, tall)
     guessed = sum(digit.odd or digit.scores.max() < LEAST for digit in found)
     if len(found) >= _PATTERN and guessed > _MOSTLY * len(found):
@@ -140,12 +141,13 @@ def read(pieces: Sequence[Piece], recognise: Recognise) -> list[Found]:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A piece, the model's probabilities for it as a whole, its line, and whether it looks odd there."""
+    """A piece, the model's probabilities for it as a whole, its line, and whether it looks odd there or is cut off."""
 
     piece: Piece
     whole: Scores
     line: int
     odd: bool
+    cut_off: bool
 
 
 def _cut_off(line: Sequence[Piece]) -> list[bool]:
@@ -155,7 +157,7 @@ def _cut_off(line: Sequence[Piece]) -> list[bool]:
     """
     heights = np.array([piece.box[3] - piece.box[1] for piece in line])
     others = heights[[not piece.edge for piece in line]]
-    if len(others) < 2:
+    if not len(others):
         return [False] * len(line)
     usual = float(np.median(others))
     return [piece.side and _AS_HIGH < tall / usual < 1 / _AS_HIGH for piece, tall in zip(line, heights, strict=True)]
@@ -210,8 +212,9 @@ def _is_box_or_solid(level: Image) -> bool:
     """Whether the ink is straight along all four sides of its bounding box, as no 0 is, or is a filled shape."""
     ink = level > INK
     left, top, right, bottom = box_of(ink)
-    ink = ink[top:bottom, left:right]
-    return is_boxed(ink, sides=4) or is_solid(ink)
+    return is_boxed(ink[top:bottom, left:right], sides=4) or is_solid(
+        level[top:bottom, left:right].astype(np.float32) / np.float32(255)
+    )
 
 
 def _whole_again(
@@ -326,7 +329,7 @@ def _parted(asked: Sequence[_Asked], recognise: Recognise, tall: float) -> list[
         parted = len(digits) > 1
         touching = parted or piece.cut or best - others < _CLOSE
         found += [
-            Found(scores, _box_of(piece, level, parted), ask.line, touching, ask.odd and not parted)
+            Found(scores, _box_of(piece, level, parted), ask.line, touching, ask.cut_off or (ask.odd and not parted))
             for level, scores in digits
         ]
     return found

@@ -67,7 +67,7 @@ BY_STATUS: dict[int, type[ZooError]] = {
     429: ServerBusy,
     503: ModelUnavailable,
 }
-"""The errors for all others, and for servers that send no codes, as those of release 0.1."""
+"""The errors for all others, and for servers that send no codes, as those of release 0.1, whose 404s are alike."""
 
 
 class Transport:

@@ -41,11 +41,14 @@ Polarity = Literal["light-on-dark", "dark-on-light"]
 DIGITS = tuple("0123456789")
 """The labels of a model that reads digits."""
 
-NOTHING = ("blank", "no_contrast", "too_many_objects")
-"""The reasons for which there is nothing to read in a picture: those of `zoo.errors.NoInk`."""
+NO_INK = ("blank", "no_contrast")
+"""The reasons for which a picture has no ink."""
 
-REASONS = ("several_objects", "not_a_digit", *NOTHING)
-"""The reasons for which a picture is rejected; a plugin may give others. The first two have a best guess."""
+NOTHING = (*NO_INK, "too_many_objects")
+"""The reasons for which there is nothing to read in a picture of many digits: those of `zoo.errors.NoInk`."""
+
+REASONS = (*NO_INK, "several_objects", "not_a_digit")
+"""The reasons for which a picture of one digit is rejected; a plugin may give others. The last two have a guess."""
 
 Weights = Literal["int8", "float32"]
 """The format of a network's weights for inference: 8 bits, or exactly as trained."""

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from seeing import violations
 
-from zoo.types import REASONS
+from zoo.types import NOTHING, REASONS
 
 Opener = Callable[..., Page]
 
@@ -188,7 +188,7 @@ def test_nothing_moves_when_an_answer_comes(visit: Opener) -> None:
         drawing.draw(page, drawing.SEVEN)
         expect(page.locator(".agrees").first).to_be_visible()
         assert page.evaluate(places) == before
-        for reason in REASONS:
+        for reason in {*REASONS, *NOTHING}:
             page.evaluate(REJECTED, reason)
             assert page.evaluate(places) == before, f"{reason}, {width} px"
 
