@@ -25,6 +25,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="tells workers apart 
 PROGRAM = """
 import json, os, socket, sys
 
+from webui.environ import HAS_LEFT
 from webui.server import serve
 from zoo.errors import ZooError
 from zoo.settings import ServerSettings
@@ -38,7 +39,7 @@ def app(environ, start_response):
     if path == "/left":  # tells the test whether the client has left, as often as it is asked
         with socket.create_connection(("127.0.0.1", int(environ["QUERY_STRING"]))) as gate:
             while gate.recv(1) == b"?":
-                gate.sendall(b"yes" if environ["zoo.left"] else b"no ")
+                gate.sendall(b"yes" if environ[HAS_LEFT] else b"no ")
     if path == "/broken":
         raise LookupError("on purpose")
     if path == "/parts":

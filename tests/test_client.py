@@ -325,6 +325,20 @@ def test_a_server_that_is_busy_or_hangs_up_is_asked_again(status: int) -> None:
     assert len(asked) == 3
 
 
+def test_timeout_and_retries_can_be_changed() -> None:
+    later = (503, {}, "later")
+    with scripted(later, later, later, (429, {"Retry-After": "5"}, "later")) as (url, asked), Client(url) as zoo:
+        zoo.retries = 2
+        with pytest.raises(ServerBusy):
+            zoo.models()
+        assert len(asked) == 3
+        zoo.timeout = 4
+        with pytest.raises(ServerBusy):
+            zoo.models()
+        assert len(asked) == 4  # it would wait longer than the timeout
+        assert (zoo.timeout, zoo.retries) == (4, 2)
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 408, 413, 415, 500, 503])
 def test_a_request_that_is_wrong_is_not_sent_again(status: int) -> None:
     with scripted((status, {}, {"error": "No."})) as (url, asked), Client(url) as zoo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -125,6 +126,15 @@ def test_what_is_asked_wrongly_of_an_address_counts_there(
 
 
 @pytest.mark.long
+def test_a_body_that_breaks_off_counts_at_its_address(served: Served) -> None:
+    before = settled(served)
+    address = urlsplit(served.url)
+    with socket.create_connection((address.hostname, address.port), timeout=15) as client:
+        client.sendall(b"POST /predict_linear HTTP/1.1\r\nHost: x\r\nContent-Length: 7000\r\n\r\nx")
+    labels = (("method", "POST"), ("route", "/predict_<name>"), ("status", "499"))
+    until(lambda: grown(before, samples(served), PREDICTED[0], *labels) == 1, "it is counted")
+
+
 def test_no_address_method_or_text_of_a_client_becomes_a_label(served: Served) -> None:
     before = settled(served)
     for number in range(30):

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from webui.environ import BODY, HAS_LEFT, REFUSAL
-from webui.faults import LEFT
+from webui.faults import LEFT, Refused, code_of
 from webui.gathering import Ahead, Gathering
 from webui.headers import DATA
+from webui.lost import protocol
 from webui.metrics import answering
 from webui.mounting import is_host
 from webui.quick import TINY, Quick
@@ -128,7 +129,7 @@ class Bridge:
         except _Refused as refusal:
             await self._refuse(refusal, visit, receive, send)
             if isinstance(refusal, _Gone):
-                visit.status, visit.sent, visit.environ = LEFT, 0, environ
+                visit.status, visit.sent = LEFT, 0
         except Left:
             pass
         finally:
@@ -186,7 +187,8 @@ class Bridge:
 
     async def _refuse(self, refusal: _Refused, visit: Visit, receive: Receive, send: Send) -> None:
         """Answer a request that is refused, and drop for a while what its client still sends."""
-        answer, headers, environ = _json(str(refusal)), list(_JSON), visit.environ
+        headers, environ = list(_JSON), visit.environ
+        answer = _json(str(refusal), refusal.status, environ["PATH_INFO"])
         if self._refusals is not None:
             told = environ | {REFUSAL: (int(refusal.status), str(refusal)), "wsgi.input": BytesIO()}
             call = Call(self._refusals, told | {"CONTENT_LENGTH": "0", "CONTENT_TYPE": ""}, visit.id)
@@ -249,8 +251,8 @@ class Bridge:
             call.context.run(
                 log.exception, "%s %s failed", visit.method, quote(call.environ["PATH_INFO"], encoding="latin-1")
             )
-            body, whole = _json("The server failed on this request. Its log says why."), True
-            call.status, call.headers = 500, list(_JSON)
+            call.status, call.headers, whole = 500, list(_JSON), True
+            body = _json("The server failed on this request. Its log says why.", 500, call.environ["PATH_INFO"])
         visit.status, visit.model = call.status, call.context.get(answering, "")
         headers = [*call.headers, (b"x-request-id", visit.id.encode())]
         await send({"type": "http.response.start", "status": call.status, "headers": headers})
@@ -293,9 +295,10 @@ def _check_host(environ: WSGIEnvironment) -> None:
         )
 
 
-def _json(message: str) -> bytes:
-    """Return an error as the body of a JSON response."""
-    return json.dumps({"error": message}).encode()
+def _json(message: str, status: int, path: str) -> bytes:
+    """Return an error as the body of a JSON response: with its code, unless another server's protocol is asked."""
+    code = {"code": code_of(Refused(status, message))} if protocol(path) is None else {}
+    return json.dumps({"error": message} | code).encode()
 
 
 async def _disconnect(receive: Receive) -> None:

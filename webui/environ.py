@@ -17,8 +17,11 @@ REFUSAL = "zoo.refusal"
 for a path outside the prefix; read by `errors`, which answers, and by `mounting`."""
 
 ROUTE = "zoo.route"
-"""str: the rule that the request matched, such as /predict_<name>. Set by `shortcut`, or else by `metrics`; read by
-`visits` for the metrics."""
+"""str: the rule that the request matched, such as /predict_<name>. Set by `shortcut`, or else by `metrics`, and to
+OTHER by `mounting` for a path outside the prefix; read by `visits` for the metrics."""
+
+OTHER = "other"
+"""The route of requests without one, so that made-up addresses make no labels."""
 
 PICTURE = "zoo.picture"
 """bytes | None: the picture of a plain request, or None if it is not one. `plain` sets and reads it, so that it looks

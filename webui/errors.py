@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from webui.environ import REFUSAL
+from webui.environ import REFUSAL, ROUTE
 from webui.faults import NoKey, Refused, headers_of, status_of
 from webui.lost import protocol
 from webui.notices import as_json, explain, message
@@ -48,7 +48,7 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response], note: Callable[[
     """Register the error handlers of an app: JSON, or a page for clients that prefer one.
 
     Returns a WSGI app that answers the requests that the server refuses in the same way; see `webui.bridge`. It calls
-    `note` first, as the app does before each view.
+    `note` first, as the app does before each view, unless the route is known.
     """
 
     def answer(error: ZooError | HTTPException) -> Response:
@@ -75,7 +75,8 @@ def handle(app: Flask, zoo: Zoo, page: Callable[..., Response], note: Callable[[
 
     def refusals(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with app.request_context(environ):
-            note()
+            if ROUTE not in environ:
+                note()
             return answer(Refused(*environ[REFUSAL]))(environ, start_response)
 
     return refusals

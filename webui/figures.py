@@ -164,11 +164,12 @@ def guessed(measured: Evaluation) -> int:
     """Return of how many rejected pictures the best guess is right; 0 for a card without figures that tell it."""
     if measured.accepted_accuracy is None:
         return 0
+    rejected = sum(measured.rejected.values())
     try:
-        accepted = round((measured.pictures - sum(measured.rejected.values())) * measured.accepted_accuracy)
+        right = measured.correct - round((measured.pictures - rejected) * measured.accepted_accuracy)
     except (ArithmeticError, ValueError):  # a card may have any number
         return 0
-    return measured.correct - accepted
+    return right if 0 <= right <= rejected else 0
 
 
 def confusion(counts: Sequence[Sequence[int]]) -> list[list[Cell]]:

@@ -24,7 +24,7 @@ from werkzeug.routing import RequestRedirect
 from webui import tally
 from webui.access import ADMIN, needs
 from webui.current import current_zoo
-from webui.environ import ROUTE
+from webui.environ import OTHER, ROUTE
 from webui.exposition import TYPE, Metric, exposition
 from webui.faults import status_of
 from webui.jsons import HEADERS
@@ -40,7 +40,6 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """The upper bounds of a histogram of times, in seconds."""
 PICTURES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 """The upper bounds of a histogram of batch sizes."""
-OTHER = "other"  # the route of requests without one, so that made-up addresses make no labels
 
 REQUESTS = Metric("zoo_http_requests_total", "counter", "requests answered", ("route", "method", "status"))
 LATENCY = Metric(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webui.environ import REFUSAL
+from webui.environ import OTHER, REFUSAL, ROUTE
 from zoo.errors import cut
 
 if TYPE_CHECKING:
@@ -71,17 +71,18 @@ def _bared(app: WSGIApplication) -> WSGIApplication:
 
 
 def _under(prefix: str, app: WSGIApplication, lost: WSGIApplication) -> WSGIApplication:
-    """Serve the app under a prefix; `lost` answers 404 for all other paths."""
+    """Serve the app under a prefix; `lost` answers all other paths, with 404 unless the server refuses them."""
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         environ["SCRIPT_NAME"] = prefix
         if path == prefix or path.startswith(f"{prefix}/"):
             environ["PATH_INFO"] = path[len(prefix) :] or "/"
-        elif REFUSAL not in environ:
-            environ[REFUSAL] = (404, f"There is nothing at {cut(path)}. The zoo is at {prefix}/ (server.prefix).")
-            return lost(environ, start_response)
-        return app(environ, start_response)
+            return app(environ, start_response)
+        nothing = f"There is nothing at {cut(path)}. The zoo is at {prefix}/ (server.prefix)."
+        environ.setdefault(REFUSAL, (404, nothing))
+        environ[ROUTE] = OTHER
+        return lost(environ, start_response)
 
     return wrapped
 

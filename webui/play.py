@@ -12,6 +12,7 @@ from webui.current import current_zoo
 from webui.faults import BadRequest, UnknownSample, status_of
 from webui.inline import data_url
 from webui.jsons import HEADERS, Answer
+from webui.metrics import answering
 from webui.notices import as_json
 from webui.query import asked, asked_version
 from zoo.arena import Verdict, Vote, ask_all
@@ -38,6 +39,7 @@ def _sent(name: str | None, version: int | None) -> inputs.Sent:
 @routes.post("/arena")
 def arena() -> Answer:
     """Ask every model about one picture."""
+    answering.set("")  # whatever ?model= says
     return verdict_json(votes(_sent(None, None))), 200, HEADERS
 
 
@@ -51,7 +53,9 @@ def explain() -> Answer:
         {"name": step.name, "picture": data_url(step.picture, optimize=True)}
         for step in zoo.explain(name, picture, version=version)
     ]
-    return {"model": zoo.model(name).name, "steps": steps}, 200, HEADERS
+    model = zoo.model(name).name
+    answering.set(model)
+    return {"model": model, "steps": steps}, 200, HEADERS
 
 
 @routes.post("/why")
@@ -60,7 +64,9 @@ def why() -> Answer:
     zoo = current_zoo()
     name, version = asked("model"), asked_version()
     picture = _sent(name, version)
-    return zoo.why(name, picture, label=asked("label"), version=version).to_dict(), 200, HEADERS
+    saliency = zoo.why(name, picture, label=asked("label"), version=version)
+    answering.set(zoo.model(name).name)
+    return saliency.to_dict(), 200, HEADERS
 
 
 @routes.get("/samples/<int:place>.png")

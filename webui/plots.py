@@ -199,9 +199,9 @@ def epoch_axis(title: str, last: float) -> Axis:
 def accuracy_axis(title: str, values: Iterable[float], most: int = MOST_TICKS) -> Axis:
     """Return an axis that fits these accuracies, by the logarithm of the error, with up to `most` ticks.
 
-    Values outside 0-1 are clipped.
+    Values outside 0-1 are clipped, and NaN is left out.
     """
-    shown = sorted(min(max(value, 0.0), 1.0) for value in values)
+    shown = sorted(min(max(value, 0.0), 1.0) for value in values if not math.isnan(value)) or [0.0, 1.0]
     low = max(mark for mark in ACCURACIES[0][:-1] if mark <= shown[0])
     high = min((mark for mark in ACCURACIES[0] if mark > shown[-1]), default=ACCURACIES[0][-1])
     for marks in ACCURACIES:

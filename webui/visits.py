@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from webui.environ import ROUTE
+from webui.environ import OTHER, ROUTE
 from webui.faults import LEFT
-from webui.metrics import IN_FLIGHT, LATENCY, OTHER, REQUESTS, SECONDS
+from webui.metrics import IN_FLIGHT, LATENCY, REQUESTS, SECONDS
 from webui.tally import GAUGE, Sheet
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))

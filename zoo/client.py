@@ -68,10 +68,18 @@ class Client:
         """The seconds that a request may take, retries included; infinity for no limit."""
         return self._transport.timeout
 
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._transport.timeout = seconds
+
     @property
     def retries(self) -> int:
         """How many times a request is sent again."""
         return self._transport.retries
+
+    @retries.setter
+    def retries(self, count: int) -> None:
+        self._transport.retries = count
 
     def __enter__(self) -> Client:
         return self

@@ -100,4 +100,5 @@ def test_large_bodies_are_refused_while_those_held_already_are_too_many(monkeypa
     start, answer = in_bridge(app, [b"12", b"34"])
     assert start["status"] == 503
     assert (b"retry-after", b"1") in start["headers"]
-    assert json.loads(answer["body"]) == {"error": "Too many large bodies are being sent. Try again shortly."}
+    busy = {"error": "Too many large bodies are being sent. Try again shortly.", "code": "busy"}
+    assert json.loads(answer["body"]) == busy

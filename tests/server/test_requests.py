@@ -36,7 +36,7 @@ def test_a_body_that_takes_too_long_is_answered_408(serve: Serve) -> None:
         "4 of 1,000 bytes of the body arrived in 0.3 s, the limit (server.body_seconds). Send it again on a faster "
         "connection."
     )
-    assert json.loads(body) == {"error": error}
+    assert json.loads(body) == {"error": error, "code": "body_too_slow"}
 
 
 def test_an_idle_connection_outlives_the_time_for_a_body(serve: Serve) -> None:
@@ -67,12 +67,13 @@ def test_a_body_over_the_limit_is_answered_413_before_it_is_whole(served: Served
         head, _, body = read(client).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in head
-    assert json.loads(body) == {"error": "The body has more than 1 MB, the limit (server.max_body_mb). Send less."}
+    error = "The body has more than 1 MB, the limit (server.max_body_mb). Send less."
+    assert json.loads(body) == {"error": error, "code": "body_too_large"}
 
 
 def test_a_client_that_sends_30_mb_before_it_listens_still_gets_its_413(served: Served) -> None:
     response, body = served.ask("/", "POST", body=b"x" * 30_000_000)
-    assert (response.status, list(json.loads(body))) == (413, ["error"])
+    assert (response.status, list(json.loads(body))) == (413, ["error", "code"])
 
 
 def test_a_body_of_just_the_limit_is_taken(served: Served) -> None:
@@ -112,7 +113,7 @@ def test_a_client_that_ends_its_body_early_is_told_so(serve: Serve, sent: int) -
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"x-request-id: half" in head
     error = f"The body ended after {sent} of 7,000 bytes (Content-Length). Send it again in full."
-    assert json.loads(body) == {"error": error}
+    assert json.loads(body) == {"error": error, "code": "bad_request"}
     line = served.logged("id=half")
     assert " 499 " in line
     assert f" in={sent} out=0 " in line
@@ -223,7 +224,7 @@ def test_a_failing_app_costs_one_answer_and_tells_the_log(served: Served) -> Non
     response, body = served.ask("/broken")
     assert (response.status, json.loads(body)) == (
         500,
-        {"error": "The server failed on this request. Its log says why."},
+        {"error": "The server failed on this request. Its log says why.", "code": "server_fault"},
     )
     assert "LookupError: on purpose" in served.errors
     assert served.ask("/")[0].status == 200

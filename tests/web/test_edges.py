@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from contextvars import Context
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,18 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from guarding import KEYS, PAGE, PHONE, picture, serving_with, signed_in, token
+from guarding import KEYS, PAGE, PHONE, picture, serving_with, signed_in, token, zoo_with
 from serving import Served
+from werkzeug.test import create_environ
 
+from webui import create_app
 from webui.cors import shared
+from webui.environ import REFUSAL, ROUTE
 from webui.headers import PAGE_POLICY, strict
+from webui.metrics import answering
 from webui.mounting import mounted
 from webui.rate import Rate, network
+from zoo import Zoo
 
 SITE = "https://site.example"
 STRICT = {
@@ -204,7 +210,10 @@ def test_the_log_names_the_model_of_the_address_whatever_becomes_of_the_request(
         ("POST", "/read", {}, 400, None),
         ("POST", "/predict_nobody", {"files": picture()}, 404, None),
         ("GET", "/cnn", {}, 404, None),
+        ("POST", "/why", {"files": picture()}, 200, "cnn"),
+        ("POST", "/explain", {"files": picture()}, 200, "cnn"),
         ("POST", "/arena", {"files": picture()}, 200, None),
+        ("POST", "/arena?model=cnn", {"files": picture()}, 200, None),
         ("POST", "/arena", {"data": b"x", "headers": {"Content-Type": "image/png"}}, 415, None),
     ]
     with serving_with(tmp_path, 'workers = 1\nmax_body_mb = 1\nlog = "json"') as served:
@@ -290,6 +299,21 @@ def test_outside_the_prefix_there_is_nothing(placed: Served, path: str) -> None:
     page = requests.get(f"{placed.url}/nowhere", headers=PAGE, timeout=30)
     assert page.status_code == 404
     assert 'href="/zoo/static/style.css"' in page.text
+
+
+@pytest.mark.parametrize("refusal", [None, (413, "The body is too large.")], ids=["asked", "refused"])
+def test_outside_the_prefix_no_route_is_counted_and_no_model_logged(
+    tmp_path: Path, refusal: tuple[int, str] | None
+) -> None:
+    app = create_app(Zoo.open(zoo_with(tmp_path, 'prefix = "/zoo"'), environ={}))
+    environ = create_environ("/predict_cnn", method="POST")
+    if refusal is not None:
+        environ[REFUSAL] = refusal
+    context = Context()
+    body = context.run((app if refusal is None else app.refusals), environ, lambda *_: print)
+    code = json.loads(b"".join(body))["code"]
+    assert code == ("no_route" if refusal is None else "body_too_large")
+    assert (environ[ROUTE], context.get(answering, "")) == ("other", "")
 
 
 def test_programs_ask_under_the_prefix(placed: Served) -> None:

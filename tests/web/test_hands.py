@@ -214,6 +214,23 @@ def test_red_pixels_point_to_nothing_where_there_is_no_single_digit(visit: Opene
     expect(page.locator("#heat")).to_be_hidden()
 
 
+def test_red_pixels_point_to_nothing_where_the_answer_came_before_the_pen_was_lifted(visit: Opener) -> None:
+    page = visit()
+    drawing.draw(page, drawing.SEVEN * [0.5, 1])
+    page.get_by_role("button", name="Which pixels decided?").click()
+    expect(page.locator("#why-hint")).to_contain_text("Red pixels point to 7")
+    track = places(page, drawing.ONE * [1, 0.6] + [0.3, 0.2])
+    page.mouse.move(**track[0])
+    page.mouse.down()
+    for place in track[1:]:
+        page.mouse.move(**place)
+    expect(page.locator("#sentence")).to_contain_text("More than one object")
+    page.mouse.up()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(page.locator("#why-hint")).to_have_text("There is no single digit to explain.")
+    expect(page.locator("#heat")).to_be_hidden()
+
+
 def test_one_of_several_pictures_that_is_no_digit_is_not_said_to_be_blank(visit: Opener) -> None:
     page = visit()
     page.set_input_files("#file", [triangle(), triangle()])

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_a_model_has_its_page_whatever_its_history_says(
         assert max(map(len, re.findall(r"<td>([^<]*)", page.text)), default=0) < 30
 
 
-@pytest.mark.parametrize("odd", [1e308, -1e308, 10**400, -1, 5e-324], ids=lambda odd: str(odd)[:6])
+@pytest.mark.parametrize("odd", [1e308, -1e308, 10**400, -1, 5e-324, math.nan], ids=lambda odd: str(odd)[:6])
 def test_a_card_with_impossible_figures_has_a_page_too(own_zoo: Path, odd: float) -> None:
     path = own_zoo / "checkpoints/tiny/1/card.json"
     card = json.loads(path.read_text())
@@ -155,13 +156,16 @@ def test_a_card_with_impossible_figures_has_a_page_too(own_zoo: Path, odd: float
     found |= {"accuracy": odd_float, "interval": [odd_float, odd_float]}
     found["calibration"] |= {"ece": odd_float, "nll": odd_float, "brier": odd_float}
     found["mistakes"][0]["confidence"] = found["classes"][0]["recall"] = odd_float
+    found["accepted_accuracy"] = odd_float
     found["robustness"]["plain"] = found["robustness"]["kinds"][0]["strengths"][0] = odd_float
     if isinstance(odd, int):
         card["parameters"] = found["pictures"] = found["confusion"][0][1] = found["classes"][0]["pictures"] = odd
     path.write_text(json.dumps(card | {"seal": None}))
     client = opened(own_zoo)
     for url in ("/models/tiny", "/models/tiny/1", "/models", "/compare?m=tiny&m=cnn"):
-        assert client.get(url).status_code == 200, url
+        page = client.get(url)
+        assert page.status_code == 200, url
+        assert "best guess right" not in page.text
 
 
 def test_a_card_of_the_first_zoos_has_a_page_too(own_zoo: Path) -> None:

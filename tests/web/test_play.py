@@ -124,6 +124,7 @@ def test_the_form_reads_many_digits(client: FlaskClient) -> None:
     page = send(client, "/", (Path(__file__).parents[2] / "docs/number.jpg").read_bytes(), ask="read", headers=HTML)
     assert ">5550143\n2718</p>" in page.text
     assert '<p class="digit" id="digit">5550143 2718</p>' in page.text
+    assert "<title>5550143 2718 · Digit zoo</title>" in page.text
     assert "confidence" not in page.text.split('id="facts"')[1].split("</p>")[0]
 
 

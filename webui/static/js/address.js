@@ -1,6 +1,7 @@
 // The page's URL names the model and the sample, so that a link to it shows the same. The links to other languages and
 // samples carry them on, and the code sample in the footer names the same model.
 
+import { copy } from "./copy.js";
 import { texts } from "./words.js";
 
 const find = (id) => document.getElementById(id);
@@ -75,27 +76,8 @@ export function listen(show) {
   }
 }
 
-let gone;
-function toast(text) {
-  const place = find("toast");
-  place.textContent = text;
-  clearTimeout(gone);
-  gone = setTimeout(() => (place.textContent = ""), 4000);
-}
-
-// Copies a text. Where the browser does not allow that, the text in `place` is selected, if given.
-async function copied(text, done = texts.copied, place = null) {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast(done);
-  } catch {
-    if (place) getSelection().selectAllChildren(place);
-    toast(texts.not_copied);
-  }
-}
-
 // `drawn()` says whether the board shows something that a link cannot carry.
 export const listenToCopy = (drawn) =>
-  find("copy").addEventListener("click", () => copied(location.href, drawn() ? texts.copied_model : texts.copied));
+  find("copy").addEventListener("click", () => copy(location.href, drawn() ? texts.copied_model : texts.copied, texts.not_copied));
 const digits = find("reading-text");
-find("reading-copy").addEventListener("click", () => copied(digits.textContent, texts.copied, digits));
+find("reading-copy").addEventListener("click", () => copy(digits.textContent, texts.copied, texts.not_copied, digits));

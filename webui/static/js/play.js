@@ -193,6 +193,9 @@ function changed(drawing) {
   expect(null);
   if (!drawing) {
     board.ended = performance.now();
+    closer.hideHeat(); // before the request: it may be answered already, and then say that there is nothing to explain
+    heat.off();
+    stepwise.off();
     if (!nothing) ask();
     requestAnimationFrame(follow);
   }
@@ -219,9 +222,6 @@ function changed(drawing) {
 
 // Does what can wait until the request is on its way.
 function follow() {
-  closer.hideHeat();
-  heat.off();
-  stepwise.off();
   buttons();
   address.share(chosen(), board.sample);
 }
