@@ -218,7 +218,7 @@ def loss_axis(title: str, values: Iterable[float]) -> Axis:
     first, last = math.floor(math.log10(shown[0])), math.ceil(math.log10(shown[-1]))
     fine = [round(digit * 10.0**power, 10) for power in range(first, last + 1) for digit in (1, 2, 5)]
     low = max(mark for mark in fine if mark <= shown[0] * 1.000001)
-    high = min((mark for mark in fine if mark > shown[-1]), default=fine[-1])
+    high = min((mark for mark in fine if mark > max(low, shown[-1])), default=fine[-1])
     kept = [mark for mark in fine if low <= mark <= high]
     if len(kept) > MOST_TICKS:
         kept = [mark for mark in kept if round(math.log10(mark), 6).is_integer()]

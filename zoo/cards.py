@@ -62,14 +62,11 @@ class Reliability(BaseModel):
 
 
 class Hardship(BaseModel):
-    """One way of making the pictures harder: three strengths from weak to strong, and the accuracy (0-1) at each.
+    """One way of making the pictures harder: three strengths from weak to strong, and the accuracy (0-1) at each."""
 
-    `kind` is the name of a `zoo.robustness.Corruption`, and `strengths` are its severities.
-    """
-
-    kind: str
+    kind: str  # the name of a `zoo.robustness.Corruption`
     unit: str
-    strengths: list[float]
+    strengths: list[float]  # its severities
     accuracy: list[float]
     rejected: list[int] = Field(description="number of rejected pictures at each strength")
 

@@ -124,6 +124,7 @@ def soft(zoo_folder: Path) -> FlaskClient:
 @given(HISTORIES)
 @example((list(COLUMNS[:5]), [["1", "0.5", "0.3", "0.4", "-1e308"], ["2", "0.4", "0.4", "1e308", "0.4"]]))
 @example((["epoch", "loss"], [["1e308", "1"], ["-1e308", "5e-324"]]))
+@example((["epoch", "loss"], [["1", "0.99999999"]]))
 @example((["epoch", "accuracy"], [[str(epoch), str(epoch / 1000)] for epoch in range(1000)]))
 def test_a_model_has_its_page_whatever_its_history_says(
     zoo_folder: Path, soft: FlaskClient, history: tuple[Any, Any]
