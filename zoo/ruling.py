@@ -51,7 +51,7 @@ def without_ruling(mask: Mask, ink: Plane, high: float) -> Mask:
 
     `ink` is float32 (h, w). Lines are thin and long, and slope no more than in a picture held askew. Where a line
     crosses a stroke, the stroke stays. A line down the page is removed only if it goes from one line across to another,
-    as margins and the sides of tables and boxes do: otherwise a 1 would be removed.
+    as margins and the sides of tables and boxes do, or through the whole picture: otherwise a 1 would be removed.
     """
     thickest = _thickest(mask)
     strokes = thicker_than(mask, thickest) & thicker_than(mask.T, thickest).T
