@@ -337,6 +337,12 @@ def test_timeout_and_retries_can_be_changed() -> None:
             zoo.models()
         assert len(asked) == 4  # it would wait longer than the timeout
         assert (zoo.timeout, zoo.retries) == (4, 2)
+        zoo.timeout = None
+        assert zoo.timeout == float("inf")
+        with pytest.raises(ValueError, match="timeout is 0"):
+            zoo.timeout = 0
+        with pytest.raises(ValueError, match="retries is -1"):
+            zoo.retries = -1
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 408, 413, 415, 500, 503])

@@ -69,8 +69,8 @@ class Client:
         return self._transport.timeout
 
     @timeout.setter
-    def timeout(self, seconds: float) -> None:
-        self._transport.timeout = seconds
+    def timeout(self, seconds: float | None) -> None:
+        self._transport.limit(seconds, self.retries)
 
     @property
     def retries(self) -> int:
@@ -79,7 +79,7 @@ class Client:
 
     @retries.setter
     def retries(self, count: int) -> None:
-        self._transport.retries = count
+        self._transport.limit(self.timeout, count)
 
     def __enter__(self) -> Client:
         return self

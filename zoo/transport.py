@@ -76,10 +76,7 @@ class Transport:
     def __init__(self, address: str, key: str | None, timeout: float | None, retries: int) -> None:
         """Raises ServerUnreachable, KeyRefused or ValueError for arguments that cannot be used."""
         url = _url(address)
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"timeout is {timeout}. Give seconds above 0, or None for no limit.")
-        if retries < 0:
-            raise ValueError(f"retries is {retries}. Give a whole number, 0 or more.")
+        self.limit(timeout, retries)
         if key is not None:
             key = key.strip()  # a key read from a file ends in a newline
             if not (key and key.isascii() and key.isprintable()):
@@ -87,14 +84,24 @@ class Transport:
                     "The key is empty or has characters that no key has. Give it as zoo key new printed it.", 401
                 )
         self.address = _without_user(address).rstrip("/")
-        self.timeout = math.inf if timeout is None else timeout
-        self.retries = retries
         self._has_key = key is not None
         self._url = url
         self._headers = {"Accept": "application/json"}
         if key is not None:
             self._headers |= {"X-API-Key": key} if url.userinfo else {"Authorization": f"Bearer {key}"}
         self._connect()
+
+    def limit(self, timeout: float | None, retries: int) -> None:
+        """Set the seconds that a request may take, None for no limit, and how often it is sent again.
+
+        Raises ValueError for values that cannot be used.
+        """
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"timeout is {timeout}. Give seconds above 0, or None for no limit.")
+        if retries < 0:
+            raise ValueError(f"retries is {retries}. Give a whole number, 0 or more.")
+        self.timeout = math.inf if timeout is None else timeout
+        self.retries = retries
 
     def close(self) -> None:
         """Close the connections that this process has opened."""
