@@ -10,6 +10,7 @@
 SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(SUITS)' 2>/dev/null && echo $$p && break; done)
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet install --constraint requirements.lock
+COMPILED = hatch_build.py $(wildcard zoo/compiled/*.pyx)
 
 .PHONY: serve test test-all lint docs lock translations vendor
 .DELETE_ON_ERROR:
@@ -32,12 +33,12 @@ lint: .venv/test.done
 	@test -n "$(PYTHON)" || { echo "The zoo needs Python 3.11, 3.12 or 3.13: install one, or name it: make serve PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/serve.done: pyproject.toml requirements.lock | .venv/bin/python
+.venv/serve.done: pyproject.toml requirements.lock $(COMPILED) | .venv/bin/python
 	@echo "installing (once)"
 	@$(PIP) --editable .
 	@touch $@
 
-.venv/test.done: pyproject.toml requirements.lock | .venv/bin/python
+.venv/test.done: pyproject.toml requirements.lock $(COMPILED) | .venv/bin/python
 	@echo "installing what the tests need, TensorFlow included (once)"
 	@$(PIP) --editable '.[train,test]'
 	@touch $@ .venv/serve.done

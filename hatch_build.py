@@ -1,0 +1,59 @@
+"""Compile the modules of `zoo/compiled` while the zoo is installed or its wheel is built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCES = "zoo/compiled"
+# An index outside an array is a mistake in the loops, not in a picture: tests run every module with these checks on.
+CHECKS = os.environ.get("ZOO_CHECK_BOUNDS") == "1"
+
+
+class Compile(BuildHookInterface):  # type: ignore[type-arg]
+    """The build hook that hatchling runs."""
+
+    def dependencies(self) -> list[str]:
+        """Return what the build needs beyond pyproject.toml: a C compiler from PyPI if the machine has none."""
+        return [] if has_compiler() else ["ziglang>=0.13"]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile in place, so that an editable installation finds the modules too."""
+        if self.target_name == "wheel":
+            compile_modules(Path(self.root))
+            build_data["artifacts"] += [f"{SOURCES}/*{ending}" for ending in (".so", ".pyd")]
+            build_data["pure_python"], build_data["infer_tag"] = False, True
+
+
+def has_compiler() -> bool:
+    """Whether setuptools will find a C compiler here."""
+    return sys.platform == "win32" or "CC" in os.environ or any(map(shutil.which, ("cc", "gcc", "clang")))
+
+
+def compile_modules(root: Path) -> None:
+    """Compile all modules beside their sources in the repository at `root`."""
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+
+    os.chdir(root)
+    if not has_compiler():
+        os.environ["CC"] = f"{sys.executable} -m ziglang cc"
+    flags = [] if sys.platform == "win32" else ["-O3", "-g0"]
+    modules = [
+        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=flags)
+        for path in sorted(Path(SOURCES).glob("*.pyx"))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        checks = dict.fromkeys(("boundscheck", "wraparound", "initializedcheck"), CHECKS)
+        options = {"language_level": 3, "cdivision": True, **checks}
+        built = cythonize(modules, build_dir=folder, compiler_directives=options, quiet=True)
+        command = Distribution({"ext_modules": built}).get_command_obj("build_ext")
+        command.inplace, command.build_temp = True, folder
+        command.ensure_finalized()
+        command.run()
