@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import PIL.Image
 import pytest
-from PIL import ImageFilter
 
-from zoo.filters import medians_around
-from zoo.ground import contrast_to, grounds_of, median_of, reduce, table_of
+from zoo.ground import contrast_to, grounds_of, reduce, table_of
 from zoo.marks import Marks
 from zoo.types import Image, Mask
 
@@ -49,22 +47,9 @@ def test_ink_on_transparent_ground_is_laid_on_what_is_farthest(step: int, ink: i
     np.testing.assert_allclose(reduce(np.asarray(picture), step), expected, atol=2)
 
 
-@pytest.mark.parametrize("shape", [(24, 24), (18, 24), (24, 3), (3, 24), (40, 24)])
-def test_medians_are_those_of_pillow(shape: tuple[int, int]) -> None:
-    levels = colours(*shape)
-    expected = np.asarray(PIL.Image.fromarray(levels).filter(ImageFilter.MedianFilter(11)))
-    np.testing.assert_array_equal(medians_around(levels.astype(np.int32)), expected)
-
-
 def test_a_part_of_a_picture_is_averaged_as_its_copy() -> None:
     part = colours(300, 400, 3)[20:280, 30:390]
     np.testing.assert_array_equal(reduce(part, 10), reduce(part.copy(), 10))
-
-
-@pytest.mark.parametrize("count", [1, 2, 7, 8])
-def test_the_median_of_columns_is_numpys(count: int) -> None:
-    values = colours(count, 3).astype(np.float32)
-    np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))
 
 
 def test_a_part_stands_out_from_the_ground_of_the_whole_as_it_did_there() -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zoo import steps
+from zoo.compiled.levels import level_of, median_of
 from zoo.errors import NoInk
-from zoo.ground import SEEN, Ground, contrast_to, grounds_of, median_of, reduce
+from zoo.ground import SEEN, Ground, contrast_to, grounds_of, reduce
 from zoo.marks import Marks
 from zoo.masks import box_of, spread_out
 from zoo.ruling import without_lines
@@ -188,24 +189,3 @@ def _with_inside(small: Plane, marks: Marks) -> Mask | None:
 def threshold_for(high: float, noise: float) -> float:
     """Return the threshold for ink, in grey levels, by the ink's usual strength and the background's noise."""
     return min(max(0.3 * high, 2.5 * noise), 0.6 * high)
-
-
-def level_of(ink: Plane) -> float:
-    """Return the usual strength of ink, in grey levels: the mean of what is above the isodata threshold.
-
-    That threshold is the midpoint between the means of what is above and below it.
-    """
-    if float(ink.max()) < 1:
-        return 0.0
-    some = ink[ink >= 1].astype(np.intp)
-    counts = np.bincount(some)
-    counts[0] = ink.size - len(some)
-    below, sums = counts.cumsum().tolist(), (counts * np.arange(len(counts))).cumsum().tolist()
-    cut, high = (len(counts) - 1) // 2, 0.0
-    for _ in range(8):
-        high = (sums[-1] - sums[cut]) / (below[-1] - below[cut])
-        midpoint = min(int(0.5 * (high + sums[cut] / max(1, below[cut]))), len(counts) - 2)
-        if midpoint == cut:
-            break
-        cut = midpoint
-    return high + 0.5

@@ -14,11 +14,19 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.filters import closed, medians_around
+from zoo.compiled.filters import (
+    closed,
+    colour_of,
+    contrast_of,
+    means_of_blocks,
+    means_of_paper,
+    medians_around,
+    resampled,
+)
+from zoo.compiled.levels import lighter_of_two, main_direction, median_of, noise_of, quantile_of, share_of
 from zoo.types import Image, Mask, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
-_LONG = 8  # reduction step from which NumPy's averaging is faster than Pillow's, which copies the picture first
 COARSE = 24  # pixels on the long side of the coarse picture in which an uneven background is estimated
 _SIGMA = 1.5  # coarse pixels: sigma of the Gaussian that averages paper into the background
 _BARE = 0.01  # total weight of the paper near a cell, below which there is no background to estimate
@@ -27,6 +35,7 @@ _CHROMA = 8.0  # levels between a picture's channels, above which its colour is 
 _PLAIN = 0.8  # share of a picture in its background's colour, above which there is no shadow on it
 _STEP = 0.08  # of the strongest contrast: error of a smooth background beside an edge of the real one
 _STEPS = 3  # coarse pixels with that error, on each side of such an edge, at least
+_WINDOW = 11  # coarse pixels on each side of the median's window: over twice the widest stroke
 _NARROW = 0.28  # of the long side; what is narrower is ink and no shadow
 _DARK = 0.25  # of the range from darkest to lightest; a picture whose median is lower is mostly dark
 _LARGE = 64  # pixels on the long side of a picture that may show a shadow; in smaller ones a stroke is as wide as one
@@ -69,59 +78,21 @@ def reduce(picture: Image, step: int) -> Plane:
     Returns float32 (h, w, 3), or (h, w, 1) if the picture is grey or nearly so.
     """
     if picture.ndim == 2:
-        return _reduced(PIL.Image.fromarray(np.ascontiguousarray(picture)), step)
-    height, width, channels = picture.shape
-    picture = np.ascontiguousarray(picture)
+        return means_of_blocks(picture[:, :, None], step, 1, False)
     # With each pixel read as one little-endian number, alpha is the highest byte.
-    if channels == 4 and picture.view("<u4").min() < 255 << 24:
+    if picture.shape[2] == 4 and np.ascontiguousarray(picture).view("<u4").min() < 255 << 24:
+        picture = np.ascontiguousarray(picture)
         if (level := _black_or_white(picture, step)) is not None:
             return level
-        small = _opaque(_reduced(PIL.Image.fromarray(picture).convert("RGBa"), step))
+        small = _opaque(np.asarray(PIL.Image.fromarray(picture).convert("RGBa").reduce(step), np.float32))
         return small if _colour(small) > _CHROMA else grey_of(small)[:, :, None]
-    some = picture[::step, ::step]
-    if (some[:, :, 0] == some[:, :, 1]).all() and (some[:, :, 1] == some[:, :, 2]).all():
-        # The lowest byte of such a number is red.
-        plane = picture.view("<u4")[:, :, 0].astype(np.uint8) if channels == 4 else picture[:, :, 0]
-        return _reduced(PIL.Image.fromarray(np.ascontiguousarray(plane)), step)
-    colour = _colour(some)
-    if colour > _CHROMA and step >= _LONG:
-        return _averaged(picture, step)
-    if colour <= _CHROMA and channels == 3:
-        # The mean over all channels: a row of bytes is reduced as if each were a pixel, which saves a copy.
-        image = PIL.Image.fromarray(picture.reshape(height, 3 * width))
-        return np.asarray(image.reduce((3 * step, step)), np.float32)[:, :, None]
-    mode = "RGB" if channels == 3 else "RGBX"
-    image = PIL.Image.frombuffer(mode, (width, height), picture, "raw", mode, 0, 1)
-    return _reduced(image, step)[:, :, :3] if colour > _CHROMA else _reduced(image.convert("L"), step)
+    colour = colour_of(picture, step)
+    return means_of_blocks(picture, step, 3 if colour else 1, joined=colour <= _CHROMA)
 
 
-def _reduced(image: PIL.Image.Image, step: int) -> Plane:
-    """Average blocks of step x step pixels with Pillow: float32 (h, w, c), whole numbers."""
-    small = np.asarray(image.reduce(step), np.float32)
-    return small if small.ndim == 3 else small[:, :, None]
-
-
-def _averaged(picture: Image, step: int) -> Plane:
-    """Average (h, w, 3 or 4) to float32 (h, w, 3) as `_reduced` does, without Pillow's copy of a large picture."""
-    height, width, channels = picture.shape
-    whole = height - height % step
-    wide = np.uint16 if step <= 256 else np.uint32
-    sums = picture[:whole].reshape(-1, step, width * channels).sum(axis=1, dtype=wide)  # (h, w c), reduced in h
-    if whole < height:
-        rest = picture[whole:].reshape(-1, width * channels).sum(axis=0, dtype=wide)
-        sums = np.concatenate([sums, rest[None]])
-    planes = np.ascontiguousarray(sums.reshape(-1, width, channels)[:, :, :3].transpose(2, 0, 1))
-    down, across = np.arange(0, height, step), np.arange(0, width, step)
-    sums = np.add.reduceat(planes, across, axis=2, dtype=np.uint32)
-    cells = np.diff(down, append=height)[:, None] * np.diff(across, append=width)
-    means: Plane = np.rint((sums / cells).transpose(1, 2, 0)).astype(np.float32)
-    return means
-
-
-def _colour(small: Plane | Image) -> float:
-    """Return the largest difference between channels of (h, w, 3 or 4); in a grey JPEG it may reach `_CHROMA`."""
-    planes = np.array(small[:, :, :3].transpose(2, 0, 1), np.result_type(small, np.int16), order="C")
-    return float(np.abs(planes[1:] - planes[:-1]).max())
+def _colour(small: Plane) -> float:
+    """Return the largest difference between the channels of (h, w, 3)."""
+    return float(np.abs(small[:, :, 1:] - small[:, :, :-1]).max())
 
 
 def grey_of(small: Plane) -> Plane:
@@ -129,23 +100,6 @@ def grey_of(small: Plane) -> Plane:
     if small.shape[2] == 1:
         return small[:, :, 0]
     return (small[:, :, 0] + small[:, :, 1] + small[:, :, 2]) / np.float32(3)
-
-
-def median_of(values: Plane) -> NDArray[np.float32]:
-    """Return the median of each column of float32 (n, c), n > 0, as (c,). `np.median` takes five times as long."""
-    low, high = (len(values) - 1) // 2, len(values) // 2
-    ordered = np.partition(values, (low, high), axis=0)
-    middle: NDArray[np.float32] = (ordered[low] + ordered[high]) / 2
-    return middle
-
-
-def _share(values: Plane, colour: Plane) -> float:
-    """Return the share, 0-1, of float32 (n, c) that has a colour (c,), within `_EVEN` in each channel."""
-    near = np.abs(values - colour) <= _EVEN
-    alike = near[:, 0]
-    for channel in range(1, near.shape[1]):
-        alike = alike & near[:, channel]
-    return np.count_nonzero(alike) / len(values)
 
 
 def _black_or_white(picture: Image, step: int) -> Plane | None:
@@ -157,7 +111,7 @@ def _black_or_white(picture: Image, step: int) -> Plane | None:
     black = not np.bitwise_or.reduce(pixels, axis=None) & 0xFFFFFF
     if not black and (np.where(pixels > 0xFFFFFF, pixels, 0xFFFFFF) & 0xFFFFFF).min() < 0xFFFFFF:
         return None
-    alpha = _reduced(PIL.Image.fromarray((pixels >> 24).astype(np.uint8)), step)
+    alpha = means_of_blocks((pixels >> 24).astype(np.uint8)[:, :, None], step, 1, False)
     return 255 - alpha if black else alpha
 
 
@@ -206,23 +160,17 @@ def contrast_to(small: Plane, ground: Ground, part: Part = WHOLE) -> tuple[Plane
 
     `part` is where `small`, float32 (h, w, c), lies in the picture for which the background was estimated.
     """
-    if small.shape[2] == len(ground.axis):
-        plane = small[:, :, 0] if small.shape[2] == 1 else small @ ground.axis
-    else:  # a part of a coloured picture may be grey, and the other way round
-        plane = grey_of(small) * ground.axis.sum()
-    height, width = plane.shape
+    axis = ground.axis
+    if small.shape[2] != len(axis):  # a part of a coloured picture may be grey, and the other way round
+        small, axis = grey_of(small)[:, :, None], axis.sum(keepdims=True)
     if ground.levels.size == 1:
-        contrast = plane - ground.levels
+        contrast = small @ axis - ground.levels if len(axis) > 1 else small[:, :, 0] * axis - ground.levels
     else:
+        (height, width), (rows, columns) = small.shape[:2], ground.levels.shape
         left, top, right, bottom = part
-        rows, columns = ground.levels.shape
-        down, across = _matrix(rows, height, top, bottom), _matrix(columns, width, left, right).T
-        contrast = (plane - down @ ground.levels @ across) * (down @ ground.gain @ across)
-    if width < 3:
-        return contrast, 0.0
-    # The median absolute difference of two normal values is 0.954 sigma.
-    differences = np.abs(contrast[::3, 2:] - contrast[::3, :-2])
-    return contrast, float(median_of(differences.reshape(-1, 1))[0]) / 0.954
+        weights = _matrix(rows, height, top, bottom), _matrix(columns, width, left, right)
+        contrast = contrast_of(np.ascontiguousarray(small), axis, ground.levels, ground.gain, *weights)
+    return contrast, noise_of(contrast)
 
 
 def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterator[tuple[Ground, tuple[Polarity, ...]]]:
@@ -251,7 +199,7 @@ def grounds_of(small: Plane, cells: int = COARSE, more: bool = False) -> Iterato
             return
     yield uneven, BOTH
     # A digit that fills its picture leaves too little paper around it for the backgrounds above.
-    light = _of_two_levels(some)
+    light = lighter_of_two(some, SEEN, _TWO_LEVELS)
     if light is not None:
         yield _of_colour(some, median_of(some[light])), ("dark-on-light",)
         yield _of_colour(some, median_of(some[~light])), ("light-on-dark",)
@@ -280,48 +228,26 @@ def table_of(small: Plane) -> Ground:
     return Ground(axis, table @ axis, np.ones((rows, columns), np.float32))
 
 
-def _of_two_levels(some: Plane) -> Mask | None:
-    """Return which of some pixels, float32 (n, c), are light, bool (n,), if they have two clear levels; else None."""
-    grey = grey_of(some[None])[0]
-    least, most = float(grey.min()), float(grey.max())
-    if most - least < SEEN:
-        return None
-    total, cut = float(grey.sum()), (least + most) / 2
-    for _ in range(4):
-        light = grey > cut
-        count, lights = np.count_nonzero(light), float(grey @ light)
-        lighter, darker = lights / count, (total - lights) / (len(grey) - count)
-        cut = (lighter + darker) / 2
-    # The total variance is the variance between the two levels plus that within them.
-    variance = float(grey.var())
-    between = count * (len(grey) - count) / len(grey) ** 2 * (lighter - darker) ** 2
-    return light if variance - between < _TWO_LEVELS * variance else None
-
-
 def _usual(ring: Plane, some: Plane) -> tuple[NDArray[np.float32], float]:
     """Return the colour (c,) of most of a picture, by its border and a sample of its pixels, float32 (n, c) each.
 
     Also return the share of the sample that has it, 0-1, which is 0 when there is no such colour.
     """
     around = median_of(ring)
-    share = _share(some, around)
-    if share > 0.3 and _share(ring, around) > 0.6:
+    share = share_of(some, around, _EVEN)
+    if share > 0.3 and share_of(ring, around, _EVEN) > 0.6:
         return around, share
     middle = median_of(some)
-    share = _share(some, middle)
+    share = share_of(some, middle, _EVEN)
     return middle, share if share > 0.5 else 0.0
 
 
 def _axis(away: Plane) -> NDArray[np.float32]:
-    """Return the direction (c,) along which colour differences, float32 (n, c), are largest: their first component.
+    """Return the direction (c,) along which colour differences, float32 (n, c), are largest.
 
     Its absolute values sum to 1, so that contrasts along it stay in grey levels.
     """
-    if away.shape[1] == 1:
-        return np.asarray(_ONE[0], np.float32)
-    axis = np.linalg.eigh(away.T @ away)[1][:, -1]
-    axis = axis / np.abs(axis).sum() * (1 if axis.sum() >= 0 else -1)
-    return np.asarray(axis, np.float32)
+    return _ONE[0] if away.shape[1] == 1 else main_direction(away)
 
 
 def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
@@ -339,7 +265,7 @@ def _uneven(small: Plane, cells: int) -> tuple[Ground, bool]:
     """
     coarse = _coarse(small, cells)
     grey = grey_of(coarse)
-    paper, most = _paper(np.abs(grey - medians_around(np.rint(grey).astype(np.int32))))
+    paper, most = _paper(np.abs(grey - medians_around(grey, _WINDOW)))
     # The first guess is a local median; the second is the mean of what the first takes for paper.
     ground = _mean_of(coarse, paper)
     return _along_axis(coarse, ground), _has_edges(grey, grey_of(ground), _STEP * most)
@@ -361,12 +287,10 @@ def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
 
 def _coarse(small: Plane, cells: int) -> Plane:
     """Reduce a picture, float32 (h, w, c), to `cells` means on its long side: float32 (rows, columns, c)."""
-    height, width, channels = small.shape
+    height, width = small.shape[:2]
     scale = cells / max(height, width)
     rows, columns = max(3, round(height * scale)), max(3, round(width * scale))
-    coarse = _matrix(height, rows) @ small.reshape(height, -1)  # (h, w c) -> (rows, w c)
-    means: Plane = _matrix(width, columns) @ coarse.reshape(rows, width, channels)  # -> (rows, columns, c)
-    return means
+    return resampled(small, _matrix(height, rows), _matrix(width, columns))
 
 
 def _paper(away: Plane) -> tuple[Plane, float]:
@@ -374,24 +298,14 @@ def _paper(away: Plane) -> tuple[Plane, float]:
 
     Both are float32 (rows, columns). Also return the 98th percentile of the distances.
     """
-    strong = round(0.98 * (away.size - 1))
-    most = float(np.partition(away.ravel(), strong)[strong])
+    most = quantile_of(away, 0.98)
     return (away <= max(SEEN, 0.3 * most)).astype(np.float32), most
 
 
 def _mean_of(coarse: Plane, paper: Plane) -> Plane:
-    """Return the weighted mean of the paper around each cell, float32 (rows, columns, c).
-
-    `paper` is float32 (rows, columns), 0 or 1. A normalised convolution (Knutsson, Westin, 1993).
-    """
+    """Return the weighted mean of `paper`, float32 (rows, columns), 0 or 1, around each cell of (rows, columns, c)."""
     rows, columns = paper.shape
-    down, across = _gauss(rows), _gauss(columns)
-    weight = np.maximum(down @ paper @ across, np.float32(1e-6))
-    # At the borders paper lies on one side only, which biases a mean on a slope: so the slope is taken off first.
-    slopes = _slopes(coarse, paper)
-    level = paper[:, :, None] * (coarse - slopes)
-    mean = across @ (down @ level.reshape(rows, -1)).reshape(coarse.shape)
-    return np.asarray(mean / weight[:, :, None] + slopes, np.float32)
+    return means_of_paper(coarse, paper, _gauss(rows), _gauss(columns))
 
 
 def _along_axis(coarse: Plane, ground: Plane) -> Ground:
@@ -409,11 +323,11 @@ def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:
     """
     step = max(2 * SEEN, step)
     size = round(_NARROW * max(grey.shape))
-    if np.count_nonzero(ground - closed(grey, size) > step) < _STEPS:
+    if np.count_nonzero(ground - closed(grey[:, :, None], size)[:, :, 0] > step) < _STEPS:
         return False
     # In a picture that is mostly dark, light strokes that go over its border are no paper.
     low, middle, high = np.sort(grey.ravel())[[grey.size // 50, grey.size // 2, -1 - grey.size // 50]]
-    opened = -closed(-grey, size, beyond=bool(middle - low > _DARK * (high - low)))
+    opened = -closed(-grey[:, :, None], size, beyond=middle - low > _DARK * (high - low))[:, :, 0]
     return bool(np.count_nonzero(opened - ground > step) >= _STEPS)
 
 
@@ -428,23 +342,6 @@ def _with_edges(small: Plane) -> Ground:
     axis = _axis((small - paper).reshape(-1, channels))
     light = grey_of(paper)
     return Ground(axis, paper @ axis, light.mean() / np.maximum(light, 16))
-
-
-def _slopes(values: Plane, weight: Plane) -> Plane:
-    """Return for each channel the plane through 0 with the mean slope of `values` where `weight` is.
-
-    `values` and the planes are float32 (h, w, c), `weight` is float32 (h, w).
-    """
-    rows, columns = weight.shape
-    down = np.arange(rows, dtype=np.float32) - np.float32((rows - 1) / 2)
-    across = np.arange(columns, dtype=np.float32) - np.float32((columns - 1) / 2)
-    flat, weights = values.reshape(weight.size, -1), (weight * down[:, None], weight * across)
-    even = flat - np.full(weight.size, 1 / weight.size, np.float32) @ flat
-    fall, rise = (
-        (pull.ravel() @ even) / max(float((pull * places).sum()), 1.0)  # (c,)
-        for pull, places in zip(weights, (down[:, None], across), strict=True)
-    )
-    return np.asarray(down[:, None, None] * fall + across[:, None] * rise, np.float32)
 
 
 def _matrix(size: int, to: int, start: float = 0, end: float = 1) -> Plane:

@@ -15,8 +15,8 @@ from itertools import zip_longest
 import numpy as np
 
 from zoo.bodies import Body, bodies_of, check_dots, check_number, hanging, lines_of
+from zoo.compiled.levels import level_of
 from zoo.errors import NoInk
-from zoo.finding import level_of
 from zoo.forms import cells_of
 from zoo.ground import COARSE, SEEN, Ground, beneath, contrast_to, grounds_of, reduce
 from zoo.marks import Marks

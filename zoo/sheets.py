@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from zoo.compiled.levels import level_of
 from zoo.errors import NoInk
-from zoo.finding import BEYOND, RIM, FoundInk, level_of, outward, search, step_for, threshold_for
+from zoo.finding import BEYOND, RIM, FoundInk, outward, search, step_for, threshold_for
 from zoo.ground import BOTH, Ground, contrast_to, grounds_of, reduce, table_of
 from zoo.marks import Marks
 from zoo.masks import box_of, hull_of, spread_out, stretched

@@ -1,13 +1,17 @@
-"""Statistics of grey levels: means of blocks, medians, shares, noise and the level of ink."""
+"""Statistics of grey levels: medians, shares, two levels, the level of ink, and the main direction of colours."""
 
 import numpy as np
 
-cdef extern from "math.h" nogil:
-    double fabs(double)
+from libc.math cimport fabs, fabsf, sqrt
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+cdef enum:
+    LEVELS = 4096  # levels of ink, from 0; stronger ink counts as the last
 
 
 cdef float selected(float* values, Py_ssize_t count, Py_ssize_t place) noexcept nogil:
-    """Return the value that sorting would bring to `place`, and partition the values there (Hoare's quickselect)."""
+    """Return the value that sorting would bring to `place`, and partition the values there (Hoare: Quickselect)."""
     cdef Py_ssize_t low = 0, high = count - 1, i, j
     cdef float pivot, other
     while low < high:
@@ -47,16 +51,200 @@ cdef float median(float* values, Py_ssize_t count) noexcept nogil:
 
 
 def median_of(const float[:, :] values):
-    """Return the median of each column of float32 (n, c), n > 0, as float32 (c,)."""
+    """Return the median of each column of float32 (n, c) as float32 (c,). Raises ValueError if n is 0."""
     cdef Py_ssize_t count = values.shape[0], channels = values.shape[1], i, c
-    copied = np.empty(count, np.float32)
-    found = np.empty(channels, np.float32)
-    cdef float[::1] copy = copied
-    cdef float[::1] into = found
     if not count:
         raise ValueError("no values, which have no median")
+    found = np.empty(channels, np.float32)
+    cdef float[::1] into = found
+    cdef float* copy = <float*>malloc(count * sizeof(float))
+    if copy == NULL:
+        raise MemoryError
     for c in range(channels):
         for i in range(count):
             copy[i] = values[i, c]
-        into[c] = median(&copy[0], count)
+        into[c] = median(copy, count)
+    free(copy)
     return found
+
+
+def quantile_of(const float[:, ::1] values, double share):
+    """Return the value of float32 (h, w) below which about `share` of them lie. Raises ValueError if there is none."""
+    cdef Py_ssize_t count = values.shape[0] * values.shape[1], i
+    cdef float found
+    if not count:
+        raise ValueError("no values, which have no quantile")
+    cdef float* copy = <float*>malloc(count * sizeof(float))
+    if copy == NULL:
+        raise MemoryError
+    for i in range(count):
+        copy[i] = (&values[0, 0])[i]
+    found = selected(copy, count, min(max(round(share * (count - 1)), 0), count - 1))
+    free(copy)
+    return found
+
+
+def share_of(const float[:, :] values, const float[:] colour, float within):
+    """Return the share, 0-1, of float32 (n, c), n > 0, that is `within` of a colour, (c,), in each channel."""
+    cdef Py_ssize_t i, c, alike = 0, channels = min(values.shape[1], colour.shape[0])
+    for i in range(values.shape[0]):
+        for c in range(channels):
+            if not fabsf(values[i, c] - colour[c]) <= within:
+                break
+        else:
+            alike += 1
+    return alike / <double>max(1, values.shape[0])
+
+
+def noise_of(const float[:, :] contrast):
+    """Return the sigma of the noise in float32 (h, w): from differences two columns apart, in each third row.
+
+    It is their median absolute value: of the difference of two normal values that is 0.954 sigma.
+    """
+    cdef Py_ssize_t height = contrast.shape[0], width = contrast.shape[1], y, x, count = 0
+    cdef float found
+    if height < 1 or width < 3:
+        return 0.0
+    cdef float* differences = <float*>malloc((height + 2) // 3 * (width - 2) * sizeof(float))
+    if differences == NULL:
+        raise MemoryError
+    for y in range(0, height, 3):
+        for x in range(width - 2):
+            differences[count] = fabsf(contrast[y, x + 2] - contrast[y, x])
+            count += 1
+    found = median(differences, count)
+    free(differences)
+    return found / 0.954
+
+
+def level_of(const float[:, ::1] ink):
+    """Return the usual strength of ink, float32 (h, w), in grey levels: the mean of what is above the isodata threshold.
+
+    That threshold is the midpoint between the means of what is above and below it (Ridler, Calvard: Picture
+    thresholding using an iterative selection method, IEEE Trans. Syst. Man Cybern. 8 (8), 1978).
+    """
+    cdef Py_ssize_t i, levels = LEVELS, cut, midpoint, level, turn
+    cdef const float* values
+    cdef long long[LEVELS] below, sums  # pixels up to each level, and the sum of their levels
+    cdef double high = 0
+    if not ink.shape[0] or not ink.shape[1]:
+        return 0.0
+    memset(below, 0, sizeof(below))
+    values = &ink[0, 0]
+    for i in range(ink.shape[0] * ink.shape[1]):
+        if values[i] >= 1:
+            below[<int>values[i] if values[i] < LEVELS else LEVELS - 1] += 1
+    while levels and not below[levels - 1]:
+        levels -= 1
+    if not levels:
+        return 0.0
+    below[0], sums[0] = ink.shape[0] * ink.shape[1], 0
+    for level in range(1, levels):
+        below[0] -= below[level]
+    for level in range(1, levels):
+        sums[level] = sums[level - 1] + level * below[level]
+        below[level] += below[level - 1]
+    cut = (levels - 1) // 2
+    for turn in range(8):
+        high = (sums[levels - 1] - sums[cut]) / <double>(below[levels - 1] - below[cut])
+        midpoint = min(<Py_ssize_t>(0.5 * (high + sums[cut] / <double>max(1, below[cut]))), levels - 2)
+        if midpoint == cut:
+            break
+        cut = midpoint
+    return high + 0.5
+
+
+def lighter_of_two(const float[:, :] some, float least, double unexplained):
+    """Return which of some pixels, float32 (n, c), are light, bool (n,), if they have two clear levels; else None.
+
+    Grey levels differ by `least` at least, and two levels leave less than the share `unexplained` of their variance.
+    """
+    cdef Py_ssize_t count = some.shape[0], channels = some.shape[1], i, c, lights, turn
+    cdef float low, high, cut, value
+    cdef double total = 0, squares = 0, light, lighter = 0, darker = 0, variance, between
+    if not count or not channels:
+        return None
+    light_ones = np.empty(count, np.bool_)
+    cdef unsigned char[::1] into = light_ones.view(np.uint8)
+    cdef float* grey = <float*>malloc(count * sizeof(float))
+    if grey == NULL:
+        raise MemoryError
+    for i in range(count):
+        value = some[i, 0]
+        for c in range(1, channels):
+            value += some[i, c]
+        grey[i] = value / channels
+    low = high = grey[0]
+    for i in range(count):
+        low, high = min(low, grey[i]), max(high, grey[i])
+        total += grey[i]
+    cut, lights = (low + high) / 2, 0
+    if high - low >= least:
+        for turn in range(4):
+            lights, light = 0, 0
+            for i in range(count):
+                if grey[i] > cut:
+                    lights += 1
+                    light += grey[i]
+            if not 0 < lights < count:
+                break
+            lighter, darker = light / lights, (total - light) / (count - lights)
+            cut = (lighter + darker) / 2
+    if not 0 < lights < count:
+        free(grey)
+        return None
+    for i in range(count):
+        into[i] = grey[i] > cut
+        squares += (grey[i] - total / count) ** 2
+    free(grey)
+    # The total variance is the variance between the two levels plus that within them.
+    variance = squares / count
+    between = <double>lights * (count - lights) / (<double>count * count) * (lighter - darker) ** 2
+    return light_ones if variance - between < unexplained * variance else None
+
+
+def main_direction(const float[:, :] away):
+    """Return the direction, float32 (c,), along which float32 (n, c), c of 1 to 4, is largest: its first component.
+
+    Its absolute values sum to 1, and its own sum is not negative. Without any difference it is the last channel.
+    """
+    cdef Py_ssize_t channels = away.shape[1], n, i, j, k, turn, best = 0
+    cdef double[4][4] square, next
+    cdef double trace, total = 0, size = 0
+    if not 1 <= channels <= 4:
+        raise ValueError(f"{channels} channels, of which 1 to 4 can be")
+    memset(square, 0, sizeof(square))
+    for n in range(away.shape[0]):
+        for i in range(channels):
+            for j in range(i + 1):
+                square[i][j] += <double>away[n, i] * away[n, j]
+    for i in range(channels):
+        for j in range(i):
+            square[j][i] = square[i][j]
+    # The power method: squared again and again, the matrix tends to the projection on its first eigenvector.
+    for turn in range(24):
+        trace = 0
+        for i in range(channels):
+            trace += square[i][i]
+        if not trace > 0:
+            break
+        for i in range(channels):
+            for j in range(channels):
+                next[i][j] = 0
+                for k in range(channels):
+                    next[i][j] += square[i][k] * square[k][j] / (trace * trace)
+        square = next
+    axis = np.zeros(channels, np.float32)
+    cdef float[::1] into = axis
+    for i in range(channels):
+        if square[i][i] > square[best][best]:
+            best = i
+    for i in range(channels):
+        total += square[i][best]
+        size += fabs(square[i][best])
+    if not size > 0:
+        into[channels - 1] = 1
+        return axis
+    for i in range(channels):
+        into[i] = square[i][best] / (size if total >= 0 else -size)
+    return axis
