@@ -9,8 +9,7 @@ The steps of `normalise` for photographs, scans and drawings:
 In the code the background is `ground` (`zoo.ground`) and the connected components are `marks` (`zoo.marks`).
 `zoo.finding` finds the digit among them, `zoo.sheets` searches paper, and `zoo.mnist_form` fits the ink.
 
-Pillow and NumPy do all of it. OpenCV would save the 25 lines that label components, but it costs each serving process
-17 MB; Pillow takes 5 MB and is needed for decoding anyway.
+The loops over pixels in these rooms are compiled (`zoo.compiled`).
 """
 
 from __future__ import annotations

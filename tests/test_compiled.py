@@ -1,0 +1,40 @@
+"""The compiled loops never reach outside memory of their own: their tests pass under AddressSanitizer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ABOUT = ("test_compiled_*.py", "test_ground.py", "test_ink.py", "test_ruling.py")
+
+
+def runs(command: list[str | Path], folder: Path, **more: str) -> str:
+    done = subprocess.run(
+        [str(word) for word in command], cwd=folder, env=os.environ | more, capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+@pytest.mark.long
+def test_the_loops_stay_within_their_memory(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "zoo", tmp_path / "zoo", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copy(root / "hatch_build.py", tmp_path)
+    build = "import hatch_build, pathlib; hatch_build.compile_modules(pathlib.Path.cwd())"
+    runs([sys.executable, "-c", build], tmp_path, PYTHONPATH=str(tmp_path), CFLAGS="-fsanitize=address", CC="gcc")
+    checked = {
+        "PYTHONPATH": str(tmp_path),
+        "LD_PRELOAD": runs(["gcc", "-print-file-name=libasan.so"], tmp_path).strip(),
+        "ASAN_OPTIONS": "detect_leaks=0",  # Python frees little at its end
+    }
+    where = runs([sys.executable, "-c", "import zoo.compiled.levels as m; print(m.__file__)"], tmp_path, **checked)
+    assert Path(where.strip()).is_relative_to(tmp_path)
+    tests = sorted(path for pattern in ABOUT for path in (root / "tests").glob(pattern))
+    runs(
+        [sys.executable, "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider", *tests], root / "tests", **checked
+    )
