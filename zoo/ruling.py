@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.compiled.cells import inked
 from zoo.marks import Marks
 from zoo.masks import spread_out, thicker_than
 from zoo.types import Mask, Plane
@@ -25,10 +26,10 @@ RISE = 0.06  # of a line's length: how far it may rise or fall
 def without_lines(mask: Mask) -> Mask:
     """Remove thin lines from border to border, if the rest is clear of the borders, as a digit on ruled paper is."""
     height, width = mask.shape
-    rest = mask
-    if np.count_nonzero(mask.any(axis=0)) > 0.9 * width:
+    rest, (across, down) = mask, inked(mask)
+    if across > 0.9 * width:
         rest = rest & ~_lines(mask)
-    if np.count_nonzero(mask.any(axis=1)) > 0.9 * height:
+    if down > 0.9 * height:
         rest = rest & ~_lines(mask.T).T
     if rest is mask:
         return mask
