@@ -292,6 +292,17 @@ def test_growing(across: bool) -> None:
     assert cells.spread_out(np.zeros((0, 4), np.bool_), 2).shape == (0, 4)
 
 
+def test_widening() -> None:
+    for mask in masks():
+        columns = np.arange(mask.shape[1])
+        for by in (0, 1, 4, 1000):
+            near = np.abs(columns[:, None] - columns) <= by
+            np.testing.assert_array_equal(cells.widened(mask, by), mask.astype(int) @ near > 0)
+    assert cells.widened(np.zeros((4, 0), np.bool_), 2).shape == (4, 0)
+    with pytest.raises(ValueError, match="less than 0"):
+        cells.widened(mask, -1)
+
+
 def long_runs(column: Mask, limit: int) -> list[bool]:
     words = "".join("x" if cell else " " for cell in column).split(" ")
     return [cell for word in words for cell in [*[len(word) > limit] * len(word), False]][:-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.compiled.cells import inked
+from zoo.compiled.cells import inked, widened
 from zoo.marks import Marks
 from zoo.masks import spread_out, thicker_than
 from zoo.types import Mask, Plane
@@ -84,14 +84,14 @@ def _ruling(mask: Mask, ink: Plane, high: float, others: Mask | None = None) -> 
     thin = mask & ~thicker_than(mask, _thickest(mask)) & (ink < _FAINT * high)
     if not thin.any():
         return thin, thin
-    dashes = Marks(_widened(thin, gap), ink, 0)
+    dashes = Marks(widened(thin, gap), ink, 0)
     lines = _are_lines(dashes, gap, _LONG * long, others)
     whole = dashes.paint(lines)
     # Of a line that goes through a row of digits, only short dashes between the strokes may be left.
     short = _are_lines(dashes, gap, _DASH * long) & ~lines
     if short.any():
         pieces, reach = dashes.paint(short) | whole, round(_REACH * long)
-        rows = Marks(_widened(pieces, reach), ink, 0)
+        rows = Marks(widened(pieces, reach), ink, 0)
         found = _are_lines(rows, reach, min(_ROW * long, _ACROSS * mask.shape[1]), others)
         columns = np.unique(rows.labels[pieces] * mask.shape[1] + pieces.nonzero()[1])  # of each row that have a dash
         covered = np.bincount(columns // mask.shape[1], minlength=len(found))
@@ -123,13 +123,7 @@ def _lengths(marks: Marks, grown: int) -> NDArray[np.intp]:
     return np.asarray(right - left)
 
 
-def _widened(mask: Mask, by: int) -> Mask:
-    """Grow a mask by that many cells to the left and right."""
-    sums = np.cumsum(np.pad(mask, ((0, 0), (by + 1, by))), axis=1, dtype=np.int32)
-    return np.asarray(sums[:, 2 * by + 1 :] > sums[:, : -2 * by - 1])
-
-
 def _closed_across(mask: Mask, gap: int) -> Mask:
     """Fill the gaps of up to about that many cells between two cells of a row."""
     by = -(-gap // 2)
-    return ~_widened(~_widened(mask, by), by)
+    return ~widened(~widened(mask, by), by)

@@ -195,6 +195,30 @@ def spread_out(mask, Py_ssize_t times, bint across=True):
     return spare if times % 2 else grown
 
 
+def widened(mask, Py_ssize_t by):
+    """Grow a mask, bool (h, w), by that many cells to the left and right. Raises ValueError if it is less than 0."""
+    cdef const unsigned char[:, ::1] cells = cells_of(mask)
+    cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], first, reach, y, x
+    wide = np.zeros((height, width), np.bool_)
+    cdef unsigned char[:, ::1] into = wide.view(np.uint8)
+    if by < 0:
+        raise ValueError("a mask does not grow by less than 0 cells")
+    by = min(by, width)
+    for y in range(height):
+        x = 0
+        while x < width:
+            first = first_in(&cells[y, x], width - x)
+            if first < 0:
+                break
+            first += x
+            x = first + 1
+            while x < width and cells[y, x]:
+                x += 1
+            reach = min(width, x + by)
+            memset(&into[y, max(0, first - by)], 1, reach - max(0, first - by))
+    return wide
+
+
 def thicker_than(mask, Py_ssize_t limit):
     """Return the part of a mask, bool (h, w), that lies in runs of more than `limit` cells down a column."""
     cdef const unsigned char[:, ::1] cells = cells_of(mask)
