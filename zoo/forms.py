@@ -30,9 +30,9 @@ def frames_of(marks: Marks) -> Mask:
     tall = marks.bottom - marks.top
     found = marks.hollow() & (tall > 8)
     for frame in found.nonzero()[0].tolist():
-        away = _EDGE * tall[[frame]]
-        held = marks.hold(np.array([frame]), marks.numbers, away, away).nonzero()[0]
-        found[frame] = len(held) and _is_drawn_around(marks, frame, held.tolist())
+        away = _EDGE * float(tall[frame])
+        held = marks.held(frame, away, away)
+        found[frame] = bool(held) and _is_drawn_around(marks, frame, held)
     return np.asarray(found)
 
 

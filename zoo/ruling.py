@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.compiled.cells import inked, widened
 from zoo.marks import Marks
 from zoo.masks import spread_out, thicker_than
 from zoo.types import Mask, Plane
@@ -25,10 +26,10 @@ RISE = 0.06  # of a line's length: how far it may rise or fall
 def without_lines(mask: Mask) -> Mask:
     """Remove thin lines from border to border, if the rest is clear of the borders, as a digit on ruled paper is."""
     height, width = mask.shape
-    rest = mask
-    if np.count_nonzero(mask.any(axis=0)) > 0.9 * width:
+    rest, (across, down) = mask, inked(mask)
+    if across > 0.9 * width:
         rest = rest & ~_lines(mask)
-    if np.count_nonzero(mask.any(axis=1)) > 0.9 * height:
+    if down > 0.9 * height:
         rest = rest & ~_lines(mask.T).T
     if rest is mask:
         return mask
@@ -83,14 +84,14 @@ def _ruling(mask: Mask, ink: Plane, high: float, others: Mask | None = None) -> 
     thin = mask & ~thicker_than(mask, _thickest(mask)) & (ink < _FAINT * high)
     if not thin.any():
         return thin, thin
-    dashes = Marks(_widened(thin, gap), ink, 0)
+    dashes = Marks(widened(thin, gap), ink, 0)
     lines = _are_lines(dashes, gap, _LONG * long, others)
     whole = dashes.paint(lines)
     # Of a line that goes through a row of digits, only short dashes between the strokes may be left.
     short = _are_lines(dashes, gap, _DASH * long) & ~lines
     if short.any():
         pieces, reach = dashes.paint(short) | whole, round(_REACH * long)
-        rows = Marks(_widened(pieces, reach), ink, 0)
+        rows = Marks(widened(pieces, reach), ink, 0)
         found = _are_lines(rows, reach, min(_ROW * long, _ACROSS * mask.shape[1]), others)
         columns = np.unique(rows.labels[pieces] * mask.shape[1] + pieces.nonzero()[1])  # of each row that have a dash
         covered = np.bincount(columns // mask.shape[1], minlength=len(found))
@@ -122,13 +123,7 @@ def _lengths(marks: Marks, grown: int) -> NDArray[np.intp]:
     return np.asarray(right - left)
 
 
-def _widened(mask: Mask, by: int) -> Mask:
-    """Grow a mask by that many cells to the left and right."""
-    sums = np.cumsum(np.pad(mask, ((0, 0), (by + 1, by))), axis=1, dtype=np.int32)
-    return np.asarray(sums[:, 2 * by + 1 :] > sums[:, : -2 * by - 1])
-
-
 def _closed_across(mask: Mask, gap: int) -> Mask:
     """Fill the gaps of up to about that many cells between two cells of a row."""
     by = -(-gap // 2)
-    return ~_widened(~_widened(mask, by), by)
+    return ~widened(~widened(mask, by), by)
