@@ -48,6 +48,7 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
     cdef unsigned long long total
     cdef unsigned long long scale = 0
     cdef const unsigned char* pixels
+    cdef const unsigned int* block
     means = np.empty((rows, columns, 1 if joined else channels), np.float32)
     cdef float[:, :, ::1] into = means
     cdef unsigned int* sums = <unsigned int*>malloc(line * (sizeof(unsigned int) + sizeof(unsigned short)))
@@ -70,18 +71,21 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
             size = (bottom - row * step) * (right - column * step) * (channels if joined else 1)
             if size != sized:  # rounded as Pillow's Image.reduce does
                 sized, scale = size, (1 << 24) // <unsigned long long>size
-            if joined:
+            block = sums + column * step * all_channels
+            if joined and channels == all_channels:
                 total = size // 2
-                for x in range(column * step, right):
-                    for c in range(channels):
-                        total += sums[x * all_channels + c]
+                for i in range((right - column * step) * channels):
+                    total += block[i]
                 into[row, column, 0] = (total * scale) >> 24
-            else:
-                for c in range(channels):
+                continue
+            total = size // 2
+            for c in range(channels):
+                if not joined:
                     total = size // 2
-                    for x in range(column * step, right):
-                        total += sums[x * all_channels + c]
-                    into[row, column, c] = (total * scale) >> 24
+                for x in range(right - column * step):
+                    total += block[x * all_channels + c]
+                if not joined or c == channels - 1:
+                    into[row, column, 0 if joined else c] = (total * scale) >> 24
     free(sums)
     return means
 
@@ -169,43 +173,56 @@ def contrast_of(
     """
     cdef Py_ssize_t height = small.shape[0], width = small.shape[1], channels = small.shape[2]
     cdef Py_ssize_t rows = levels.shape[0], columns = levels.shape[1], y, x, row, column, c
+    cdef Py_ssize_t first, count
     cdef float weight, level, stronger, value
     cdef const float* pixel
+    cdef const float* weights
     if axis.shape[0] != channels or gain.shape[0] != rows or gain.shape[1] != columns:
         raise ValueError("the background is of another kind than the picture")
     if down.shape[0] != height or down.shape[1] != rows or across.shape[0] != width or across.shape[1] != columns:
         raise ValueError("the weights are for another size")
     found = np.empty((height, width), np.float32)
-    if not found.size:
-        return found
+    if not found.size or not columns or not channels:
+        return np.zeros_like(found)
     cdef float[:, ::1] into = found
     cdef Py_ssize_t* bounds = <Py_ssize_t*>malloc(2 * (height + width) * sizeof(Py_ssize_t))
-    cdef float* line = <float*>malloc(2 * columns * sizeof(float))
+    cdef float* line = <float*>malloc(2 * (columns + 1) * sizeof(float))
     if bounds == NULL or line == NULL:
         free(bounds)
         free(line)
         raise MemoryError
     cdef Py_ssize_t* sides = bounds + 2 * height
-    cdef float* gains = line + columns
+    cdef float* gains = line + columns + 1
     bounds_of(down, bounds)
     bounds_of(across, sides)
     for y in range(height):
-        memset(line, 0, 2 * columns * sizeof(float))
+        memset(line, 0, 2 * (columns + 1) * sizeof(float))
         for row in range(bounds[2 * y], bounds[2 * y + 1]):
             weight = down[y, row]
             for column in range(columns):
                 line[column] += weight * levels[row, column]
                 gains[column] += weight * gain[row, column]
-        pixel = &small[y, 0, 0]
+        pixel, weights = &small[y, 0, 0], &across[0, 0]
         for x in range(width):
-            level, stronger, value = 0, 0, 0
-            for column in range(sides[2 * x], sides[2 * x + 1]):
-                level += across[x, column] * line[column]
-                stronger += across[x, column] * gains[column]
-            for c in range(channels):
-                value += pixel[c] * axis[c]
+            first, count = sides[2 * x], sides[2 * x + 1] - sides[2 * x]
+            if count <= 2:  # the usual case: between two levels
+                weight = weights[first + 1] if count == 2 else 0
+                level = weights[first] * line[first] + weight * line[first + 1] if count else 0
+                stronger = weights[first] * gains[first] + weight * gains[first + 1] if count else 0
+            else:
+                level, stronger = 0, 0
+                for column in range(first, first + count):
+                    level += weights[column] * line[column]
+                    stronger += weights[column] * gains[column]
+            value = pixel[0] * axis[0]
+            if channels == 3:
+                value += pixel[1] * axis[1] + pixel[2] * axis[2]
+            else:
+                for c in range(1, channels):
+                    value += pixel[c] * axis[c]
             into[y, x] = (value - level) * stronger
             pixel += channels
+            weights += columns
     free(bounds)
     free(line)
     return found
