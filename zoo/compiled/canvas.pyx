@@ -1,8 +1,10 @@
-"""Ink cut out of a picture, and brought to a model's page: its strokes measured, evened on a fine canvas, and centred."""
+"""Ink cut out of a picture and brought to a model's page: strokes measured and evened on a fine canvas, then centred."""
+
+import math
 
 import numpy as np
 
-from libc.math cimport M_PI, ceil, fabs, rint
+from libc.math cimport ceil, fabs, rint
 from libc.stdint cimport int32_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -12,6 +14,8 @@ cdef enum:
     HALF = 1 << (BITS - 1)
     LONGEST = 1 << 22  # pixels on a side of ink, at most, so that no weighted sum of a line overflows
     LARGEST = 1 << 15  # pixels on a side of a canvas, at most
+
+cdef double QUARTER_PI = math.pi / 4
 
 
 def cut_out(ink, digit, box, double none, double span):
@@ -65,12 +69,12 @@ def stroke_width(level):
         if row:
             edges += edges_between(&pixels[row - 1, 0], &pixels[row, 0], width, half)
     edges += count_above(&pixels[0, 0], width, half) + count_above(&pixels[height - 1, 0], width, half)
-    length = M_PI / 4 * edges
+    length = QUARTER_PI * edges
     return 2 * area / (length if length > 1 else 1)
 
 
 cdef float greatest_and_sum(const float* values, Py_ssize_t count, double* total) noexcept nogil:
-    """Return the greatest of at least one value, and add all to `total`, in four strands that do not wait for another."""
+    """Return the greatest of at least one value, and add all to `total`: four strands, none of which waits for another."""
     cdef Py_ssize_t i, k, whole = count - count % 4
     cdef float most[4]
     cdef double sums[4]
@@ -119,16 +123,17 @@ cdef int count_above(const float* row, Py_ssize_t width, float half) noexcept no
 def drawn(level, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t grow, bint smooth):
     """Resize ink, float32 (h, w), 0-1, to (rows, columns), and thicken its strokes by `grow` pixels on each side.
 
-    A negative `grow` makes them thinner. Returns uint8 (rows + 2 |grow|, columns + 2 |grow|), light on black. Resized is
-    as Pillow does it: bilinear if `smooth`, else by the mean of the pixels that are covered. Raises ValueError if there
-    is nothing to resize, or if a side is too long: of the ink over 4,194,304 pixels, of the canvas over 32,768.
+    A negative `grow` makes them thinner. Returns uint8 (rows + 2 |grow|, columns + 2 |grow|), light on black. It is
+    resized as Pillow does it: bilinear if `smooth`, else by the mean of the pixels that are covered. Raises ValueError
+    if there is nothing to resize, or if a side is too long: of the ink over 4,194,304 pixels, of the rest over 32,768.
     """
     cdef const float[:, ::1] pixels = np.ascontiguousarray(level)
-    cdef Py_ssize_t height = pixels.shape[0], width = pixels.shape[1], rim = grow if grow > 0 else -grow
+    cdef Py_ssize_t height = pixels.shape[0], width = pixels.shape[1], rim
     if not (0 < height <= LONGEST and 0 < width <= LONGEST):
         raise ValueError(f"cannot resize {height}x{width} pixels")
-    if not (0 < rows and 0 < columns and 0 <= rim <= LARGEST and max(rows, columns) <= LARGEST - 2 * rim):
+    if not (0 < rows <= LARGEST and 0 < columns <= LARGEST and -LARGEST <= 2 * <double> grow <= LARGEST):
         raise ValueError(f"cannot draw on {rows}x{columns} pixels, with strokes changed by {grow}")
+    rim = grow if grow > 0 else -grow
     canvas = np.zeros((rows + 2 * rim, columns + 2 * rim), np.uint8)
     cdef uint8_t[:, ::1] into = canvas
     # Thinner strokes stay within what was resized; the black around it that eats into them is one pixel wide.
@@ -371,12 +376,12 @@ def centred(canvas, Py_ssize_t side, Py_ssize_t fine, double middle, Py_ssize_t 
     The page is black, `side` times `fine` canvas pixels on each side, and its middle is at `middle` of them; the canvas
     moves by multiples of `unit` of them. Returns the means of blocks of fine x fine pixels, stretched so that the
     greatest is 255, uint8 (side, side), and where the canvas's left and top edge is on the page, in its pixels. Raises
-    ValueError if there are no pixels, if a side is longer than 32,768, or if the numbers describe no page.
+    ValueError if there are no pixels, if a side is longer than 65,536, or if the numbers describe no page.
     """
     cdef const uint8_t[:, ::1] pixels = np.ascontiguousarray(canvas)
     cdef Py_ssize_t height = pixels.shape[0], width = pixels.shape[1], x, y
     cdef double across, down
-    if not (0 < height <= LARGEST and 0 < width <= LARGEST):
+    if not (0 < height <= 2 * LARGEST and 0 < width <= 2 * LARGEST):
         raise ValueError(f"cannot centre {height}x{width} pixels")
     if not (0 < side <= LARGEST and 0 < fine <= 256 and unit > 0 and 0 <= middle <= side * fine):
         raise ValueError(f"cannot centre on {side}x{side} pixels of {fine}x{fine} each, around {middle}, by {unit}")
