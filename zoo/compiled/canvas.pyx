@@ -1,4 +1,4 @@
-"""Ink cut out of a picture and brought to a model's page: strokes measured and evened on a fine canvas, then centred."""
+"""Ink cut out of a picture and brought to a page: strokes measured and evened on a fine canvas, then centred."""
 
 import math
 
@@ -74,7 +74,7 @@ def stroke_width(level):
 
 
 cdef float greatest_and_sum(const float* values, Py_ssize_t count, double* total) noexcept nogil:
-    """Return the greatest of at least one value, and add all to `total`: four strands, none of which waits for another."""
+    """Return the greatest of at least one value, and add all to `total`, in four independent strands."""
     cdef Py_ssize_t i, k, whole = count - count % 4
     cdef float most[4]
     cdef double sums[4]
