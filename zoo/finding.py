@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zoo import steps
+from zoo.compiled.canvas import cut_out
 from zoo.compiled.levels import level_of, median_of
 from zoo.errors import NoInk
 from zoo.ground import SEEN, Ground, contrast_to, grounds_of, reduce
@@ -25,6 +26,7 @@ _WORK = 80  # pixels on the long side at which ink is searched for: this many to
 RIM = 2  # cells along the edges of a sheet that are left out
 BEYOND = 6  # cells beside a sheet that are taken for its surroundings
 _ALIKE = 0.5  # a sheet's inside differs from its rim by less than this share of what its surroundings do
+_FULL = 0.8  # of the usual contrast; ink of it is 1, so that uneven ink and soft focus give even strokes as in MNIST
 _DIRT = 4  # cells; a mark that looks like no part of a digit, and is no larger, is ignored as a speck
 
 
@@ -163,10 +165,8 @@ def search(small: Plane, settings: InkSettings, page: Mask | None = None) -> Fou
 
 def _cut_out(ink: Plane, digit: Mask, low: float, high: float) -> tuple[Plane, Box]:
     """Return the ink of a digit's marks in their bounding box, float32 (h, w), 0-1, and the box."""
-    left, top, right, bottom = box = box_of(digit)
-    within = np.s_[top:bottom, left:right]
-    # Ink of about the usual strength and more is 1, so that uneven ink and soft focus give strokes as even as MNIST's.
-    return ((ink[within] - 0.8 * low) / (0.8 * (high - low))).clip(0, 1) * digit[within], box
+    box = box_of(digit)
+    return cut_out(ink, digit, box, _FULL * low, _FULL * (high - low)), box
 
 
 def _with_inside(small: Plane, marks: Marks) -> Mask | None:

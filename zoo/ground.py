@@ -366,11 +366,6 @@ def _weights(size: int, to: int, start: float, end: float) -> Plane:
 _kept_weights = functools.lru_cache(maxsize=64)(_weights)
 
 
-def as_grey(values: Plane) -> PIL.Image.Image:
-    """Convert float levels, 0-255, to an 8-bit grey Pillow image."""
-    return PIL.Image.fromarray(np.rint(values).astype(np.uint8))
-
-
 @functools.cache
 def _gauss(size: int) -> Plane:
     """Return a blur along one axis as a matrix, float32 (size, size); the caller divides by the sum of its weights."""

@@ -7,16 +7,14 @@ middle of 28x28 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
+from zoo.compiled.canvas import centred, drawn, stroke_width
 from zoo.errors import NoInk
-from zoo.ground import as_grey
 from zoo.masks import box_of
 from zoo.settings import InkSettings
 from zoo.steps import tell
@@ -33,8 +31,6 @@ _FINE = 4  # canvas pixels per model pixel: strokes are thickened, thinned and c
 _WEIGHTS = np.stack(  # columns: weights of the sum, and of the first moments across and down; (28 28, 3)
     [np.ones(SIDE * SIDE), np.tile(np.arange(SIDE), SIDE), np.repeat(np.arange(SIDE), SIDE)], axis=1
 ).astype(np.float32)
-# (28, 112): multiplied from both sides, averages blocks of _FINE x _FINE canvas pixels.
-_MEANS = np.repeat(np.eye(SIDE, dtype=np.float32) / np.float32(_FINE), _FINE, axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,52 +124,12 @@ def fitted(level: Plane, settings: InkSettings, whole: bool = False) -> tuple[Im
     stays within 20x20.
     """
     height, width = level.shape
-    stroke = _stroke(level) * _FIT / max(height, width)
+    stroke = stroke_width(level) * _FIT / max(height, width)
     wanted = min(max(stroke, settings.thin), settings.thick)
-    grow = round((wanted - stroke) * _FINE / 2)
+    grow = max(round((wanted - stroke) * _FINE / 2), -_FIT * _FINE)  # thinned by half of this, all ink is gone
     scale = (_FIT * _FINE - 2 * max(grow, 0)) / max(height, width)
-    columns, rows = max(1, round(width * scale)), max(1, round(height * scale))
-    method = PIL.Image.Resampling.BILINEAR if scale > 1 else PIL.Image.Resampling.BOX
-    rim = abs(grow)
-    canvas = np.zeros((rows + 2 * rim, columns + 2 * rim), np.uint8)
-    canvas[rim : rim + rows, rim : rim + columns] = np.asarray(as_grey(level * 255).resize((columns, rows), method))
-    for _ in range(rim):
-        canvas = _thicker(canvas) if grow > 0 else 255 - _thicker(255 - canvas)
+    canvas = drawn(level, max(1, round(height * scale)), max(1, round(width * scale)), grow, scale > 1)
     tell("fitted", lambda: canvas)
-    weights = canvas.astype(np.float32)
-    across, down = np.ones(len(weights), np.float32) @ weights, weights @ np.ones(weights.shape[1], np.float32)
-    total = max(1.0, float(across.sum()))
-    middle = (_MIDDLE + 0.5) * _FINE - 0.5
-    unit = _FINE if whole else 1
-    x = unit * round((middle - float(across @ np.arange(len(across))) / total) / unit)
-    y = unit * round((middle - float(down @ np.arange(len(down))) / total) / unit)
-    page = np.zeros((SIDE * _FINE, SIDE * _FINE), np.float32)
-    right, bottom = min(len(page), x + canvas.shape[1]), min(len(page), y + canvas.shape[0])
-    page[max(0, y) : bottom, max(0, x) : right] = weights[max(0, -y) : bottom - y, max(0, -x) : right - x]
-    seen = (_MEANS @ page @ _MEANS.T + np.float32(0.5)).astype(np.uint8)
-    greatest = int(seen.max())
-    if 0 < greatest < 255:
-        seen = np.rint(seen * np.float32(255 / greatest)).astype(np.uint8)
-    centred = ((SIDE * _FINE - canvas.shape[1]) / 2, (SIDE * _FINE - canvas.shape[0]) / 2)
-    return seen, scale / _FINE, ((x - centred[0]) / _FINE, (y - centred[1]) / _FINE)
-
-
-def _stroke(level: Plane) -> float:
-    """Return the mean stroke width in pixels: twice the area of the ink over the length of its outline.
-
-    By Crofton's formula that length is pi/4 of the number of pixel edges between ink and background.
-    """
-    solid = level > 0.5 * level.max()
-    edges = np.count_nonzero(solid[1:] != solid[:-1]) + np.count_nonzero(solid[:, 1:] != solid[:, :-1])
-    edges += np.count_nonzero(solid[[0, -1]]) + np.count_nonzero(solid[:, [0, -1]])
-    return 2 * float(level.sum()) / max(1.0, math.pi / 4 * edges)
-
-
-def _thicker(canvas: Image) -> Image:
-    """Replace each pixel by the greatest of itself and its four neighbours: a grey dilation."""
-    grown = canvas.copy()
-    np.maximum(grown[1:], canvas[:-1], out=grown[1:])
-    np.maximum(grown[:-1], canvas[1:], out=grown[:-1])
-    np.maximum(grown[:, 1:], canvas[:, :-1], out=grown[:, 1:])
-    np.maximum(grown[:, :-1], canvas[:, 1:], out=grown[:, :-1])
-    return grown
+    seen, x, y = centred(canvas, SIDE, _FINE, (_MIDDLE + 0.5) * _FINE - 0.5, _FINE if whole else 1)
+    middle = ((SIDE * _FINE - canvas.shape[1]) / 2, (SIDE * _FINE - canvas.shape[0]) / 2)
+    return seen, scale / _FINE, ((x - middle[0]) / _FINE, (y - middle[1]) / _FINE)
