@@ -6,8 +6,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-import numpy as np
-
+from zoo.compiled.codes import count_pairs
 from zoo.errors import PictureBroken, PictureUnsupported, counted
 
 EXPECTED = "Send a PNG, JPEG, GIF, WebP or BMP picture."
@@ -122,9 +121,8 @@ def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
 
 
 def count_scans(data: bytes) -> int:
-    """Count the start-of-scan markers in a JPEG. NumPy is five times as fast here as `bytes.count`."""
-    codes = np.frombuffer(data, np.uint8)
-    return int(np.count_nonzero((codes[:-1] == 0xFF) & (codes[1:] == 0xDA)))
+    """Count the start-of-scan markers in a JPEG."""
+    return count_pairs(data, 0xFF, _SOS)
 
 
 def webp_size(data: bytes) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from zoo.compiled.filters import (
     closed,
     colour_of,
     contrast_of,
+    grey_of,
     means_of_blocks,
     means_of_paper,
     medians_around,
@@ -95,13 +96,6 @@ def _colour(small: Plane) -> float:
     return float(np.abs(small[:, :, 1:] - small[:, :, :-1]).max())
 
 
-def grey_of(small: Plane) -> Plane:
-    """Return the mean of 1 or 3 channels: float32 (h, w, c) to (h, w)."""
-    if small.shape[2] == 1:
-        return small[:, :, 0]
-    return (small[:, :, 0] + small[:, :, 1] + small[:, :, 2]) / np.float32(3)
-
-
 def _black_or_white(picture: Image, step: int) -> Plane | None:
     """Return what `_opaque` makes of black or white ink on a transparent background, from alpha alone.
 
@@ -150,7 +144,7 @@ def _fading(colour: Plane, alpha: Plane) -> float:
     height, width = alpha.shape
     shifts = [(down, across) for down in range(3) for across in range(3)]
     beside = np.sum([empty[y : y + height, x : x + width] for y, x in shifts], axis=0)[shown].astype(np.float32)
-    grey = grey_of(colour)[shown] * (255 / alpha[shown])
+    grey = grey_of(np.ascontiguousarray(colour))[shown] * (255 / alpha[shown])
     beside -= beside.mean()
     return 4 * float(beside @ grey) / max(1.0, float(beside @ beside))
 

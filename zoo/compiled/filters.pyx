@@ -44,7 +44,7 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
     if picture.strides[2] != 1 or picture.strides[1] != all_channels:
         picture = np.ascontiguousarray(picture)
     cdef Py_ssize_t rows = (height + step - 1) // step, columns = (width + step - 1) // step
-    cdef Py_ssize_t row, column, y, x, i, c, top, bottom, right, size, sized = 0, line = width * all_channels
+    cdef Py_ssize_t row, column, y, x, i, c, top, bottom, right, wide, size, sized = 0, line = width * all_channels
     cdef unsigned long long total
     cdef unsigned long long scale = 0
     cdef const unsigned char* pixels
@@ -71,23 +71,45 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
             size = (bottom - row * step) * (right - column * step) * (channels if joined else 1)
             if size != sized:  # rounded as Pillow's Image.reduce does
                 sized, scale = size, (1 << 24) // <unsigned long long>size
-            block = sums + column * step * all_channels
+            block, wide = sums + column * step * all_channels, right - column * step
             if joined and channels == all_channels:
                 total = size // 2
-                for i in range((right - column * step) * channels):
+                for i in range(wide * channels):
                     total += block[i]
                 into[row, column, 0] = (total * scale) >> 24
-                continue
-            total = size // 2
-            for c in range(channels):
-                if not joined:
+            elif joined:
+                total = size // 2
+                for x in range(wide):
+                    for c in range(channels):
+                        total += block[x * all_channels + c]
+                into[row, column, 0] = (total * scale) >> 24
+            else:
+                for c in range(channels):
                     total = size // 2
-                for x in range(right - column * step):
-                    total += block[x * all_channels + c]
-                if not joined or c == channels - 1:
-                    into[row, column, 0 if joined else c] = (total * scale) >> 24
+                    for x in range(wide):
+                        total += block[x * all_channels + c]
+                    into[row, column, c] = (total * scale) >> 24
     free(sums)
     return means
+
+
+def grey_of(const float[:, :, ::1] planes):
+    """Return the mean of the channels of float32 (h, w, c) as float32 (h, w)."""
+    cdef Py_ssize_t channels = planes.shape[2], i, c
+    cdef float total
+    if channels == 1:
+        return np.asarray(planes)[:, :, 0]
+    found = np.zeros((planes.shape[0], planes.shape[1]), np.float32)
+    cdef float[:, ::1] into = found
+    if not planes.shape[0] or not planes.shape[1] or not channels:
+        return found
+    cdef const float* values = &planes[0, 0, 0]
+    for i in range(planes.shape[0] * planes.shape[1]):
+        total = values[i * channels]
+        for c in range(1, channels):
+            total += values[i * channels + c]
+        (&into[0, 0])[i] = total / channels
+    return found
 
 
 cdef void bounds_of(const float[:, ::1] weights, Py_ssize_t* bounds) noexcept nogil:
