@@ -12,7 +12,7 @@ def count_pairs(const unsigned char[::1] data, unsigned char first, unsigned cha
         return 0
     here, last = &data[0], &data[data.shape[0] - 1]
     while here < last:
-        here = <const unsigned char*>memchr(here, first, last - here)
+        here = <const unsigned char*> memchr(here, first, last - here)
         if here == NULL:
             break
         here += 1

@@ -21,7 +21,7 @@ def colour_of(const unsigned char[:, :, :] picture, Py_ssize_t step):
     for y in range(0, picture.shape[0] if count else 0, step):
         pixel = &picture[y, 0, 0]
         for i in range(count):
-            first, second = <int>pixel[0] - pixel[channel], <int>pixel[channel] - pixel[2 * channel]
+            first, second = <int> pixel[0] - pixel[channel], <int> pixel[channel] - pixel[2 * channel]
             most = first if first > most else most
             most = second if second > most else most
             least = first if first < least else least
@@ -51,10 +51,10 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
     cdef const unsigned int* block
     means = np.empty((rows, columns, 1 if joined else channels), np.float32)
     cdef float[:, :, ::1] into = means
-    cdef unsigned int* sums = <unsigned int*>malloc(line * (sizeof(unsigned int) + sizeof(unsigned short)))
+    cdef unsigned int* sums = <unsigned int*> malloc(line * (sizeof(unsigned int) + sizeof(unsigned short)))
     if sums == NULL:
         raise MemoryError
-    cdef unsigned short* few = <unsigned short*>(sums + line)  # the sums of at most 256 rows
+    cdef unsigned short* few = <unsigned short*> (sums + line)  # the sums of at most 256 rows
     for row in range(rows):
         bottom = min(height, row * step + step)
         memset(sums, 0, line * sizeof(unsigned int))
@@ -70,7 +70,7 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
             right = min(width, column * step + step)
             size = (bottom - row * step) * (right - column * step) * (channels if joined else 1)
             if size != sized:  # rounded as Pillow's Image.reduce does
-                sized, scale = size, (1 << 24) // <unsigned long long>size
+                sized, scale = size, (1 << 24) // <unsigned long long> size
             block, wide = sums + column * step * all_channels, right - column * step
             if joined and channels == all_channels:
                 total = size // 2
@@ -155,8 +155,8 @@ def resampled(const float[:, :, ::1] planes, const float[:, ::1] down, const flo
     if not found.size or not height or not width:
         return found
     cdef float[:, :, ::1] into = found
-    cdef Py_ssize_t* bounds = <Py_ssize_t*>malloc(2 * (rows + columns) * sizeof(Py_ssize_t))
-    cdef float* lines = <float*>calloc(2 * rows * line + columns * pole, sizeof(float))
+    cdef Py_ssize_t* bounds = <Py_ssize_t*> malloc(2 * (rows + columns) * sizeof(Py_ssize_t))
+    cdef float* lines = <float*> calloc(2 * rows * line + columns * pole, sizeof(float))
     if bounds == NULL or lines == NULL:
         free(bounds)
         free(lines)
@@ -207,8 +207,8 @@ def contrast_of(
     if not found.size or not columns or not channels:
         return np.zeros_like(found)
     cdef float[:, ::1] into = found
-    cdef Py_ssize_t* bounds = <Py_ssize_t*>malloc(2 * (height + width) * sizeof(Py_ssize_t))
-    cdef float* line = <float*>malloc(2 * (columns + 1) * sizeof(float))
+    cdef Py_ssize_t* bounds = <Py_ssize_t*> malloc(2 * (height + width) * sizeof(Py_ssize_t))
+    cdef float* line = <float*> malloc(2 * (columns + 1) * sizeof(float))
     if bounds == NULL or line == NULL:
         free(bounds)
         free(line)
@@ -288,14 +288,14 @@ def means_of_paper(
     for y in range(rows):
         for x in range(columns):
             for c in range(channels):
-                into[y, x, c] = <float>(y - y0) * slope[0, c] + <float>(x - x0) * slope[1, c]
+                into[y, x, c] = <float> (y - y0) * slope[0, c] + <float> (x - x0) * slope[1, c]
                 level[y, x, c] = paper[y, x] * (cells[y, x, c] - into[y, x, c])
             level[y, x, channels] = paper[y, x]
     cdef float[:, :, ::1] around = resampled(weighed, down, across)
     for y in range(rows):
         for x in range(columns):
             for c in range(channels):
-                into[y, x, c] += around[y, x, c] / max(around[y, x, channels], <float>1e-6)
+                into[y, x, c] += around[y, x, c] / max(around[y, x, channels], <float> 1e-6)
     return found
 
 
@@ -316,12 +316,12 @@ def medians_around(const float[:, ::1] levels, Py_ssize_t window):
     if not found.size:
         return found
     cdef float[:, ::1] into = found
-    cdef unsigned char* padded = <unsigned char*>malloc((rows + 2 * rim) * wide)
+    cdef unsigned char* padded = <unsigned char*> malloc((rows + 2 * rim) * wide)
     if padded == NULL:
         raise MemoryError
     for y in range(rows + 2 * rim):
         for x in range(wide):
-            padded[y * wide + x] = <unsigned char>rintf(
+            padded[y * wide + x] = <unsigned char> rintf(
                 min(max(levels[min(max(y - rim, 0), rows - 1), min(max(x - rim, 0), columns - 1)], 0.0), 255.0)
             )
     for row in range(rows):
@@ -384,7 +384,7 @@ def closed(const float[:, :, ::1] values, Py_ssize_t size, bint beyond=True):
     if not found.size:
         return found
     cdef float[:, :, ::1] into = found
-    cdef float* cells = <float*>malloc(2 * rows * line * sizeof(float))
+    cdef float* cells = <float*> malloc(2 * rows * line * sizeof(float))
     if cells == NULL:
         raise MemoryError
     cdef float* turned = cells + rows * line

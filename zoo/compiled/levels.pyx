@@ -57,7 +57,7 @@ def median_of(const float[:, :] values):
         raise ValueError("no values, which have no median")
     found = np.empty(channels, np.float32)
     cdef float[::1] into = found
-    cdef float* copy = <float*>malloc(count * sizeof(float))
+    cdef float* copy = <float*> malloc(count * sizeof(float))
     if copy == NULL:
         raise MemoryError
     for c in range(channels):
@@ -74,7 +74,7 @@ def quantile_of(const float[:, ::1] values, double share):
     cdef float found
     if not count:
         raise ValueError("no values, which have no quantile")
-    cdef float* copy = <float*>malloc(count * sizeof(float))
+    cdef float* copy = <float*> malloc(count * sizeof(float))
     if copy == NULL:
         raise MemoryError
     for i in range(count):
@@ -93,7 +93,7 @@ def share_of(const float[:, :] values, const float[:] colour, float within):
                 break
         else:
             alike += 1
-    return alike / <double>max(1, values.shape[0])
+    return alike / <double> max(1, values.shape[0])
 
 
 def noise_of(const float[:, :] contrast):
@@ -105,7 +105,7 @@ def noise_of(const float[:, :] contrast):
     cdef float found
     if height < 1 or width < 3:
         return 0.0
-    cdef float* differences = <float*>malloc((height + 2) // 3 * (width - 2) * sizeof(float))
+    cdef float* differences = <float*> malloc((height + 2) // 3 * (width - 2) * sizeof(float))
     if differences == NULL:
         raise MemoryError
     for y in range(0, height, 3):
@@ -133,7 +133,7 @@ def level_of(const float[:, ::1] ink):
     values = &ink[0, 0]
     for i in range(ink.shape[0] * ink.shape[1]):
         if values[i] >= 1:
-            below[<int>values[i] if values[i] < LEVELS else LEVELS - 1] += 1
+            below[<int> values[i] if values[i] < LEVELS else LEVELS - 1] += 1
     while levels and not below[levels - 1]:
         levels -= 1
     if not levels:
@@ -146,8 +146,8 @@ def level_of(const float[:, ::1] ink):
         below[level] += below[level - 1]
     cut = (levels - 1) // 2
     for turn in range(8):
-        high = (sums[levels - 1] - sums[cut]) / <double>(below[levels - 1] - below[cut])
-        midpoint = min(<Py_ssize_t>(0.5 * (high + sums[cut] / <double>max(1, below[cut]))), levels - 2)
+        high = (sums[levels - 1] - sums[cut]) / <double> (below[levels - 1] - below[cut])
+        midpoint = min(<Py_ssize_t>(0.5 * (high + sums[cut] / <double> max(1, below[cut]))), levels - 2)
         if midpoint == cut:
             break
         cut = midpoint
@@ -166,7 +166,7 @@ def lighter_of_two(const float[:, :] some, float least, double unexplained):
         return None
     light_ones = np.empty(count, np.bool_)
     cdef unsigned char[::1] into = light_ones.view(np.uint8)
-    cdef float* grey = <float*>malloc(count * sizeof(float))
+    cdef float* grey = <float*> malloc(count * sizeof(float))
     if grey == NULL:
         raise MemoryError
     for i in range(count):
@@ -199,7 +199,7 @@ def lighter_of_two(const float[:, :] some, float least, double unexplained):
     free(grey)
     # The total variance is the variance between the two levels plus that within them.
     variance = squares / count
-    between = <double>lights * (count - lights) / (<double>count * count) * (lighter - darker) ** 2
+    between = <double> lights * (count - lights) / (<double> count * count) * (lighter - darker) ** 2
     return light_ones if variance - between < unexplained * variance else None
 
 
@@ -217,7 +217,7 @@ def main_direction(const float[:, :] away):
     for n in range(away.shape[0]):
         for i in range(channels):
             for j in range(i + 1):
-                square[i][j] += <double>away[n, i] * away[n, j]
+                square[i][j] += <double> away[n, i] * away[n, j]
     for i in range(channels):
         for j in range(i):
             square[j][i] = square[i][j]
