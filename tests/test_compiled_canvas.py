@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 
-from zoo.compiled.canvas import centred, cut_out, redrawn, stroke_width
+from zoo.compiled.canvas import centred, cut_out, drawn, stroke_width
 from zoo.types import Box, Image, Mask, Plane
 
 SIDE, FINE, MIDDLE = 28, 4, 57.5  # of MNIST's form
@@ -77,6 +78,32 @@ def test_no_ink_has_no_stroke() -> None:
     assert stroke_width(np.zeros((5, 4), np.float32)) == 0
 
 
+def resized(level: Plane, rows: int, columns: int, method: PIL.Image.Resampling) -> Image:
+    """What Pillow 13 gives, by one direction at a time, in which all its versions agree."""
+    image = PIL.Image.fromarray(np.rint(level * 255).astype(np.uint8))
+    height, width = level.shape
+    down_first = height > rows and height - rows > 2 * (width - columns)
+    image = image.resize((width, rows) if down_first else (columns, height), method)
+    return np.asarray(image.resize((columns, rows), method))
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_ink_is_resized_as_pillow_does_it(smooth: bool) -> None:
+    rng = np.random.default_rng(5)
+    method = PIL.Image.Resampling.BILINEAR if smooth else PIL.Image.Resampling.BOX
+    sizes = [(1, 1), (1, 3000), (3000, 1), *rng.integers(1, 120, (150, 2)).tolist()]
+    for height, width in sizes:
+        rows, columns = rng.integers(1, 120, 2).tolist()
+        for level in (rng.random((height, width), np.float32), np.ones((height, width), np.float32)):
+            got = drawn(level, rows, columns, 0, smooth)
+            np.testing.assert_array_equal(got, resized(level, rows, columns, method), f"{level.shape}, {got.shape}")
+
+
+def test_grey_levels_are_rounded_to_the_nearest_even() -> None:
+    level = (np.arange(511, dtype=np.float32) / 2 / 255)[None]
+    np.testing.assert_array_equal(drawn(level, 1, 511, 0, True)[0], np.rint(level[0] * 255))
+
+
 def thicker(canvas: Image) -> Image:
     """The greatest of each pixel and its four neighbours."""
     wide = np.pad(canvas, 1)
@@ -94,16 +121,16 @@ def thinner(canvas: Image) -> Image:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("grow", "step"), [(1, thicker), (3, thicker), (8, thicker), (-1, thinner), (-3, thinner)])
 def test_strokes_are_thickened_and_thinned(shape: tuple[int, int], grow: int, step: Callable[[Image], Image]) -> None:
-    grey = np.random.default_rng(6).integers(60, 256, shape, np.uint8)
-    expected = np.pad(grey, abs(grow))
+    level = np.random.default_rng(6).uniform(0.3, 1, shape).astype(np.float32)
+    expected = np.pad(drawn(level, *shape, 0, True), abs(grow))
     for _ in range(abs(grow)):
         expected = step(expected)
-    for some in variants(grey):
-        np.testing.assert_array_equal(redrawn(some, grow), expected)
+    for some in variants(level):
+        np.testing.assert_array_equal(drawn(some, *shape, grow, True), expected)
 
 
 def test_thinning_by_more_than_all_leaves_nothing_and_takes_no_time() -> None:
-    canvas = redrawn(np.full((80, 53), 255, np.uint8), -1000)
+    canvas = drawn(np.ones((30, 20), np.float32), 80, 53, -1000, True)
     assert canvas.shape == (2080, 2053)
     assert not canvas.any()
 
@@ -138,13 +165,19 @@ def test_a_black_canvas_stays_black() -> None:
     assert not centred(np.zeros((9, 9), np.uint8), SIDE, FINE, MIDDLE, 1)[0].any()
 
 
+def test_what_is_no_number_is_drawn_as_no_ink() -> None:
+    level = np.full((4, 4), np.nan, np.float32)
+    level[1] = -1e30, -np.inf, np.inf, 1e30
+    assert drawn(level, 4, 4, 0, True).tolist() == [[0] * 4, [0, 0, 255, 255], [0] * 4, [0] * 4]
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
 def test_nothing_can_be_made_of_no_pixels(shape: tuple[int, int]) -> None:
     nothing = np.zeros(shape, np.float32)
     none: Mask = np.zeros(shape, np.bool_)
     for call in (
         lambda: stroke_width(nothing),
-        lambda: redrawn(nothing.astype(np.uint8), 0),
+        lambda: drawn(nothing, 4, 4, 0, True),
         lambda: centred(nothing.astype(np.uint8), SIDE, FINE, MIDDLE, 1),
         lambda: cut_out(nothing, none, (0, 0, 0, 0), 0, 1),
     ):
@@ -152,10 +185,13 @@ def test_nothing_can_be_made_of_no_pixels(shape: tuple[int, int]) -> None:
             call()
 
 
-@pytest.mark.parametrize("grow", [1 << 40, -(1 << 63)])
-def test_a_canvas_that_cannot_be_is_refused(grow: int) -> None:
-    with pytest.raises(ValueError, match="cannot redraw"):
-        redrawn(np.ones((3, 3), np.uint8), grow)
+@pytest.mark.parametrize(
+    ("rows", "columns", "grow"),
+    [(0, 4, 0), (4, 0, 0), (-1, 4, 0), (1 << 40, 4, 0), (4, 4, 1 << 40), (4, 4, -(1 << 63))],
+)
+def test_a_canvas_that_cannot_be_is_refused(rows: int, columns: int, grow: int) -> None:
+    with pytest.raises(ValueError, match="cannot draw"):
+        drawn(np.ones((3, 3), np.float32), rows, columns, grow, True)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,15 @@ from zoo.compiled.filters import (
     medians_around,
     resampled,
 )
-from zoo.compiled.levels import lighter_of_two, main_direction, median_of, noise_of, quantile_of, share_of
+from zoo.compiled.levels import (
+    along_main_direction,
+    lighter_of_two,
+    main_direction,
+    median_of,
+    noise_of,
+    quantile_of,
+    share_of,
+)
 from zoo.types import Image, Mask, Plane, Polarity
 
 # Chosen with the defaults of `InkSettings`, on the pictures that `zoo.ink` was tuned on.
@@ -42,6 +50,7 @@ _DARK = 0.25  # of the range from darkest to lightest; a picture whose median is
 _LARGE = 64  # pixels on the long side of a picture that may show a shadow; in smaller ones a stroke is as wide as one
 _BRIGHT = 80  # grey level: mean of the border of paper with a shadow or a table on a part of it, at least
 _SOME = 1500  # pixels that are sampled for a share or a median, at least
+_DARKEST = 16.0  # grey levels of a background, at least, for the gain of the contrast to it
 _KEPT = 10_000  # elements of a resampling matrix, up to which it is cached
 _TWO_LEVELS = 0.05  # of a picture's variance: what two levels leave unexplained in a picture that has no others
 _SHOWN = 16  # alpha, of 255; a less opaque pixel shows no colour
@@ -262,7 +271,9 @@ def _uneven(small: Plane, cells: int) -> tuple[Ground, bool]:
     paper, most = _paper(np.abs(grey - medians_around(grey, _WINDOW)))
     # The first guess is a local median; the second is the mean of what the first takes for paper.
     ground = _mean_of(coarse, paper)
-    return _along_axis(coarse, ground), _has_edges(grey, grey_of(ground), _STEP * most)
+    return Ground(*along_main_direction(coarse, ground, _DARKEST), is_smooth=True), _has_edges(
+        grey, grey_of(ground), _STEP * most
+    )
 
 
 def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
@@ -276,7 +287,7 @@ def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
     if (_gauss(len(free)) @ free @ _gauss(free.shape[1])).min() < _BARE:
         return None
     paper, _ = _paper(np.abs(grey_of(coarse) - grey_of(_mean_of(coarse, free))))
-    return _along_axis(coarse, _mean_of(coarse, paper))
+    return Ground(*along_main_direction(coarse, _mean_of(coarse, paper), _DARKEST), is_smooth=True)
 
 
 def _coarse(small: Plane, cells: int) -> Plane:
@@ -300,13 +311,6 @@ def _mean_of(coarse: Plane, paper: Plane) -> Plane:
     """Return the weighted mean of `paper`, float32 (rows, columns), 0 or 1, around each cell of (rows, columns, c)."""
     rows, columns = paper.shape
     return means_of_paper(coarse, paper, _gauss(rows), _gauss(columns))
-
-
-def _along_axis(coarse: Plane, ground: Plane) -> Ground:
-    """Return a background, float32 (rows, columns, c), along the axis on which the picture differs from it most."""
-    axis = _axis((coarse - ground).reshape(-1, coarse.shape[2]))
-    light = grey_of(ground)
-    return Ground(axis, ground @ axis, light.mean() / np.maximum(light, 16), is_smooth=True)
 
 
 def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:
@@ -333,9 +337,7 @@ def _with_edges(small: Plane) -> Ground:
     height, width, channels = small.shape
     paper = closed(small, round(_NARROW * max(height, width)))
     paper -= median_of((paper - small).reshape(-1, channels))  # the bias: a closing of noise is too light
-    axis = _axis((small - paper).reshape(-1, channels))
-    light = grey_of(paper)
-    return Ground(axis, paper @ axis, light.mean() / np.maximum(light, 16))
+    return Ground(*along_main_direction(small, paper, _DARKEST))
 
 
 def _matrix(size: int, to: int, start: float = 0, end: float = 1) -> Plane:

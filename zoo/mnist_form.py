@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
-from zoo.compiled.canvas import centred, redrawn, stroke_width
+from zoo.compiled.canvas import centred, drawn, stroke_width
 from zoo.errors import NoInk
 from zoo.masks import box_of
 from zoo.settings import InkSettings
@@ -129,10 +128,7 @@ def fitted(level: Plane, settings: InkSettings, whole: bool = False) -> tuple[Im
     wanted = min(max(stroke, settings.thin), settings.thick)
     grow = max(round((wanted - stroke) * _FINE / 2), -_FIT * _FINE)  # thinned by half of this, all ink is gone
     scale = (_FIT * _FINE - 2 * max(grow, 0)) / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    method = PIL.Image.Resampling.BILINEAR if scale > 1 else PIL.Image.Resampling.BOX
-    image = PIL.Image.fromarray(np.rint(level * 255).astype(np.uint8)).resize(size, method)
-    canvas = redrawn(np.asarray(image), grow)
+    canvas = drawn(level, max(1, round(height * scale)), max(1, round(width * scale)), grow, scale > 1)
     tell("fitted", lambda: canvas)
     seen, x, y = centred(canvas, SIDE, _FINE, (_MIDDLE + 0.5) * _FINE - 0.5, _FINE if whole else 1)
     middle = ((SIDE * _FINE - canvas.shape[1]) / 2, (SIDE * _FINE - canvas.shape[0]) / 2)

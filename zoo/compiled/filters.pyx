@@ -44,28 +44,23 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
     if picture.strides[2] != 1 or picture.strides[1] != all_channels:
         picture = np.ascontiguousarray(picture)
     cdef Py_ssize_t rows = (height + step - 1) // step, columns = (width + step - 1) // step
-    cdef Py_ssize_t row, column, y, x, i, c, top, bottom, right, wide, size, sized = 0, line = width * all_channels
+    cdef Py_ssize_t row, column, y, x, i, c, bottom, right, wide, size, sized = 0, line = width * all_channels
     cdef unsigned long long total
     cdef unsigned long long scale = 0
     cdef const unsigned char* pixels
     cdef const unsigned int* block
     means = np.empty((rows, columns, 1 if joined else channels), np.float32)
     cdef float[:, :, ::1] into = means
-    cdef unsigned int* sums = <unsigned int*> malloc(line * (sizeof(unsigned int) + sizeof(unsigned short)))
+    cdef unsigned int* sums = <unsigned int*> malloc(line * sizeof(unsigned int))
     if sums == NULL:
         raise MemoryError
-    cdef unsigned short* few = <unsigned short*> (sums + line)  # the sums of at most 256 rows
     for row in range(rows):
         bottom = min(height, row * step + step)
         memset(sums, 0, line * sizeof(unsigned int))
-        for top in range(row * step, bottom, 256):
-            memset(few, 0, line * sizeof(unsigned short))
-            for y in range(top, min(top + 256, bottom)):
-                pixels = &picture[y, 0, 0]
-                for i in range(line):
-                    few[i] += pixels[i]
+        for y in range(row * step, bottom):
+            pixels = &picture[y, 0, 0]
             for i in range(line):
-                sums[i] += few[i]
+                sums[i] += pixels[i]
         for column in range(columns):
             right = min(width, column * step + step)
             size = (bottom - row * step) * (right - column * step) * (channels if joined else 1)

@@ -203,25 +203,15 @@ def lighter_of_two(const float[:, :] some, float least, double unexplained):
     return light_ones if variance - between < unexplained * variance else None
 
 
-def main_direction(const float[:, :] away):
-    """Return the direction, float32 (c,), along which float32 (n, c), c of 1 to 4, is largest: its first component.
+cdef void first_component(double[4][4] square, Py_ssize_t channels, float* axis) noexcept nogil:
+    """Write the first eigenvector of a symmetric matrix, (c, c), so that its absolute values sum to 1.
 
-    Its absolute values sum to 1, and its own sum is not negative. Without any difference it is the last channel.
+    Its own sum is not negative. Without any difference it is the last channel. By the power method: squared again and
+    again, the matrix tends to the projection on that vector.
     """
-    cdef Py_ssize_t channels = away.shape[1], n, i, j, k, turn, best = 0
-    cdef double[4][4] square, next
+    cdef double[4][4] next
     cdef double trace, total = 0, size = 0
-    if not 1 <= channels <= 4:
-        raise ValueError(f"{channels} channels, of which 1 to 4 can be")
-    memset(square, 0, sizeof(square))
-    for n in range(away.shape[0]):
-        for i in range(channels):
-            for j in range(i + 1):
-                square[i][j] += <double> away[n, i] * away[n, j]
-    for i in range(channels):
-        for j in range(i):
-            square[j][i] = square[i][j]
-    # The power method: squared again and again, the matrix tends to the projection on its first eigenvector.
+    cdef Py_ssize_t i, j, k, turn, best = 0
     for turn in range(24):
         trace = 0
         for i in range(channels):
@@ -233,18 +223,84 @@ def main_direction(const float[:, :] away):
                 next[i][j] = 0
                 for k in range(channels):
                     next[i][j] += square[i][k] * square[k][j] / (trace * trace)
-        square = next
-    axis = np.zeros(channels, np.float32)
-    cdef float[::1] into = axis
+        for i in range(channels):
+            for j in range(channels):
+                square[i][j] = next[i][j]
     for i in range(channels):
+        axis[i] = 0
         if square[i][i] > square[best][best]:
             best = i
     for i in range(channels):
         total += square[i][best]
         size += fabs(square[i][best])
     if not size > 0:
-        into[channels - 1] = 1
-        return axis
+        axis[channels - 1] = 1
+        return
     for i in range(channels):
-        into[i] = square[i][best] / (size if total >= 0 else -size)
+        axis[i] = square[i][best] / (size if total >= 0 else -size)
+
+
+cdef Py_ssize_t checked(Py_ssize_t channels) except -1:
+    """Raise ValueError for more channels than the matrices of this module hold, or none."""
+    if not 1 <= channels <= 4:
+        raise ValueError(f"{channels} channels, of which 1 to 4 can be")
+    return channels
+
+
+def main_direction(const float[:, :] away):
+    """Return the direction, float32 (c,), along which float32 (n, c), c of 1 to 4, is largest: its first component.
+
+    Its absolute values sum to 1, and its own sum is not negative. Without any difference it is the last channel.
+    """
+    cdef Py_ssize_t channels = checked(away.shape[1]), n, i, j
+    cdef double[4][4] square
+    axis = np.empty(channels, np.float32)
+    cdef float[::1] into = axis
+    memset(square, 0, sizeof(square))
+    for n in range(away.shape[0]):
+        for i in range(channels):
+            for j in range(channels):
+                square[i][j] += <double> away[n, i] * away[n, j]
+    first_component(square, channels, &into[0])
     return axis
+
+
+def along_main_direction(const float[:, :, ::1] picture, const float[:, :, ::1] ground, float darkest):
+    """Reduce the background of a picture, float32 (h, w, c) each, to the direction in which the picture differs most.
+
+    Returns that direction as `main_direction` does; the background along it, float32 (h, w); and by how much lighter
+    its mean is than each of its cells, which count as `darkest` grey levels at least: float32 (h, w).
+    """
+    cdef Py_ssize_t height = ground.shape[0], width = ground.shape[1], channels = checked(ground.shape[2]), i, c, k
+    cdef Py_ssize_t count = height * width
+    cdef double[4][4] square
+    cdef double[4] away
+    cdef double total = 0
+    cdef float light
+    if picture.shape[0] != height or picture.shape[1] != width or picture.shape[2] != channels or not count:
+        raise ValueError("a picture and its background must have the same shape, and pixels")
+    axis, levels = np.empty(channels, np.float32), np.empty((height, width), np.float32)
+    gain = np.empty((height, width), np.float32)
+    cdef float[::1] into = axis
+    cdef float[:, ::1] level = levels, stronger = gain
+    cdef const float* pixel = &picture[0, 0, 0]
+    cdef const float* paper = &ground[0, 0, 0]
+    memset(square, 0, sizeof(square))
+    for i in range(count):
+        for c in range(channels):
+            away[c] = pixel[i * channels + c] - paper[i * channels + c]
+        for c in range(channels):
+            for k in range(channels):
+                square[c][k] += away[c] * away[k]
+    first_component(square, channels, &into[0])
+    for i in range(count):
+        (&level[0, 0])[i], light = 0, 0
+        for c in range(channels):
+            (&level[0, 0])[i] += paper[i * channels + c] * into[c]
+            light += paper[i * channels + c]
+        light /= channels
+        total += light
+        (&stronger[0, 0])[i] = max(light, darkest)
+    for i in range(count):
+        (&stronger[0, 0])[i] = total / count / (&stronger[0, 0])[i]
+    return axis, levels, gain
