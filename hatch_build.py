@@ -13,6 +13,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = "zoo/compiled"
+SHARED = "zoo/compiled/_cyutility"
 # Checks of Cython's that would cost time in every loop; the tests run the loops with a sanitizer instead.
 UNCHECKED = dict.fromkeys(("boundscheck", "wraparound", "initializedcheck"), False)
 
@@ -52,13 +53,19 @@ def compile_modules(root: Path) -> None:
     if not has_compiler():
         os.environ["CC"] = f"{sys.executable} -m ziglang cc"
     flags = [] if sys.platform == "win32" else ["-O3", "-g0"]
+    sources = [*sorted(Path(SOURCES).glob("*.pyx")), Path(SHARED).with_suffix(".c")]
     modules = [
-        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=flags)
-        for path in sorted(Path(SOURCES).glob("*.pyx"))
+        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=flags) for path in sources
     ]
     with tempfile.TemporaryDirectory() as folder:
         options = {"language_level": 3, "cdivision": True, **UNCHECKED}
-        built = cythonize(modules, build_dir=folder, compiler_directives=options, quiet=True)
+        built = cythonize(
+            modules,
+            build_dir=folder,
+            compiler_directives=options,
+            shared_utility_qualified_name=".".join(Path(SHARED).parts),
+            quiet=True,
+        )
         command = Distribution({"ext_modules": built}).get_command_obj("build_ext")
         command.inplace, command.build_temp = True, folder
         command.ensure_finalized()
