@@ -67,6 +67,10 @@ def compile_modules(root: Path) -> None:
             quiet=True,
         )
         command = Distribution({"ext_modules": built}).get_command_obj("build_ext")
-        command.inplace, command.build_temp = True, folder
+        command.build_temp = command.build_lib = folder
         command.ensure_finalized()
         command.run()
+        for path in map(Path, command.get_outputs()):
+            new = Path(SOURCES, f".{path.name}.new")
+            shutil.copy2(path, new)
+            new.replace(Path(SOURCES, path.name))  # at once: processes that have loaded the old file keep it
