@@ -28,8 +28,7 @@ class Compile(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile in place, so that an editable installation finds the modules too."""
         if self.target_name == "wheel":
-            compile_modules(Path(self.root))
-            build_data["artifacts"] += [f"{SOURCES}/*{ending}" for ending in (".so", ".pyd")]
+            build_data["artifacts"] += compile_modules(Path(self.root))
             build_data["pure_python"], build_data["infer_tag"] = False, True
 
 
@@ -38,8 +37,11 @@ def has_compiler() -> bool:
     return sys.platform == "win32" or "CC" in os.environ or any(map(shutil.which, ("cc", "gcc", "clang")))
 
 
-def compile_modules(root: Path) -> None:
-    """Compile all modules beside their sources in the repository at `root`."""
+def compile_modules(root: Path) -> list[str]:
+    """Compile all modules beside their sources in the repository at `root`; return their paths in it.
+
+    Raises FileNotFoundError without Python's headers.
+    """
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
@@ -70,7 +72,9 @@ def compile_modules(root: Path) -> None:
         command.build_temp = command.build_lib = folder
         command.ensure_finalized()
         command.run()
-        for path in map(Path, command.get_outputs()):
-            new = Path(SOURCES, f".{path.name}.new")
-            shutil.copy2(path, new)
-            new.replace(Path(SOURCES, path.name))  # at once: processes that have loaded the old file keep it
+        names = [Path(path).name for path in command.get_outputs()]
+        for name in names:
+            new = Path(SOURCES, f".{name}.new")
+            shutil.copy2(Path(folder, SOURCES, name), new)
+            new.replace(Path(SOURCES, name))  # at once: processes that have loaded the old file keep it
+    return [f"{SOURCES}/{name}" for name in names]
