@@ -19,6 +19,8 @@ import PIL.Image
 from pictures import encoded, photograph
 
 from zoo import datasets, images, ink
+from zoo.looking import GLANCE
+from zoo.mnist_form import SIDE
 from zoo.settings import PictureSettings
 from zoo.types import Image
 
@@ -35,11 +37,11 @@ def drawing(digit: Image, side: int = 280) -> Image:
     return np.asarray(page)
 
 
-def decoded(content: bytes) -> None:
-    """Decode a picture with Pillow alone, at the scale at which the zoo would decode it."""
+def decoded(content: bytes, side: int = images.DRAFT_SIDE) -> None:
+    """Decode a picture with Pillow alone, at the scale at which the zoo would decode it for a short side of `side`."""
     with PIL.Image.open(io.BytesIO(content)) as picture:
-        if picture.format == "JPEG" and min(picture.size) >= 2 * images.DRAFT_SIDE:
-            picture.draft(None, (images.DRAFT_SIDE, images.DRAFT_SIDE))
+        if picture.format == "JPEG" and min(picture.size) >= 2 * side:
+            picture.draft(None, (side, side))
         picture.load()
 
 
@@ -80,6 +82,12 @@ def main() -> None:
         reference = functools.partial(decoded, content)
         show(name, "normalise", *least(functools.partial(ink.normalise, picture), reference, runs))
         show(name, "PNG to 28x28", *least(functools.partial(whole_way, content), reference, runs))
+    # The server's first look at a photograph.
+    content, side = photograph(PIL.Image.fromarray(digit), 640, 640, noise=0, quality=60), GLANCE * SIDE
+    glance = images.decode_reduced(content, LIMITS, side).pixels
+    work, reference = functools.partial(ink.normalise, glance), functools.partial(decoded, content, side)
+    name = f"JPEG 640x640, {len(content) / 1e3:.0f} KB, decoded to {glance.shape[1]}x{glance.shape[0]}"
+    show(name, "normalise", *least(work, reference, runs))
     for width, height in ((1600, 1200), (4000, 3000)):
         content = photograph(PIL.Image.fromarray(digit), width, height, noise=7, quality=85)  # 0.25 bytes a pixel
         name = f"JPEG {width}x{height}, {len(content) / 1e6:.1f} MB"
