@@ -11,6 +11,7 @@ from zoo.compiled.filters import (
     closed,
     colour_of,
     contrast_of,
+    grey_of,
     means_of_blocks,
     means_of_paper,
     medians_around,
@@ -60,8 +61,22 @@ def test_a_step_of_nothing_and_channels_that_are_not_there_are_refused(wrong: tu
 
 
 def test_a_picture_without_pixels_has_no_means() -> None:
-    with pytest.raises(ValueError, match="no pixels"):
+    with pytest.raises(ValueError, match="0x8x3"):
         means_of_blocks(picture(0, 8, 3), 2, 3, joined=False)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 60_000), (4100, 4100), (500, 20_000)])
+def test_the_mean_of_a_large_even_block_is_its_level(height: int, width: int) -> None:
+    even = np.full((height, width, 3), (251, 251, 252), np.uint8)
+    for step in (min(height, width), max(height, width), 2**62):
+        assert (means_of_blocks(even, step, 3, joined=False) == (251, 251, 252)).all()
+        assert (means_of_blocks(even, step, 3, joined=True) == 251).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_grey_is_the_mean_of_the_channels(channels: int) -> None:
+    planes = plane(7, 5, channels)
+    np.testing.assert_allclose(grey_of(planes), planes.mean(axis=2), rtol=1e-6)
 
 
 @pytest.mark.parametrize("step", [1, 2, 5])
@@ -79,7 +94,7 @@ def test_resampling_is_two_products(shape: tuple[int, int]) -> None:
     expected = np.einsum("yr,rcn,xc->yxn", down, planes, across)
     np.testing.assert_allclose(resampled(planes, down, across), expected, rtol=1e-5, atol=1e-2)
     assert not resampled(planes, np.zeros_like(down), across).any()
-    with pytest.raises(ValueError, match="another size"):
+    with pytest.raises(ValueError, match="weights for"):
         resampled(planes, weights(13, shape[0] + 1), across)
 
 
@@ -88,9 +103,9 @@ def test_a_contrast_is_that_along_the_axis_times_the_gain() -> None:
     levels, gain, down, across = plane(4, 6), plane(4, 6) / 100, weights(20, 4), weights(30, 6)
     expected = (small @ axis - down @ levels @ across.T) * (down @ gain @ across.T)
     np.testing.assert_allclose(contrast_of(small, axis, levels, gain, down, across), expected, rtol=1e-4, atol=1e-2)
-    with pytest.raises(ValueError, match="another kind"):
+    with pytest.raises(ValueError, match="2 channels"):
         contrast_of(small, axis[:2], levels, gain, down, across)
-    with pytest.raises(ValueError, match="another size"):
+    with pytest.raises(ValueError, match="weights of"):
         contrast_of(small[1:], axis, levels, gain, down, across)
 
 
@@ -119,7 +134,14 @@ def test_medians_are_those_of_pillow(shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(medians_around(levels.astype(np.float32), 1), levels)
 
 
-@pytest.mark.parametrize("window", [0, -3, 4])
+@pytest.mark.parametrize("weights_of", [(1, 1), (24, 1), (1, 20), (20, 24)])
+def test_weights_for_other_cells_are_refused(weights_of: tuple[int, int]) -> None:
+    down, across = plane(weights_of[0], 24), plane(weights_of[1], 20)
+    with pytest.raises(ValueError, match="24x20 cells"):
+        means_of_paper(plane(24, 20, 1), plane(24, 20), down, across)
+
+
+@pytest.mark.parametrize("window", [0, -3, 4, 257])
 def test_a_window_without_a_middle_is_refused(window: int) -> None:
     with pytest.raises(ValueError, match="odd"):
         medians_around(plane(5, 5), window)
@@ -136,12 +158,19 @@ def test_a_closing_is_the_least_of_the_greatest(shape: tuple[int, int], size: in
     np.testing.assert_array_equal(closed(values, size), expected)
 
 
+@pytest.mark.parametrize("beyond", [True, False])
+def test_a_square_larger_than_the_picture_is_like_any_other(beyond: bool) -> None:
+    values = plane(9, 14, 1)
+    for size in (15, 16, 40, 2**31, 2**62):
+        np.testing.assert_array_equal(closed(values, size, beyond), closed(values, 15, beyond))
+
+
 def test_without_what_is_beyond_a_hole_at_the_border_stays() -> None:
     values = np.full((12, 12, 1), 200, np.float32)
     values[4:9, :2] = 10
     assert closed(values, 4)[5, 0] == 10
     assert closed(values, 4, beyond=False)[5, 0] == 200
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="0 cells"):
         closed(values, 0)
 
 

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from zoo.compiled.levels import (
+    along_main_direction,
     level_of,
     lighter_of_two,
     main_direction,
@@ -31,9 +32,9 @@ def test_the_median_of_columns_is_numpys(count: int) -> None:
 
 
 def test_no_values_have_no_median() -> None:
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="0"):
         median_of(np.zeros((0, 3), np.float32))
-    with pytest.raises(ValueError, match="no values"):
+    with pytest.raises(ValueError, match="0"):
         quantile_of(np.zeros((0, 3), np.float32), 0.5)
 
 
@@ -42,6 +43,42 @@ def test_no_values_have_no_median() -> None:
 def test_a_quantile_is_one_of_the_sorted_values(shape: tuple[int, int], share: float) -> None:
     values = levels(*shape)
     assert quantile_of(values, share) == np.sort(values.ravel())[round(share * (values.size - 1))]
+
+
+def test_the_quickest_pivots_are_not_needed() -> None:
+    """Values on which the middle is the least or the greatest again and again take no quadratic time."""
+    count = 200_000
+    order, hard = list(range(count)), np.empty(count, np.float32)
+    for low in range(count):  # whatever is in the middle becomes the least of the rest
+        middle = (low + count - 1) >> 1
+        hard[order[middle]] = low
+        order[low], order[middle] = order[middle], order[low]
+    assert median_of(hard[:, None])[0] == np.median(hard)
+
+
+def test_a_quantile_of_nothing_is_refused() -> None:
+    for share in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match="share"):
+            quantile_of(levels(3, 3), share)
+
+
+def test_other_channels_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 channels"):
+        share_of(levels(5, 3), levels(2), 3.0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_background_is_reduced_along_the_main_direction(channels: int) -> None:
+    generator = np.random.default_rng(6)
+    ground = generator.uniform(40, 250, (9, 7, channels)).astype(np.float32)
+    picture = ground + generator.normal(0, 30, (9, 7, channels)).astype(np.float32)
+    axis, level, gain = along_main_direction(picture, ground, 60.0)
+    np.testing.assert_allclose(axis, main_direction((picture - ground).reshape(-1, channels)), rtol=1e-5)
+    np.testing.assert_allclose(level, ground @ axis, rtol=1e-4)
+    light = ground.mean(axis=2)
+    np.testing.assert_allclose(gain, light.mean() / np.maximum(light, 60), rtol=1e-5)
+    with pytest.raises(ValueError, match="same shape"):
+        along_main_direction(picture[1:], ground, 16.0)
 
 
 def test_a_share_counts_what_is_near_in_each_channel() -> None:
@@ -96,6 +133,21 @@ def test_two_levels_are_told_apart(channels: int, share: float) -> None:
     found = lighter_of_two(some, 4.0, 0.05)
     assert found is not None
     np.testing.assert_array_equal(found, light)
+
+
+def test_two_levels_are_divided_where_they_were_judged() -> None:
+    generator = np.random.default_rng(7)
+    for _ in range(300):
+        count, share = int(generator.integers(20, 200)), generator.uniform(0.1, 0.9)
+        grey = np.where(generator.random(count) < share, 180, 90) + generator.normal(0, 9, count)
+        some = grey.astype(np.float32)[:, None]
+        cut = (some.min() + some.max()) / 2
+        for _ in range(4):
+            light = some[:, 0] > cut
+            cut = (some[light].mean(dtype=float) + some[~light].mean(dtype=float)) / 2
+        found = lighter_of_two(some, 4.0, 1.0)
+        assert found is not None
+        np.testing.assert_array_equal(found, light)
 
 
 def test_one_level_a_gradient_and_noise_are_not_two() -> None:

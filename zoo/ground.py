@@ -90,18 +90,17 @@ def reduce(picture: Image, step: int) -> Plane:
     if picture.ndim == 2:
         return means_of_blocks(picture[:, :, None], step, 1, False)
     # With each pixel read as one little-endian number, alpha is the highest byte.
-    if picture.shape[2] == 4 and np.ascontiguousarray(picture).view("<u4").min() < 255 << 24:
-        picture = np.ascontiguousarray(picture)
+    if picture.shape[2] == 4 and (picture := np.ascontiguousarray(picture)).view("<u4").min() < 255 << 24:
         if (level := _black_or_white(picture, step)) is not None:
             return level
         small = _opaque(np.asarray(PIL.Image.fromarray(picture).convert("RGBa").reduce(step), np.float32))
-        return small if _colour(small) > _CHROMA else grey_of(small)[:, :, None]
+        return small if _colour_of_means(small) > _CHROMA else grey_of(small)[:, :, None]
     colour = colour_of(picture, step)
     return means_of_blocks(picture, step, 3 if colour else 1, joined=colour <= _CHROMA)
 
 
-def _colour(small: Plane) -> float:
-    """Return the largest difference between the channels of (h, w, 3)."""
+def _colour_of_means(small: Plane) -> float:
+    """Return the largest difference between neighbouring channels of means, float32 (h, w, 3)."""
     return float(np.abs(small[:, :, 1:] - small[:, :, :-1]).max())
 
 
@@ -227,7 +226,7 @@ def table_of(small: Plane) -> Ground:
         slopes = np.linalg.solve(pull @ rim, pull @ levels)  # (4, c)
         weights = np.maximum(SEEN, np.abs(levels - rim @ slopes).max(axis=1, keepdims=True)) ** -2
     table = (places @ slopes).reshape(coarse.shape)
-    axis = _axis((coarse - table).reshape(-1, channels))
+    axis = main_direction((coarse - table).reshape(-1, channels))
     return Ground(axis, table @ axis, np.ones((rows, columns), np.float32))
 
 
@@ -245,19 +244,11 @@ def _usual(ring: Plane, some: Plane) -> tuple[NDArray[np.float32], float]:
     return middle, share if share > 0.5 else 0.0
 
 
-def _axis(away: Plane) -> NDArray[np.float32]:
-    """Return the direction (c,) along which colour differences, float32 (n, c), are largest.
-
-    Its absolute values sum to 1, so that contrasts along it stay in grey levels.
-    """
-    return _ONE[0] if away.shape[1] == 1 else main_direction(away)
-
-
 def _of_colour(some: Plane, colour: NDArray[np.float32]) -> Ground:
     """Return a background of one colour, (c,), for a picture with the sampled pixels `some`, float32 (n, c)."""
     if len(colour) == 1:
         return Ground(_ONE[0], colour[None], _ONE)
-    axis = _axis(some - colour)
+    axis = main_direction(some - colour)
     return Ground(axis, (colour @ axis).reshape(1, 1), _ONE)
 
 
@@ -271,9 +262,7 @@ def _uneven(small: Plane, cells: int) -> tuple[Ground, bool]:
     paper, most = _paper(np.abs(grey - medians_around(grey, _WINDOW)))
     # The first guess is a local median; the second is the mean of what the first takes for paper.
     ground = _mean_of(coarse, paper)
-    return Ground(*along_main_direction(coarse, ground, _DARKEST), is_smooth=True), _has_edges(
-        grey, grey_of(ground), _STEP * most
-    )
+    return _ground(coarse, ground, is_smooth=True), _has_edges(grey, grey_of(ground), _STEP * most)
 
 
 def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
@@ -287,7 +276,7 @@ def beneath(small: Plane, cells: int, covered: Mask) -> Ground | None:
     if (_gauss(len(free)) @ free @ _gauss(free.shape[1])).min() < _BARE:
         return None
     paper, _ = _paper(np.abs(grey_of(coarse) - grey_of(_mean_of(coarse, free))))
-    return Ground(*along_main_direction(coarse, _mean_of(coarse, paper), _DARKEST), is_smooth=True)
+    return _ground(coarse, _mean_of(coarse, paper), is_smooth=True)
 
 
 def _coarse(small: Plane, cells: int) -> Plane:
@@ -311,6 +300,14 @@ def _mean_of(coarse: Plane, paper: Plane) -> Plane:
     """Return the weighted mean of `paper`, float32 (rows, columns), 0 or 1, around each cell of (rows, columns, c)."""
     rows, columns = paper.shape
     return means_of_paper(coarse, paper, _gauss(rows), _gauss(columns))
+
+
+def _ground(picture: Plane, paper: Plane, is_smooth: bool = False) -> Ground:
+    """Return the background that is `paper` in all channels, along the axis on which the picture differs from it most.
+
+    Both are float32 (h, w, c).
+    """
+    return Ground(*along_main_direction(picture, paper, _DARKEST), is_smooth)
 
 
 def _has_edges(grey: Plane, ground: Plane, step: float) -> bool:
@@ -337,7 +334,7 @@ def _with_edges(small: Plane) -> Ground:
     height, width, channels = small.shape
     paper = closed(small, round(_NARROW * max(height, width)))
     paper -= median_of((paper - small).reshape(-1, channels))  # the bias: a closing of noise is too light
-    return Ground(*along_main_direction(small, paper, _DARKEST))
+    return _ground(small, paper)
 
 
 def _matrix(size: int, to: int, start: float = 0, end: float = 1) -> Plane:
