@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="1 marks, not 2"):
         found.paint(np.ones(2, np.bool_))
     for number in (-1, 1):
-        with pytest.raises(IndexError, match="no mark -?1, but 1"):
+        with pytest.raises(IndexError, match=r"no mark -?1, but 1"):
             found.body(number)
     for call, numbers in [
         (found.held, 3),
