@@ -55,8 +55,8 @@ def test_growing(across: bool) -> None:
     for mask in masks():
         rows, columns = np.indices(mask.shape).reshape(2, -1, 1)
         ys, xs = mask.nonzero()
-        away = np.abs(rows - ys) + np.abs(columns - xs) * (1 if across else 10**17)
-        for times in (-1, 0, 1, 2, 5, 10**15):
+        away = np.abs(rows - ys) + np.abs(columns - xs) * (1 if across else 10**12)
+        for times in (-1, 0, 1, 2, 5, 10**9):
             expected = (away.min(axis=1) <= max(0, times)).reshape(mask.shape)
             np.testing.assert_array_equal(cells.spread_out(mask, times, across), expected)
     assert cells.spread_out(np.zeros((0, 4), np.bool_), 2).shape == (0, 4)
