@@ -1,37 +1,16 @@
-"""The compiled connected components and loops over cells, compared with plain statements of the same things."""
+"""The compiled connected components, compared with plain statements of the same things."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
+from masking import masks
 
-from zoo.compiled import cells
 from zoo.compiled.components import Components
 from zoo.ruling import without_lines
 from zoo.types import Mask, Plane
 
 Cell = tuple[int, int]
-
-
-def masks(seed: int = 4) -> Iterator[Mask]:
-    """Masks of all kinds and shapes, some of them views that are not contiguous or cannot be written."""
-    rng = np.random.default_rng(seed)
-    yield from (np.ones(shape, np.bool_) for shape in [(1, 1), (1, 40), (40, 1), (9, 12)])
-    for height, width in [(1, 30), (30, 1), (2, 17), (13, 70), (66, 8), (20, 20)] * 3:
-        for share in (0.05, 0.3, 0.5, 0.8):
-            mask = rng.random((height, width)) < share
-            mask[rng.integers(height), rng.integers(width)] = True
-            yield mask
-            yield mask.T
-            yield np.repeat(mask, 3, axis=1)[::-1, ::2]
-    mask = np.zeros((30, 30), np.bool_)
-    mask[2:28, 2:28] = True
-    mask[5:25, 5:25] = False
-    mask[9:20, 12:15] = True
-    mask.flags.writeable = False
-    yield mask
 
 
 def neighbours(cell: Cell) -> list[Cell]:
@@ -101,7 +80,7 @@ def test_ink_of_any_layout_is_measured() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     mask = np.ones((4, 5), np.bool_)
-    with pytest.raises(ValueError, match="same shape"):
+    with pytest.raises(ValueError, match="4x5 cells and ink of 5x4"):
         Components(mask, np.ones((5, 4), np.float32))
     with pytest.raises(ValueError, match="dtype"):
         Components(mask, np.ones((4, 5)))  # type: ignore[arg-type]
@@ -109,7 +88,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="1 marks, not 2"):
         found.paint(np.ones(2, np.bool_))
     for number in (-1, 1):
-        with pytest.raises(IndexError, match="no mark"):
+        with pytest.raises(IndexError, match=r"no mark -?1, but 1"):
             found.body(number)
     for call, numbers in [
         (found.held, 3),
@@ -117,13 +96,14 @@ def test_what_does_not_fit_is_refused() -> None:
         (found.parts, 4),
         (found.underlines, 3),
         (found.rings, 4),
+        (found.heaviest_within, 4),
     ]:
         for number in (-1, 1):
             with pytest.raises(IndexError, match="no mark"):
                 call(number, *[0.0] * numbers)  # type: ignore[operator]
     empty = Components(np.zeros((0, 3), np.bool_), np.zeros((0, 3), np.float32))
     assert empty.label().shape == (0, 3)
-    with pytest.raises(ValueError, match="no marks"):
+    with pytest.raises(ValueError, match="no marks in 0x3"):
         empty.heaviest(1)
 
 
@@ -202,6 +182,21 @@ def test_what_is_held_and_what_is_a_ring() -> None:
     assert found.rings(digit, 0.75, 0.35, 0.08, 0.35) == [0]
     assert found.rings(digit, 0.75, 0.15, 0.08, 0.35) == []
     assert found.rings(digit, 0.75, 0.35, 0.13, 0.35) == []
+    assert found.heaviest_within(0, 0.75, 0.35, 0.08, 0.35) == digit
+    assert found.heaviest_within(0, 0.75, 0.35, 0.04, 0.05) == digit  # not the lighter mark before it
+    assert found.heaviest_within(0, 0.75, 0.15, 0.08, 0.35) == -1
+    assert found.heaviest_within(0, 0.75, 0.35, 0.13, 0.35) == -1
+    assert found.heaviest_within(digit, 0.75, 2, 0, 0) == -1
+
+
+def test_what_the_loops_trust_cannot_be_written() -> None:
+    found = boxes((10, 10, 20, 20), (30, 30, 50, 50))
+    for table in (found.mass, found.area, found.left, found.top, found.right, found.bottom, found.sides):
+        with pytest.raises(ValueError, match="read-only"):
+            table[0] = -(10**9)
+    found.foreign[:] = True
+    assert found.left.tolist() == [10, 30]
+    assert found.body(0).all()
 
 
 @pytest.mark.parametrize(
@@ -238,93 +233,6 @@ def test_parts_and_underlines() -> None:
     assert found.underlines(0, 0.1, wide=0.6, clear=0.5) == []
     assert found.underlines(0, 0.25, wide=1.6, clear=0.5) == []
     assert found.underlines(0, 0.25, wide=0.6, clear=2.5) == []
-
-
-def test_boxes_and_inked_lines() -> None:
-    for mask in masks():
-        across, down = mask.any(axis=0), mask.any(axis=1)
-        columns, rows = across.nonzero()[0], down.nonzero()[0]
-        assert cells.box_of(mask) == (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-        assert cells.inked(mask) == (across.sum(), down.sum())
-    for shape in [(3, 4), (0, 4), (4, 0), (0, 0)]:
-        assert cells.box_of(np.zeros(shape, np.bool_)) == (-1, -1, 0, 0)
-        assert cells.inked(np.zeros(shape, np.bool_)) == (0, 0)
-
-
-def between(mask: Mask) -> Mask:
-    """Cells between two others of their row."""
-    return np.array([[row[: x + 1].any() and row[x:].any() for x in range(len(row))] for row in mask])
-
-
-def test_hulls() -> None:
-    for mask in masks():
-        np.testing.assert_array_equal(cells.hull_of(mask), between(mask) & between(mask.T).T)
-    for shape in [(3, 4), (0, 4), (4, 0)]:
-        assert cells.hull_of(np.zeros(shape, np.bool_)).shape == shape
-
-
-def test_rectangles() -> None:
-    angles = np.deg2rad(np.arange(0, 90, 3, dtype=np.float32))
-    turns = np.stack([np.cos(angles), np.sin(angles)])
-    for mask in masks():
-        hull = cells.hull_of(mask)
-        corners = np.array([(y + down, x + right) for y, x in np.argwhere(hull) for down in (0, 1) for right in (0, 1)])
-        along = np.outer(corners[:, 1], turns[0]) + np.outer(corners[:, 0], turns[1])
-        across = np.outer(corners[:, 0], turns[0]) - np.outer(corners[:, 1], turns[1])
-        short, long = cells.rectangle_around(hull, turns)
-        assert short <= long
-        assert short * long == pytest.approx((np.ptp(along, axis=0) * np.ptp(across, axis=0)).min(), rel=1e-4)
-    with pytest.raises(ValueError, match="empty"):
-        cells.rectangle_around(np.zeros((3, 4), np.bool_), turns)
-    with pytest.raises(ValueError, match="directions"):
-        cells.rectangle_around(np.ones((3, 4), np.bool_), np.zeros((2, 0), np.float32))
-
-
-@pytest.mark.parametrize("across", [True, False])
-def test_growing(across: bool) -> None:
-    for mask in masks():
-        rows, columns = np.indices(mask.shape).reshape(2, -1, 1)
-        ys, xs = mask.nonzero()
-        away = np.abs(rows - ys) + np.abs(columns - xs) * (1 if across else 10**6)
-        for times in (0, 1, 2, 5):
-            expected = (away.min(axis=1) <= times).reshape(mask.shape)
-            np.testing.assert_array_equal(cells.spread_out(mask, times, across), expected)
-    assert cells.spread_out(np.zeros((0, 4), np.bool_), 2).shape == (0, 4)
-
-
-def test_widening() -> None:
-    for mask in masks():
-        columns = np.arange(mask.shape[1])
-        for by in (0, 1, 4, 1000):
-            near = np.abs(columns[:, None] - columns) <= by
-            np.testing.assert_array_equal(cells.widened(mask, by), mask.astype(int) @ near > 0)
-    assert cells.widened(np.zeros((4, 0), np.bool_), 2).shape == (4, 0)
-    with pytest.raises(ValueError, match="less than 0"):
-        cells.widened(mask, -1)
-
-
-def long_runs(column: Mask, limit: int) -> list[bool]:
-    words = "".join("x" if cell else " " for cell in column).split(" ")
-    return [cell for word in words for cell in [*[len(word) > limit] * len(word), False]][:-1]
-
-
-@pytest.mark.parametrize("limit", [0, 1, 2, 5, 1000])
-def test_thickness(limit: int) -> None:
-    for mask in masks():
-        expected = np.array([long_runs(column, limit) for column in mask.T]).T
-        np.testing.assert_array_equal(cells.thicker_than(mask, limit), expected)
-    with pytest.raises(ValueError, match="less than 0"):
-        cells.thicker_than(mask, -1)
-
-
-def test_straight_sides() -> None:
-    for mask in masks():
-        for down, across in [(1, 1), (2, 3), (100, 100)]:
-            edges = mask[:down].any(0), mask[-down:].any(0), mask[:, :across].any(1), mask[:, -across:].any(1)
-            for share in (0.3, 0.8):
-                expected = sum(edge.mean() > share for edge in edges)
-                assert cells.straight_sides(mask, down, across, share) == expected
-    assert cells.straight_sides(np.zeros((0, 4), np.bool_), 1, 1, 0.5) == 0
 
 
 def test_a_mask_without_lines_is_returned_itself() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageDraw, ImageFilter
 
 from zoo import parting, scenes
-from zoo.masks import box_of
+from zoo.compiled.cells import box_of
 from zoo.types import Mask, Plane
 
 _DRAWN_SHARE = 1 / 3  # share of the single digits that are drawn by rule

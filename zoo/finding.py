@@ -11,11 +11,11 @@ import numpy as np
 
 from zoo import steps
 from zoo.compiled.canvas import cut_out
+from zoo.compiled.cells import box_of, spread_out
 from zoo.compiled.levels import level_of, median_of
 from zoo.errors import NoInk
 from zoo.ground import SEEN, Ground, contrast_to, grounds_of, reduce
 from zoo.marks import Marks
-from zoo.masks import box_of, spread_out
 from zoo.ruling import without_lines
 from zoo.settings import InkSettings
 from zoo.steps import tell

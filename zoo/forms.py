@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.compiled.cells import thicker_than
 from zoo.marks import SLIM, Marks
-from zoo.masks import is_boxed, thicker_than
+from zoo.masks import is_boxed
 from zoo.types import Mask
 
 # For frames around digits; the other limits of rings are in `zoo.marks`.

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.compiled.cells import hull_of
 from zoo.compiled.components import Components
-from zoo.masks import hull_of, is_boxed, rectangle_around
+from zoo.masks import is_boxed, rectangle_around
 from zoo.types import Box, Mask, Plane
 
 # "Box" is short for bounding box. A cell is a pixel of the mask.
@@ -45,10 +46,15 @@ _FRAMES = 12  # frames of at least half a picture that are examined; more are a 
 
 # For the other marks beside the best.
 _RIVAL = 0.25  # of the best mark's ink: that of another digit, at least
+_AS_TALL = 0.5  # of the best mark's height: that of another digit, at least
+_AS_LONG = 0.5  # of the best mark's longer side: that of another digit, at least
 _BESIDE = 0.2  # of the smaller width: how much two digits side by side overlap, at most
 _NEAR = 0.35  # of the best mark's longer side: distance of another part of the digit, at most
 _HEAVY = 0.5  # of the best mark's ink: that of a part farther away, at least
+_FAINT = 0.5  # of the digit's usual ink: mean ink of a part, at least
 _FLAT = 0.25  # height to width of an underline, at most
+_BROAD = 0.6  # of the best mark's width: that of an underline, at least
+_CLEAR = 0.5  # of an underline's height: the gap above it, at least
 
 
 class Marks:
@@ -74,8 +80,9 @@ class Marks:
         # A foreign mark is the digit only if all others are specks beside it.
         best = found.heaviest(speck)
         self.weight = float(self.mass[best]) * (speck if self.foreign[best] else 1)
-        self.best = self._within(best)
-        self.is_ringed = self.best != best
+        inner = found.heaviest_within(best, _ROUND, _HOLLOW, _FREE, _WITHIN)
+        self.is_ringed = inner >= 0
+        self.best = inner if self.is_ringed else best
 
     @cached_property
     def numbers(self) -> NDArray[np.intp]:
@@ -164,7 +171,7 @@ class Marks:
         left, top, right, bottom = self.box(self.best)
         if self.is_ringed and right - left < SLIM * (bottom - top):
             return True  # either a 1 in a circle, or a 0 with a stroke through it
-        return self._components.rivals(self.best, mass=_RIVAL, tall=0.5, long=0.5, overlap=_BESIDE)
+        return self._components.rivals(self.best, mass=_RIVAL, tall=_AS_TALL, long=_AS_LONG, overlap=_BESIDE)
 
     def hollow(self) -> Mask:
         """Return which marks cover little of their boxes, bool (n,)."""
@@ -181,15 +188,6 @@ class Marks:
         """Return the bounding box of a mark."""
         return int(self.left[mark]), int(self.top[mark]), int(self.right[mark]), int(self.bottom[mark])
 
-    def _within(self, ring: int) -> int:
-        """Return the heaviest mark that `ring` is a ring around; `ring` itself if there is none."""
-        left, top, right, bottom = self.box(ring)
-        wide, tall = right - left, bottom - top
-        if min(wide, tall) < _ROUND * max(wide, tall) or self.area[ring] >= _HOLLOW * wide * tall:
-            return ring  # the usual case
-        inner = self.held(ring, _FREE * wide, _FREE * tall)
-        return max(inner, key=self.mass.item, default=ring)
-
     def digit(self, strong: float) -> Mask:
         """Return the digit's cells, bool (h, w): its body, and other marks that are near it or half as heavy.
 
@@ -198,8 +196,8 @@ class Marks:
         if len(self.mass) == 1:
             return self.mask
         found = self._components
-        kept = found.parts(self.best, near=_NEAR, heavy=_HEAVY, speck=self.speck, faint=0.5 * strong)
-        for mark in found.underlines(self.best, _FLAT, wide=0.6, clear=0.5):
+        kept = found.parts(self.best, near=_NEAR, heavy=_HEAVY, speck=self.speck, faint=_FAINT * strong)
+        for mark in found.underlines(self.best, _FLAT, wide=_BROAD, clear=_CLEAR):
             kept[mark] = False
         for mark in found.rings(self.best, _ROUND, _HOLLOW, _FREE, _WITHIN):
             kept[mark] = False

@@ -1,14 +1,11 @@
-"""Measure and change masks, bool (h, w): grow and stretch them, and find their hulls, boxes and straight sides."""
+"""Whether a mask, bool (h, w), is a filled shape or a box; the rectangle around it; and a mask resized."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from zoo.compiled import cells
-from zoo.compiled.cells import box_of as box_of
-from zoo.compiled.cells import hull_of as hull_of
-from zoo.compiled.cells import spread_out as spread_out
-from zoo.compiled.cells import thicker_than as thicker_than
+from zoo.compiled.cells import hull_of, spread_out
 from zoo.types import Mask, Plane
 
 _STRAIGHT = 0.8  # of an edge of the box: how much of it has ink nearby if the mark is straight there, at least

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.compiled.canvas import centred, drawn, stroke_width
+from zoo.compiled.cells import box_of
 from zoo.errors import NoInk
-from zoo.masks import box_of
 from zoo.settings import InkSettings
 from zoo.steps import tell
 from zoo.types import Batch, Box, Image, Plane, Trace

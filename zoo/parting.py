@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
+from zoo.compiled.cells import box_of
 from zoo.marks import Marks
-from zoo.masks import box_of
 from zoo.runtime import LiteRT
 from zoo.types import Image, Plane
 

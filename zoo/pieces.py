@@ -15,12 +15,12 @@ from itertools import zip_longest
 import numpy as np
 
 from zoo.bodies import Body, bodies_of, check_dots, check_number, hanging, lines_of
+from zoo.compiled.cells import spread_out
 from zoo.compiled.levels import level_of
 from zoo.errors import NoInk
 from zoo.forms import cells_of
 from zoo.ground import COARSE, SEEN, Ground, beneath, contrast_to, grounds_of, reduce
 from zoo.marks import Marks
-from zoo.masks import spread_out
 from zoo.ruling import without_lines, without_ruling
 from zoo.settings import InkSettings
 from zoo.sheets import Sheet, sheets_of

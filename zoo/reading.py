@@ -10,9 +10,10 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from zoo.bodies import check_number
+from zoo.compiled.cells import box_of
 from zoo.errors import NoInk
 from zoo.images import Reduced
-from zoo.masks import box_of, is_boxed, is_solid
+from zoo.masks import is_boxed, is_solid
 from zoo.models import Loaded
 from zoo.parting import INK, Parted, part
 from zoo.pieces import PAD, Piece, find, in_lines

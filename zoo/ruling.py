@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.compiled.cells import inked, widened
+from zoo.compiled.cells import count_inked, spread_out, thicker_than, widened
 from zoo.marks import Marks
-from zoo.masks import spread_out, thicker_than
 from zoo.types import Mask, Plane
 
 # For lines in a picture of many digits; chosen on composed rows of MNIST's validation digits.
@@ -26,7 +25,7 @@ RISE = 0.06  # of a line's length: how far it may rise or fall
 def without_lines(mask: Mask) -> Mask:
     """Remove thin lines from border to border, if the rest is clear of the borders, as a digit on ruled paper is."""
     height, width = mask.shape
-    rest, (across, down) = mask, inked(mask)
+    rest, (across, down) = mask, count_inked(mask)
     if across > 0.9 * width:
         rest = rest & ~_lines(mask)
     if down > 0.9 * height:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from zoo.compiled.cells import box_of, hull_of, spread_out
 from zoo.compiled.levels import level_of
 from zoo.errors import NoInk
 from zoo.finding import BEYOND, RIM, FoundInk, outward, search, step_for, threshold_for
 from zoo.ground import BOTH, Ground, contrast_to, grounds_of, reduce, table_of
 from zoo.marks import Marks
-from zoo.masks import box_of, hull_of, spread_out, stretched
+from zoo.masks import stretched
 from zoo.ruling import without_lines
 from zoo.settings import InkSettings
 from zoo.types import Box, Image, Mask, Plane, Polarity

@@ -1,13 +1,16 @@
-"""Loops over the cells of masks: their boxes and hulls, the rectangles around them, growing and thinning them."""
+"""Loops over the cells of masks: their boxes and hulls, the rectangles around them, growing and thinning them.
+
+All raise ValueError for a mask that has not two dimensions.
+"""
 
 import numpy as np
 
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy, memset
 
 
 cdef const unsigned char[:, ::1] cells_of(mask):
-    """Return the cells, 0 or 1, of a mask, bool (h, w)."""
+    """Return the cells, 0 or 1, of a mask, bool (h, w). Raises ValueError unless it has two dimensions."""
     return np.ascontiguousarray(mask, np.bool_).view(np.uint8)
 
 
@@ -32,21 +35,25 @@ cdef Py_ssize_t last_in(const unsigned char* line, Py_ssize_t width) noexcept no
     return x
 
 
-cdef unsigned char* columns_in(const unsigned char[:, ::1] cells, Py_ssize_t first, Py_ssize_t end) except NULL:
-    """Return whether each of w > 0 columns has a cell in some rows: (w,), 0 or 1, which the caller frees."""
+cdef unsigned char* columns_in(const unsigned char[:, ::1] cells, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Return whether each of w > 0 columns has a cell in some rows: (w,), 0 or 1, which the caller frees.
+
+    NULL without memory.
+    """
     cdef Py_ssize_t y
     cdef unsigned char* columns = <unsigned char*> calloc(cells.shape[1], 1)
-    if columns == NULL:
-        raise MemoryError()
-    for y in range(first, end):
-        add_to(columns, &cells[y, 0], cells.shape[1])
+    if columns != NULL:
+        for y in range(first, end):
+            add_to(columns, &cells[y, 0], cells.shape[1])
     return columns
 
 
-cdef Py_ssize_t inked_columns(const unsigned char[:, ::1] cells, Py_ssize_t first, Py_ssize_t end) except -1:
-    """Return how many of w > 0 columns have a cell in some rows."""
+cdef Py_ssize_t count_columns(const unsigned char[:, ::1] cells, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Return how many of w > 0 columns have a cell in some rows; -1 without memory."""
     cdef Py_ssize_t x, count = 0
     cdef unsigned char* columns = columns_in(cells, first, end)
+    if columns == NULL:
+        return -1
     for x in range(cells.shape[1]):
         count += columns[x]
     free(columns)
@@ -56,31 +63,40 @@ cdef Py_ssize_t inked_columns(const unsigned char[:, ::1] cells, Py_ssize_t firs
 def box_of(mask):
     """Return the bounding box of a mask, bool (h, w): left, top, right, bottom; -1, -1, 0, 0 if it is empty."""
     cdef const unsigned char[:, ::1] cells = cells_of(mask)
-    cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], top = 0, bottom = height, left, right
-    cdef unsigned char* columns
+    cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], top = 0, bottom = height, left = 0, right = 0
+    cdef unsigned char* columns = NULL
     if not width:
         return -1, -1, 0, 0
-    while top < height and memchr(&cells[top, 0], 1, width) == NULL:
-        top += 1
+    with nogil:
+        while top < height and memchr(&cells[top, 0], 1, width) == NULL:
+            top += 1
+        while bottom > top and memchr(&cells[bottom - 1, 0], 1, width) == NULL:
+            bottom -= 1
+        if top < bottom:
+            columns = columns_in(cells, top, bottom)
+        if columns != NULL:
+            left, right = first_in(columns, width), last_in(columns, width) + 1
+            free(columns)
     if top == height:
         return -1, -1, 0, 0
-    while memchr(&cells[bottom - 1, 0], 1, width) == NULL:
-        bottom -= 1
-    columns = columns_in(cells, top, bottom)
-    left, right = first_in(columns, width), last_in(columns, width) + 1
-    free(columns)
+    if columns == NULL:
+        raise MemoryError
     return left, top, right, bottom
 
 
-def inked(mask):
+def count_inked(mask):
     """Return how many columns and how many rows of a mask, bool (h, w), have a cell."""
     cdef const unsigned char[:, ::1] cells = cells_of(mask)
-    cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], down = 0, y
+    cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], across, down = 0, y
     if not width:
         return 0, 0
-    for y in range(height):
-        down += memchr(&cells[y, 0], 1, width) != NULL
-    return inked_columns(cells, 0, height), down
+    with nogil:
+        for y in range(height):
+            down += memchr(&cells[y, 0], 1, width) != NULL
+        across = count_columns(cells, 0, height)
+    if across < 0:
+        raise MemoryError
+    return across, down
 
 
 def hull_of(mask):
@@ -96,22 +112,23 @@ def hull_of(mask):
         return hull
     seen = <unsigned char*> calloc(width, 1)
     if seen == NULL:
-        raise MemoryError()
-    for y in range(height):
-        add_to(seen, &cells[y, 0], width)
-        first, last = first_in(&cells[y, 0], width), last_in(&cells[y, 0], width)
-        if first >= 0:
-            memcpy(&into[y, first], seen + first, last + 1 - first)
-    memset(seen, 0, width)
-    for y in range(height - 1, -1, -1):
-        add_to(seen, &cells[y, 0], width)
-        for x in range(width):
-            into[y, x] &= seen[x]
+        raise MemoryError
+    with nogil:
+        for y in range(height):
+            add_to(seen, &cells[y, 0], width)
+            first, last = first_in(&cells[y, 0], width), last_in(&cells[y, 0], width)
+            if first >= 0:
+                memcpy(&into[y, first], seen + first, last + 1 - first)
+        memset(seen, 0, width)
+        for y in range(height - 1, -1, -1):
+            add_to(seen, &cells[y, 0], width)
+            for x in range(width):
+                into[y, x] &= seen[x]
     free(seen)
     return hull
 
 
-cdef void stretch(
+cdef void widen_limits(
     const float* cosines, const float* sines, Py_ssize_t count, float[:, ::1] ends, float first, float last, float row
 ) noexcept nogil:
     """Widen the `ends` in each direction to those of a run of cells: least and most along it, and across it."""
@@ -137,29 +154,29 @@ def rectangle_around(hull, const float[:, ::1] turns):
     """Return the shorter and the longer side in cells of the smallest rectangle around a mask without gaps in its rows.
 
     `hull` is bool (h, w); `turns`, float32 (2, n), n > 0, are cosines and sines of the directions that are tried, from
-    0 to 90 degrees. Raises ValueError for other shapes and for an empty mask.
+    0 to 90 degrees. Raises ValueError for directions of another type or shape, and for an empty mask.
     """
     cdef const unsigned char[:, ::1] cells = cells_of(hull)
-    cdef Py_ssize_t count = turns.shape[1], width = cells.shape[1], first, y, i
+    cdef Py_ssize_t count = turns.shape[1], width = cells.shape[1], first, last, y, i
     cdef bint is_empty = True
     cdef float along, across, least = 0, short = 0, long = 0
     if turns.shape[0] != 2 or not count:
-        raise ValueError("directions are (2, n): cosines and sines")
+        raise ValueError(f"directions are (2, n), cosines and sines, not ({turns.shape[0]}, {count})")
     limits = np.empty((4, count), np.float32)
     limits[::2], limits[1::2] = np.inf, -np.inf
     cdef float[:, ::1] ends = limits
-    if width:
-        for y in range(cells.shape[0]):
+    with nogil:
+        for y in range(cells.shape[0] if width else 0):
             first = first_in(&cells[y, 0], width)
             if first >= 0:
-                is_empty = False
-                stretch(&turns[0, 0], &turns[1, 0], count, ends, first, last_in(&cells[y, 0], width) + 1, y)
+                is_empty, last = False, last_in(&cells[y, 0], width)
+                widen_limits(&turns[0, 0], &turns[1, 0], count, ends, first, last + 1, y)
+        for i in range(count):
+            along, across = ends[1, i] - ends[0, i], ends[3, i] - ends[2, i]
+            if i == 0 or along * across < least:
+                least, short, long = along * across, min(along, across), max(along, across)
     if is_empty:
-        raise ValueError("an empty mask has no rectangle around it")
-    for i in range(count):
-        along, across = ends[1, i] - ends[0, i], ends[3, i] - ends[2, i]
-        if i == 0 or along * across < least:
-            least, short, long = along * across, min(along, across), max(along, across)
+        raise ValueError(f"an empty mask, of {cells.shape[0]}x{width} cells, has no rectangle around it")
     return short, long
 
 
@@ -178,21 +195,33 @@ cdef void grow(
 
 
 def spread_out(mask, Py_ssize_t times, bint across=True):
-    """Grow a mask, bool (h, w), by one cell up and down, and with `across` also left and right, `times` times."""
+    """Grow a mask, bool (h, w), by one cell up and down, and with `across` also left and right, `times` times.
+
+    Not at all if `times` is less than 1.
+    """
     cdef const unsigned char[:, ::1] cells = cells_of(mask)
-    cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], i
-    grown = np.array(mask, np.bool_, order="C")
-    if not height or not width or times <= 0:
+    cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], left
+    grown = np.empty((height, width), np.bool_)
+    if not height or not width:
         return grown
-    spare = np.empty((height, width), np.bool_)
-    cdef unsigned char[:, ::1] one = grown.view(np.uint8)
-    cdef unsigned char[:, ::1] other = spare.view(np.uint8)
-    for i in range(times):
-        if i % 2:
-            grow(&other[0, 0], &one[0, 0], height, width, across)
-        else:
-            grow(&one[0, 0], &other[0, 0], height, width, across)
-    return spare if times % 2 else grown
+    cdef unsigned char[:, ::1] into = grown.view(np.uint8)
+    cdef const unsigned char* source = &cells[0, 0]
+    cdef unsigned char* target
+    cdef unsigned char* spare = NULL
+    times = min(times, height + width)  # after as many, nothing is left to grow into
+    if times > 1:
+        spare = <unsigned char*> malloc(height * width)
+        if spare == NULL:
+            raise MemoryError
+    with nogil:
+        if times < 1:
+            memcpy(&into[0, 0], source, height * width)
+        for left in range(times, 0, -1):
+            target = &into[0, 0] if left % 2 else spare
+            grow(source, target, height, width, across)
+            source = target
+    free(spare)
+    return grown
 
 
 def widened(mask, Py_ssize_t by):
@@ -202,43 +231,46 @@ def widened(mask, Py_ssize_t by):
     wide = np.zeros((height, width), np.bool_)
     cdef unsigned char[:, ::1] into = wide.view(np.uint8)
     if by < 0:
-        raise ValueError("a mask does not grow by less than 0 cells")
+        raise ValueError(f"a mask grows by 0 cells or more, not by {by}")
     by = min(by, width)
-    for y in range(height):
-        x = 0
-        while x < width:
-            first = first_in(&cells[y, x], width - x)
-            if first < 0:
-                break
-            first += x
-            x = first + 1
-            while x < width and cells[y, x]:
-                x += 1
-            reach = min(width, x + by)
-            memset(&into[y, max(0, first - by)], 1, reach - max(0, first - by))
+    with nogil:
+        for y in range(height):
+            x = 0
+            while x < width:
+                first = first_in(&cells[y, x], width - x)
+                if first < 0:
+                    break
+                first += x
+                x = first + 1
+                while x < width and cells[y, x]:
+                    x += 1
+                reach = min(width, x + by)
+                memset(&into[y, max(0, first - by)], 1, reach - max(0, first - by))
     return wide
 
 
 def thicker_than(mask, Py_ssize_t limit):
-    """Return the part of a mask, bool (h, w), that lies in runs of more than `limit` cells down a column."""
+    """Return the part of a mask, bool (h, w), that lies in runs of more than `limit` cells down a column.
+
+    Raises ValueError if the limit is less than 0.
+    """
     cdef const unsigned char[:, ::1] cells = cells_of(mask)
     cdef Py_ssize_t height = cells.shape[0], width = cells.shape[1], x, y
     thick = np.empty((height, width), np.bool_)
     cdef unsigned char[:, ::1] into = thick.view(np.uint8)
-    cdef int[::1] depth = np.zeros(width, np.int32)  # of the run that each column is in, down to this row
+    cdef int[::1] depth = np.zeros(width, np.intc)  # of the run that each column is in, down to this row
     cdef int most = <int> min(limit, height)
     if limit < 0:
-        raise ValueError("a run has no less than 0 cells")
-    if not height or not width:
-        return thick
-    for y in range(height):
-        for x in range(width):
-            depth[x] = (depth[x] + 1) & -<int> cells[y, x]
-            into[y, x] = depth[x] > most
-    # The last cell of a thick run is known by now; the others are those above it.
-    for y in range(height - 2, -1, -1):
-        for x in range(width):
-            into[y, x] |= into[y + 1, x] & cells[y, x]
+        raise ValueError(f"a run has 0 cells or more, not {limit}")
+    with nogil:
+        for y in range(height):
+            for x in range(width):
+                depth[x] = (depth[x] + 1) & -<int> cells[y, x]
+                into[y, x] = depth[x] > most
+        # The last cell of a thick run is known by now; the others are those above it.
+        for y in range(height - 2, -1, -1):
+            for x in range(width):
+                into[y, x] |= into[y + 1, x] & cells[y, x]
     return thick
 
 
@@ -252,10 +284,13 @@ def straight_sides(body, Py_ssize_t down, Py_ssize_t across, double share):
     if not height or not width:
         return 0
     down, across = max(1, min(down, height)), max(1, min(across, width))
-    top, bottom = inked_columns(cells, 0, down), inked_columns(cells, height - down, height)
-    for y in range(height):
-        left += memchr(&cells[y, 0], 1, across) != NULL
-        right += memchr(&cells[y, width - across], 1, across) != NULL
+    with nogil:
+        top, bottom = count_columns(cells, 0, down), count_columns(cells, height - down, height)
+        for y in range(height):
+            left += memchr(&cells[y, 0], 1, across) != NULL
+            right += memchr(&cells[y, width - across], 1, across) != NULL
+    if top < 0 or bottom < 0:
+        raise MemoryError
     return (
         (<double> top / width > share)
         + (<double> bottom / width > share)

@@ -5,11 +5,14 @@ import numpy as np
 from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memset
 
-cdef enum:
+cdef enum:  # the rows of the table of measures, and their number
     LEFT, TOP, RIGHT, BOTTOM, SIDES, CORNERS, MEASURES
-    MASS = 0
-    AREA = 1
-    MOST = 1 << 27  # cells of a mask, so that no number of runs overflows an int
+
+cdef enum:  # the rows of the table of amounts, and their number
+    MASS, AREA, AMOUNTS
+
+cdef enum:
+    LARGEST = 1 << 27  # cells of a mask, at most, so that no number of runs overflows an int
 
 cdef struct Run:
     int row, start, end
@@ -87,8 +90,8 @@ cdef class Components:
     two-scan labeling algorithm, IEEE Trans. Image Process. 17 (5), 2008).
 
     Arrays (n,): `mass`, the sum of a mark's ink, and `area`, its cells, are float64; `left`, `top`, `right` and
-    `bottom`, its box, and `sides`, how many of the picture's sides it touches, are intp. `foreign`, bool, is for the
-    caller and `set_foreign` to fill.
+    `bottom`, its box, and `sides`, how many of the picture's sides it touches, are intp; all are read-only. `foreign`,
+    bool, is for the caller and `set_foreign` to fill.
     """
 
     cdef readonly object mass, area, left, top, right, bottom, sides, foreign
@@ -102,31 +105,38 @@ cdef class Components:
     def __cinit__(self, mask, const float[:, :] ink):
         """Measure the marks of `mask`, bool (h, w), and their `ink`, float32 (h, w).
 
-        Raises ValueError if the shapes differ or the mask has more than 2**27 cells.
+        Raises ValueError if they have not the same two dimensions, if the ink is not float32, or if the mask has more
+        than 2**27 cells.
         """
         cdef const unsigned char[:, ::1] cells = np.ascontiguousarray(mask, np.bool_).view(np.uint8)
         self.height, self.width = cells.shape[0], cells.shape[1]
         if ink.shape[0] != self.height or ink.shape[1] != self.width:
-            raise ValueError("a mask and its ink must have the same shape")
-        if self.height > MOST // max(1, self.width):
-            raise ValueError("the mask is too large")
+            raise ValueError(
+                f"a mask of {self.height}x{self.width} cells and ink of {ink.shape[0]}x{ink.shape[1]} must have the "
+                "same shape"
+            )
+        if self.height > LARGEST // max(1, self.width):
+            raise ValueError(f"the mask has {self.height}x{self.width} cells, and may have {LARGEST}")
         if self.height and self.width:
-            self.run_count = runs_in(&cells[0, 0], <int> self.height, <int> self.width, &self.runs)
+            with nogil:
+                self.run_count = runs_in(&cells[0, 0], <int> self.height, <int> self.width, &self.runs)
+                self.count = numbered(self.runs, self.run_count)
         if self.run_count < 0:
-            raise MemoryError()
-        self.count = numbered(self.runs, self.run_count)
-        amounts = np.zeros((2, self.count))
+            raise MemoryError
+        amounts = np.zeros((AMOUNTS, self.count))
         measures = np.zeros((MEASURES, self.count), np.intp)
         self.foreign = np.zeros(self.count, np.bool_)
         self.amounts, self.measures, self.is_foreign = amounts, measures, self.foreign.view(np.uint8)
+        amounts.flags.writeable = measures.flags.writeable = False  # the loops trust them
         self.mass, self.area = amounts
         self.left, self.top, self.right, self.bottom, self.sides, _ = measures
-        self.measure(ink)
+        with nogil:
+            self.measure(ink)
 
     def __dealloc__(self):
         free(self.runs)
 
-    cdef void measure(self, const float[:, :] ink) noexcept:
+    cdef void measure(self, const float[:, :] ink) noexcept nogil:
         """Fill the tables."""
         cdef Py_ssize_t mark, x
         cdef int number
@@ -164,13 +174,16 @@ cdef class Components:
         return self.measures[BOTTOM, mark] - self.measures[TOP, mark]
 
     cdef int check(self, Py_ssize_t mark) except -1:
-        """Raise IndexError unless there is such a mark."""
+        """Raise IndexError unless there is such a mark. Returns 0."""
         if not 0 <= mark < self.count:
-            raise IndexError(f"there is no mark {mark}")
+            raise IndexError(f"there is no mark {mark}, but {self.count}, numbered from 0")
         return 0
 
     def paint(self, marks):
-        """Return the cells of some of the marks: bool (n,) to bool (h, w). Raises ValueError for another length."""
+        """Return the cells of some of the marks: bool (n,) to bool (h, w).
+
+        Raises ValueError for another length.
+        """
         cdef const unsigned char[:] kept = marks.view(np.uint8)
         painted = np.zeros((self.height, self.width), np.bool_)
         cdef unsigned char[:, ::1] cells = painted.view(np.uint8)
@@ -178,24 +191,29 @@ cdef class Components:
         cdef Run* run
         if kept.shape[0] != self.count:
             raise ValueError(f"there are {self.count} marks, not {kept.shape[0]}")
-        for number in range(self.run_count):
-            run = &self.runs[number]
-            if kept[run.mark]:
-                memset(&cells[run.row, run.start], 1, run.end - run.start)
+        with nogil:
+            for number in range(self.run_count):
+                run = &self.runs[number]
+                if kept[run.mark]:
+                    memset(&cells[run.row, run.start], 1, run.end - run.start)
         return painted
 
     def body(self, Py_ssize_t mark):
-        """Return the cells of a mark, cut to its box: bool (its height, its width). Raises IndexError."""
+        """Return the cells of a mark, cut to its box: bool (its height, its width).
+
+        Raises IndexError if there is no such mark.
+        """
         self.check(mark)
         cdef Py_ssize_t left = self.measures[LEFT, mark], top = self.measures[TOP, mark]
         painted = np.zeros((self.tall(mark), self.wide(mark)), np.bool_)
         cdef unsigned char[:, ::1] cells = painted.view(np.uint8)
         cdef int number
         cdef Run* run
-        for number in range(self.run_count):
-            run = &self.runs[number]
-            if run.mark == mark:
-                memset(&cells[run.row - top, run.start - left], 1, run.end - run.start)
+        with nogil:
+            for number in range(self.run_count):
+                run = &self.runs[number]
+                if run.mark == mark:
+                    memset(&cells[run.row - top, run.start - left], 1, run.end - run.start)
         return painted
 
     def label(self):
@@ -205,10 +223,11 @@ cdef class Components:
         cdef int number
         cdef Py_ssize_t x
         cdef Run run
-        for number in range(self.run_count):
-            run = self.runs[number]
-            for x in range(run.start, run.end):
-                cells[run.row, x] = run.mark
+        with nogil:
+            for number in range(self.run_count):
+                run = self.runs[number]
+                for x in range(run.start, run.end):
+                    cells[run.row, x] = run.mark
         return labels
 
     def set_foreign(
@@ -259,11 +278,14 @@ cdef class Components:
         return found
 
     def heaviest(self, double foreign):
-        """Return the mark with most ink, where that of foreign marks counts `foreign` times. Raises ValueError."""
+        """Return the mark with most ink, where that of foreign marks counts `foreign` times.
+
+        Raises ValueError if there are no marks.
+        """
         cdef Py_ssize_t mark, best = 0
         cdef double weight, most = 0
         if not self.count:
-            raise ValueError("an empty mask has no marks")
+            raise ValueError(f"no marks in {self.height}x{self.width} cells, of which one would be the heaviest")
         for mark in range(self.count):
             weight = self.amounts[MASS, mark] * foreign if self.is_foreign[mark] else self.amounts[MASS, mark]
             if mark == 0 or weight > most:
@@ -283,7 +305,7 @@ cdef class Components:
         )
 
     def held(self, Py_ssize_t outer, double within, double aside, double apart):
-        """Return the marks in the box of another, as a list. Raises IndexError.
+        """Return the marks in the box of another, as a list. Raises IndexError if there is no mark `outer`.
 
         They are higher than `within` times the box, more than `aside` from its left and right, and more than `apart`
         from its top and bottom.
@@ -300,7 +322,7 @@ cdef class Components:
         """Whether a mark that is not foreign lies beside `best`, or above or below it, and is about as large.
 
         It has more than `mass` of its ink, `tall` of its height, and `long` of its longer side. Marks beside each other
-        overlap by less than `overlap` of the smaller width. Raises IndexError.
+        overlap by less than `overlap` of the smaller width. Raises IndexError if there is no mark `best`.
         """
         cdef Py_ssize_t mark, wide, shared, high
         self.check(best)
@@ -331,11 +353,12 @@ cdef class Components:
         )
 
     def parts(self, Py_ssize_t best, double near, double heavy, double speck, double faint):
-        """Return which marks may be parts of the same digit as `best`, bool (n,). Raises IndexError.
+        """Return which marks may be parts of the same digit as `best`, bool (n,).
 
         They are nearer than `near` times its longer side or have more than `heavy` times its ink; they have at least
         `speck` times its ink, and a mean ink of more than `faint`, in grey levels. Foreign marks are none, unless
-        `best` touches two sides: then the digit fills its picture, and its other parts touch the borders too.
+        `best` touches two sides: then the digit fills its picture, and its other parts touch the borders too. Raises
+        IndexError if there is no mark `best`.
         """
         cdef Py_ssize_t mark, long
         cdef double mass, whole
@@ -356,9 +379,10 @@ cdef class Components:
         return kept
 
     def underlines(self, Py_ssize_t best, double flat, double wide, double clear):
-        """Return the marks below `best` that are lower than `flat` times their width, as a list. Raises IndexError.
+        """Return the marks below `best` that are lower than `flat` times their width, as a list.
 
         They are wider than `wide` times `best`, and at least a cell and `clear` times their own height below it.
+        Raises IndexError if there is no mark `best`.
         """
         cdef Py_ssize_t mark
         cdef double gap
@@ -376,8 +400,12 @@ cdef class Components:
         cdef Py_ssize_t wide = self.wide(mark), tall = self.tall(mark)
         return min(wide, tall) >= round * max(wide, tall) and self.amounts[AREA, mark] < hollow * wide * tall
 
+    cdef inline bint surrounds(self, Py_ssize_t ring, Py_ssize_t inner, double free, double within) noexcept:
+        """Whether a ring is around `inner`; see `rings`."""
+        return self.holds(ring, inner, within, free * self.wide(ring), free * self.tall(ring))
+
     def rings(self, Py_ssize_t inner, double round, double hollow, double free, double within):
-        """Return the marks that are rings or boxes around `inner`, as a list. Raises IndexError.
+        """Return the marks that are rings or boxes around `inner`, as a list. Raises IndexError if there is no `inner`.
 
         The shorter side of a ring is at least `round` times its longer one, and it covers less than `hollow` of its
         box. `inner` is more than `free` times the ring's width and height from its sides, and higher than `within`
@@ -387,7 +415,21 @@ cdef class Components:
         found = []
         self.check(inner)
         for mark in range(self.count):
-            if self.is_ring(mark, round, hollow):
-                if self.holds(mark, inner, within, free * self.wide(mark), free * self.tall(mark)):
-                    found.append(mark)
+            if self.is_ring(mark, round, hollow) and self.surrounds(mark, inner, free, within):
+                found.append(mark)
         return found
+
+    def heaviest_within(self, Py_ssize_t ring, double round, double hollow, double free, double within):
+        """Return the mark with most ink that `ring` is a ring or box around, or -1; see `rings`.
+
+        Raises IndexError if there is no mark `ring`.
+        """
+        cdef Py_ssize_t mark, best = -1
+        self.check(ring)
+        if not self.is_ring(ring, round, hollow):
+            return best
+        for mark in range(self.count):
+            if self.surrounds(ring, mark, free, within):
+                if best < 0 or self.amounts[MASS, mark] > self.amounts[MASS, best]:
+                    best = mark
+        return best
