@@ -94,7 +94,7 @@ def compile_modules(root: Path | str, into: Path | None = None) -> list[Path]:
 
 
 def built(folder: Path) -> list[Path]:
-    """Compile the modules of the repository in the working directory, with all files in `folder`; return the modules."""
+    """Compile the modules of the repository in the working directory, all files in `folder`; return the modules."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
