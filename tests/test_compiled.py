@@ -34,12 +34,15 @@ def test_the_loops_stay_within_their_memory_and_the_rules_of_c(root: Path, tmp_p
         "PYTHONPATH": str(tmp_path),
         "LD_PRELOAD": runs(["gcc", "-print-file-name=libasan.so"], tmp_path).strip(),
         "ASAN_OPTIONS": "detect_leaks=0",  # Python frees little at its end
+        "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     where = runs([sys.executable, "-c", "import zoo.compiled.levels as m; print(m.__file__)"], tmp_path, **checked)
     assert Path(where.strip()).is_relative_to(tmp_path)
     tests = sorted(path for pattern in ABOUT for path in (root / "tests").glob(pattern))
     runs(
-        [sys.executable, "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider", *tests], root / "tests", **checked
+        [sys.executable, "-m", "pytest", "--capture=no", "-m", "not long", "-p", "no:cacheprovider", *tests],
+        root / "tests",
+        **checked,
     )
 
 
