@@ -19,7 +19,7 @@ def runs(command: list[str | Path], folder: Path, **more: str) -> str:
     done = subprocess.run(
         [str(word) for word in command], cwd=folder, env=os.environ | more, capture_output=True, text=True, timeout=500
     )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[:4000]
     return done.stdout
 
 
