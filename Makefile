@@ -27,6 +27,7 @@ test-all: .venv/test.done
 lint: .venv/test.done
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
+	PATH=.venv/bin:$$PATH cython-lint zoo/compiled
 	.venv/bin/mypy
 
 .venv/bin/python:

@@ -16,6 +16,10 @@ class ZooError(Exception):
     """Base class of everything the zoo raises on purpose. `str(error)` can be shown to a user."""
 
 
+class NotCompiled(ZooError, ImportError):
+    """The zoo is installed without its compiled modules, or with those of another Python."""
+
+
 class SettingsError(ZooError):
     """The settings cannot be used. `problems` has one line per mistake, with file, key, value and remedy."""
 
