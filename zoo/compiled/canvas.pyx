@@ -277,11 +277,11 @@ cdef void resize_across(
     int32_t places,
 ) noexcept nogil:
     """Resize rows of `width` pixels to `columns`, by weights: `places` numbers for each."""
-    cdef Py_ssize_t row, column
+    cdef Py_ssize_t _row, column
     cdef int32_t total, i
     cdef const int32_t* factors
     cdef const uint8_t* source
-    for row in range(rows):
+    for _row in range(rows):
         factors = weights
         for column in range(columns):
             total = HALF
@@ -305,10 +305,10 @@ cdef void resize_down(
     int32_t* sums,
 ) noexcept nogil:
     """Resize columns of pixels to `rows`, by weights: `places` numbers for each. `sums` is scratch for a row."""
-    cdef Py_ssize_t row, column
+    cdef Py_ssize_t _row, column
     cdef int32_t i, factor
     cdef const uint8_t* source
-    for row in range(rows):
+    for _row in range(rows):
         for column in range(columns):
             sums[column] = HALF
         source = pixels + weights[0] * columns

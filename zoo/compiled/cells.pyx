@@ -184,7 +184,7 @@ cdef void grow(
     const unsigned char* cells, unsigned char* into, Py_ssize_t height, Py_ssize_t width, bint across
 ) noexcept nogil:
     """Write a mask, grown by one cell up and down, and with `across` also left and right, into another place."""
-    cdef Py_ssize_t x, y
+    cdef Py_ssize_t y
     memcpy(into, cells, height * width)
     add_to(into + width, cells, (height - 1) * width)
     add_to(into, cells + width, (height - 1) * width)

@@ -400,26 +400,26 @@ cdef class Components:
         cdef Py_ssize_t wide = self.wide(mark), tall = self.tall(mark)
         return min(wide, tall) >= round * max(wide, tall) and self.amounts[AREA, mark] < hollow * wide * tall
 
-    cdef inline bint surrounds(self, Py_ssize_t ring, Py_ssize_t inner, double free, double within) noexcept:
+    cdef inline bint surrounds(self, Py_ssize_t ring, Py_ssize_t inner, double clear, double within) noexcept:
         """Whether a ring is around `inner`; see `rings`."""
-        return self.holds(ring, inner, within, free * self.wide(ring), free * self.tall(ring))
+        return self.holds(ring, inner, within, clear * self.wide(ring), clear * self.tall(ring))
 
-    def rings(self, Py_ssize_t inner, double round, double hollow, double free, double within):
+    def rings(self, Py_ssize_t inner, double round, double hollow, double clear, double within):
         """Return the marks that are rings or boxes around `inner`, as a list. Raises IndexError if there is no `inner`.
 
         The shorter side of a ring is at least `round` times its longer one, and it covers less than `hollow` of its
-        box. `inner` is more than `free` times the ring's width and height from its sides, and higher than `within`
+        box. `inner` is more than `clear` times the ring's width and height from its sides, and higher than `within`
         times the ring.
         """
         cdef Py_ssize_t mark
         found = []
         self.check(inner)
         for mark in range(self.count):
-            if self.is_ring(mark, round, hollow) and self.surrounds(mark, inner, free, within):
+            if self.is_ring(mark, round, hollow) and self.surrounds(mark, inner, clear, within):
                 found.append(mark)
         return found
 
-    def heaviest_within(self, Py_ssize_t ring, double round, double hollow, double free, double within):
+    def heaviest_within(self, Py_ssize_t ring, double round, double hollow, double clear, double within):
         """Return the mark with most ink that `ring` is a ring or box around, or -1; see `rings`.
 
         Raises IndexError if there is no mark `ring`.
@@ -429,7 +429,7 @@ cdef class Components:
         if not self.is_ring(ring, round, hollow):
             return best
         for mark in range(self.count):
-            if self.surrounds(ring, mark, free, within):
+            if self.surrounds(ring, mark, clear, within):
                 if best < 0 or self.amounts[MASS, mark] > self.amounts[MASS, best]:
                     best = mark
         return best

@@ -14,7 +14,7 @@ def colour_of(const unsigned char[:, :, :] picture, Py_ssize_t step):
 
     Only each `step`th pixel of each `step`th row is looked at. Raises ValueError for fewer channels, or no step.
     """
-    cdef Py_ssize_t height = picture.shape[0], width = picture.shape[1], channel = picture.strides[2], y, x, across
+    cdef Py_ssize_t height = picture.shape[0], width = picture.shape[1], channel = picture.strides[2], y, _x, across
     cdef int most = 0, least = 0, first, second
     cdef const unsigned char* pixel
     if picture.shape[2] < 3 or step < 1:
@@ -24,7 +24,7 @@ def colour_of(const unsigned char[:, :, :] picture, Py_ssize_t step):
     with nogil:
         for y in range((height + step - 1) // step if width else 0):
             pixel = &picture[y * step, 0, 0]
-            for x in range((width + step - 1) // step):
+            for _x in range((width + step - 1) // step):
                 first, second = <int> pixel[0] - pixel[channel], <int> pixel[channel] - pixel[2 * channel]
                 most = first if first > most else most
                 most = second if second > most else most
@@ -227,8 +227,8 @@ def contrast_of(
     cdef const float* weights
     if axis.shape[0] != channels or gain.shape[0] != rows or gain.shape[1] != columns:
         raise ValueError(
-            f"{axis.shape[0]} channels and {rows}x{columns} cells of the background, {gain.shape[0]}x{gain.shape[1]} of "
-            f"the gain, and {channels} channels of the picture"
+            f"{axis.shape[0]} channels and {rows}x{columns} cells of the background, {gain.shape[0]}x{gain.shape[1]} "
+            f"of the gain, and {channels} channels of the picture"
         )
     if down.shape[0] != height or down.shape[1] != rows or across.shape[0] != width or across.shape[1] != columns:
         raise ValueError(
@@ -300,7 +300,8 @@ def means_of_paper(
             f"{paper.shape[0]}x{paper.shape[1]} cells of paper and weights of {down.shape[0]} rows and "
             f"{across.shape[0]} columns, for {rows}x{columns} cells"
         )
-    weighed, found = np.empty((rows, columns, channels + 1), np.float32), np.empty((rows, columns, channels), np.float32)
+    weighed = np.empty((rows, columns, channels + 1), np.float32)
+    found = np.empty((rows, columns, channels), np.float32)
     cdef float[:, :, ::1] levels = weighed, into = found
     with nogil:
         for c in range(channels):
@@ -347,8 +348,8 @@ def medians_around(const float[:, ::1] levels, int window):
     """Return the median of the square of `window` cells, an odd number to 255, around each level, rounded to 0-255.
 
     `levels` and the result are float32 (rows, columns); beyond the border it is repeated. A histogram slides along each
-    row (Huang, Yang, Tang: A fast two-dimensional median filtering algorithm, IEEE Trans. Acoust. Speech Signal Process.
-    27 (1), 1979). Raises ValueError for another window.
+    row (Huang, Yang, Tang: A fast two-dimensional median filtering algorithm, IEEE Trans. Acoust. Speech Signal
+    Process. 27 (1), 1979). Raises ValueError for another window.
     """
     cdef Py_ssize_t rows = levels.shape[0], columns = levels.shape[1], row, y, x
     cdef Py_ssize_t rim = window // 2, wide = columns + 2 * rim

@@ -157,7 +157,7 @@ def noise_of(const float[:, :] contrast):
 
 
 def level_of(const float[:, ::1] ink):
-    """Return the usual strength of ink, float32 (h, w), in grey levels: the mean of what is above the isodata threshold.
+    """Return the usual strength of ink, float32 (h, w), in grey levels: the mean above the isodata threshold.
 
     0 if all is fainter than one level. That threshold is the midpoint between the means of what is above and below it
     (Ridler, Calvard: Picture thresholding using an iterative selection method, IEEE Trans. Syst. Man Cybern. 8 (8),
@@ -175,7 +175,7 @@ def level_of(const float[:, ::1] ink):
 cdef double above_isodata(const float* values, Py_ssize_t count) noexcept nogil:
     """Return the mean of the values above their isodata threshold, from 1 on; 0 if there are none."""
     cdef long long[LEVELS] below, sums  # values up to each level, and the sum of their levels
-    cdef Py_ssize_t i, levels = LEVELS, cut, midpoint, level, turn
+    cdef Py_ssize_t i, levels = LEVELS, cut, midpoint, level, _turn
     cdef double high = 0
     memset(below, 0, sizeof(below))
     for i in range(count):
@@ -192,7 +192,7 @@ cdef double above_isodata(const float* values, Py_ssize_t count) noexcept nogil:
         sums[level] = sums[level - 1] + level * below[level]
         below[level] += below[level - 1]
     cut = (levels - 1) // 2
-    for turn in range(ISODATA_TURNS):
+    for _turn in range(ISODATA_TURNS):
         high = (sums[levels - 1] - sums[cut]) / <double> (below[levels - 1] - below[cut])
         midpoint = min(<Py_ssize_t> (0.5 * (high + sums[cut] / <double> max(1, below[cut]))), levels - 2)
         if midpoint == cut:
@@ -230,7 +230,7 @@ cdef bint in_two(
     const float* grey, Py_ssize_t count, unsigned char* light, float least, double unexplained
 ) noexcept nogil:
     """Write which grey levels are light, and return whether there are two levels; see `lighter_of_two`."""
-    cdef Py_ssize_t i, lights = 0, turn
+    cdef Py_ssize_t i, lights = 0, _turn
     cdef float low = grey[0], high = grey[0], cut
     cdef double total = 0, squares = 0, sum_of_lights, lighter = 0, darker = 0, variance, between
     for i in range(count):
@@ -240,7 +240,7 @@ cdef bint in_two(
     if not high - low >= least:
         return False
     cut = (low + high) / 2
-    for turn in range(TWO_TURNS):
+    for _turn in range(TWO_TURNS):
         lights, sum_of_lights = 0, 0
         for i in range(count):
             light[i] = grey[i] > cut
@@ -267,8 +267,8 @@ cdef void first_component(double[CHANNELS][CHANNELS] square, Py_ssize_t channels
     """
     cdef double[CHANNELS][CHANNELS] squared
     cdef double trace, total = 0, size = 0
-    cdef Py_ssize_t i, j, k, turn, best = 0
-    for turn in range(SQUARINGS):
+    cdef Py_ssize_t i, j, k, _turn, best = 0
+    for _turn in range(SQUARINGS):
         trace = 0
         for i in range(channels):
             trace += square[i][i]
