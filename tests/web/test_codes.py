@@ -22,7 +22,7 @@ ABSTRACT = {faults.Barred, errors.PictureError, errors.ServerError}
 """Classes of which only subclasses are raised, in this server or at all."""
 INNER = {
     *(errors.SettingsError, errors.DatasetError, errors.TrainingError, errors.CardChanged, errors.NoInk),
-    *(errors.ServerUnreachable, errors.ServerBusy, errors.KeyRefused),
+    *(errors.ServerUnreachable, errors.ServerBusy, errors.KeyRefused, errors.NotCompiled),
 }
 """Errors that no request meets, unless the server is at fault."""
 
