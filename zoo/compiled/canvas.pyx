@@ -338,6 +338,8 @@ cdef bint spread(
     if memory == NULL:
         return False
     above, here = memory, memory + width
+    if not grow:  # the least is the greatest of the negative
+        invert(canvas, height, width, stride)
     for _ in range(times):
         memcpy(here, canvas, width)
         for row in range(height):
@@ -345,20 +347,23 @@ cdef bint spread(
             above, here = here, above
             memcpy(here, line, width)
             # Beyond its last row, as before its first one, the canvas has no neighbour that would count.
-            if grow:
-                widen(above, here, line + stride if row + 1 < height else here, line, width)
-            else:
-                narrow(above, here, line + stride if row + 1 < height else here, line, width)
+            widen(above, here, line + stride if row + 1 < height else here, line, width)
+    if not grow:
+        invert(canvas, height, width, stride)
     free(memory)
     return True
 
 
+cdef void invert(uint8_t* canvas, Py_ssize_t height, Py_ssize_t width, Py_ssize_t stride) noexcept nogil:
+    """Replace each grey level by that of the negative; the rows are `stride` apart."""
+    cdef Py_ssize_t row, i
+    for row in range(height):
+        for i in range(width):
+            canvas[row * stride + i] = 255 - canvas[row * stride + i]
+
+
 cdef inline uint8_t most(uint8_t a, uint8_t b) noexcept nogil:
     return a if a > b else b
-
-
-cdef inline uint8_t least(uint8_t a, uint8_t b) noexcept nogil:
-    return a if a < b else b
 
 
 cdef void widen(
@@ -372,19 +377,6 @@ cdef void widen(
         into[i] = most(into[i], here[i - 1])
     for i in range(width - 1):
         into[i] = most(into[i], here[i + 1])
-
-
-cdef void narrow(
-    const uint8_t* above, const uint8_t* here, const uint8_t* below, uint8_t* into, Py_ssize_t width
-) noexcept nogil:
-    """Write the least of each pixel of `here` and its neighbours."""
-    cdef Py_ssize_t i
-    for i in range(width):
-        into[i] = least(least(above[i], below[i]), here[i])
-    for i in range(1, width):
-        into[i] = least(into[i], here[i - 1])
-    for i in range(width - 1):
-        into[i] = least(into[i], here[i + 1])
 
 
 def centred(canvas, Py_ssize_t side, Py_ssize_t fine, double middle, Py_ssize_t unit):
