@@ -27,7 +27,13 @@ def levels(*shape: int, seed: int = 1) -> Plane:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 501])
 def test_the_median_of_columns_is_numpys(count: int) -> None:
-    for values in (levels(count, 3), levels(3, count).T, np.ones((count, 1), np.float32)):
+    whole = levels(count, 3)
+    last = whole.copy()
+    for odd in (255.5, -1, 256, 1e30):
+        last[-1] = odd
+        np.testing.assert_array_equal(median_of(last), np.median(last, axis=0))
+    for values in (whole, levels(3, count).T, np.ones((count, 1), np.float32), whole / 3, 255 * (whole > 127)):
+        values = values.astype(np.float32)
         np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))
 
 

@@ -8,7 +8,7 @@ import zlib
 
 import PIL.Image
 
-from zoo.formats import announced
+from zoo.formats import announced, jpeg_head
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -74,3 +74,36 @@ def test_no_size_is_announced_of_what_may_cost_more_to_decode_than_its_bytes_and
     ):
         assert announced(costly) is None
         assert announced(costly[:-1]) is None
+
+
+def test_the_head_of_a_usual_jpeg_tells_what_decoding_it_needs() -> None:
+    turned = PIL.Image.Exif()
+    turned[274] = 6
+    for mode, progressive in (("L", False), ("RGB", True)):
+        file = io.BytesIO()
+        PIL.Image.new(mode, (300, 20)).save(file, "JPEG", progressive=progressive, exif=turned)
+        head = jpeg_head(file.getvalue())
+        assert head is not None
+        assert (head.size, head.is_grey, head.is_progressive) == ((300, 20), mode == "L", progressive)
+        with PIL.Image.open(file) as picture:
+            assert head.exif == picture.info["exif"].removeprefix(b"Exif\0\0")
+
+
+def test_a_jpeg_with_four_colours_or_other_bits_or_two_frames_has_no_usual_head() -> None:
+    file, four = io.BytesIO(), io.BytesIO()
+    PIL.Image.new("RGB", (30, 20)).save(file, "JPEG")
+    PIL.Image.new("CMYK", (30, 20)).save(four, "JPEG")
+    usual = file.getvalue()
+    frame, scan = usual.index(b"\xff\xc0"), usual.index(b"\xff\xda")
+    length = 2 + int.from_bytes(usual[frame + 2 : frame + 4], "big")
+    assert jpeg_head(usual) is not None
+    for odd in (
+        four.getvalue(),
+        usual[: frame + 4] + b"\x0c" + usual[frame + 5 :],  # 12 bits
+        usual[: frame + 5] + bytes(2) + usual[frame + 7 :],  # a height of 0, which a later segment may tell
+        usual[:frame] + 2 * usual[frame : frame + length] + usual[frame + length :],
+        usual[:frame] + usual[frame + length :],
+        usual[:scan],
+        b"",
+    ):
+        assert jpeg_head(odd) is None

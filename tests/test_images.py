@@ -169,6 +169,56 @@ def test_a_jpeg_of_usual_size_is_not_reduced() -> None:
     assert (pixels.shape, reduction) == ((1999, 2500), 1)
 
 
+def by_pillow(data: bytes, side: int) -> tuple[Pixels, int]:
+    """A JPEG's pixels, upright and reduced to keep `side` of them, by Pillow alone, and the factor."""
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        whole, turn = min(picture.size), picture.getexif().get(274, 1)
+        if whole >= 2 * side:
+            picture.draft(None, (side, side))
+        picture.load()
+        by = next((by for by in (8, 4, 2) if min(picture.size) >= by * side), 1)
+        small = PIL.Image.fromarray(np.asarray(picture)).reduce(by)
+        small.getexif()[274] = turn
+        return np.asarray(PIL.ImageOps.exif_transpose(small)), by * round(whole / min(picture.size))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("size", [(90, 120), (801, 603), (5, 3), (1, 1), (2300, 400)])
+def test_a_jpeg_has_the_pixels_that_pillow_finds(scene: Pixels, size: tuple[int, int], mode: str) -> None:
+    picture = PIL.Image.fromarray(scene).resize(size).convert(mode)
+    turned = PIL.Image.Exif()
+    for turn, progressive, sampling in ((1, False, 0), (3, True, 1), (6, False, 2), (5, True, 2)):
+        turned[274] = turn
+        how = {"quality": 60, "exif": turned, "progressive": progressive, "subsampling": sampling}
+        data = saved(picture, "JPEG", **how)
+        for side in (5, 28, 140):
+            pixels, by = by_pillow(data, side)
+            found = decode_reduced(data, LIMITS, side)
+            np.testing.assert_array_equal(found.pixels, pixels)
+            assert (found.by, found.size) == (by, size[::-1] if turn > 4 else size)
+
+
+def test_a_damaged_jpeg_is_read_or_refused_as_pillow_does(scene: Pixels) -> None:
+    """Flipped bytes, of which libjpeg reports some and repairs others, and cut files."""
+    random = np.random.default_rng(25)
+    whole = saved(PIL.Image.fromarray(scene), "JPEG", quality=60)
+    read = refused = 0
+    for _ in range(300):
+        hurt = bytearray(whole[: None if random.random() < 0.8 else random.integers(4, len(whole))])
+        hurt[random.integers(3, len(hurt))] = random.integers(256)
+        try:
+            with PIL.Image.open(io.BytesIO(hurt), formats=("JPEG",)) as picture:
+                expected = np.asarray(picture.convert("RGB") if picture.mode == "CMYK" else picture)
+        except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError):
+            with pytest.raises(PictureError):
+                decode(bytes(hurt), LIMITS)
+            refused += 1
+            continue
+        np.testing.assert_array_equal(decode(bytes(hurt), LIMITS), expected)
+        read += 1
+    assert min(read, refused) > 30
+
+
 def test_no_bytes_are_refused_as_broken() -> None:
     assert wrong(b"", PictureBroken) == "The picture is empty: 0 bytes arrived. Send the file's content."
 

@@ -5,7 +5,7 @@ reduce -> background -> contrast -> connected components of both polarities -> t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,7 @@ _FULL = 0.8  # of the usual contrast; ink of it is 1, so that uneven ink and sof
 _DIRT = 4  # cells; a mark that looks like no part of a digit, and is no larger, is ignored as a speck
 
 
-@dataclass(frozen=True, slots=True)
-class FoundInk:
+class FoundInk(NamedTuple):
     """Ink found in a view of a picture.
 
     `level` is the ink within `box`, float32 (h, w), 0-1, and 0 outside the digit's own marks. `high` is its usual
@@ -95,7 +94,7 @@ def look_closer(
     marks = Marks(mask, ink, settings.speck)
     digit = marks.digit(0.5 * high)
     level, box = _cut_out(ink, digit, low, high)
-    return replace(found, level=level, box=box, high=high, ink=ink, marks=mask, digit=digit), step
+    return found._replace(level=level, box=box, high=high, ink=ink, marks=mask, digit=digit), step
 
 
 def outward(box: Box, view: Box, step: int) -> Box:
@@ -160,7 +159,7 @@ def search(small: Plane, settings: InkSettings, page: Mask | None = None) -> Fou
             "noise are needed. Send one with more contrast.",
             "no_contrast",
         )
-    return found if eaten is None or found.sheet is not None else replace(found, sheet=eaten)
+    return found if eaten is None or found.sheet is not None else found._replace(sheet=eaten)
 
 
 def _cut_out(ink: Plane, digit: Mask, low: float, high: float) -> tuple[Plane, Box]:

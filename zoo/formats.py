@@ -30,9 +30,13 @@ _CHEAP = frozenset((b"IDAT", b"PLTE", b"tRNS", b"bKGD", b"cHRM", b"cICP", b"eXIf
 """Chunks of a PNG, between the first and the last, that are read in proportion to their bytes."""
 
 _LONGEST = 32  # chunks of a PNG or segments of a JPEG, at most; for a small picture, encoders write fewer than 20
-_FRAMES = (0xC0, 0xC1)  # start of a baseline or extended sequential frame (ITU-T T.81, table B.1)
+_PROGRESSIVE = 0xC2  # start of a progressive frame (ITU-T T.81, table B.1)
+_FRAMES = (0xC0, 0xC1, _PROGRESSIVE)  # baseline and extended sequential frames too
 _TABLES = (0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0))  # DHT, DQT, DRI, COM and APPn
+_APP1 = 0xE1  # holds EXIF data, among others
+_EXIF = b"Exif\0\0"  # EXIF 2.32, section 4.7.2
 _SOS = 0xDA  # start of scan
+_SCANS = 4  # of a sequential JPEG, at most: each component may have one of its own
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the known versions of a BMP's header
 
 
@@ -103,20 +107,42 @@ def _size_of_png(data: bytes) -> tuple[int, int] | None:
 
 
 def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
-    """Return the size of a sequential JPEG with one frame, few segments before its first scan, and few scans."""
-    at, size = 2, None
+    """Return the size of a usual JPEG that is sequential and has few scans."""
+    head = jpeg_head(data)
+    return head.size if head and not head.is_progressive and count_scans(data) <= _SCANS else None
+
+
+class JpegHead(NamedTuple):
+    """What the segments of a usual JPEG before its first scan tell: width and height, and EXIF data, maybe empty."""
+
+    size: tuple[int, int]
+    is_grey: bool
+    is_progressive: bool
+    exif: bytes
+
+
+def jpeg_head(data: bytes) -> JpegHead | None:
+    """Parse the segments before a JPEG's first scan; None if there are many of them, or any that is unusual.
+
+    Usual is one frame, sequential or progressive, with 8 bits and one or three components.
+    """
+    at, frame, width, height, exif = 2, None, 0, 0, b""
     for _ in range(_LONGEST):
-        if at + 9 > len(data) or data[at] != 0xFF:
+        if at + 10 > len(data) or data[at] != 0xFF:
             return None
-        kind = data[at + 1]
-        if kind == _SOS:  # each component may have a scan of its own
-            return size if count_scans(data) <= 4 else None
-        if kind in _FRAMES and size is None:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            size = width, height
+        kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == _SOS:
+            return frame and JpegHead((width, height), frame[1] == 1, frame[0] == _PROGRESSIVE, exif)
+        if kind in _FRAMES and frame is None:
+            bits, height, width, components = struct.unpack_from(">BHHB", data, at + 4)
+            if bits != 8 or components not in (1, 3) or not width or not height:
+                return None
+            frame = kind, components
+        elif kind == _APP1 and data.startswith(_EXIF, at + 4):
+            exif += data[at + 4 + len(_EXIF) : at + 2 + length]
         elif kind not in _TABLES:
             return None
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        at += 2 + length
     return None
 
 

@@ -4,6 +4,9 @@ The Pillow class of the format is chosen by the file's first bytes and opened di
 `PIL.Image.open` with `formats=` would warn of decompression bombs by a process-wide limit before ours can be checked,
 and warning filters cannot be changed safely in one of several threads. For the same reason Pillow does not get to see
 what else it would warn of: a JPEG's EXIF data, and a PNG's animation.
+
+The usual JPEGs and PNGs that photographs and programs are do without Pillow's readers, which cost as much as decoding a
+small one. JPEGs are handed to libjpeg-turbo (simplejpeg), which finds the same pixels.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import PIL.Image
+import simplejpeg
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -30,9 +34,11 @@ from PIL.WebPImagePlugin import WebPImageFile
 from zoo.errors import PictureBroken, PictureError, PictureTooLarge, PictureUnsupported, TooManyMegapixels, counted
 from zoo.formats import (
     EXPECTED,
+    JpegHead,
     PlainPng,
     count_scans,
     in_too_many_parts,
+    jpeg_head,
     plain_png,
     recognise,
     webp_size,
@@ -144,8 +150,7 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
     if name == "PNG" and (plain := plain_png(data)) is not None:
         _check_pixels(plain.size, limits, again)
         if (pixels := _inflated(plain)) is not None:
-            by = _reduction(min(plain.size), side)
-            return Reduced(pixels if by == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(by)), by, plain.size)
+            return Reduced(*_smaller(pixels, side), plain.size)
         again = True  # its pixels are counted already
     canvas = webp_size(data) if name == "WebP" else (0, 0)
     if math.prod(canvas):  # libwebp reserves it twice as soon as the file is opened
@@ -155,6 +160,11 @@ def decode_reduced(data: bytes, limits: PictureSettings, side: int = DRAFT_SIDE,
         raise PictureBroken(f"The JPEG has more than {SCANS} scans, which no camera writes. Save it again.")
     if name == "BMP" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0"):
         raise PictureUnsupported(f"The file is a run-length encoded BMP. {EXPECTED}")
+    if name == "JPEG" and (head := jpeg_head(data)) is not None:
+        _check_pixels(head.size, limits, again)
+        if (reduced := _by_libjpeg(data, head, side)) is not None:
+            return reduced
+        again = True
     try:
         with _large if math.prod(canvas) > LARGE else _FREE:
             return _by_pillow(name, data, limits, side, again)
@@ -173,6 +183,34 @@ def _inflated(plain: PlainPng) -> Image | None:
             return np.asarray(PIL.Image.frombytes("L", plain.size, plain.deflated, "zip", "L", 0))
     except (ValueError, OSError):
         return None
+
+
+def _by_libjpeg(data: bytes, head: JpegHead, side: int) -> Reduced | None:
+    """Decode a usual JPEG as `decode_reduced` does, without Pillow's reader and copies; None if anything is wrong.
+
+    Pillow decides then whether the damage matters, and what it is called.
+    """
+    width, height = head.size
+    by = _reduction(min(head.size), side)
+    rows, columns = -(-height // by), -(-width // by)
+    # libjpeg holds all coefficients of a progressive JPEG, however small the scale.
+    costly = width * height if head.is_progressive else rows * columns
+    try:
+        with _large if costly > LARGE else _FREE:
+            pixels = simplejpeg.decode_jpeg(
+                data, "Gray" if head.is_grey else "RGB", min_height=rows, min_width=columns, strict=True
+            )
+    except (ValueError, RuntimeError, MemoryError):
+        return None
+    pixels, further = _smaller(pixels[:, :, 0] if head.is_grey else pixels, side)
+    turn = _orientation(head.exif)
+    return Reduced(_upright(pixels, turn), by * further, (height, width) if turn in _SIDEWAYS else head.size)
+
+
+def _smaller(pixels: Image, side: int) -> tuple[Image, int]:
+    """Reduce decoded pixels if their short side keeps `side` of them; also return the factor, 1, 2, 4 or 8."""
+    by = _reduction(min(pixels.shape[:2]), side)
+    return (pixels if by == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(by))), by
 
 
 def _by_pillow(name: str, data: bytes, limits: PictureSettings, side: int, again: bool) -> Reduced:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -127,7 +127,7 @@ def search_sheet(
         small, page = sheet.spread(reduce(part, near))
         written = search(small, settings, page)
         if written.high > 0.2 * high:
-            return replace(written, marks=written.marks | ~page), near, sheet
+            return written._replace(marks=written.marks | ~page), near, sheet
     return None
 
 

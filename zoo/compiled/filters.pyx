@@ -3,8 +3,20 @@
 import numpy as np
 
 from libc.math cimport INFINITY, rintf
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
+
+cdef enum:
+    NARROW = 256  # step of blocks with columns whose sums fit into 16 bits
+
+ctypedef fused Sum:
+    uint16_t
+    uint32_t
+
+ctypedef fused Total:
+    int32_t
+    int64_t
 
 cdef float LEAST_PAPER = 1e-6  # weight of the paper around a cell, at least
 
@@ -51,69 +63,112 @@ def means_of_blocks(const unsigned char[:, :, :] picture, Py_ssize_t step, Py_ss
         picture = np.ascontiguousarray(picture)
     step = min(step, max(height, width))
     cdef Py_ssize_t rows = (height + step - 1) // step, columns = (width + step - 1) // step
-    cdef Py_ssize_t row, y, i, line = width * all_channels
-    cdef const unsigned char* pixels
     means = np.empty((rows, columns, 1 if joined else channels), np.float32)
+    if step == 1 and channels == all_channels and not joined:
+        means[:] = np.asarray(picture)
+        return means
     cdef float[:, :, ::1] into = means
-    cdef unsigned int* sums = <unsigned int*> malloc(line * sizeof(unsigned int))
-    if sums == NULL:
+    cdef void* sums = malloc(width * all_channels * sizeof(uint32_t))
+    cdef void* totals = malloc(columns * channels * sizeof(int64_t))
+    if sums == NULL or totals == NULL:
+        free(sums)
+        free(totals)
         raise MemoryError
     with nogil:
-        for row in range(rows):
-            memset(sums, 0, line * sizeof(unsigned int))
-            for y in range(row * step, min(height, row * step + step)):
-                pixels = &picture[y, 0, 0]
-                for i in range(line):
-                    sums[i] += pixels[i]
-            average(
-                sums, &into[row, 0, 0], width, all_channels, step, min(step, height - row * step), channels, joined
-            )
+        if step <= NARROW:
+            average(picture, into, step, channels, joined, <uint16_t*> sums, <int32_t*> totals)
+        else:
+            average(picture, into, step, channels, joined, <uint32_t*> sums, <int64_t*> totals)
         free(sums)
+        free(totals)
     return means
 
 
 cdef void average(
-    const unsigned int* sums,
-    float* into,
+    const unsigned char[:, :, :] picture,
+    float[:, :, ::1] means,
+    Py_ssize_t step,
+    Py_ssize_t channels,
+    bint joined,
+    Sum* sums,
+    Total* totals,
+) noexcept nogil:
+    """Write the means of the blocks of a picture, whose pixels are contiguous in each row.
+
+    `sums` has room for those of each column of a block in each channel, `totals` for those of each block.
+    """
+    cdef Py_ssize_t height = picture.shape[0], width = picture.shape[1], all_channels = picture.shape[2]
+    cdef Py_ssize_t line = width * all_channels, each = 1 if joined else channels
+    cdef Py_ssize_t full = (means.shape[1] - 1) * each, last = width - (means.shape[1] - 1) * step
+    cdef Py_ssize_t row, y, i, end, size
+    cdef const unsigned char* pixels
+    for row in range(means.shape[0]):
+        end = min(height, row * step + step)
+        memset(sums, 0, line * sizeof(Sum))
+        for y in range(row * step, end):
+            pixels = &picture[y, 0, 0]
+            for i in range(line):
+                sums[i] += pixels[i]
+        add_columns(sums, totals, width, all_channels, step, channels, joined)
+        size = (end - row * step) * (channels if joined else 1)
+        divide(totals, &means[row, 0, 0], full, size * step)
+        divide(totals + full, &means[row, 0, 0] + full, each, size * last)
+
+
+cdef void add_columns(
+    const Sum* sums,
+    Total* totals,
     Py_ssize_t width,
     Py_ssize_t all_channels,
     Py_ssize_t step,
-    Py_ssize_t rows,
     Py_ssize_t channels,
     bint joined,
 ) noexcept nogil:
-    """Write the means of blocks from the sums of their columns, each over some rows.
-
-    Halves are rounded up if a block has a power of two of values, else down: for up to 255 values as Pillow does.
-    """
-    cdef Py_ssize_t column, i, c, wide, size, sized = 0
-    cdef unsigned long long total
-    cdef double part = 0, shift = 0
+    """Write the totals of blocks from the sums of their columns."""
+    cdef Py_ssize_t column, wide, i, c
+    cdef Total total, second, third
     for column in range((width + step - 1) // step):
         wide = min(step, width - column * step)
-        size = wide * rows * (channels if joined else 1)
-        if size != sized:
-            sized, part = size, 1.0 / size
-            shift = size // 2 + (-0.5 if size & (size - 1) else 0.5)
-        if joined and channels == all_channels:
-            total = 0
-            for i in range(wide * channels):
-                total += sums[i]
-            into[0] = <int> ((total + shift) * part)
+        if channels == 3 and not joined:  # the usual case
+            total = second = third = 0
+            for i in range(wide):
+                total += sums[i * all_channels]
+                second += sums[i * all_channels + 1]
+                third += sums[i * all_channels + 2]
+            totals[0], totals[1], totals[2] = total, second, third
         elif joined:
             total = 0
             for i in range(wide):
                 for c in range(channels):
                     total += sums[i * all_channels + c]
-            into[0] = <int> ((total + shift) * part)
+            totals[0] = total
         else:
             for c in range(channels):
                 total = 0
                 for i in range(wide):
                     total += sums[i * all_channels + c]
-                into[c] = <int> ((total + shift) * part)
-        into += 1 if joined else channels
+                totals[c] = total
+        totals += 1 if joined else channels
         sums += wide * all_channels
+
+
+cdef void divide(const Total* totals, float* into, Py_ssize_t count, Py_ssize_t size) noexcept nogil:
+    """Write the means of `size` values from their totals, as whole numbers.
+
+    Halves are rounded up if `size` is a power of two, else down: for up to 255 values as Pillow does.
+    """
+    cdef Py_ssize_t i
+    cdef double shift = size // 2 - 0.5, part = 1.0 / size
+    cdef Total half = size // 2
+    cdef int bits = 0
+    if size & (size - 1):
+        for i in range(count):
+            into[i] = <int> ((totals[i] + shift) * part)
+        return
+    while size >> bits > 1:
+        bits += 1
+    for i in range(count):
+        into[i] = <int> ((totals[i] + half) >> bits)
 
 
 def grey_of(const float[:, :, ::1] planes):
@@ -221,10 +276,9 @@ def contrast_of(
     """
     cdef Py_ssize_t height = small.shape[0], width = small.shape[1], channels = small.shape[2]
     cdef Py_ssize_t rows = levels.shape[0], columns = levels.shape[1], y, x, row, column, c
-    cdef Py_ssize_t first, count
-    cdef float weight, level, stronger, value
+    cdef float weight, value, first, second, third
+    cdef bint is_linear
     cdef const float* pixel
-    cdef const float* weights
     if axis.shape[0] != channels or gain.shape[0] != rows or gain.shape[1] != columns:
         raise ValueError(
             f"{axis.shape[0]} channels and {rows}x{columns} cells of the background, {gain.shape[0]}x{gain.shape[1]} "
@@ -238,49 +292,81 @@ def contrast_of(
     found = np.empty((height, width), np.float32)
     if not found.size or not columns or not channels:
         return np.zeros_like(found)
+    first, second, third = axis[0], axis[min(1, channels - 1)], axis[min(2, channels - 1)]
     cdef float[:, ::1] into = found
     cdef Py_ssize_t* bounds = <Py_ssize_t*> malloc(2 * (height + width) * sizeof(Py_ssize_t))
-    cdef float* line = <float*> malloc(2 * (columns + 1) * sizeof(float))
+    cdef float* line = <float*> malloc((2 * (columns + 1) + 4 * width) * sizeof(float))
     if bounds == NULL or line == NULL:
         free(bounds)
         free(line)
         raise MemoryError
     cdef Py_ssize_t* sides = bounds + 2 * height
     cdef float* gains = line + columns + 1
+    cdef float* beneath = gains + columns + 1
+    cdef float* stronger = beneath + width
+    cdef float* pairs = stronger + width
     with nogil:
         bounds_of(down, bounds)
         bounds_of(across, sides)
+        is_linear = write_pairs(across, sides, pairs)
+        memset(line, 0, 2 * (columns + 1) * sizeof(float))
         for y in range(height):
-            memset(line, 0, 2 * (columns + 1) * sizeof(float))
+            memset(line, 0, columns * sizeof(float))
+            memset(gains, 0, columns * sizeof(float))
             for row in range(bounds[2 * y], bounds[2 * y + 1]):
                 weight = down[y, row]
                 for column in range(columns):
                     line[column] += weight * levels[row, column]
                     gains[column] += weight * gain[row, column]
-            pixel, weights = &small[y, 0, 0], &across[0, 0]
+            if is_linear:
+                for x in range(width):
+                    column = sides[2 * x]
+                    beneath[x] = pairs[2 * x] * line[column] + pairs[2 * x + 1] * line[column + 1]
+                    stronger[x] = pairs[2 * x] * gains[column] + pairs[2 * x + 1] * gains[column + 1]
+            else:
+                stretch(line, beneath, across, sides)
+                stretch(gains, stronger, across, sides)
+            pixel = &small[y, 0, 0]
+            if channels == 3:
+                for x in range(width):
+                    value = pixel[3 * x] * first
+                    value += pixel[3 * x + 1] * second + pixel[3 * x + 2] * third
+                    into[y, x] = (value - beneath[x]) * stronger[x]
+                continue
             for x in range(width):
-                first, count = sides[2 * x], sides[2 * x + 1] - sides[2 * x]
-                if count <= 2:  # the usual case: between two levels
-                    weight = weights[first + 1] if count == 2 else 0
-                    level = weights[first] * line[first] + weight * line[first + 1] if count else 0
-                    stronger = weights[first] * gains[first] + weight * gains[first + 1] if count else 0
-                else:
-                    level, stronger = 0, 0
-                    for column in range(first, first + count):
-                        level += weights[column] * line[column]
-                        stronger += weights[column] * gains[column]
-                value = pixel[0] * axis[0]
-                if channels == 3:
-                    value += pixel[1] * axis[1] + pixel[2] * axis[2]
-                else:
-                    for c in range(1, channels):
-                        value += pixel[c] * axis[c]
-                into[y, x] = (value - level) * stronger
-                pixel += channels
-                weights += columns
+                value = pixel[x * channels] * first
+                for c in range(1, channels):
+                    value += pixel[x * channels + c] * axis[c]
+                into[y, x] = (value - beneath[x]) * stronger[x]
         free(bounds)
         free(line)
     return found
+
+
+cdef bint write_pairs(const float[:, ::1] across, const Py_ssize_t* bounds, float* pairs) noexcept nogil:
+    """Write the two weights of each row of weights; return whether there are no more than two in any."""
+    cdef Py_ssize_t x, begin, count
+    for x in range(across.shape[0]):
+        begin, count = bounds[2 * x], bounds[2 * x + 1] - bounds[2 * x]
+        if count > 2:
+            return False
+        pairs[2 * x] = across[x, begin] if count else 0
+        pairs[2 * x + 1] = across[x, begin + 1] if count == 2 else 0
+    return True
+
+
+cdef void stretch(
+    const float* line, float* into, const float[:, ::1] across, const Py_ssize_t* bounds
+) noexcept nogil:
+    """Resample a line by weights, (to, size), of which those outside `bounds` are 0."""
+    cdef Py_ssize_t x, column, begin, end
+    cdef float value
+    for x in range(across.shape[0]):
+        begin, end = bounds[2 * x], bounds[2 * x + 1]
+        value = 0
+        for column in range(begin, end):
+            value += across[x, column] * line[column]
+        into[x] = value
 
 
 def means_of_paper(

@@ -88,11 +88,36 @@ def median_of(const float[:, :] values):
         raise MemoryError
     with nogil:
         for c in range(channels):
-            for i in range(count):
-                copy[i] = values[i, c]
-            into[c] = median(copy, count)
+            if not counted_median(values, c, &into[c]):
+                for i in range(count):
+                    copy[i] = values[i, c]
+                into[c] = median(copy, count)
         free(copy)
     return found
+
+
+cdef bint counted_median(const float[:, :] values, Py_ssize_t channel, float* into) noexcept nogil:
+    """Write the median of whole numbers from 0 to 255 by counting them; return False for others."""
+    cdef int[256] counts
+    cdef int level = -1
+    cdef Py_ssize_t i, count = values.shape[0], below = 0
+    cdef float value
+    memset(counts, 0, sizeof(counts))
+    for i in range(count):
+        value = values[i, channel]
+        if not 0 <= value <= 255 or value != <int> value:
+            return False
+        counts[<int> value] += 1
+    while below <= (count - 1) >> 1:
+        level += 1
+        below += counts[level]
+    into[0] = level
+    if below <= count >> 1:  # half of the values: the other middle one is the next
+        level += 1
+        while not counts[level]:
+            level += 1
+        into[0] = (into[0] + level) / 2
+    return True
 
 
 def quantile_of(const float[:, ::1] values, double share):
