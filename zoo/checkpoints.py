@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,15 @@ class Catalogue:
     def found(self, model: str) -> list[int]:
         """Return all versions of a model, oldest first, including damaged ones without a card."""
         with _read(self.folder / model) as folders:
-            names = [path.name for path in folders if any(path.iterdir())]
-        return sorted(int(name) for name in names if VERSION.fullmatch(name))
+            filled = [
+                folder.name for folder in folders if VERSION.fullmatch(folder.name) and any(Path(folder).iterdir())
+            ]
+        return sorted(map(int, filled))
 
     def models(self) -> list[str]:
         """Return the names of the folders that may hold versions. Raises ModelUnavailable when unreadable."""
         with _read(self.folder) as folders:
-            return sorted(path.name for path in folders if MODEL_NAME.fullmatch(path.name))
+            return sorted(folder.name for folder in folders if MODEL_NAME.fullmatch(folder.name))
 
     def path(self, model: str, version: int) -> Path:
         """Return a checkpoint's folder, whether it exists or not."""
@@ -262,10 +264,13 @@ class Catalogue:
 
 
 @contextmanager
-def _read(folder: Path) -> Iterator[list[Path]]:
+def _read(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
     """Give the folders inside a folder, none if it does not exist. Raises ModelUnavailable upon any OSError."""
+    found: list[os.DirEntry[str]] = []
     try:
-        yield [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            found = [entry for entry in entries if entry.is_dir()]
+        yield found
     except OSError as error:
         raise ModelUnavailable(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
 
