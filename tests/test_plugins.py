@@ -725,6 +725,33 @@ def test_a_model_that_will_not_load_is_not_loaded_anew_by_everybody_who_asks(
     assert tries.read_text() == "xx", "what files do not tell is tried anew"
 
 
+def test_what_forked_processes_can_share_is_loaded_before(zoo_folder: Path, picture) -> None:
+    zoo = Zoo.open(zoo_folder, environ={})
+    zoo.model("soft").preload()
+    shutil.rmtree(zoo_folder / "checkpoints")
+    assert zoo.predict("soft", picture(0)).digit == 7
+
+
+def test_what_tensorflow_or_a_plugin_loads_is_left_to_each_process(zoo_folder: Path, tmp_path: Path) -> None:
+    card = zoo_folder / "checkpoints/soft/1/card.json"
+    told = json.loads(card.read_text())
+    plugin, loaded = zoo_folder / "plugins/soft.py", tmp_path / "loaded"
+    hook = f"\n\n@hookimpl\ndef load(folder):\n    open({str(loaded)!r}, 'x').close()\n    return 1\n"
+    for runtime, added in (("tensorflow", ""), ("litert", hook)):
+        told["settings"]["runtime"], told["seal"] = runtime, None
+        card.write_text(json.dumps(told))
+        plugin.write_text(plugin.read_text() + added)
+        model = Zoo.open(zoo_folder, environ={}).model("soft")
+        model.preload()
+        assert not loaded.exists()
+        shutil.move(card.parent, tmp_path / runtime)
+        with pytest.raises(ModelUnavailable, match="no checkpoint"):
+            model.load()
+        shutil.move(tmp_path / runtime, card.parent)
+    model.load()
+    assert loaded.exists()
+
+
 def test_a_version_that_will_not_load_says_nothing_of_another(zoo_folder: Path, picture) -> None:
     shutil.copytree(zoo_folder / "checkpoints/soft/1", zoo_folder / "checkpoints/soft/2")
     card = json.loads((zoo_folder / "checkpoints/soft/1/card.json").read_text())

@@ -53,17 +53,19 @@ log = logging.getLogger("zoo.server")
 def serve_zoo(zoo: Zoo, announce: Callable[[str], None]) -> None:
     """Serve a zoo's pages and API as `zoo.settings.server` says, with every model loaded before its first request.
 
-    Forked workers share this zoo, with its `latest` versions fixed now, so that a worker that replaces another one
-    later answers as the rest do. Spawned workers open the zoo's folder anew. Otherwise as `serve`. Raises ZooError also
-    when other machines could connect and no key would be asked of them.
+    Forked workers share this zoo and the networks that can be loaded before, with its `latest` versions fixed now, so
+    that a worker that replaces another one later answers as the rest do. Spawned workers open the zoo's folder anew.
+    Otherwise as `serve`. Raises ZooError also when other machines could connect and no key would be asked of them.
     """
     _refuse_strangers(zoo.settings.server)
     with quiet():
         for name in SHARED:
             importlib.import_module(name)
+    forks = _context().get_start_method() == "fork"
     for model in zoo.models.values():
         model.pin()
-    forks = _context().get_start_method() == "fork"
+        if forks:
+            model.preload()
     secret = secrets.token_hex(32)  # the same for all workers
     loader = partial(_app, zoo, secret) if forks else partial(_app_of, str(zoo.root), secret)
     serve(loader, zoo.settings.server, announce)

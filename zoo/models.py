@@ -222,6 +222,17 @@ class Model:
             self._versions.move_to_end(ref)
             return self._versions[ref]
 
+    def preload(self) -> None:
+        """Load the selected checkpoint if the processes that this one forks can share it; else leave it to `load`.
+
+        They can share what the zoo's own hook loads into LiteRT, which has no threads and no open files.
+        """
+        if self.hooks is None or not self.hooks.is_default("load"):
+            return
+        with suppress(ZooError):  # `load` will tell
+            if self.catalogue.card(*self.select()).settings.get("runtime", "litert") == "litert":
+                self.load()
+
     def renew(self, card: Card) -> None:
         """Use a changed card from now on, if this model has loaded its checkpoint."""
         with self._lock:
