@@ -97,13 +97,17 @@ class ModelCounts:
 
     @hookimpl(wrapper=True)
     def load(self, folder: Path, settings: ModelSettings) -> Generator[None, Any, Any]:
-        """Report a checkpoint as loaded until the object that the hook returned is garbage-collected."""
+        """Report what the hook loads."""
         handle = yield
-        key = (LOADED.name, settings.name, f"{folder.parent.name}/{folder.name}")
+        self.hold(settings.name, f"{folder.parent.name}/{folder.name}", handle)
+        return handle
+
+    def hold(self, model: str, checkpoint: str, handle: Any) -> None:
+        """Report a checkpoint as loaded until `handle`, which the hook returned, is garbage-collected."""
+        key = (LOADED.name, model, checkpoint)
         self._count(key)
         with suppress(TypeError):  # not every object supports weak references
             weakref.finalize(handle, self._dropped.append, key).atexit = False
-        return handle
 
     def _count(self, *loaded: Key) -> None:
         """Update which checkpoints are held: add those `loaded` just now, take away those that were dropped."""
@@ -163,7 +167,11 @@ def _outcome(name: str, label: str, reason: str | None) -> tuple[str, ...]:
 def watch(app: Flask, zoo: Zoo) -> None:
     """Count what an app's models answer, note the route of each request, and serve `/metrics`."""
     counted = tally.of(zoo)
-    zoo.join("metrics", ModelCounts(counted.own))
+    counts = ModelCounts(counted.own)
+    zoo.join("metrics", counts)
+    for model in zoo.models.values():
+        if (loaded := model.loaded) is not None:
+            counts.hold(model.name, loaded.card.ref, loaded.handle)
     app.before_request(note_route)
     metrics = Blueprint("metrics", __name__)
 

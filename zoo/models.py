@@ -190,6 +190,11 @@ class Model:
         return None
 
     @property
+    def loaded(self) -> Loaded | None:
+        """The selected checkpoint if it is loaded, else None."""
+        return self._served
+
+    @property
     def is_untrained(self) -> bool:
         """Whether the model only needs to be trained: it has a plugin and selects "latest", but has no versions."""
         return self.family is not None and self.checkpoint == "latest" and not self.catalogue.versions(self.name)
