@@ -104,7 +104,6 @@ def serve(app_loader: Callable[[], WSGIApplication], settings: ServerSettings, a
     if (most := connections()) < FEW:
         log.warning("A worker can hold %d connections open: this process may have few open files (ulimit -n).", most)
     try:
-        gc.collect()
         gc.freeze()  # the garbage collector leaves what the workers inherit alone: it stays shared
         _Supervisor(app_loader, settings, door).run(announce)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -46,6 +47,7 @@ IDLE = 75  # seconds that a connection may take for the head of its next request
 SWITCH = (
     0.0005  # seconds that a thread keeps the GIL; with the default, 0.005, a network's call waits longer to get it back
 )
+GARBAGE = (700, 10, 10)  # thresholds of the garbage collector, as Python 3.11 has them; the command line raises them
 _M_ARENA_MAX = -8  # parameter of mallopt (glibc, malloc.h)
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 """The signals that end the server. Closing the terminal is one too (see SIGHUP below), unless nohup has it ignored."""
@@ -121,6 +123,7 @@ def work(
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     _tend_memory()
+    gc.set_threshold(*GARBAGE)
     sys.setswitchinterval(SWITCH)
     try:
         sheet = take(tally, place)

@@ -11,8 +11,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +42,18 @@ class Catalogue:
 
     def found(self, model: str) -> list[int]:
         """Return all versions of a model, oldest first, including damaged ones without a card."""
-        with _read(self.folder / model) as folders:
-            filled = [
-                folder.name for folder in folders if VERSION.fullmatch(folder.name) and any(Path(folder).iterdir())
-            ]
-        return sorted(map(int, filled))
+        return sorted(
+            int(name) for name in _names(self.folder / model) if VERSION.fullmatch(name) and self.has(model, int(name))
+        )
+
+    def has(self, model: str, version: int) -> bool:
+        """Whether there is such a version, be it damaged. Raises ModelUnavailable when its folder cannot be read."""
+        return bool(_names(self.path(model, version)))
 
     def models(self) -> list[str]:
         """Return the names of the folders that may hold versions. Raises ModelUnavailable when unreadable."""
-        with _read(self.folder) as folders:
-            return sorted(folder.name for folder in folders if MODEL_NAME.fullmatch(folder.name))
+        names = _names(self.folder)
+        return sorted(name for name in names if MODEL_NAME.fullmatch(name) and (self.folder / name).is_dir())
 
     def path(self, model: str, version: int) -> Path:
         """Return a checkpoint's folder, whether it exists or not."""
@@ -65,7 +66,7 @@ class Catalogue:
             with files.opened(path) as file:
                 card, sealed = cards.parse(file.read())
         except FileNotFoundError as error:
-            if version in self.found(model):
+            if self.has(model, version):
                 raise ModelUnavailable(
                     f"Checkpoint {model}/{version} is damaged: its {CARD} is missing. Restore it from a copy, "
                     "or select another version."
@@ -120,7 +121,7 @@ class Catalogue:
             raise UnknownCheckpoint(self._no_latest(model, plugin))
         owner, _, number = str(wanted).rpartition("/")
         owner = owner or model
-        if not VERSION.fullmatch(number) or int(number) not in self.found(owner):
+        if not VERSION.fullmatch(number) or not self.has(owner, int(number)):
             raise UnknownCheckpoint(self._no_such(owner, str(wanted), plugin))
         return owner, int(number)
 
@@ -263,14 +264,12 @@ class Catalogue:
         return card
 
 
-@contextmanager
-def _read(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
-    """Give the folders inside a folder, none if it does not exist. Raises ModelUnavailable upon any OSError."""
-    found: list[os.DirEntry[str]] = []
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder, none if there is no such folder. Raises ModelUnavailable when it cannot be read."""
     try:
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-            found = [entry for entry in entries if entry.is_dir()]
-        yield found
+        return [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except OSError as error:
         raise ModelUnavailable(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
 
