@@ -103,6 +103,24 @@ def test_a_digit_in_two_parts_is_one(zoo: Zoo) -> None:
     assert reading.signs[2].box[2] > 262
 
 
+@pytest.mark.parametrize("width", [5, 7, 9])
+def test_the_bar_of_a_5_that_touches_the_next_digit_is_the_5s(zoo: Zoo, width: int) -> None:
+    """The bar is written last and ends on the 0: both are one mark, and the rest of the 5 was read as a 7 or a 2."""
+    sheet = PIL.Image.new("L", (460, 150), 250)
+    pen = ImageDraw.Draw(sheet)
+    for x in (40, 120, 350):
+        pen.line([(x, 40), (x + 40, 40), (x + 12, 110)], fill=20, width=width, joint="curve")
+    pen.line([(212, 66), (235, 70), (242, 90), (228, 108), (205, 106)], fill=20, width=width, joint="curve")
+    pen.line([(226, 46), (278, 42)], fill=20, width=width)
+    pen.ellipse((256, 38, 302, 110), outline=20, width=width)
+    reading = zoo.read(None, np.asarray(sheet))
+    assert reading.text == "77507"
+    assert [sign.touching for sign in reading.signs] == [False, False, True, True, False]
+    five, zero = reading.signs[2].box, reading.signs[3].box
+    assert five[2] > 250, "the bar is in the box of the 5"
+    assert zero[0] > 245, "and not in that of the 0"
+
+
 def test_the_bar_of_a_5_is_not_that_of_the_slanting_1_beside_it(zoo: Zoo) -> None:
     picture = PIL.Image.new("L", (420, 220), "white")
     draw = ImageDraw.Draw(picture)
@@ -702,6 +720,17 @@ def test_the_comb_of_a_form_is_no_digit(zoo: Zoo, mnist: Labelled) -> None:
     for tooth in range(6):
         page[below - 18 : below, 30 + 79 * tooth : 32 + 79 * tooth] = 60
     assert zoo.read(None, page).text == "72104"
+
+
+def test_sevens_that_touch_at_their_bars_are_no_comb(zoo: Zoo) -> None:
+    """They were left out without a sign: their bars make a line, and their stems are strokes down from it."""
+    sheet = PIL.Image.new("L", (420, 150), 250)
+    pen = ImageDraw.Draw(sheet)
+    for x in (40, 120, 166, 212, 258):
+        pen.line([(x, 44), (x + (40 if x == 40 else 46), 38), (x + 18, 100)], fill=20, width=7, joint="curve")
+    reading = zoo.read(None, np.asarray(sheet))
+    assert reading.text == "77777"
+    assert all(sign.touching for sign in reading.signs[1:])
 
 
 @pytest.mark.parametrize("table", [(110, 80, 60), (150, 115, 85), (60, 90, 130)])

@@ -20,6 +20,7 @@ _JAGS = 0.1  # of the ink of straight lines: what is left beside them where they
 _SPINE = 0.2  # of a comb's height: the part, at the top or bottom, in which its line is
 _STRAIGHT_ON = 0.95  # of a comb's width: how much of it the line covers, at least
 _TEETH = 0.25  # of a comb's width: how much of it the strokes cover, at most
+_WAVY = 0.015  # of a comb's height: mean distance of its line from a straight one, at most, or half a pixel
 
 # For the filled cells of printed tables.
 _FILLED = 0.6  # of its box: area of a cell, at least
@@ -84,15 +85,27 @@ def cells_of(marks: Marks) -> Mask:
 
 
 def combs_of(marks: Marks) -> Mask:
-    """Return which marks are combs, bool (n,): a straight line with short strokes up or down, as on forms."""
+    """Return which marks are combs, bool (n,): a straight line with short strokes up or down, as on forms.
+
+    Sevens that touch at their bars look like that too, but their line is wavy.
+    """
     wide, tall = marks.right - marks.left, marks.bottom - marks.top
     found = marks.hollow() & (wide > 2 * tall) & (tall > 3)
     for mark in found.nonzero()[0].tolist():
         left, top, right, bottom = marks.box(mark)
         ink = marks.labels[top:bottom, left:right] == mark
         rim = max(1, round(_SPINE * len(ink)))
-        spine = max(ink[:rim].any(axis=0).mean(), ink[-rim:].any(axis=0).mean())
+        spine = max(ink[:rim], ink[: -rim - 1 : -1], key=lambda part: np.count_nonzero(part.any(axis=0)))
         teeth = ink[len(ink) // 2]
         count = np.count_nonzero(teeth[1:] & ~teeth[:-1]) + teeth[0]
-        found[mark] = spine > _STRAIGHT_ON and count >= 3 and teeth.mean() < _TEETH
+        is_line = spine.any(axis=0).mean() > _STRAIGHT_ON and _waviness(spine) < max(0.5, _WAVY * len(ink))
+        found[mark] = is_line and count >= 3 and teeth.mean() < _TEETH
     return np.asarray(found)
+
+
+def _waviness(line: Mask) -> float:
+    """Return the mean distance of the upper edge of a line across, bool (h, w), from a straight one, in pixels."""
+    columns = np.flatnonzero(line.any(axis=0))
+    edge = line[:, columns].argmax(axis=0)
+    straight = np.polyval(np.polyfit(columns, edge, 1), columns)
+    return float(np.abs(edge - straight).mean())

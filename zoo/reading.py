@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import PIL.Image
@@ -23,8 +25,10 @@ from zoo.types import Box, Image, Mask, Reading, Scores, Sign, enlarged
 _SURE = 0.85  # confidence below which a piece cut by the picture's edge is no digit
 _RARE = 8.0  # log-odds by which touching digits are rarer in pictures than in the network's training rows
 _NO_SURER = 0.9999  # confidence above which more counts for nothing
+_SUREST = float(np.log(_NO_SURER / (1 - _NO_SURER)))  # log-odds of such a digit
 _CLOSE = 6.0  # nats between the likeliest and the next division of a piece, below which it is said to touch
 _MOST = 6  # digits in one piece, at most
+_BETTER = 3.0  # nats by which two pieces are likelier joined and divided anew than as they are, at least
 _PATTERN = 20  # digits in a picture from which it may be a pattern or noise
 _MOSTLY = 0.6  # of the digits: how many of them are guessed in such a picture, at least
 LEAST = 0.85  # confidence below which a digit of several is rejected, whatever the card asks of a single one
@@ -149,6 +153,26 @@ class _Asked:
     line: int
     odd: bool
     cut_off: bool
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Ink read as a row of digits: the ink of each, uint8 (h, w), and its probabilities, float32 (k,), from the left.
+
+    `ends` is the log-probability that it is this many digits, as the network of `zoo.parting` sees it.
+    """
+
+    digits: Sequence[tuple[Image, Scores]]
+    ends: float
+
+    @cached_property
+    def odds(self) -> float:
+        """How likely the row is, in nats: the log-odds of the digit that the model is least sure of, and `ends`."""
+        return _evidence([scores for _, scores in self.digits]) + self.ends
+
+    def beside(self, other: _Row) -> _Row:
+        """Return this row and one to the right of it as one."""
+        return _Row([*self.digits, *other.digits], self.ends + other.ends)
 
 
 def _cut_off(line: Sequence[Piece]) -> list[bool]:
@@ -312,28 +336,71 @@ def _extent(level: Image) -> tuple[int, int]:
 
 def _parted(asked: Sequence[_Asked], recognise: Recognise, tall: float) -> list[Found]:
     """Divide each piece into the likeliest row of digits, and return the digits of all."""
-    chains = _chains([one.piece.level for one in asked], tall)
+    asked = list(asked)
+    chains = _chains([ask.piece.level for ask in asked], tall)
     check_number(sum(len(chain) for chain in chains))  # a pattern, such as squared paper, falls into many parts
+    rows = []
+    for ask, chain, several in zip(asked, chains, _divided(chains, recognise), strict=True):
+        one = _Row([(ask.piece.level, ask.whole)], _ends(chain[:1]))
+        rows.append(sorted([one, *several], key=lambda row: -row.odds))
+    for place, piece, row in _shared(asked, [own[0] for own in rows], recognise, tall):
+        left, right = asked[place : place + 2]
+        asked[place : place + 2] = [replace(left, piece=piece, cut_off=left.cut_off or right.cut_off)]
+        rows[place : place + 2] = [[row]]
+    found: list[Found] = []
+    for ask, (best, *others) in zip(asked, rows, strict=True):
+        parted = len(best.digits) > 1
+        touching = parted or ask.piece.cut or (bool(others) and best.odds - others[0].odds < _CLOSE)
+        odd = ask.cut_off or (ask.odd and not parted)
+        found += [
+            Found(scores, _box_of(ask.piece, level, parted), ask.line, touching, odd) for level, scores in best.digits
+        ]
+    return found
+
+
+def _divided(chains: Sequence[Sequence[Parted]], recognise: Recognise) -> list[list[_Row]]:
+    """Return the rows of two digits and more that pieces may be, by their steps from `_chains`."""
     parts = [level for chain in chains for one in chain[:-1] for level in (one.first, one.rest)]
     told = iter(recognise(parts) if parts else ())
-    found: list[Found] = []
-    for ask, chain in zip(asked, chains, strict=True):
-        piece, whole = ask.piece, ask.whole
-        options = [(_evidence([whole]) + _ends(chain[:1]), [(piece.level, whole)])]
+    found: list[list[_Row]] = []
+    for chain in chains:
+        rows: list[_Row] = []
         taken: list[tuple[Image, Scores]] = []
         for step, one in enumerate(chain[:-1]):
             taken.append((one.first, next(told)))
-            digits = [*taken, (one.rest, next(told))]
-            options.append((_evidence([scores for _, scores in digits]) + _ends(chain[: step + 2]), digits))
-        best, digits = max(options, key=lambda option: option[0])
-        others = max((odds for odds, row in options if row is not digits), default=-np.inf)
-        parted = len(digits) > 1
-        touching = parted or piece.cut or best - others < _CLOSE
-        found += [
-            Found(scores, _box_of(piece, level, parted), ask.line, touching, ask.cut_off or (ask.odd and not parted))
-            for level, scores in digits
-        ]
+            rows.append(_Row([*taken, (one.rest, next(told))], _ends(chain[: step + 2])))
+        found.append(rows)
     return found
+
+
+def _shared(
+    asked: Sequence[_Asked], rows: Sequence[_Row], recognise: Recognise, tall: float
+) -> list[tuple[int, Piece, _Row]]:
+    """Find neighbours that are likelier when joined and divided anew, such as a 5 and a digit that has the 5's bar.
+
+    `rows` are the likeliest readings of the pieces. Returns the place of the left neighbour, both as one piece, and
+    their row of digits, from the right end of the picture's last line. No piece is in two of them.
+    """
+    apart = [one.beside(other).odds for one, other in itertools.pairwise(rows)]
+    places = [
+        place
+        for place, (one, other) in enumerate(itertools.pairwise(asked))
+        if one.line == other.line
+        and one.piece.box[2] > other.piece.box[0]
+        and apart[place] < _SUREST - _BETTER  # else there is nothing to win
+    ]
+    joined = [asked[place].piece.with_(asked[place + 1].piece) for place in places]
+    divided = _divided(_chains([piece.level for piece in joined], tall), recognise)
+    likelier = []
+    for place, piece, several in zip(places, joined, divided, strict=True):
+        best = max(several, key=lambda row: row.odds, default=None)
+        if best is not None and best.odds - apart[place] > _BETTER:
+            likelier.append((best.odds - apart[place], place, piece, best))
+    found: dict[int, tuple[int, Piece, _Row]] = {}
+    for _, place, piece, best in sorted(likelier, key=lambda one: -one[0]):
+        if not {place - 1, place, place + 1} & found.keys():
+            found[place] = place, piece, best
+    return [found[place] for place in sorted(found, reverse=True)]
 
 
 def _chains(levels: Sequence[Image], tall: float) -> list[list[Parted]]:
