@@ -2,7 +2,7 @@
 
     marks of a digit's size -> joined with those above and below them -> joined with smaller parts near them
 
-Whether a body is one digit, several that touch, or none is decided in `zoo.reading`.
+Whether a body is one digit, several that touch, or none is decided in `zoo.dividing` and `zoo.oddities`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     reduce -> background -> contrast -> connected components -> bodies (`zoo.bodies`) -> pieces
 
-A model reads the pieces, and `zoo.parting` decides whether one is several digits that touch (see `zoo.reading`).
+A model reads the pieces, and `zoo.parting` decides whether one is several digits that touch (see `zoo.dividing`).
 """
 
 from __future__ import annotations
