@@ -36,7 +36,7 @@ from pictures import digit, encoded, photograph
 
 from zoo.checkpoints import Catalogue
 
-STARTS = 3  # of the zoos with 5 and with 100 models in turn, in each round
+STARTS = 3  # pairs of starts in each round: of the zoo with 5 models and of that with 100
 DIGITS = ("1", "8", "32")  # names of the loads with small digits, by their number of connections
 FIVE = ("cnn", "linear", "cnn_5", "cnn_10", "cnn_300")  # models of the repository that test zoos are made of
 # The program that LitServe runs: arguments are the LiteRT file and the port.

@@ -151,6 +151,11 @@ class Card(BaseModel):
         return files
 
     @property
+    def runs_in_litert(self) -> bool:
+        """Whether the checkpoint answers in LiteRT, and not in TensorFlow."""
+        return bool(self.settings.get("runtime", "litert") == "litert")
+
+    @property
     def ref(self) -> str:
         """The checkpoint's name, as "cnn/2"."""
         return f"{self.model}/{self.version}"

@@ -235,7 +235,7 @@ class Model:
         if self.hooks is None or not self.hooks.is_default("load"):
             return
         with suppress(ZooError):  # `load` will tell
-            if self.catalogue.card(*self.select()).settings.get("runtime", "litert") == "litert":
+            if self.catalogue.card(*self.select()).runs_in_litert:
                 self.load()
 
     def renew(self, card: Card) -> None:

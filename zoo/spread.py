@@ -47,7 +47,7 @@ def pays(zoo: Zoo, model: str | None, count: int, version: int | None = None) ->
         return False
     chosen = zoo.model(model)
     try:
-        return bool(zoo.catalogue.card(*chosen.select(version)).settings.get("runtime", "litert") == "litert")
+        return zoo.catalogue.card(*chosen.select(version)).runs_in_litert
     except (UnknownCheckpoint, ModelUnavailable):
         return False
 
